@@ -1,0 +1,52 @@
+"""The one exception tree; every message says what, where, what was expected and the cure."""
+
+
+class VirtualBrainError(Exception):
+    """A fault that the user can mend, told in one line.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, in a few plain words.
+    where : str
+        The file, and the row or key in it.
+    expected : str
+        What would have been right.
+    cure : str
+        What to do about it.
+    """
+
+    def __init__(
+        self, what: str, *, where: str = "", expected: str = "", cure: str = ""
+    ) -> None:
+        self.what, self.where, self.expected, self.cure = what, where, expected, cure
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        parts = [head]
+        if self.expected:
+            parts.append(f"expected {self.expected}")
+        if self.cure:
+            parts.append(self.cure)
+        return " ".join("; ".join(parts).split())
+
+
+class InputError(VirtualBrainError):
+    """The patient's files are not as they must be."""
+
+
+class ConfigError(VirtualBrainError):
+    """The configuration or a prior file is not as it must be."""
+
+
+class ModelError(VirtualBrainError):
+    """A model was asked for what it cannot do (a step too large, shapes that differ)."""
+
+
+class ToolError(VirtualBrainError):
+    """An external program is missing or failed."""
+
+
+class ConvergenceError(VirtualBrainError):
+    """A numerical method ended without an answer."""

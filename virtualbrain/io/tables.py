@@ -1,0 +1,176 @@
+"""Tab-separated tables and named matrices, each with its JSON sidecar."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from virtualbrain.errors import InputError
+from virtualbrain.io.atomic import atomic_path, write_json
+
+MISSING = "n/a"
+
+
+def sidecar_of(path: Path | str) -> Path:
+    """Return the name of the JSON file that describes a table."""
+    return Path(path).with_suffix(".json")
+
+
+def write_table(path: Path | str, table: pd.DataFrame, sidecar: Mapping[str, Any]) -> None:
+    """Write a table as TSV with its sidecar, each whole or not at all.
+
+    Numbers keep every digit (they read back equal), missing values are ``n/a``.
+
+    Parameters
+    ----------
+    path : Path or str
+        Ends in ``.tsv``; the sidecar takes the same name with ``.json``.
+    table : pandas.DataFrame
+        Its index is not written.
+    sidecar : mapping
+        Units, sources and choices behind the numbers.
+    """
+    write_json(sidecar_of(path), sidecar)
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, na_rep=MISSING, lineterminator="\n")
+
+
+def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a TSV whose cells ``n/a`` are missing values.
+
+    Columns stay text unless every present value is a number. Names such as ``None`` or
+    ``NA`` are kept: only ``n/a`` means missing.
+
+    Parameters
+    ----------
+    path : Path or str
+        The table.
+    required : sequence of str
+        Columns that must be there.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty, not UTF-8, not tab-separated, or lacks a column.
+    """
+    path = Path(path)
+    rows = _read_rows(path)
+    header, body = rows[0], rows[1:]
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise InputError(
+            f"no column {', '.join(missing)}",
+            where=path.name,
+            expected=f"the columns {', '.join(required)}, separated by tabs",
+            cure=_separator_hint(header),
+        )
+    if len(set(header)) != len(header):
+        raise InputError(
+            "a column stands twice", where=path.name, cure="give each column its own name"
+        )
+    for number, row in enumerate(body, start=2):
+        if len(row) != len(header):
+            raise InputError(
+                f"{len(row)} cells",
+                where=f"{path.name}, row {number}",
+                expected=f"{len(header)} cells separated by tabs",
+                cure="write n/a where a value is missing",
+            )
+    columns = {name: _column([row[i] for row in body]) for i, name in enumerate(header)}
+    return pd.DataFrame(columns, columns=header)
+
+
+def _read_rows(path: Path) -> list[list[str]]:
+    """Return the cells of every line that is not blank."""
+    if not path.is_file():
+        raise InputError("no such file", where=str(path), cure="check the path and the label")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(
+            "not UTF-8 text", where=path.name, cure="save the table as UTF-8"
+        ) from None
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise InputError("empty table", where=path.name, expected="a header row")
+    return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_MINIMAL))
+
+
+def _separator_hint(header: Sequence[str]) -> str:
+    if len(header) == 1 and any(mark in header[0] for mark in ",;"):
+        return "the header looks separated by commas or semicolons: save the table with tabs"
+    return f"the header has {', '.join(header)}"
+
+
+def _column(cells: Sequence[str]) -> pd.Series:
+    """Turn cells into numbers where every present one is a number, else into text."""
+    present = [cell for cell in cells if cell != MISSING]
+    try:
+        values = [float(cell) for cell in present]
+    except ValueError:
+        return pd.Series([None if cell == MISSING else cell for cell in cells], dtype=object)
+    if present and len(present) == len(cells) and all(_is_integer(cell) for cell in present):
+        return pd.Series([int(cell) for cell in cells], dtype="int64")
+    numbers = iter(values)
+    return pd.Series([np.nan if c == MISSING else next(numbers) for c in cells], dtype="float64")
+
+
+def _is_integer(cell: str) -> bool:
+    return cell.lstrip("+-").isdigit()
+
+
+def write_matrix(
+    path: Path | str,
+    matrix: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    sidecar: Mapping[str, Any],
+) -> None:
+    """Write a matrix with names as header row and first column.
+
+    Parameters
+    ----------
+    path : Path or str
+        Ends in ``.tsv``.
+    matrix : numpy.ndarray, shape (n_rows, n_columns)
+        The numbers.
+    rows, columns : sequence of str
+        The names; positions are never trusted across files.
+    sidecar : mapping
+        Units, sources and choices behind the numbers.
+    """
+    frame = pd.DataFrame(np.asarray(matrix), columns=list(columns))
+    frame.insert(0, "name", list(rows), allow_duplicates=False)
+    write_table(path, frame, sidecar)
+
+
+def read_matrix(path: Path | str) -> pd.DataFrame:
+    """Read a named matrix; the index holds the row names.
+
+    Raises
+    ------
+    InputError
+        A name stands twice or a cell is not a number.
+    """
+    table = read_table(path)
+    names = table.iloc[:, 0].astype(str)
+    if names.duplicated().any():
+        raise InputError(
+            f"the name {names[names.duplicated()].iloc[0]} stands twice",
+            where=Path(path).name,
+            expected="one row per name",
+        )
+    body = table.iloc[:, 1:]
+    for column in body:
+        if not pd.api.types.is_numeric_dtype(body[column]):
+            raise InputError(
+                f"column {column} holds text",
+                where=Path(path).name,
+                expected="names in the header row and the first column, numbers elsewhere",
+            )
+    matrix = body.astype(float)
+    matrix.index = pd.Index(names, name="name")
+    return matrix
