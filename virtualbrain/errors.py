@@ -16,9 +16,7 @@ class VirtualBrainError(Exception):
         What to do about it.
     """
 
-    def __init__(
-        self, what: str, *, where: str = "", expected: str = "", cure: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, where: str = "", expected: str = "", cure: str = "") -> None:
         self.what, self.where, self.expected, self.cure = what, where, expected, cure
         super().__init__(str(self))
 

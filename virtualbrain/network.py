@@ -69,9 +69,7 @@ class Network:
 
     def normalised(self, method: Normalisation = "strength") -> "Network":
         """Return the same network with its weights scaled by `normalise_weights`."""
-        return replace(
-            self, weights=normalise_weights(self.weights, method), normalisation=method
-        )
+        return replace(self, weights=normalise_weights(self.weights, method), normalisation=method)
 
     def isolated(self) -> tuple[str, ...]:
         """Return the regions without any connection."""

@@ -1,0 +1,253 @@
+"""What a BIDS folder holds for one patient: paths found, nothing read and nothing guessed."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from virtualbrain.errors import InputError
+
+RECORDING_SUFFIXES = (".vhdr", ".edf", ".fif", ".set", ".nwb", ".mefd", ".bdf")
+_LABEL = re.compile(r"[A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class DwiSeries:
+    """One diffusion series: image, b-values, directions, and its sidecar where there is one."""
+
+    image: Path
+    bval: Path
+    bvec: Path
+    sidecar: Path | None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One SEEG recording with the tables that belong to it."""
+
+    signal: Path
+    channels: Path | None
+    events: Path | None
+
+
+@dataclass(frozen=True)
+class PatientFiles:
+    """Every input of one patient.
+
+    `freesurfer` and `connectome` are folders, and None where the dataset has none.
+    """
+
+    bids: Path
+    label: str
+    t1: Path | None
+    dwi: tuple[DwiSeries, ...]
+    recordings: tuple[Recording, ...]
+    electrodes: Path | None
+    coordsystem: Path | None
+    freesurfer: Path | None
+    connectome: Path | None
+    hypothesis: Path | None
+    eloquent: Path | None
+    lesion: Path | None
+
+    def all_files(self) -> tuple[Path, ...]:
+        """Return every single input file, folders walked through, sorted."""
+        singles: list[Path | None] = [
+            self.t1,
+            self.electrodes,
+            self.coordsystem,
+            self.hypothesis,
+            self.eloquent,
+            self.lesion,
+        ]
+        for series in self.dwi:
+            singles += [series.image, series.bval, series.bvec, series.sidecar]
+        for recording in self.recordings:
+            singles += [*_signal_parts(recording.signal), recording.channels, recording.events]
+        found = {path for path in singles if path is not None and path.is_file()}
+        for folder in (self.freesurfer, self.connectome):
+            if folder is not None:
+                found.update(path for path in folder.rglob("*") if path.is_file())
+        return tuple(sorted(found))
+
+
+def check_label(label: str) -> str:
+    """Return a participant label without ``sub-``.
+
+    Raises
+    ------
+    InputError
+        The label holds anything but letters and digits (a path, for one).
+    """
+    bare = label.removeprefix("sub-")
+    if not _LABEL.fullmatch(bare):
+        raise InputError(
+            f"the participant label {label!r} is not a label",
+            expected="letters and digits only, such as 01",
+            cure="give the label, not a path",
+        )
+    return bare
+
+
+def require_dataset(bids: Path | str) -> Path:
+    """Return the folder if it is a BIDS dataset.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, or it has no dataset_description.json.
+    """
+    root = Path(bids)
+    if not root.is_dir():
+        raise InputError("no such folder", where=str(root), expected="a BIDS dataset")
+    if not (root / "dataset_description.json").is_file():
+        raise InputError(
+            "no dataset_description.json",
+            where=str(root),
+            expected="the root of a BIDS dataset",
+            cure="give the folder that holds dataset_description.json and the sub-* folders",
+        )
+    return root
+
+
+def participants(bids: Path | str) -> tuple[str, ...]:
+    """Return the labels of all participants, sorted.
+
+    Raises
+    ------
+    InputError
+        The folder is no dataset or holds no participant.
+    """
+    root = require_dataset(bids)
+    folders = [path.name for path in root.glob("sub-*") if path.is_dir()]
+    if not folders:
+        raise InputError("no participant", where=str(root), expected="folders named sub-<label>")
+    return tuple(sorted(check_label(name) for name in folders))
+
+
+def find_patient(bids: Path | str, label: str) -> PatientFiles:
+    """Find every input file of a participant.
+
+    Parameters
+    ----------
+    bids : Path or str
+        Root of the BIDS dataset.
+    label : str
+        The participant, with or without ``sub-``.
+
+    Raises
+    ------
+    InputError
+        No such participant, a label that is a path, two T1 images, or a symbolic link
+        that leads out of the dataset.
+    """
+    root = require_dataset(bids)
+    label = check_label(label)
+    folder = root / f"sub-{label}"
+    if not folder.is_dir():
+        raise InputError(
+            f"no participant sub-{label}",
+            where=str(root),
+            expected="one of " + ", ".join(f"sub-{name}" for name in participants(root)),
+        )
+    derivatives = root / "derivatives"
+    clinical = derivatives / "clinical" / f"sub-{label}"
+    return PatientFiles(
+        bids=root,
+        label=label,
+        t1=_only(_inside(root, _in(folder, "anat", "*_T1w.nii*")), "T1w image"),
+        dwi=tuple(_dwi_series(p) for p in _inside(root, _in(folder, "dwi", "*_dwi.nii*"))),
+        recordings=tuple(_recordings(root, folder)),
+        electrodes=_only(_inside(root, _in(folder, "ieeg", "*_electrodes.tsv")), "electrodes.tsv"),
+        coordsystem=_only(
+            _inside(root, _in(folder, "ieeg", "*_coordsystem.json")), "coordsystem.json"
+        ),
+        freesurfer=_folder(derivatives / "freesurfer" / f"sub-{label}"),
+        connectome=_folder(derivatives / "connectome" / f"sub-{label}"),
+        hypothesis=_file(clinical / f"sub-{label}_hypothesis.tsv"),
+        eloquent=_file(clinical / f"sub-{label}_eloquent.tsv"),
+        lesion=_only(
+            _inside(
+                root,
+                [
+                    *_in(folder, "anat", "*_label-lesion_mask.nii*"),
+                    *(derivatives.glob(f"*/sub-{label}/anat/*_label-lesion_mask.nii*")),
+                ],
+            ),
+            "lesion mask",
+        ),
+    )
+
+
+def _in(folder: Path, kind: str, pattern: str) -> list[Path]:
+    """Files of one kind, with or without a session folder between."""
+    return sorted([*folder.glob(f"{kind}/{pattern}"), *folder.glob(f"ses-*/{kind}/{pattern}")])
+
+
+def _inside(root: Path, paths: Iterable[Path]) -> list[Path]:
+    """Refuse links that lead out of the dataset."""
+    base = root.resolve()
+    kept = []
+    for path in paths:
+        if not path.resolve().is_relative_to(base) and path.is_symlink():
+            raise InputError(
+                "a symbolic link leads out of the dataset",
+                where=path.name,
+                cure="copy the file into the dataset",
+            )
+        kept.append(path)
+    return kept
+
+
+def _only(paths: list[Path], what: str) -> Path | None:
+    if len(paths) > 1:
+        raise InputError(
+            f"{len(paths)} files are a {what}",
+            where=", ".join(path.name for path in paths),
+            expected="one",
+            cure="keep the one to be used",
+        )
+    return paths[0] if paths else None
+
+
+def _file(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _folder(path: Path) -> Path | None:
+    return path if path.is_dir() else None
+
+
+def _dwi_series(image: Path) -> DwiSeries:
+    stem = image.name.removesuffix(".gz").removesuffix(".nii")
+    sidecar = image.with_name(stem + ".json")
+    return DwiSeries(
+        image=image,
+        bval=image.with_name(stem + ".bval"),
+        bvec=image.with_name(stem + ".bvec"),
+        sidecar=_file(sidecar),
+    )
+
+
+def _recordings(root: Path, folder: Path) -> list[Recording]:
+    """Every iEEG recording with its channels.tsv and events.tsv."""
+    found = []
+    for path in _inside(root, _in(folder, "ieeg", "*_ieeg.*")):
+        if path.suffix.lower() not in RECORDING_SUFFIXES:
+            continue
+        stem = path.name.split("_ieeg.")[0]
+        found.append(
+            Recording(
+                signal=path,
+                channels=_file(path.with_name(stem + "_channels.tsv")),
+                events=_file(path.with_name(stem + "_events.tsv")),
+            )
+        )
+    return found
+
+
+def _signal_parts(signal: Path) -> list[Path]:
+    """The files that together hold a signal (BrainVision has three)."""
+    if signal.suffix == ".vhdr":
+        return [signal, signal.with_suffix(".vmrk"), signal.with_suffix(".eeg")]
+    return [signal]
