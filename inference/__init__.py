@@ -1,0 +1,1 @@
+"""The Bayesian fit of the epileptogenic zone: priors, model, sampling, zones, diagnostics."""

@@ -1,0 +1,1 @@
+"""A personal virtual brain: one patient's Epileptor network, its fit, surgery and report."""

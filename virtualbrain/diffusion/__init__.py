@@ -1,0 +1,1 @@
+"""From diffusion MRI to the connectome, with MRtrix3."""

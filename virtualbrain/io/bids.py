@@ -247,7 +247,7 @@ def _recordings(root: Path, folder: Path) -> list[Recording]:
 
 
 def _signal_parts(signal: Path) -> list[Path]:
-    """The files that together hold a signal (BrainVision has three)."""
+    """List the files that together hold a signal (BrainVision has three)."""
     if signal.suffix == ".vhdr":
         return [signal, signal.with_suffix(".vmrk"), signal.with_suffix(".eeg")]
     return [signal]

@@ -147,7 +147,7 @@ class PatientLayout:
         return self._name("ieeg", f"seizure-{seizure:02d}_desc-envelope.tsv")
 
     def seizure_signal(self, seizure: int) -> Path:
-        """The montage's signal around one seizure, decimated for display (netCDF)."""
+        """Signal of the montage around one seizure, decimated for display (netCDF)."""
         return self._name("ieeg", f"seizure-{seizure:02d}_desc-signal.nc")
 
     @property

@@ -1,0 +1,1 @@
+"""The Epileptor family: equations, integrators of networks, stability."""

@@ -1,0 +1,1 @@
+"""Virtual surgery over the posterior: candidates, outcomes, ranking."""

@@ -1,0 +1,59 @@
+# make demo | test | bench: each sets up what it needs, once.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help setup setup-test demo test lint types unit bench lock clean
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+CORES  ?= $(shell nproc)
+DEMO   ?= demo
+SEED   ?= 1
+
+export NUMBA_CACHE_DIR  := $(CURDIR)/.cache/numba
+export PYTENSOR_FLAGS   := base_compiledir=$(CURDIR)/.cache/pytensor
+export MPLCONFIGDIR     := $(CURDIR)/.cache/matplotlib
+export PATH             := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+help:
+	@echo "make demo    write a patient of known truth, run the whole pipeline on it, print the report's path"
+	@echo "make test    lint, types and the whole test suite"
+	@echo "make bench   speed beside peers"
+	@echo "make lock    pin the newest versions that pyproject.toml allows"
+
+$(VENV)/.runtime-ready: envs/requirements.lock envs/setup.sh pyproject.toml
+	@envs/setup.sh runtime
+
+$(VENV)/.test-ready: envs/requirements-test.lock $(VENV)/.runtime-ready
+	@envs/setup.sh test
+
+setup: $(VENV)/.runtime-ready
+setup-test: $(VENV)/.test-ready
+
+demo: setup
+	virtualbrain demo $(DEMO)/bids --seed $(SEED) --if-missing
+	virtualbrain run $(DEMO)/bids $(DEMO)/out --cores $(CORES) --profile demo
+	virtualbrain score $(DEMO)/bids $(DEMO)/out
+
+test: lint types unit
+
+lint: setup-test
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	virtualbrain lint-workflow
+
+types: setup-test
+	mypy
+
+unit: setup-test
+	pytest
+
+bench: setup-test
+	$(PY) tests/benchmarks/run.py
+
+lock: setup
+	envs/lock.sh
+
+clean:
+	rm -rf $(VENV) .cache .snakemake
