@@ -1,0 +1,159 @@
+"""The configuration: read, checked against its schema, turned into the rooms' settings."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from virtualbrain.errors import ConfigError
+
+_PLACES = ("bids", "out", "participants", "priors", "cores")
+
+
+def project_root() -> Path:
+    """Return the folder that holds Snakefile, workflow/ and config/."""
+    package = Path(__file__).resolve().parent
+    for root in (package.parent, package / "_project"):
+        if (root / "workflow" / "Snakefile").is_file():
+            return root
+    raise ConfigError(
+        "the workflow is not installed beside the package",
+        cure="install from a checkout of the project",
+    )
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises
+    ------
+    ConfigError
+        No such file, not YAML, or not a mapping.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("no such file", where=str(path), cure="check the path") from None
+    except UnicodeDecodeError:
+        raise ConfigError("not UTF-8 text", where=path.name) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"not YAML: {error}", where=path.name) from None
+    if not isinstance(content, dict):
+        raise ConfigError("no mapping", where=path.name, expected="keys and values")
+    return content
+
+
+def load_config(
+    user: Path | str | None = None, overrides: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return config/config.yaml with a user's file and further values laid over it.
+
+    Raises
+    ------
+    ConfigError
+        An unknown key (with the nearest right one), or a value that the schema refuses.
+    """
+    root = project_root()
+    config = read_yaml(root / "config" / "config.yaml")
+    where = "config/config.yaml"
+    for layer, name in ((read_yaml(user) if user else {}, str(user)), (overrides or {}, "config")):
+        if layer:
+            config, where = _laid_over(config, layer, name, ""), name
+    check_against_schema(config, root / "workflow/schemas/config.schema.yaml", where)
+    return config
+
+
+def _laid_over(
+    base: Mapping[str, Any], layer: Mapping[str, Any], where: str, path: str
+) -> dict[str, Any]:
+    """Lay one mapping over another, refusing keys that the base lacks."""
+    merged = dict(base)
+    for key, value in layer.items():
+        name = f"{path}{key}"
+        if key not in base:
+            raise unknown_key(name, [f"{path}{known}" for known in base], where)
+        if isinstance(base[key], dict) and isinstance(value, Mapping):
+            merged[key] = _laid_over(base[key], value, where, f"{name}.")
+        else:
+            merged[key] = value
+    return merged
+
+
+def unknown_key(name: str, known: typing.Iterable[str], where: str) -> ConfigError:
+    """Return the error for a misspelt key, with the nearest right one."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return ConfigError(
+        f"unknown key {name}",
+        where=where,
+        expected="one of " + ", ".join(sorted(known)),
+        cure=f"did you mean {near[0]}?" if near else "see config/README.md",
+    )
+
+
+def check_against_schema(content: Mapping[str, Any], schema: Path, where: str) -> None:
+    """Check a mapping against a JSON schema.
+
+    Raises
+    ------
+    ConfigError
+        The first value that the schema refuses, by its key.
+    """
+    validator = jsonschema.Draft202012Validator(read_yaml(schema))
+    error = jsonschema.exceptions.best_match(validator.iter_errors(content))
+    if error is not None:
+        key = ".".join(str(part) for part in error.absolute_path) or "the file"
+        raise ConfigError(f"{key}: {error.message}", where=where, cure="see config/README.md")
+
+
+def settings_from[T](section: Mapping[str, Any], kind: type[T], where: str) -> T:
+    """Turn a section of the configuration into a room's frozen dataclass of settings.
+
+    Raises
+    ------
+    ConfigError
+        A key that the dataclass lacks.
+    """
+    assert dataclasses.is_dataclass(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key, value in section.items():
+        if key not in fields:
+            raise unknown_key(f"{where}.{key}", [f"{where}.{name}" for name in fields], where)
+        values[key] = _as_declared(value, hints[key], f"{where}.{key}")
+    return kind(**values)
+
+
+def _as_declared(value: Any, hint: Any, where: str) -> Any:
+    """Make tuples of lists, paths of texts and dataclasses of mappings, as a field declares."""
+    if value is None:
+        return None
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    for option in options:
+        origin = typing.get_origin(option) or option
+        if origin is tuple and isinstance(value, list):
+            return tuple(value)
+        if origin is Path and isinstance(value, str):
+            return Path(value)
+        if origin is float and isinstance(value, int):
+            return float(value)
+        if dataclasses.is_dataclass(origin) and isinstance(value, Mapping):
+            return settings_from(value, typing.cast("type[Any]", origin), where)
+    return value
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Return a short hash of every setting that changes numbers (places and names left out)."""
+    relevant = {key: value for key, value in config.items() if key not in _PLACES}
+    text = json.dumps(relevant, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,119 @@
+"""What every stage of the pipeline needs: a log, errors told in one line, an end with its parent."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from virtualbrain.config import config_hash, project_root
+from virtualbrain.errors import VirtualBrainError
+
+ERROR_MARK = "ERROR: "
+_PR_SET_PDEATHSIG = 1
+
+
+def use_project_caches() -> None:
+    """Point the compilers' caches to the project's folder, so that a second run starts warm."""
+    home = project_root() / ".cache"
+    if not os.access(home.parent, os.W_OK):
+        home = Path.home() / ".cache" / "virtualbrain"
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(home / "numba"))
+    os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={home / 'pytensor'}")
+    os.environ.setdefault("MPLCONFIGDIR", str(home / "matplotlib"))
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process when its parent ends, so that no orphan writes on."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def limit_threads(threads: int) -> None:
+    """Tell the numerical libraries how many threads they may use; before they are imported."""
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+        "MRTRIX_NTHREADS",
+    ):
+        os.environ[name] = str(threads)
+
+
+@contextmanager
+def stage(log: Path | str, threads: int = 1) -> Iterator[logging.Logger]:
+    """Run one stage: everything logged to a file, faults of the input told in one line.
+
+    A `VirtualBrainError` ends the process with exit code 2 and one line; any other
+    exception keeps its traceback in the log.
+
+    Parameters
+    ----------
+    log : Path or str
+        The stage's log file.
+    threads : int
+        How many threads the stage may use.
+
+    Yields
+    ------
+    logging.Logger
+        The root logger.
+    """
+    die_with_parent()
+    limit_threads(threads)
+    logger = logging.getLogger()
+    handler = logging.FileHandler(log, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield logger
+    except VirtualBrainError as error:
+        logger.error("%s%s", ERROR_MARK, error)
+        print(f"{ERROR_MARK}{error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except Exception as error:
+        logger.exception("%s%s: %s", ERROR_MARK, type(error).__name__, error)
+        raise
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this project and of the libraries behind its numbers."""
+    names = ("virtualbrain", "numpy", "scipy", "numba", "pymc", "pytensor", "nutpie", "arviz")
+    names += ("mne", "mne-bids", "nibabel", "antspyx", "snakemake")
+    return {name: _version(name) for name in names}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def sidecar(config: Mapping[str, Any], sources: list[str]) -> dict[str, Any]:
+    """Return what every sidecar holds: sources, the configuration's hash, versions.
+
+    Parameters
+    ----------
+    config : mapping
+        The run's configuration.
+    sources : list of str
+        BIDS URIs or names of the files that the numbers come from.
+    """
+    return {
+        "Sources": sources,
+        "ConfigurationHash": config_hash(config),
+        "GeneratedBy": [{"Name": "virtualbrain", "Version": _version("virtualbrain")}],
+        "Versions": versions(),
+    }
