@@ -1,21 +1,28 @@
-"""What every stage of the pipeline needs: a log, errors told in one line, an end with its parent."""
+"""What every stage of the pipeline needs: a log, one-line errors, an end with its run."""
 
-import ctypes
 import logging
 import os
-import signal
+import socket
 import sys
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from virtualbrain.config import config_hash, project_root
 from virtualbrain.errors import VirtualBrainError
 
 ERROR_MARK = "ERROR: "
-_PR_SET_PDEATHSIG = 1
+RUN_VARIABLE = "VIRTUALBRAIN_RUN"
+_LIBRARIES = (
+    "virtualbrain numpy scipy numba pymc pytensor nutpie arviz "
+    "mne mne-bids nibabel antspyx snakemake"
+)
 
 
 def use_project_caches() -> None:
@@ -28,10 +35,29 @@ def use_project_caches() -> None:
     os.environ.setdefault("MPLCONFIGDIR", str(home / "matplotlib"))
 
 
-def die_with_parent() -> None:
-    """Ask Linux to end this process when its parent ends, so that no orphan writes on."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def announce_run() -> None:
+    """Let the stages know which process runs them, so that none outlives it."""
+    os.environ.setdefault(RUN_VARIABLE, f"{socket.gethostname()}:{os.getpid()}")
+
+
+def end_with_run() -> None:
+    """End this process and its children when the run that started it is gone.
+
+    A killed run would otherwise leave stages behind that write beside the next run.
+    Nothing is watched where the run is on another machine (a cluster's job).
+    """
+    host, _, pid = os.environ.get(RUN_VARIABLE, "").rpartition(":")
+    if host == socket.gethostname() and int(pid) != os.getpid():
+        threading.Thread(target=_watch, args=(int(pid),), daemon=True).start()
+
+
+def _watch(pid: int) -> None:
+    """Wait for a process to end, then end everything that is below this one."""
+    while psutil.pid_exists(pid):
+        time.sleep(0.5)
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+    os._exit(137)
 
 
 def limit_threads(threads: int) -> None:
@@ -66,7 +92,7 @@ def stage(log: Path | str, threads: int = 1) -> Iterator[logging.Logger]:
     logging.Logger
         The root logger.
     """
-    die_with_parent()
+    end_with_run()
     limit_threads(threads)
     logger = logging.getLogger()
     handler = logging.FileHandler(log, mode="w", encoding="utf-8")
@@ -89,9 +115,7 @@ def stage(log: Path | str, threads: int = 1) -> Iterator[logging.Logger]:
 
 def versions() -> dict[str, str]:
     """Return the versions of this project and of the libraries behind its numbers."""
-    names = ("virtualbrain", "numpy", "scipy", "numba", "pymc", "pytensor", "nutpie", "arviz")
-    names += ("mne", "mne-bids", "nibabel", "antspyx", "snakemake")
-    return {name: _version(name) for name in names}
+    return {name: _version(name) for name in _LIBRARIES.split()}
 
 
 def _version(name: str) -> str:
