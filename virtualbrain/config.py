@@ -15,8 +15,6 @@ import yaml
 
 from virtualbrain.errors import ConfigError
 
-_PLACES = ("bids", "out", "participants", "priors", "cores")
-
 
 def project_root() -> Path:
     """Return the folder that holds Snakefile, workflow/ and config/."""
@@ -152,8 +150,15 @@ def _as_declared(value: Any, hint: Any, where: str) -> Any:
     return value
 
 
-def config_hash(config: Mapping[str, Any]) -> str:
-    """Return a short hash of every setting that changes numbers (places and names left out)."""
-    relevant = {key: value for key, value in config.items() if key not in _PLACES}
-    text = json.dumps(relevant, sort_keys=True, default=str)
+def config_hash(config: Mapping[str, Any], sections: typing.Iterable[str]) -> str:
+    """Return a short hash of the settings that a result depends on.
+
+    Parameters
+    ----------
+    config : mapping
+        The whole configuration.
+    sections : iterable of str
+        The keys that matter to the result.
+    """
+    text = json.dumps({key: config[key] for key in sorted(sections)}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -125,19 +125,23 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def sidecar(config: Mapping[str, Any], sources: list[str]) -> dict[str, Any]:
+def sidecar(
+    config: Mapping[str, Any], sections: Iterable[str], sources: Iterable[str]
+) -> dict[str, Any]:
     """Return what every sidecar holds: sources, the configuration's hash, versions.
 
     Parameters
     ----------
     config : mapping
         The run's configuration.
-    sources : list of str
-        BIDS URIs or names of the files that the numbers come from.
+    sections : iterable of str
+        The keys of the configuration that the numbers depend on.
+    sources : iterable of str
+        Names of the files that the numbers come from.
     """
     return {
-        "Sources": sources,
-        "ConfigurationHash": config_hash(config),
+        "Sources": sorted(sources),
+        "ConfigurationHash": config_hash(config, sections),
         "GeneratedBy": [{"Name": "virtualbrain", "Version": _version("virtualbrain")}],
         "Versions": versions(),
     }

@@ -50,25 +50,50 @@ class PatientFiles:
     eloquent: Path | None
     lesion: Path | None
 
+    def anatomy_files(self) -> tuple[Path, ...]:
+        """Return the T1, a FreeSurfer subject's files and the lesion mask."""
+        return _present(self.t1, self.lesion, *_within(self.freesurfer))
+
+    def dwi_files(self) -> tuple[Path, ...]:
+        """Return images, b-values, directions and sidecars of the diffusion series."""
+        parts = [(s.image, s.bval, s.bvec, s.sidecar) for s in self.dwi]
+        return _present(*(path for series in parts for path in series))
+
+    def connectome_files(self) -> tuple[Path, ...]:
+        """Return the files of the ready connectome."""
+        return _present(*_within(self.connectome))
+
+    def seeg_files(self) -> tuple[Path, ...]:
+        """Return the recordings and every table that belongs to them."""
+        paths: list[Path | None] = [self.electrodes, self.coordsystem]
+        for recording in self.recordings:
+            paths += [*_signal_parts(recording.signal), recording.channels, recording.events]
+        return _present(*paths)
+
+    def clinical_files(self) -> tuple[Path, ...]:
+        """Return the clinical hypothesis and the eloquent regions."""
+        return _present(self.hypothesis, self.eloquent)
+
     def all_files(self) -> tuple[Path, ...]:
         """Return every single input file, folders walked through, sorted."""
-        singles: list[Path | None] = [
-            self.t1,
-            self.electrodes,
-            self.coordsystem,
-            self.hypothesis,
-            self.eloquent,
-            self.lesion,
-        ]
-        for series in self.dwi:
-            singles += [series.image, series.bval, series.bvec, series.sidecar]
-        for recording in self.recordings:
-            singles += [*_signal_parts(recording.signal), recording.channels, recording.events]
-        found = {path for path in singles if path is not None and path.is_file()}
-        for folder in (self.freesurfer, self.connectome):
-            if folder is not None:
-                found.update(path for path in folder.rglob("*") if path.is_file())
-        return tuple(sorted(found))
+        parts = (
+            self.anatomy_files(),
+            self.dwi_files(),
+            self.connectome_files(),
+            self.seeg_files(),
+            self.clinical_files(),
+        )
+        return tuple(sorted({path for part in parts for path in part}))
+
+
+def _present(*paths: Path | None) -> tuple[Path, ...]:
+    """Return the paths that are files."""
+    return tuple(path for path in paths if path is not None and path.is_file())
+
+
+def _within(folder: Path | None) -> list[Path]:
+    """List what a folder holds, at any depth."""
+    return sorted(folder.rglob("*")) if folder is not None else []
 
 
 def check_label(label: str) -> str:

@@ -22,14 +22,33 @@ class PatientLayout:
     label: str
     atlas: str = "DesikanKilliany"
 
+    def _folder(self, name: str) -> Path:
+        return Path(self.out) / f"sub-{self.label}" / name
+
     def _name(self, folder: str, rest: str) -> Path:
-        return Path(self.out) / f"sub-{self.label}" / folder / f"sub-{self.label}_{rest}"
+        return self._folder(folder) / f"sub-{self.label}_{rest}"
 
     # checked input -----------------------------------------------------------------
     @property
     def inputs(self) -> Path:
         """Checksums of every input file, written when the check has passed."""
         return Path(self.out) / f"sub-{self.label}" / "inputs.json"
+
+    # folders that one stage writes as a whole ------------------------------------------
+    @property
+    def anatomy(self) -> Path:
+        """Folder of the anatomy's results."""
+        return self._folder("anat")
+
+    @property
+    def connectome(self) -> Path:
+        """Folder of the connectome."""
+        return self._folder("connectome")
+
+    @property
+    def seeg(self) -> Path:
+        """Folder of the recording's results."""
+        return self._folder("ieeg")
 
     # anatomy -----------------------------------------------------------------------
     @property

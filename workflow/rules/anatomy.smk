@@ -1,0 +1,26 @@
+rule anatomy:
+    """Regions, tissues and surfaces from the T1 or from a FreeSurfer subject."""
+    input:
+        checked=ANY.inputs,
+        files=anatomy_inputs,
+    output:
+        directory(ANY.anatomy),
+    log:
+        ANY.log("anatomy"),
+    benchmark:
+        ANY.benchmark("anatomy")
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        bids=BIDS,
+        out=OUT,
+        settings=config["anatomy"],
+        seed=config["seed"],
+    conda:
+        "../../envs/python.yaml"
+    message:
+        "sub-{wildcards.label}: anatomy: regions, tissues and surfaces (2-5 minutes)"
+    script:
+        "../scripts/anatomy.py"

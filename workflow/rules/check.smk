@@ -1,0 +1,23 @@
+rule check:
+    """Every problem of the input, found before anything long starts."""
+    input:
+        patient_files,
+    output:
+        ANY.inputs,
+    log:
+        ANY.log("check"),
+    benchmark:
+        ANY.benchmark("check")
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        bids=BIDS,
+        config=config,
+    conda:
+        "../../envs/python.yaml"
+    message:
+        "sub-{wildcards.label}: checking the input files"
+    script:
+        "../scripts/check.py"

@@ -1,0 +1,98 @@
+"""What all rules share: the configuration, the patients, and where their files are."""
+
+from pathlib import Path
+
+from snakemake.utils import min_version, validate
+
+from virtualbrain.io.bids import check_label, find_patient, participants
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.priors import prior_files
+from virtualbrain.stage import announce_run, use_project_caches
+
+min_version("9.0")
+
+ROOT = Path(workflow.current_basedir).parent.parent
+
+
+configfile: ROOT / "config" / "config.yaml"
+
+
+validate(config, ROOT / "workflow" / "schemas" / "config.schema.yaml")
+announce_run()
+use_project_caches()
+
+BIDS = Path(config["bids"]).absolute()
+OUT = Path(config["out"]).absolute()
+LABELS = [check_label(str(label)) for label in config["participants"]] or participants(BIDS)
+PATIENTS = {label: find_patient(BIDS, label) for label in LABELS}
+PRIORS = prior_files(config["priors"], ROOT / "config" / "priors")
+ANY = PatientLayout(OUT, "{label}")
+COHORT = OUT / "cohort.html"
+
+
+wildcard_constraints:
+    label="[A-Za-z0-9]+",
+    priors="[A-Za-z0-9_-]+",
+
+
+def reports():
+    """The report of every patient."""
+    return [PatientLayout(OUT, label).report for label in LABELS]
+
+
+def connectomes():
+    """The connectome of every patient."""
+    return [PatientLayout(OUT, label).connectome for label in LABELS]
+
+
+def patient_files(wildcards):
+    """Every input file of a patient."""
+    return PATIENTS[wildcards.label].all_files()
+
+
+def anatomy_inputs(wildcards):
+    """T1, FreeSurfer's files and the lesion mask, as far as the patient has them."""
+    return PATIENTS[wildcards.label].anatomy_files()
+
+
+def dwi_inputs(wildcards):
+    """Images, b-values and directions of the diffusion series."""
+    return PATIENTS[wildcards.label].dwi_files()
+
+
+def seeg_inputs(wildcards):
+    """Recordings and the tables that belong to them."""
+    return PATIENTS[wildcards.label].seeg_files()
+
+
+def clinical_inputs(wildcards):
+    """The clinical hypothesis and the eloquent regions, as far as the patient has them."""
+    return PATIENTS[wildcards.label].clinical_files()
+
+
+def anatomy_result(wildcards):
+    """The patient's anatomy, or nothing where a ready connectome stands for it."""
+    return [] if PATIENTS[wildcards.label].connectome else ANY.anatomy
+
+
+def connectome_sources(wildcards):
+    """A ready connectome's files, or streamlines and labels."""
+    files = PATIENTS[wildcards.label]
+    if files.connectome:
+        return files.connectome_files()
+    return [ANY.anatomy, ANY.tracks, ANY.track_weights, ANY.t1_to_dwi]
+
+
+def per_prior_set(name):
+    """An input function: one file of every prior set."""
+
+    def files(wildcards):
+        layout = PatientLayout(OUT, wildcards.label)
+        return [getattr(layout, name)(priors) for priors in PRIORS]
+
+    return files
+
+
+def quality_of_diffusion(wildcards):
+    """Figures on the diffusion series, where there is one to process."""
+    return [] if PATIENTS[wildcards.label].connectome else ANY.dwi_quality

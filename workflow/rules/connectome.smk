@@ -1,0 +1,27 @@
+rule connectome:
+    """Weights and lengths between regions: from streamlines, or a ready connectome read in."""
+    input:
+        checked=ANY.inputs,
+        sources=connectome_sources,
+    output:
+        directory(ANY.connectome),
+    log:
+        ANY.log("connectome"),
+    benchmark:
+        ANY.benchmark("connectome")
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        bids=BIDS,
+        out=OUT,
+        atlas=config["anatomy"]["atlas"],
+        settings=config["diffusion"],
+        seed=config["seed"],
+    conda:
+        "../../envs/mrtrix3.yaml"
+    message:
+        "sub-{wildcards.label}: connectome between regions (under a minute)"
+    script:
+        "../scripts/connectome.py"

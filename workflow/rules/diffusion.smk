@@ -1,0 +1,82 @@
+rule dwi_preprocess:
+    """Denoised, unringed, motion-corrected diffusion series."""
+    input:
+        checked=ANY.inputs,
+        files=dwi_inputs,
+    output:
+        dwi=ANY.dwi,
+        quality=ANY.dwi_quality,
+    log:
+        ANY.log("dwi_preprocess"),
+    benchmark:
+        ANY.benchmark("dwi_preprocess")
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    params:
+        bids=BIDS,
+        settings=config["diffusion"],
+        seed=config["seed"],
+    conda:
+        "../../envs/mrtrix3.yaml"
+    message:
+        "sub-{wildcards.label}: diffusion: denoising and motion correction (1-10 minutes)"
+    script:
+        "../scripts/dwi_preprocess.py"
+
+
+rule dwi_fod:
+    """Fibre orientations, and the T1's tissues moved to diffusion space."""
+    input:
+        dwi=ANY.dwi,
+        anatomy=ANY.anatomy,
+    output:
+        fod=ANY.fod,
+        tissues=ANY.tissues_in_dwi,
+        transform=ANY.t1_to_dwi,
+    log:
+        ANY.log("dwi_fod"),
+    benchmark:
+        ANY.benchmark("dwi_fod")
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        out=OUT,
+        settings=config["diffusion"],
+        seed=config["seed"],
+    conda:
+        "../../envs/mrtrix3.yaml"
+    message:
+        "sub-{wildcards.label}: diffusion: fibre orientations (1-3 minutes)"
+    script:
+        "../scripts/dwi_fod.py"
+
+
+rule dwi_tracks:
+    """Streamlines and their SIFT2 weights."""
+    input:
+        fod=ANY.fod,
+        tissues=ANY.tissues_in_dwi,
+    output:
+        tracks=ANY.tracks if config["keep_streamlines"] else temp(ANY.tracks),
+        weights=ANY.track_weights,
+    log:
+        ANY.log("dwi_tracks"),
+    benchmark:
+        ANY.benchmark("dwi_tracks")
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=360,
+    params:
+        settings=config["diffusion"],
+        seed=config["seed"],
+    conda:
+        "../../envs/mrtrix3.yaml"
+    message:
+        "sub-{wildcards.label}: diffusion: tracking streamlines (2-60 minutes)"
+    script:
+        "../scripts/dwi_tracks.py"

@@ -1,0 +1,30 @@
+rule inference:
+    """The Bayesian fit of the epileptogenic zone to the recorded seizures."""
+    input:
+        seeg=ANY.seeg,
+        connectome=ANY.connectome,
+        clinical=clinical_inputs,
+        priors=lambda wildcards: PRIORS[wildcards.priors],
+    output:
+        posterior=ANY.posterior("{priors}"),
+        diagnostics=ANY.diagnostics("{priors}"),
+        zones=ANY.zones("{priors}"),
+    log:
+        ANY.log("inference-{priors}"),
+    benchmark:
+        ANY.benchmark("inference-{priors}")
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        bids=BIDS,
+        out=OUT,
+        settings=config["inference"],
+        seed=config["seed"],
+    conda:
+        "../../envs/python.yaml"
+    message:
+        "sub-{wildcards.label}: fitting the epileptogenic zone, priors {wildcards.priors} (2-10 minutes)"
+    script:
+        "../scripts/inference.py"

@@ -1,0 +1,86 @@
+rule provenance:
+    """Inputs, configuration, versions, seeds and times behind a patient's results."""
+    input:
+        checked=ANY.inputs,
+        outcomes=per_prior_set("outcomes"),
+    output:
+        ANY.provenance,
+    log:
+        ANY.log("provenance"),
+    benchmark:
+        ANY.benchmark("provenance")
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        out=OUT,
+        priors=PRIORS,
+        config=config,
+    conda:
+        "../../envs/python.yaml"
+    message:
+        "sub-{wildcards.label}: provenance"
+    script:
+        "../scripts/provenance.py"
+
+
+rule report:
+    """The report of one patient."""
+    input:
+        provenance=ANY.provenance,
+        anatomy=anatomy_result,
+        diffusion=quality_of_diffusion,
+        connectome=ANY.connectome,
+        seeg=ANY.seeg,
+        posteriors=per_prior_set("posterior"),
+        diagnostics=per_prior_set("diagnostics"),
+        zones=per_prior_set("zones"),
+        outcomes=per_prior_set("outcomes"),
+        clinical=clinical_inputs,
+    output:
+        ANY.report,
+    log:
+        ANY.log("report"),
+    benchmark:
+        ANY.benchmark("report")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=15,
+    params:
+        bids=BIDS,
+        out=OUT,
+        priors=list(PRIORS),
+    conda:
+        "../../envs/python.yaml"
+    message:
+        "sub-{wildcards.label}: writing the report (under a minute)"
+    script:
+        "../scripts/report.py"
+
+
+rule cohort:
+    """One page over all patients."""
+    input:
+        reports(),
+    output:
+        COHORT,
+    log:
+        OUT / "logs" / "cohort.log",
+    benchmark:
+        OUT / "benchmarks" / "cohort.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        out=OUT,
+        labels=list(LABELS),
+        priors=list(PRIORS),
+    conda:
+        "../../envs/python.yaml"
+    message:
+        "writing cohort.html"
+    script:
+        "../scripts/cohort.py"

@@ -1,0 +1,28 @@
+rule seeg:
+    """Contacts, channels, seizure envelopes and the gain of what was recorded."""
+    input:
+        checked=ANY.inputs,
+        files=seeg_inputs,
+        anatomy=anatomy_result,
+        connectome=ANY.connectome,
+    output:
+        directory(ANY.seeg),
+    log:
+        ANY.log("seeg"),
+    benchmark:
+        ANY.benchmark("seeg")
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        bids=BIDS,
+        out=OUT,
+        settings=config["seeg"],
+        seed=config["seed"],
+    conda:
+        "../../envs/python.yaml"
+    message:
+        "sub-{wildcards.label}: SEEG: contacts, envelope and gain (under a minute)"
+    script:
+        "../scripts/seeg.py"

@@ -1,0 +1,29 @@
+rule surgery:
+    """Virtual surgery on posterior draws, plans ranked."""
+    input:
+        posterior=ANY.posterior("{priors}"),
+        diagnostics=ANY.diagnostics("{priors}"),
+        zones=ANY.zones("{priors}"),
+        connectome=ANY.connectome,
+        clinical=clinical_inputs,
+    output:
+        ANY.outcomes("{priors}"),
+    log:
+        ANY.log("surgery-{priors}"),
+    benchmark:
+        ANY.benchmark("surgery-{priors}")
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        bids=BIDS,
+        out=OUT,
+        settings=config["surgery"],
+        seed=config["seed"],
+    conda:
+        "../../envs/python.yaml"
+    message:
+        "sub-{wildcards.label}: virtual surgery, priors {wildcards.priors} (under a minute)"
+    script:
+        "../scripts/surgery.py"
