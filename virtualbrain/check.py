@@ -1,0 +1,68 @@
+"""Every problem of a patient's input at minute 0, joined from the rooms that read it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from virtualbrain.anatomy.check import check_anatomy
+from virtualbrain.anatomy.settings import AnatomySettings
+from virtualbrain.config import settings_from
+from virtualbrain.diffusion.check import check_dwi
+from virtualbrain.errors import InputError, VirtualBrainError
+from virtualbrain.io.bids import PatientFiles, find_patient
+from virtualbrain.io.clinical import check_clinical
+from virtualbrain.io.connectome import check_connectome
+from virtualbrain.seeg.check import check_seeg
+from virtualbrain.seeg.settings import SeegSettings
+
+
+def check_patient(
+    bids: Path | str, label: str, config: Mapping[str, Any]
+) -> list[VirtualBrainError]:
+    """Find every problem of one patient's input without long work.
+
+    Parameters
+    ----------
+    bids : Path or str
+        Root of the BIDS dataset.
+    label : str
+        The participant's label.
+    config : mapping
+        The run's configuration.
+
+    Returns
+    -------
+    list of VirtualBrainError
+        One per problem; empty when the patient can be run.
+    """
+    try:
+        files = find_patient(bids, label)
+    except VirtualBrainError as error:
+        return [error]
+    return [
+        *_structural_problems(files, config),
+        *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
+        *check_clinical(files),
+    ]
+
+
+def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
+    """Check what the connectome is made of: a ready one, or the images."""
+    if files.connectome is not None:
+        return check_connectome(files.connectome)
+    anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy")
+    problems = check_anatomy(files, anatomy)
+    if files.t1 is None and files.freesurfer is None:
+        problems.append(_no_structure(files, "T1w image"))
+    if not files.dwi:
+        problems.append(_no_structure(files, "diffusion series"))
+    return [*problems, *check_dwi(files.dwi)]
+
+
+def _no_structure(files: PatientFiles, what: str) -> InputError:
+    return InputError(
+        f"no {what} and no ready connectome",
+        where=f"sub-{files.label}",
+        expected=f"a {what} in sub-{files.label}, or derivatives/connectome/sub-{files.label}",
+        cure="add one of the two",
+    )

@@ -1,0 +1,17 @@
+"""Check a patient's input; write the checksums of its files."""
+
+from virtualbrain.check import check_patient
+from virtualbrain.io.bids import find_patient
+from virtualbrain.io.provenance import input_checksums
+from virtualbrain.io.atomic import write_json
+from virtualbrain.stage import stage
+
+with stage(snakemake.log[0]) as logger:
+    label = snakemake.wildcards.label
+    problems = check_patient(snakemake.params.bids, label, snakemake.params.config)
+    for problem in problems[1:]:
+        logger.error("%s", problem)
+    if problems:
+        raise problems[0]
+    files = find_patient(snakemake.params.bids, label)
+    write_json(snakemake.output[0], {"files": input_checksums(files)})
