@@ -1,0 +1,292 @@
+"""The front door: `virtualbrain check | run | demo | score | simulate | validate | export-tvb`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from virtualbrain.config import load_config, project_root
+from virtualbrain.errors import VirtualBrainError
+from virtualbrain.io.atomic import read_json, write_json, write_text
+from virtualbrain.io.bids import check_label, participants, require_dataset
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.launcher import Outcome, only_run, run_workflow, snakemake_command
+from virtualbrain.priors import prior_files
+from virtualbrain.stage import use_project_caches
+
+FAULT_OF_INPUT = 2
+FAULT_OF_PROGRAM = 1
+out_console = Console(soft_wrap=True)
+err_console = Console(stderr=True, soft_wrap=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code (2: something the user can mend)."""
+    options = _parser().parse_args(arguments)
+    os.umask(0o077)  # a patient's results are readable by their owner only
+    use_project_caches()
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except VirtualBrainError as error:
+        _tell(str(error))
+        return FAULT_OF_INPUT
+    except KeyboardInterrupt:
+        _tell("stopped; start the same command again to go on")
+        return 130
+
+
+def _tell(line: str) -> None:
+    err_console.print(f"error: {line}", style="bold red", highlight=False, markup=False)
+
+
+def _say(line: str) -> None:
+    out_console.print(line, highlight=False, markup=False)
+
+
+# ---- check ------------------------------------------------------------------------------
+
+
+def check(options: argparse.Namespace) -> int:
+    """List every problem of the input."""
+    config = load_config(options.config)
+    labels = _labels(options.bids, options.participant_label)
+    problems = _problems(options.bids, labels, config)
+    for label, found in problems.items():
+        for problem in found:
+            _tell(f"sub-{label}: {problem}")
+        if not found:
+            _say(f"sub-{label}: no problem found")
+    return FAULT_OF_INPUT if any(problems.values()) else 0
+
+
+def _labels(bids: str, given: Sequence[str] | None) -> tuple[str, ...]:
+    require_dataset(bids)
+    return tuple(check_label(label) for label in given) if given else participants(bids)
+
+
+def _problems(
+    bids: str, labels: Sequence[str], config: dict[str, Any]
+) -> dict[str, list[VirtualBrainError]]:
+    from virtualbrain.check import check_patient
+
+    return {label: check_patient(bids, label, config) for label in labels}
+
+
+# ---- run --------------------------------------------------------------------------------
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the pipeline on one patient after another."""
+    overrides: dict[str, Any] = {}
+    if options.priors:
+        overrides["priors"] = options.priors
+    if options.seed is not None:
+        overrides["seed"] = options.seed
+    config = load_config(options.config, overrides)
+    _check_priors(config)
+    labels = _labels(options.bids, options.participant_label)
+    problems = _problems(options.bids, labels, config)
+    for label, found in problems.items():
+        for problem in found:
+            _tell(f"sub-{label}: {problem}")
+    good = [label for label in labels if not problems[label]]
+    if not good:
+        return FAULT_OF_INPUT
+    code = _run_good(options, config, good)
+    bad = [label for label in labels if problems[label]]
+    if bad:
+        _tell(f"not run, see above: {', '.join(f'sub-{label}' for label in bad)}")
+    return code or (FAULT_OF_INPUT if bad else 0)
+
+
+def _check_priors(config: dict[str, Any]) -> None:
+    """Refuse a prior file with a fault before anything is run."""
+    from inference.priors import load_priors
+
+    for path in prior_files(config["priors"], project_root() / "config" / "priors").values():
+        load_priors(path)
+
+
+def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[str]) -> int:
+    out = Path(options.out).absolute()
+    config |= {
+        "bids": str(Path(options.bids).absolute()),
+        "out": str(out),
+        "participants": labels,
+        # paths of a user's own prior files must hold from any folder
+        "priors": [str(Path(p).absolute()) if Path(p).suffix else p for p in config["priors"]],
+    }
+    with only_run(out) as lock:
+        resolved = out / "logs" / "config.yaml"
+        write_text(resolved, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        _describe_dataset(out)
+        targets = (options.until,) if options.until else ()
+        extra = ("--dry-run",) if options.dry_run else ()
+        command = snakemake_command(out, resolved, options.cores, options.profile, targets, *extra)
+        log = out / "logs" / ("dry-run.log" if options.dry_run else "snakemake.log")
+        outcome = run_workflow(command, log, lock, err_console)
+    return _tell_outcome(outcome, out, labels, config, options, log)
+
+
+def _describe_dataset(out: Path) -> None:
+    """Write dataset_description.json, as BIDS asks of derivatives."""
+    from virtualbrain.stage import versions
+
+    description = {
+        "Name": "virtualbrain",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "virtualbrain", "Version": versions()["virtualbrain"]}],
+    }
+    write_json(out / "dataset_description.json", description)
+
+
+def _tell_outcome(
+    outcome: Outcome,
+    out: Path,
+    labels: list[str],
+    config: dict[str, Any],
+    options: argparse.Namespace,
+    log: Path,
+) -> int:
+    """Say what failed and where the reports are; return the exit code."""
+    for failure in outcome.failures:
+        place = f" (log: {failure.log})" if failure.log else ""
+        _tell(f"{failure.rule}: {failure.message}{place}")
+    if outcome.exit_code and not outcome.failures:
+        _tell(f"the workflow could not start; see {log}")
+    if outcome.exit_code:
+        mendable = outcome.failures and all(failure.mendable for failure in outcome.failures)
+        return FAULT_OF_INPUT if mendable else FAULT_OF_PROGRAM
+    if options.dry_run or options.until:
+        return 0
+    first = next(iter(prior_files(config["priors"], project_root() / "config" / "priors")))
+    for label in labels:
+        layout = PatientLayout(out, label)
+        verdict = read_json(layout.diagnostics(first))["verdict"]
+        _say(f"sub-{label}: {layout.report} (verdict: {verdict})")
+    return 0
+
+
+# ---- demo and score ---------------------------------------------------------------------
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Write a patient whose truth is known."""
+    from virtualbrain.demo.dataset import write_demo
+
+    folder = Path(options.folder)
+    if options.if_missing and (folder / "dataset_description.json").is_file():
+        _say(f"{folder} is there already")
+        return 0
+    if options.on:
+        return _demo_on(options, folder)
+    write_demo(folder, seed=options.seed)
+    _say(f"a patient of known truth is in {folder}; its truth in {folder}/derivatives/truth")
+    return 0
+
+
+def _demo_on(options: argparse.Namespace, folder: Path) -> int:
+    """Run a real person's anatomy and diffusion, then implant and simulate on them."""
+    from virtualbrain.demo.on_real import prepare_real, simulate_on_real
+
+    label = check_label((options.participant_label or participants(options.on)[:1])[0])
+    prepare_real(Path(options.on), folder, label)
+    work = folder / "derivatives" / "structure"
+    run_options = _parser().parse_args(
+        ["run", str(folder), str(work), "--participant-label", label, "--until", "connectomes"]
+    )
+    run_options.cores, run_options.config = options.cores, options.config
+    config = load_config(options.config)
+    code = _run_good(run_options, config, [label])
+    if code:
+        return code
+    simulate_on_real(folder, PatientLayout(work, label), seed=options.seed)
+    _say(f"seizures on the real brain of sub-{label} are in {folder}")
+    return 0
+
+
+def score(options: argparse.Namespace) -> int:
+    """Compare a demo patient's results with its truth."""
+    from virtualbrain.demo.score import print_scores, score_demo
+
+    label = check_label(options.participant_label[0]) if options.participant_label else "01"
+    scores = score_demo(Path(options.out), Path(options.bids), label=label, priors=options.priors)
+    print_scores(scores, out_console)
+    return 0
+
+
+# ---- the parser -------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="virtualbrain",
+        description="From a patient's MRI, diffusion MRI and SEEG to a surgical report. "
+        "Research software, no medical device.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_check, _add_run, _add_demo, _add_score):
+        add(commands)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--participant-label", nargs="+", metavar="LABEL", help="default: all")
+    parser.add_argument("--config", metavar="FILE", help="your settings, laid over the defaults")
+
+
+def _add_check(commands: Any) -> None:
+    parser = commands.add_parser("check", help="every problem of the input, at minute 0")
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
+    _add_common(parser)
+    parser.set_defaults(command=check)
+
+
+def _add_run(commands: Any) -> None:
+    parser = commands.add_parser("run", help="the pipeline, from BIDS to the report")
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
+    parser.add_argument("out", metavar="OUT", help="where the results go")
+    parser.add_argument(
+        "level", nargs="?", choices=["participant"], default="participant", help="as BIDS Apps"
+    )
+    _add_common(parser)
+    parser.add_argument(
+        "--priors", nargs="+", metavar="NAME", help="names in config/priors or your own files"
+    )
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("--profile", default="default", help="a folder of workflow/profiles")
+    parser.add_argument("--seed", type=int, help="instead of the configuration's")
+    parser.add_argument("--until", metavar="RULE", help="stop at a stage, such as connectomes")
+    parser.add_argument("--dry-run", "-n", action="store_true", help="show what would be done")
+    parser.set_defaults(command=run)
+
+
+def _add_demo(commands: Any) -> None:
+    parser = commands.add_parser("demo", help="write a patient whose truth is known")
+    parser.add_argument("folder", metavar="DIR", help="a new BIDS dataset is written here")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--on", metavar="BIDS", help="on a real person's T1 and diffusion MRI")
+    parser.add_argument("--if-missing", action="store_true", help="do nothing if it is there")
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, metavar="N")
+    _add_common(parser)
+    parser.set_defaults(command=demo)
+
+
+def _add_score(commands: Any) -> None:
+    parser = commands.add_parser("score", help="a demo patient's results beside its truth")
+    parser.add_argument("bids", metavar="DEMO", help="the demo dataset")
+    parser.add_argument("out", metavar="OUT", help="its results")
+    parser.add_argument("--priors", default="default", help="the prior set to score")
+    _add_common(parser)
+    parser.set_defaults(command=score)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
