@@ -1,0 +1,235 @@
+"""FreeSurfer and FastSurfer subjects: which file holds what, and in which frame."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.freesurfer import io as fsio
+from numpy.typing import NDArray
+
+from virtualbrain.errors import InputError
+from virtualbrain.io.images import open_image
+
+# The first that is there is used: recon-all's own, then FastSurfer's.
+LABEL_FILES = {
+    "DesikanKilliany": (
+        "aparc+aseg.mgz",
+        "aparc.DKTatlas+aseg.mapped.mgz",
+        "aparc.DKTatlas+aseg.deep.mgz",
+        "aparc.DKTatlas+aseg.mgz",
+    ),
+    "Destrieux": ("aparc.a2009s+aseg.mgz",),
+}
+ANNOTATIONS = {
+    "DesikanKilliany": ("aparc.annot", "aparc.DKTatlas.mapped.annot", "aparc.DKTatlas.annot"),
+    "Destrieux": ("aparc.a2009s.annot",),
+}
+_T1_FILES = ("T1.mgz", "orig_nu.mgz", "nu.mgz", "orig.mgz")
+_BRAIN_FILES = ("brainmask.mgz", "mask.mgz", "brain.mgz")
+_SIDES = {"L": "lh", "R": "rh"}
+
+
+@dataclass(frozen=True)
+class FreeSurferSubject:
+    """The files of one subject that are used; None where the subject has none.
+
+    `surfaces` and `annotations` map hemisphere ``L`` or ``R`` to a file.
+    """
+
+    folder: Path
+    labels: Path
+    t1: Path | None
+    brain: Path | None
+    pial: dict[str, Path]
+    white: dict[str, Path]
+    annotations: dict[str, Path]
+
+
+def open_subject(folder: Path | str, atlas: str = "DesikanKilliany") -> FreeSurferSubject:
+    """Find the files of a FreeSurfer or FastSurfer subject.
+
+    Parameters
+    ----------
+    folder : Path or str
+        The subject's folder, with ``mri/`` and, where there are surfaces, ``surf/``.
+    atlas : {"DesikanKilliany", "Destrieux"}
+        Which label image is wanted.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, or no label image of that atlas in it.
+    """
+    folder = Path(folder)
+    mri = folder / "mri"
+    if not mri.is_dir():
+        raise InputError("no folder mri", where=str(folder), expected="a FreeSurfer subject")
+    labels = _first(mri, LABEL_FILES.get(atlas, ()))
+    if labels is None:
+        raise InputError(
+            f"the FreeSurfer subject holds no label image of {atlas}",
+            where=str(mri),
+            expected=" or ".join(LABEL_FILES.get(atlas, ("aparc+aseg.mgz",))),
+            cure="let recon-all or FastSurfer finish, or remove the folder "
+            "to use the built-in parcellation",
+        )
+    return FreeSurferSubject(
+        folder=folder,
+        labels=labels,
+        t1=_first(mri, _T1_FILES),
+        brain=_first(mri, _BRAIN_FILES),
+        pial=_per_side(folder / "surf", ("pial", "pial.T1")),
+        white=_per_side(folder / "surf", ("white",)),
+        annotations=_per_side(folder / "label", ANNOTATIONS.get(atlas, ())),
+    )
+
+
+def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _per_side(folder: Path, names: tuple[str, ...]) -> dict[str, Path]:
+    """Map each hemisphere to the first of its files that is there."""
+    found = {
+        side: _first(folder, tuple(f"{prefix}.{name}" for name in names))
+        for side, prefix in _SIDES.items()
+    }
+    return {side: path for side, path in found.items() if path is not None}
+
+
+def read_surface(
+    path: Path | str, volume: Path | str
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    r"""Read a FreeSurfer surface into scanner RAS.
+
+    Surfaces are in tkRAS, the frame centred on the conformed volume. With ``T`` that volume's
+    voxel-to-tkRAS matrix and ``S`` its voxel-to-scanner matrix, :math:`x = S T^{-1} x_{tk}`;
+    a surface file that says it is already in scanner RAS is left as it is.
+
+    Parameters
+    ----------
+    path : Path or str
+        ``lh.pial`` or the like.
+    volume : Path or str
+        A conformed volume of the same subject (``mri/T1.mgz``, the label image).
+
+    Returns
+    -------
+    vertices : numpy.ndarray, shape (n, 3)
+        mm, scanner RAS.
+    triangles : numpy.ndarray, shape (m, 3)
+        Vertex numbers; their order gives outward normals.
+
+    Raises
+    ------
+    InputError
+        The surface cannot be read, or the volume says no tkRAS frame.
+    """
+    path = Path(path)
+    try:
+        vertices, triangles, meta = fsio.read_geometry(path, read_metadata=True)
+    except (OSError, ValueError, IndexError):
+        raise InputError(
+            "not a readable FreeSurfer surface", where=path.name, cure="run recon-all again"
+        ) from None
+    vertices = np.asarray(vertices, dtype=float)
+    if not _is_scanner(meta):
+        vertices = nib.affines.apply_affine(tkras_to_scanner(volume), vertices)
+    return vertices, np.asarray(triangles, dtype=np.int64)
+
+
+def _is_scanner(meta: dict[str, object]) -> bool:
+    """Whether the file's head says scanner RAS (2) and not tkRAS (0)."""
+    head = np.atleast_1d(np.asarray(meta.get("head", 0)))
+    return bool(head.size and int(head[0]) == 2)
+
+
+def tkras_to_scanner(volume: Path | str) -> NDArray[np.float64]:
+    """Return the matrix (4, 4) from tkRAS to scanner RAS, out of an MGZ header.
+
+    Raises
+    ------
+    InputError
+        The volume is no MGZ image and so carries no tkRAS frame.
+    """
+    image = open_image(volume)
+    if not isinstance(image, nib.MGHImage):
+        raise InputError(
+            "no tkRAS frame", where=Path(volume).name, expected="an MGZ volume of the subject"
+        )
+    matrix = image.header.get_vox2ras() @ np.linalg.inv(image.header.get_vox2ras_tkr())
+    return np.asarray(matrix, dtype=float)
+
+
+def read_annotation(path: Path | str, prefix: str) -> NDArray[np.object_]:
+    """Return the region name of every vertex of an annotation, ``""`` where there is none.
+
+    `prefix` (``ctx-lh-`` or ``ctx_lh_``) makes the names those of the label volume.
+    """
+    try:
+        codes, _, names = fsio.read_annot(path)
+    except (OSError, ValueError, IndexError):
+        raise InputError(
+            "not a readable annotation", where=Path(path).name, cure="run recon-all again"
+        ) from None
+    table = np.array([prefix + name.decode() for name in names] + [""], dtype=object)
+    return np.asarray(table[np.where(codes < 0, len(names), codes)], dtype=object)
+
+
+def freesurfer_names() -> dict[int, str]:
+    """Return FreeSurfer's colour table as label value -> name, out of the installed mne."""
+    from mne import read_freesurfer_lut
+
+    ids, _ = read_freesurfer_lut()
+    return {int(value): str(name) for name, value in ids.items()}
+
+
+def read_lookup(path: Path | str) -> pd.DataFrame:
+    """Read a label table that separates by white space: FreeSurfer's, MRtrix's or Schaefer's.
+
+    Rows are ``index name [R G B A]`` or ``index short-name name [R G B A]``; ``#`` begins a
+    remark.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns index and name.
+
+    Raises
+    ------
+    InputError
+        A row does not begin with a number and a name, with its number.
+    """
+    path = Path(path)
+    rows = []
+    for number, line in enumerate(_lines(path), start=1):
+        cells = line.split("#")[0].split()
+        if not cells:
+            continue
+        if len(cells) < 2 or not re.fullmatch(r"\d+", cells[0]):
+            raise InputError(
+                f"cannot read {line.strip()[:40]!r}",
+                where=f"{path.name}, row {number}",
+                expected="a label value, white space and a name",
+                cure="save the table as TSV with the columns index and name",
+            )
+        rows.append((int(cells[0]), _name_of(cells)))
+    return pd.DataFrame(rows, columns=["index", "name"])
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise InputError("no such file", where=str(path), expected="the atlas' label table")
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise InputError("not UTF-8 text", where=path.name, cure="save it as UTF-8") from None
+
+
+def _name_of(cells: list[str]) -> str:
+    """Take the long name where MRtrix's layout gives a short one before it."""
+    has_short = len(cells) >= 3 and not cells[2].lstrip("-").replace(".", "").isdigit()
+    return cells[2] if has_short else cells[1]
