@@ -1,0 +1,87 @@
+"""Surgical plans: what they take out or cut, and which are worth trying."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from virtualbrain.errors import ModelError
+from virtualbrain.surgery.settings import SurgerySettings
+
+Kind = Literal["none", "clinical", "resection", "disconnection", "ablation", "stimulation", "sham"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One plan.
+
+    Parameters
+    ----------
+    name : str
+        As shown.
+    kind : str
+        none, clinical, resection, disconnection, ablation, stimulation or sham.
+    regions : tuple of str
+        What is taken out; for a disconnection, what is cut off from all others.
+    """
+
+    name: str
+    kind: Kind
+    regions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.regions and self.kind != "none":
+            raise ModelError(f"the plan {self.name!r} is empty", expected="at least one region")
+        if len(set(self.regions)) != len(self.regions):
+            raise ModelError(f"the plan {self.name!r} names a region twice")
+
+
+def no_surgery() -> Candidate:
+    """Return the plan that does nothing, against which all others are held."""
+    return Candidate("no surgery", "none")
+
+
+def clinical_plan(regions: Sequence[str]) -> list[Candidate]:
+    """Return the resection of the clinical hypothesis, where there is one."""
+    return [Candidate("clinical hypothesis", "clinical", tuple(regions))] if regions else []
+
+
+def leading_plans(leading: Sequence[str], settings: SurgerySettings) -> list[Candidate]:
+    """Return resections of each leading region, of each pair, and of the leading ones together."""
+    sets: list[tuple[str, ...]] = [(region,) for region in leading]
+    sets += combinations(leading, 2)
+    sets += [tuple(leading[:size]) for size in range(3, settings.largest + 1)]
+    return [
+        Candidate(" + ".join(regions), "resection", regions)
+        for regions in dict.fromkeys(sets)
+        if len(regions) <= min(settings.largest, len(leading))
+    ]
+
+
+def disconnections(leading: Sequence[str]) -> list[Candidate]:
+    """Return plans that cut the first one and two leading regions off from all others."""
+    return [
+        Candidate(f"disconnect {' + '.join(regions)}", "disconnection", regions)
+        for regions in (tuple(leading[:1]), tuple(leading[:2]))
+        if regions
+    ]
+
+
+def sham_plans(
+    regions: Sequence[str], sizes: Iterable[int], count: int, rng: np.random.Generator
+) -> dict[int, list[Candidate]]:
+    """Return random resections of each size, drawn from all regions that may be taken out."""
+    return {
+        size: [
+            Candidate(
+                f"sham {size}-{number + 1}",
+                "sham",
+                tuple(str(name) for name in rng.choice(list(regions), size, replace=False)),
+            )
+            for number in range(count)
+        ]
+        for size in sorted(set(sizes))
+        if size <= len(regions)
+    }

@@ -1,0 +1,110 @@
+"""Posterior draws as arrays: the patient's network with its uncertainty."""
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from virtualbrain.errors import ModelError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FittedDraws:
+    """Draws of the fitted network.
+
+    Parameters
+    ----------
+    regions : tuple of str
+        Names.
+    weights : numpy.ndarray, shape (n_regions, n_regions)
+        Normalised weights, as fitted.
+    x0, x_init, z_init : numpy.ndarray, shape (n_draws, n_regions)
+        Excitability and initial states.
+    K, tau0 : numpy.ndarray, shape (n_draws,)
+        Coupling and time-scale separation.
+    dt, I1 : float
+        Step and rest current, model units.
+    n_steps : int
+        Steps that span the seizure.
+    integrator : {"euler", "heun"}
+        The scheme of the fit.
+    """
+
+    regions: tuple[str, ...]
+    weights: Array
+    x0: Array
+    x_init: Array
+    z_init: Array
+    K: Array
+    tau0: Array
+    dt: float
+    n_steps: int
+    I1: float
+    integrator: Literal["euler", "heun"]
+
+    @property
+    def n_draws(self) -> int:
+        """Number of draws."""
+        return len(self.K)
+
+    def position(self, region: str) -> int:
+        """Return where a region stands.
+
+        Raises
+        ------
+        ModelError
+            The network has no such region.
+        """
+        try:
+            return self.regions.index(region)
+        except ValueError:
+            raise ModelError(
+                f"the network has no region {region!r}",
+                expected="a name of the region table",
+                cure="check the spelling",
+            ) from None
+
+
+def draws_from(posterior: xr.DataTree, n_draws: int, rng: np.random.Generator) -> FittedDraws:
+    """Take draws from a posterior, without replacement where there are enough.
+
+    Several seizures share everything but their initial states: the first seizure's are taken.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        As the inference writes it.
+    n_draws : int
+        How many.
+    rng : numpy.random.Generator
+        Chooses the draws.
+    """
+    samples = posterior["posterior"].to_dataset().stack(sample=("chain", "draw"))
+    samples = samples.transpose("sample", ...)
+    count = samples.sizes["sample"]
+    chosen = np.sort(rng.choice(count, size=min(n_draws, count), replace=False))
+    samples = samples.isel(sample=chosen)
+    if "seizure" in samples.dims:
+        samples = samples.isel(seizure=0)
+    attributes = posterior.attrs
+
+    def array(name: str) -> Array:
+        return np.ascontiguousarray(samples[name].to_numpy(), dtype=np.float64)
+
+    return FittedDraws(
+        regions=tuple(str(name) for name in samples["region"].to_numpy()),
+        weights=np.asarray(posterior["constant_data"]["weights"], dtype=np.float64),
+        x0=array("x0"),
+        x_init=array("x_init"),
+        z_init=array("z_init"),
+        K=array("K"),
+        tau0=array("tau0"),
+        dt=float(attributes["dt"]),
+        n_steps=int(attributes["n_steps"]),
+        I1=float(attributes["I1"]),
+        integrator=cast(Literal["euler", "heun"], str(attributes["integrator"])),
+    )
