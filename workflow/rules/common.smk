@@ -4,6 +4,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version, validate
 
+from virtualbrain.errors import ConfigError
 from virtualbrain.io.bids import check_label, find_patient, participants
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.priors import prior_files
@@ -18,6 +19,8 @@ configfile: ROOT / "config" / "config.yaml"
 
 
 validate(config, ROOT / "workflow" / "schemas" / "config.schema.yaml")
+if not (config["bids"] and config["out"]):
+    raise ConfigError("bids and out are not given", cure="add --config bids=BIDS out=OUT")
 announce_run()
 use_project_caches()
 

@@ -1,0 +1,45 @@
+"""Files appear whole or not at all."""
+
+import json
+
+import numpy as np
+import pytest
+
+from virtualbrain.errors import InputError
+from virtualbrain.io.atomic import atomic_path, read_json, write_json, write_text
+
+
+def test_a_fault_leaves_the_earlier_file_and_nothing_else(tmp_path):
+    target = tmp_path / "a.nii.gz"
+    target.write_text("before")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.nii.gz"]
+
+
+def test_the_temporary_name_keeps_the_suffixes(tmp_path):
+    with atomic_path(tmp_path / "new" / "a.nii.gz") as temporary:
+        assert temporary.name.endswith(".nii.gz")
+        temporary.write_text("whole")
+    assert (tmp_path / "new" / "a.nii.gz").read_text() == "whole"
+
+
+def test_json_takes_numpy_and_makes_null_of_what_is_not_finite(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"a": np.float64(1.5), "b": np.array([1, 2]), "c": np.nan, "d": {1: (2,)}})
+    assert read_json(path) == {"a": 1.5, "b": [1, 2], "c": None, "d": {"1": [2]}}
+    json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(("text", "words"), [("{", "not JSON"), ("[1]", "not a JSON object")])
+def test_what_is_no_json_object_is_refused(tmp_path, text, words):
+    write_text(tmp_path / "a.json", text)
+    with pytest.raises(InputError, match=words):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_json(tmp_path / "a.json")

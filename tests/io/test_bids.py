@@ -1,0 +1,92 @@
+"""A patient's files are found, and labels and links are never trusted."""
+
+from pathlib import Path
+
+import pytest
+
+from virtualbrain.errors import InputError
+from virtualbrain.io.bids import check_label, find_patient, participants
+
+
+def make(root: Path, *names: str) -> Path:
+    for name in ("dataset_description.json", *names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    return root
+
+
+FULL = (
+    "sub-01/anat/sub-01_T1w.nii.gz",
+    "sub-01/dwi/sub-01_dir-AP_dwi.nii.gz",
+    "sub-01/dwi/sub-01_dir-AP_dwi.bval",
+    "sub-01/dwi/sub-01_dir-AP_dwi.bvec",
+    "sub-01/ieeg/sub-01_task-x_ieeg.vhdr",
+    "sub-01/ieeg/sub-01_task-x_ieeg.vmrk",
+    "sub-01/ieeg/sub-01_task-x_ieeg.eeg",
+    "sub-01/ieeg/sub-01_task-x_channels.tsv",
+    "sub-01/ieeg/sub-01_task-x_events.tsv",
+    "sub-01/ieeg/sub-01_electrodes.tsv",
+    "sub-01/ieeg/sub-01_coordsystem.json",
+    "derivatives/clinical/sub-01/sub-01_hypothesis.tsv",
+)
+
+
+def test_everything_is_found(tmp_path):
+    files = find_patient(make(tmp_path, *FULL), "sub-01")
+    assert len(files.all_files()) == len(FULL)
+    assert files.recordings[0].events is not None
+    assert files.dwi[0].sidecar is None
+    assert files.freesurfer is None
+
+
+def test_sessions_are_looked_into(tmp_path):
+    files = find_patient(make(tmp_path, "sub-1/ses-2/anat/sub-1_ses-2_T1w.nii"), "1")
+    assert files.t1 is not None
+
+
+def test_ready_derivatives_are_found(tmp_path):
+    make(tmp_path, "sub-1/x", "derivatives/connectome/sub-1/connectivity.zip")
+    files = find_patient(tmp_path, "1")
+    assert [path.name for path in files.connectome_files()] == ["connectivity.zip"]
+
+
+def test_participants_are_sorted(tmp_path):
+    make(tmp_path, "sub-b/x", "sub-a/x", "sourcedata/y")
+    assert participants(tmp_path) == ("a", "b")
+
+
+@pytest.mark.parametrize("label", ["../etc", "01/../../x", "", "a b", "$(touch x)", "0\n1"])
+def test_a_label_that_is_no_label_is_refused(label):
+    with pytest.raises(InputError, match="not a label"):
+        check_label(label)
+
+
+def test_an_unknown_participant_names_the_known(tmp_path):
+    with pytest.raises(InputError, match="expected one of sub-1"):
+        find_patient(make(tmp_path, "sub-1/x"), "2")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [((), "no participant"), (None, "no dataset_description.json")]
+)
+def test_what_is_no_dataset_is_refused(tmp_path, names, words):
+    if names is not None:
+        make(tmp_path, *names)
+    with pytest.raises(InputError, match=words):
+        participants(tmp_path)
+
+
+def test_two_t1_images_are_not_chosen_from(tmp_path):
+    make(tmp_path, "sub-1/anat/sub-1_run-1_T1w.nii", "sub-1/anat/sub-1_run-2_T1w.nii")
+    with pytest.raises(InputError, match="2 files are a T1w image"):
+        find_patient(tmp_path, "1")
+
+
+def test_a_link_out_of_the_dataset_is_refused(tmp_path):
+    outside = tmp_path / "secret.nii"
+    outside.write_text("x")
+    root = make(tmp_path / "bids", "sub-1/anat/x")
+    (root / "sub-1/anat/sub-1_T1w.nii").symlink_to(outside)
+    with pytest.raises(InputError, match="leads out of the dataset"):
+        find_patient(root, "1")

@@ -1,0 +1,79 @@
+"""Tables read back equal, and a wrong one is refused with its row."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from virtualbrain.errors import InputError
+from virtualbrain.io.atomic import read_json
+from virtualbrain.io.tables import read_matrix, read_table, sidecar_of, write_matrix, write_table
+
+
+@given(
+    matrix=hnp.arrays(
+        float, (3, 2), elements=st.floats(allow_nan=False, allow_infinity=False, width=64)
+    )
+)
+def test_numbers_keep_every_digit(tmp_path_factory, matrix):
+    path = tmp_path_factory.mktemp("m") / "a.tsv"
+    write_matrix(path, matrix, ["x", "y", "z"], ["a", "b"], {"Units": "mm"})
+    back = read_matrix(path)
+    np.testing.assert_array_equal(back.to_numpy(), matrix)
+    assert list(back.index) == ["x", "y", "z"]
+    assert list(back.columns) == ["a", "b"]
+
+
+def test_missing_values_and_awkward_texts_survive(tmp_path):
+    table = pd.DataFrame({"name": ["NA", "None", "A'1", '<"b">'], "x": [1.5, np.nan, 2, 3]})
+    path = tmp_path / "a.tsv"
+    write_table(path, table, {"x": "mm"})
+    assert "n/a" in path.read_text()
+    pd.testing.assert_frame_equal(read_table(path), table, check_dtype=False)
+    assert read_json(sidecar_of(path)) == {"x": "mm"}
+
+
+def test_a_column_of_texts_keeps_its_zeros(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("name\tn\nx1\t007\ny\tn/a\n")
+    table = read_table(path)
+    assert table["n"][0] == 7
+    assert np.isnan(table["n"][1])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name,x\na,1\n", "save the table with tabs"),
+        ("name\ta\n", "no column x"),
+        ("name\tx\na\t1\nb\n", "row 3: 1 cells; expected 2"),
+        ("name\tx\tx\na\t1\t1\n", "stands twice"),
+        ("", "empty"),
+    ],
+)
+def test_a_wrong_table_is_refused_with_its_place(tmp_path, text, words):
+    path = tmp_path / "a.tsv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"a\.tsv") as caught:
+        read_table(path, required=["name", "x"])
+    assert words in str(caught.value)
+
+
+def test_other_encodings_are_refused(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_bytes("näme\n".encode("latin-1"))
+    with pytest.raises(InputError, match="UTF-8"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("name\ta\nx\tb\n", "holds text"), ("name\ta\nx\t1\nx\t2\n", "x stands twice")],
+)
+def test_what_is_no_matrix_is_refused(tmp_path, text, words):
+    path = tmp_path / "a.tsv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_matrix(path)

@@ -1,0 +1,25 @@
+"""One line that says what, where, what was expected, and the cure."""
+
+import pytest
+
+from virtualbrain import errors
+
+
+def test_message_has_all_parts_in_order():
+    error = errors.InputError("no x", where="a.tsv, row 3", expected="a number", cure="add it")
+    assert str(error) == "a.tsv, row 3: no x; expected a number; add it"
+
+
+def test_message_without_parts_is_the_fault_alone():
+    assert str(errors.ModelError("step too large")) == "step too large"
+
+
+def test_message_is_one_line_even_from_a_hostile_name():
+    error = errors.InputError("bad\nname\r\nhere", where="a\nb")
+    assert "\n" not in str(error)
+    assert "\r" not in str(error)
+
+
+@pytest.mark.parametrize("name", ["InputError", "ConfigError", "ModelError", "ToolError"])
+def test_one_tree(name):
+    assert issubclass(getattr(errors, name), errors.VirtualBrainError)

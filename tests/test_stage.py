@@ -1,0 +1,71 @@
+"""A stage logs to its file, tells faults in one line, and ends with its run."""
+
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from virtualbrain.errors import InputError
+from virtualbrain.stage import ERROR_MARK, sidecar, stage
+
+
+def test_a_fault_of_the_input_is_one_line_and_exit_code_2(tmp_path, capsys):
+    log = tmp_path / "a.log"
+    with pytest.raises(SystemExit) as ended, stage(log):
+        raise InputError("no x", where="a.tsv")
+    assert ended.value.code == 2
+    assert f"{ERROR_MARK}a.tsv: no x" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert capsys.readouterr().err.strip() == f"{ERROR_MARK}a.tsv: no x"
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(tmp_path):
+    log = tmp_path / "a.log"
+    with pytest.raises(ZeroDivisionError), stage(log):
+        _ = 1 / 0
+    assert "Traceback" in log.read_text()
+
+
+def test_sidecar_names_sources_and_versions():
+    content = sidecar({"seeg": {"a": 1}}, ["seeg"], ["b", "a"])
+    assert content["Sources"] == ["a", "b"]
+    assert "numpy" in content["Versions"]
+
+
+@pytest.mark.slow
+def test_a_stage_ends_with_the_run_that_started_it(tmp_path):
+    """The grandchild must not outlive the process that announced itself as the run."""
+    grandchild = (
+        "import time\nfrom virtualbrain.stage import stage\n"
+        f"with stage({str(tmp_path / 'a.log')!r}):\n    time.sleep(60)"
+    )
+    parent = (
+        "import subprocess, sys, time\nfrom virtualbrain.stage import announce_run\n"
+        f"announce_run()\np = subprocess.Popen([sys.executable, '-c', {grandchild!r}])\n"
+        "print(p.pid, flush=True)\ntime.sleep(60)"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "VIRTUALBRAIN_RUN"}
+    run = subprocess.Popen(
+        [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert run.stdout is not None
+    pid = int(run.stdout.readline())
+    time.sleep(3)
+    assert psutil.pid_exists(pid)
+    run.kill()
+    run.wait()
+    run.stdout.close()
+    deadline = time.monotonic() + 10
+    while _alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not _alive(pid)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
