@@ -1,0 +1,173 @@
+"""Results of the SEEG stage, written and read by their place in the layout."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from virtualbrain.io.atomic import atomic_path, write_json
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.tables import (
+    read_matrix,
+    read_table,
+    sidecar_of,
+    write_matrix,
+    write_table,
+)
+
+if TYPE_CHECKING:
+    from virtualbrain.seeg.run import Seeg
+
+_TEXT_COLUMNS = ("region", "tissue", "status_description", "cathode", "region_probabilities")
+CONTACT_COLUMNS = (
+    "name",
+    "electrode",
+    "number",
+    "x",
+    "y",
+    "z",
+    "region",
+    "p_region",
+    "tissue",
+    "status",
+)
+CHANNEL_COLUMNS = ("name", "anode", "cathode", "x", "y", "z", "region", "status", "onset_s")
+
+
+def write_seeg(layout: PatientLayout, seeg: "Seeg", sidecar: Mapping[str, Any]) -> None:
+    """Write every result of the SEEG stage, each whole or not at all.
+
+    Parameters
+    ----------
+    layout : PatientLayout
+        Where the results stand.
+    seeg : Seeg
+        From `seeg.run.run_seeg`.
+    sidecar : mapping
+        Sources and settings; goes into every JSON file.
+    """
+    place = {"CoordinateSystem": "T1w scanner RAS", "CoordinateUnits": "mm"}
+    write_table(layout.contacts, seeg.contacts, {**sidecar, **place})
+    times = {"onset_s": "seconds from the marked onset; n/a where the channel does not seize"}
+    write_table(layout.channels, seeg.channels, {**sidecar, **place, **times})
+    channels, regions = [str(c) for c in seeg.gain.index], [str(r) for r in seeg.gain.columns]
+    kind = {"Units": "mm", "GainSources": seeg.quality.get("gain_sources")}
+    write_matrix(layout.gain, seeg.gain.to_numpy(), channels, regions, {**sidecar, **kind})
+    for number, (envelope, signal) in enumerate(
+        zip(seeg.envelopes, seeg.signals, strict=True), start=1
+    ):
+        write_envelope(layout.envelope(number), envelope, sidecar)
+        write_signal(layout.seizure_signal(number), signal)
+    write_json(layout.seeg_quality, {**sidecar, **seeg.quality, "notes": list(seeg.notes)})
+
+
+def write_envelope(path: Path | str, envelope: xr.DataArray, sidecar: Mapping[str, Any]) -> None:
+    """Write one seizure's envelope: column ``time_s``, then one column per channel."""
+    table = pd.DataFrame(
+        envelope.values, columns=[str(name) for name in envelope["channel"].values]
+    )
+    table.insert(0, "time_s", envelope["time"].values)
+    onsets = dict(
+        zip(table.columns[1:], envelope["onset_s"].values.tolist(), strict=True)
+        if "onset_s" in envelope.coords
+        else ()
+    )
+    write_table(path, table, {**sidecar, "Envelope": dict(envelope.attrs), "Onsets": onsets})
+
+
+def read_envelope(path: Path | str) -> xr.DataArray:
+    """Read one seizure's envelope.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims (time, channel); coord ``onset_s`` on channel, NaN where it does not seize; attrs
+        as they were when it was made.
+
+    Raises
+    ------
+    InputError
+        The table cannot be read.
+    """
+    table = read_table(path, required=["time_s"])
+    names = [str(name) for name in table.columns if name != "time_s"]
+    content = json.loads(sidecar_of(path).read_text(encoding="utf-8"))
+    stated = content.get("Onsets", {})
+    onsets = [np.nan if stated.get(name) is None else float(stated[name]) for name in names]
+    return xr.DataArray(
+        table[names].to_numpy(float),
+        dims=("time", "channel"),
+        coords={
+            "time": table["time_s"].to_numpy(float),
+            "channel": names,
+            "onset_s": ("channel", onsets),
+        },
+        name="envelope",
+        attrs=content.get("Envelope", {}),
+    )
+
+
+def write_signal(path: Path | str, signal: xr.DataArray) -> None:
+    """Write one seizure's signal for display (netCDF)."""
+    with atomic_path(path) as temporary:
+        signal.to_netcdf(temporary, engine="netcdf4")
+
+
+def read_signal_for_display(path: Path | str) -> xr.DataArray:
+    """Read one seizure's signal, dims (time, channel), µV."""
+    with xr.open_dataarray(path, engine="netcdf4") as stored:
+        return stored.load()
+
+
+def read_gain(path: Path | str) -> pd.DataFrame:
+    """Read the gain: channels as index, regions as columns.
+
+    Raises
+    ------
+    InputError
+        The matrix cannot be read.
+    """
+    return read_matrix(path)
+
+
+def read_contacts(path: Path | str) -> pd.DataFrame:
+    """Read the table of contacts; missing text is None.
+
+    Raises
+    ------
+    InputError
+        The table cannot be read or lacks a column.
+    """
+    return _text(read_table(path, required=CONTACT_COLUMNS), ("name", "electrode"))
+
+
+def read_channels(path: Path | str) -> pd.DataFrame:
+    """Read the table of channels; missing text is None.
+
+    Raises
+    ------
+    InputError
+        The table cannot be read or lacks a column.
+    """
+    return _text(read_table(path, required=CHANNEL_COLUMNS), ("name", "anode"))
+
+
+def read_seeg_quality(path: Path | str) -> dict[str, Any]:
+    """Read the figures on the recording and the contacts."""
+    content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return content
+
+
+def _text(table: pd.DataFrame, always: tuple[str, ...]) -> pd.DataFrame:
+    """Make columns of names text, also where every cell is missing or a number."""
+    for column in always:
+        table[column] = table[column].astype(str)
+    for column in _TEXT_COLUMNS:
+        if column in table:
+            cells = [None if cell is None or cell != cell else str(cell) for cell in table[column]]
+            table[column] = pd.Series(cells, dtype=object)
+    return table

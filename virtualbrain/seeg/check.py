@@ -1,0 +1,211 @@
+"""Everything wrong with a patient's recordings and contacts, found without long work."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from virtualbrain.errors import InputError, VirtualBrainError
+from virtualbrain.io.bids import PatientFiles, Recording
+from virtualbrain.io.recordings import RecordingHeader, read_header, read_json, read_signal
+from virtualbrain.io.tables import read_table
+from virtualbrain.seeg.bad_channels import spread
+from virtualbrain.seeg.contacts import (
+    contact_problems,
+    contact_table,
+    coordinate_system,
+    read_contacts,
+    stated_coordinates,
+)
+from virtualbrain.seeg.coordinates import coordinate_system_problems, tkras_to_scanner
+from virtualbrain.seeg.seizures import Seizure, find_seizures, require_seizures
+from virtualbrain.seeg.selection import select_channels
+from virtualbrain.seeg.settings import SeegSettings
+
+PLAUSIBLE_SPREAD_V = (5e-7, 2e-2)
+_STRETCH_S = 10.0
+
+
+def check_seeg(files: PatientFiles, settings: SeegSettings) -> list[VirtualBrainError]:
+    """Return every problem of a patient's recordings, events and contacts.
+
+    Reads tables, headers and ten seconds of signal, never a whole recording.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        The patient's files.
+    settings : SeegSettings
+        Choices of the SEEG stage.
+
+    Returns
+    -------
+    list of VirtualBrainError
+        Each names file and row, what was expected, and the cure; empty when all is well.
+    """
+    problems: list[VirtualBrainError] = list(electrode_problems(files))
+    if not files.recordings:
+        problems.append(
+            InputError(
+                "no recording",
+                where=f"sub-{files.label}/ieeg",
+                expected="*_ieeg.vhdr or *_ieeg.edf with channels.tsv and events.tsv",
+                cure="add the recording of a seizure",
+            )
+        )
+        return problems
+    try:
+        seizures = require_seizures(files, settings)
+    except InputError as error:
+        problems.append(error)
+        seizures = ()
+    contacts = _contacts_or_names(files)
+    for recording in files.recordings:
+        own = tuple(s for s in seizures if s.recording == recording)
+        problems += recording_problems(recording, own, contacts, settings)
+    return problems
+
+
+def electrode_problems(files: PatientFiles) -> list[InputError]:
+    """Return what is wrong with electrodes.tsv and coordsystem.json."""
+    problems = []
+    if files.coordsystem is not None:
+        try:
+            content = read_json(files.coordsystem)
+            problems += coordinate_system_problems(content, files.coordsystem.name)
+        except InputError as error:
+            return [error]
+    try:
+        system = None if problems else coordinate_system(files)
+    except InputError as error:
+        problems.append(error)
+        system = None
+    if files.electrodes is None or system is None:
+        return problems or _first_error(files)
+    try:
+        table = read_table(files.electrodes, required=["name", "x", "y", "z"])
+        stated = stated_coordinates(table, files.electrodes.name)
+        problems += contact_problems(table, stated, system, files.electrodes.name)
+        if system.frame == "tkras":
+            tkras_to_scanner(files.freesurfer, files.electrodes.name)
+    except InputError as error:
+        problems.append(error)
+    return problems
+
+
+def _first_error(files: PatientFiles) -> list[InputError]:
+    """Return the error that reading the contacts ends with, if any."""
+    try:
+        read_contacts(files)
+    except InputError as error:
+        return [error]
+    return []
+
+
+def _contacts_or_names(files: PatientFiles) -> pd.DataFrame | None:
+    """Return the contacts, without places if those are wrong, so that channels can be checked."""
+    if files.electrodes is None:
+        return None
+    try:
+        return read_contacts(files)
+    except InputError:
+        pass
+    try:
+        table = read_table(files.electrodes, required=["name"])
+    except InputError:
+        return None
+    return contact_table([str(n) for n in table["name"]], np.full((len(table), 3), np.nan))
+
+
+def recording_problems(
+    recording: Recording,
+    seizures: tuple[Seizure, ...],
+    contacts: pd.DataFrame | None,
+    settings: SeegSettings,
+) -> list[InputError]:
+    """Return what is wrong with one recording, its channels and its seizures."""
+    try:
+        header = read_header(recording.signal)
+    except InputError as error:
+        return [error]
+    problems = [problem for seizure in seizures for problem in _timing(seizure, header, settings)]
+    if contacts is None:
+        return problems
+    try:
+        selection = select_channels(recording, header, contacts, settings)
+        problems += selection.problems
+        names = [n for n in selection.recorded["recorded"] if n not in selection.bad]
+        if names and seizures:
+            problems += amplitude_problems(header, names, seizures[0].onset_s)
+    except InputError as error:
+        problems.append(error)
+    return problems
+
+
+def _timing(seizure: Seizure, header: RecordingHeader, settings: SeegSettings) -> list[InputError]:
+    """Return how a seizure does not fit its recording."""
+    ends = seizure.onset_s if math.isnan(seizure.duration_s) else seizure.offset_s
+    # A mark may stand on the last sample.
+    if seizure.onset_s < 0 or ends > header.duration_s + 1 / header.rate_hz:
+        return [
+            InputError(
+                f"the seizure from {seizure.onset_s:g} s to {ends:g} s does not lie in "
+                f"{header.path.name}, which is {header.duration_s:g} s long",
+                where=seizure.source,
+                expected="onset and duration in seconds from the first sample",
+                cure="correct the event, or give the whole recording",
+            )
+        ]
+    if math.isnan(seizure.duration_s) and not settings.accept_proposed_end:
+        return [
+            InputError(
+                "a seizure without an end",
+                where=seizure.source,
+                expected="a duration in seconds",
+                cure="write the duration, or set seeg.accept_proposed_end to take the proposed one",
+            )
+        ]
+    if seizure.onset_s < 0.5:
+        return [
+            InputError(
+                "no baseline: the recording begins at the seizure's onset",
+                where=seizure.source,
+                expected="at least half a second, better half a minute, before the onset",
+                cure="give a recording that starts earlier",
+            )
+        ]
+    return []
+
+
+def amplitude_problems(
+    header: RecordingHeader, names: list[str], onset_s: float
+) -> list[InputError]:
+    """Find a recording whose unit is wrong by its size: ten seconds before the onset."""
+    start = max(0.0, onset_s - _STRETCH_S)
+    signal, _ = read_signal(header.path, names, start, max(onset_s, start + 1.0))
+    if not np.isfinite(signal).all():
+        return [
+            InputError(
+                "the signal holds values that are not finite",
+                where=header.path.name,
+                expected="numbers",
+                cure="export the recording again",
+            )
+        ]
+    size = float(np.median(spread(signal)))
+    low, high = PLAUSIBLE_SPREAD_V
+    if low <= size <= high or size == 0:
+        return []
+    return [
+        InputError(
+            f"the typical channel varies by {size * 1e6:.3g} µV",
+            where=header.path.name,
+            expected=f"between {low * 1e6:g} µV and {high * 1e3:g} mV",
+            cure="the unit in the file's header is wrong (volts called microvolts?): export again",
+        )
+    ]
+
+
+def count_seizures(files: PatientFiles, settings: SeegSettings) -> int:
+    """Return the number of marked seizures."""
+    return len(find_seizures(files, settings))

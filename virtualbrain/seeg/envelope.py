@@ -1,0 +1,145 @@
+r"""The feature that is fitted: logarithm of a channel's power, above its baseline.
+
+.. math:: e(t) = \big\langle \ln \overline{x_b^2}(t) \big\rangle_\sigma
+          - \text{mean over the baseline}
+
+with :math:`x_b` the band-passed signal without mains, the bar a centred window and
+:math:`\langle\cdot\rangle_\sigma` a Gaussian. No value is clipped; margins are real data where
+the recording has them and mirrored where it ends.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy import signal as dsp
+
+from virtualbrain.errors import InputError
+
+Signal = NDArray[np.float64]
+NOTCH_WIDTH_HZ = 2.0
+FILTER_ORDER = 4
+# Power below this share of the baseline's median is a drop-out of the amplifier, not a brain.
+FLOOR_SHARE = 1e-6
+
+
+@dataclass(frozen=True)
+class EnvelopeChoices:
+    """What an envelope is made with (see `SeegSettings`)."""
+
+    band_hz: tuple[float, float]
+    line_hz: float | None
+    window_s: float
+    smoothing_s: float
+    baseline_s: tuple[float, float]
+
+
+def remove_line(signal: Signal, rate_hz: float, line_hz: float | None) -> Signal:
+    """Remove the mains and its harmonics by zero-phase notches 2 Hz wide.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray, shape (..., n_samples)
+        Any unit.
+    rate_hz : float
+        Sampling rate.
+    line_hz : float, optional
+        Mains frequency; None leaves the signal.
+    """
+    if line_hz is None:
+        return signal
+    for harmonic in np.arange(line_hz, 0.5 * rate_hz - NOTCH_WIDTH_HZ, line_hz):
+        numerator, denominator = dsp.iirnotch(harmonic, harmonic / NOTCH_WIDTH_HZ, rate_hz)
+        sections = dsp.tf2sos(numerator, denominator)
+        signal = dsp.sosfiltfilt(sections, signal, axis=-1, padlen=_pad(signal, rate_hz, 1.0))
+    return signal
+
+
+def band_pass(signal: Signal, rate_hz: float, band_hz: tuple[float, float]) -> Signal:
+    """Keep a band by a zero-phase Butterworth filter of order 4.
+
+    An upper edge at or above 0.45 of the sampling rate leaves a high-pass.
+
+    Raises
+    ------
+    InputError
+        The lower edge lies above what the sampling rate can show.
+    """
+    low, high = band_hz
+    if low >= 0.45 * rate_hz:
+        raise InputError(
+            f"a sampling rate of {rate_hz:g} Hz",
+            expected=f"more than {low / 0.45:.0f} Hz for a band from {low:g} Hz",
+            cure="lower seeg.band_hz",
+        )
+    if high >= 0.45 * rate_hz:
+        sections = dsp.butter(FILTER_ORDER, low, "highpass", fs=rate_hz, output="sos")
+    else:
+        sections = dsp.butter(FILTER_ORDER, (low, high), "bandpass", fs=rate_hz, output="sos")
+    return np.asarray(
+        dsp.sosfiltfilt(sections, signal, axis=-1, padlen=_pad(signal, rate_hz, 4 / low))
+    )
+
+
+def _pad(signal: Signal, rate_hz: float, duration_s: float) -> int:
+    return max(0, min(int(signal.shape[-1]) - 1, round(duration_s * rate_hz)))
+
+
+def mean_square(signal: Signal, rate_hz: float, window_s: float) -> Signal:
+    """Return the mean square in a centred window, the edges mirrored."""
+    width = max(1, round(window_s * rate_hz))
+    return np.asarray(ndimage.uniform_filter1d(signal**2, width, axis=-1, mode="reflect"))
+
+
+def log_power(signal: Signal, times_s: Signal, rate_hz: float, choices: EnvelopeChoices) -> Signal:
+    """Return the natural logarithm of the band's power above its baseline, at every sample.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray, shape (n_channels, n_samples)
+        Any unit: the baseline is subtracted from the logarithm.
+    times_s : numpy.ndarray, shape (n_samples,)
+        Same origin as `choices.baseline_s`.
+    rate_hz : float
+        Sampling rate.
+    choices : EnvelopeChoices
+        Band, mains, window, smoothing, baseline.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_channels, n_samples)
+    """
+    clean = band_pass(remove_line(signal, rate_hz, choices.line_hz), rate_hz, choices.band_hz)
+    power = mean_square(clean, rate_hz, choices.window_s)
+    start, stop = choices.baseline_s
+    quiet = (times_s >= start) & (times_s < stop)
+    if not quiet.any():
+        raise InputError(
+            "no baseline before the seizure",
+            expected="at least one second recorded before the onset",
+            cure="give a recording that starts earlier",
+        )
+    floor = FLOOR_SHARE * np.median(power[:, quiet], axis=1, keepdims=True)
+    logarithm = np.log(np.maximum(power, np.maximum(floor, np.finfo(float).tiny)))
+    smooth = ndimage.gaussian_filter1d(
+        logarithm, choices.smoothing_s * rate_hz, axis=-1, mode="reflect", truncate=4.0
+    )
+    return np.asarray(smooth - smooth[:, quiet].mean(axis=1, keepdims=True))
+
+
+def sample_at(values: Signal, times_s: Signal, wanted_s: Signal) -> Signal:
+    """Return values (n_channels, n_samples) at other times, linearly interpolated."""
+    return np.stack([np.interp(wanted_s, times_s, row) for row in values])
+
+
+def envelope_grid(
+    start_s: float, stop_s: float, rate_hz: float, points_max: int
+) -> tuple[Signal, float]:
+    """Return evenly spaced times that contain zero, and their rate.
+
+    The rate is lowered where more than `points_max` points would be needed.
+    """
+    rate = min(rate_hz, (points_max - 1) / (stop_s - start_s))
+    first, last = np.ceil(start_s * rate - 1e-9), np.floor(stop_s * rate + 1e-9)
+    return np.arange(first, last + 1) / rate, float(rate)

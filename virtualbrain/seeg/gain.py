@@ -1,0 +1,315 @@
+r"""Gain: the power that a region's sources put into each channel of the montage.
+
+A contact sees a source of unit strength at distance d with the potential 1/d. Sources of equal
+density :math:`\rho` that are independent of each other add up in power, so a channel with the
+weights :math:`w_{ci}` on the contacts i receives from region k
+
+.. math:: G_{ck} = \sum_{v \in k} V_v \Big( \sum_i w_{ci} / d_{iv} \Big)^2
+
+with :math:`V_v` the volume that source v stands for. For one contact this is the inverse-square
+gain :math:`\sum_v V_v / d^2`; for a bipolar channel it never vanishes for a region that lies
+equally far from both contacts, which the absolute difference of two inverse-square gains does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.spatial.distance import cdist
+
+from virtualbrain.errors import ConfigError
+from virtualbrain.seeg.contact_regions import region_radii_mm
+from virtualbrain.seeg.settings import GainCombination, SeegSettings
+
+Points = NDArray[np.float64]
+Surfaces = Mapping[str, tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]
+_N_BALL = 200
+_PAIRS_AT_ONCE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Points that stand for grey matter.
+
+    Parameters
+    ----------
+    points : numpy.ndarray, shape (n_sources, 3)
+        Scanner RAS, mm.
+    volumes : numpy.ndarray, shape (n_sources,)
+        mm³.
+    regions : numpy.ndarray, shape (n_sources,)
+        Position in the region table.
+    normals : numpy.ndarray, shape (n_sources, 3)
+        Unit normals; zero where the orientation is unknown.
+    kind : str
+        Where they come from, in words.
+    """
+
+    points: Points
+    volumes: NDArray[np.float64]
+    regions: NDArray[np.int64]
+    normals: Points
+    kind: str
+
+
+def make_sources(
+    regions: pd.DataFrame, labels: Any, surfaces: Surfaces | None, settings: SeegSettings
+) -> Sources:
+    """Return the sources for the best anatomy at hand, or for the one asked for.
+
+    ``surface`` and ``dipole`` take the cortex from the surfaces and every region that has no
+    vertex from the label image, or from a ball at its centre; ``volume`` takes all from the
+    label image; ``centres`` all from balls of the regions' volumes.
+
+    Raises
+    ------
+    InputError
+        The anatomy that was asked for is not there.
+    """
+    kind = settings.gain
+    if kind == "auto":
+        kind = "surface" if surfaces else "volume" if labels is not None else "centres"
+    _require(kind, labels, surfaces)
+    parts: list[Sources] = []
+    if kind in ("surface", "dipole") and surfaces:
+        parts.append(surface_sources(regions, surfaces, settings.cortical_thickness_mm))
+    if kind != "centres" and labels is not None:
+        parts.append(volume_sources(regions, labels, _missing(regions, parts)))
+    missing = _missing(regions, parts)
+    if missing.any():
+        parts.append(centre_sources(regions, missing))
+    return _joined(parts)
+
+
+def _require(kind: str, labels: Any, surfaces: Surfaces | None) -> None:
+    if kind in ("surface", "dipole") and not surfaces:
+        raise ConfigError(
+            f"seeg.gain is {kind}, but there is no surface", cure="choose auto, volume or centres"
+        )
+    if kind == "volume" and labels is None:
+        raise ConfigError(
+            "seeg.gain is volume, but there is no label image", cure="choose auto or centres"
+        )
+
+
+def _missing(regions: pd.DataFrame, parts: Sequence[Sources]) -> NDArray[np.bool_]:
+    """Regions that no source belongs to yet."""
+    missing = np.ones(len(regions), dtype=bool)
+    for part in parts:
+        missing[np.unique(part.regions)] = False
+    return missing
+
+
+def _joined(parts: Sequence[Sources]) -> Sources:
+    parts = [part for part in parts if len(part.points)]
+    return Sources(
+        points=np.concatenate([part.points for part in parts]),
+        volumes=np.concatenate([part.volumes for part in parts]),
+        regions=np.concatenate([part.regions for part in parts]),
+        normals=np.concatenate([part.normals for part in parts]),
+        kind=" and ".join(part.kind for part in parts),
+    )
+
+
+def surface_sources(regions: pd.DataFrame, surfaces: Surfaces, thickness_mm: float) -> Sources:
+    """Return one source per labelled vertex: a third of its triangles' area times thickness."""
+    position = {int(index): k for k, index in enumerate(regions["index"])}
+    points, volumes, places, normals = [], [], [], []
+    for vertices, triangles, vertex_region in surfaces.values():
+        area, normal = vertex_geometry(np.asarray(vertices, float), np.asarray(triangles))
+        place = np.array([position.get(int(index), -1) for index in vertex_region])
+        keep = place >= 0
+        points.append(np.asarray(vertices, float)[keep])
+        volumes.append(area[keep] * thickness_mm)
+        places.append(place[keep])
+        normals.append(normal[keep])
+    return Sources(
+        np.concatenate(points),
+        np.concatenate(volumes),
+        np.concatenate(places).astype(np.int64),
+        np.concatenate(normals),
+        "surface",
+    )
+
+
+def vertex_geometry(
+    vertices: Points, triangles: NDArray[Any]
+) -> tuple[NDArray[np.float64], Points]:
+    """Return each vertex's area (a third of its triangles') and unit normal."""
+    corners = vertices[triangles]
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    n_vertices = len(vertices)
+    area = np.bincount(
+        triangles.ravel(), np.repeat(np.linalg.norm(cross, axis=1) / 6, 3), n_vertices
+    )
+    summed = np.stack(
+        [np.bincount(triangles.ravel(), np.repeat(cross[:, j], 3), n_vertices) for j in range(3)],
+        axis=1,
+    )
+    length = np.linalg.norm(summed, axis=1, keepdims=True)
+    return area, np.divide(summed, length, out=np.zeros_like(summed), where=length > 0)
+
+
+def volume_sources(regions: pd.DataFrame, labels: Any, wanted: NDArray[np.bool_]) -> Sources:
+    """Return one source per voxel of the wanted regions."""
+    volume = np.rint(np.asanyarray(labels.dataobj)).astype(np.int64)
+    volume = volume.reshape(volume.shape[:3])
+    indices = regions["index"].to_numpy(np.int64)
+    table = np.full(max(int(volume.max()), int(indices.max())) + 1, -1, dtype=np.int64)
+    table[indices[wanted]] = np.flatnonzero(wanted)
+    place = np.where(volume >= 0, table[np.maximum(volume, 0)], -1)
+    voxels = np.argwhere(place >= 0)
+    points = voxels @ labels.affine[:3, :3].T + labels.affine[:3, 3]
+    size = abs(float(np.linalg.det(labels.affine[:3, :3])))
+    return Sources(
+        points,
+        np.full(len(points), size),
+        place[place >= 0],
+        np.zeros_like(points),
+        "volume",
+    )
+
+
+def centre_sources(regions: pd.DataFrame, wanted: NDArray[np.bool_]) -> Sources:
+    """Return points spread evenly through a ball of each wanted region's volume.
+
+    A region without a centre gets none, and so no gain.
+    """
+    centres = regions[["x", "y", "z"]].to_numpy(float)
+    radii = region_radii_mm(regions)
+    ball = _unit_ball(_N_BALL)
+    chosen = np.flatnonzero(wanted & np.isfinite(centres).all(axis=1))
+    points = centres[chosen, None, :] + radii[chosen, None, None] * ball[None, :, :]
+    size = 4 / 3 * np.pi * radii[chosen] ** 3 / _N_BALL
+    return Sources(
+        points.reshape(-1, 3),
+        np.repeat(size, _N_BALL),
+        np.repeat(chosen, _N_BALL),
+        np.zeros((len(chosen) * _N_BALL, 3)),
+        "centres",
+    )
+
+
+def _unit_ball(n_points: int) -> Points:
+    """Place points evenly in a unit ball (spherical Fibonacci directions, radii by volume)."""
+    i = np.arange(n_points) + 0.5
+    height = 1 - 2 * i / n_points
+    angle = np.pi * (1 + np.sqrt(5)) * i
+    ring = np.sqrt(1 - height**2)
+    direction = np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
+    # A low-discrepancy radius, so that depth and direction do not go together.
+    radius = np.cbrt((i * (np.sqrt(2) - 1)) % 1.0)
+    return np.asarray(direction * radius[:, None])
+
+
+def power_gain(
+    contacts: Points,
+    weights: NDArray[np.float64],
+    sources: Sources,
+    n_regions: int,
+    clamp_mm: float,
+    *,
+    combination: GainCombination = "independent",
+    dipole: bool = False,
+) -> NDArray[np.float64]:
+    r"""Return the gain of every channel for every region.
+
+    Parameters
+    ----------
+    contacts : numpy.ndarray, shape (n_contacts, 3)
+        Scanner RAS, mm.
+    weights : numpy.ndarray, shape (n_channels, n_contacts)
+        Montage.
+    sources : Sources
+        Grey matter.
+    n_regions : int
+        Columns of the result.
+    clamp_mm : float
+        Distances are not taken below this.
+    combination : {"independent", "difference"}
+        The equation above, or :math:`|\sum_i w_{ci} \sum_v V_v / d_{iv}^2|`.
+    dipole : bool
+        Potential :math:`n \cdot (s - v) / d^3` instead of 1/d; the mean over orientations
+        where the normal is not known.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_channels, n_regions)
+        Not negative; mm for 1/d.
+    """
+    gain = np.zeros((len(weights), n_regions))
+    step = max(1, _PAIRS_AT_ONCE // max(1, len(contacts)))
+    for start in range(0, len(sources.points), step):
+        part = slice(start, start + step)
+        power = _power(contacts, weights, sources, part, clamp_mm, combination, dipole)
+        gain += _per_region(power, sources.volumes[part], sources.regions[part], n_regions)
+    return np.abs(gain)
+
+
+def _power(
+    contacts: Points,
+    weights: NDArray[np.float64],
+    sources: Sources,
+    part: slice,
+    clamp_mm: float,
+    combination: GainCombination,
+    dipole: bool,
+) -> NDArray[np.float64]:
+    """Power of each source of a stretch in each channel, (n_channels, n_part)."""
+    points, normals = sources.points[part], sources.normals[part]
+    distance = np.maximum(cdist(contacts, points), clamp_mm)
+    if not dipole:
+        if combination == "difference":
+            return np.asarray(weights @ (1 / distance**2))
+        return np.asarray((weights @ (1 / distance)) ** 2)
+    arrow = contacts[:, None, :] - points[None, :, :]
+    if combination == "difference":
+        return np.asarray(weights @ _dipole_power(arrow, distance, normals, np.eye(len(contacts))))
+    return _dipole_power(arrow, distance, normals, weights)
+
+
+def _per_region(
+    power: NDArray[np.float64],
+    volumes: NDArray[np.float64],
+    regions: NDArray[np.int64],
+    n_regions: int,
+) -> NDArray[np.float64]:
+    """Sum power times volume over the sources of each region, (n_channels, n_regions)."""
+    shape = (n_regions, len(regions))
+    membership = sparse.csr_array((volumes, (regions, np.arange(len(regions)))), shape=shape)
+    return np.asarray((membership @ power.T).T)
+
+
+def _dipole_power(
+    arrow: Points, distance: Points, normals: Points, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Squared channel potential of each dipole, averaged over orientation where unknown."""
+    field = arrow / distance[..., None] ** 3
+    combined = np.einsum("ci,ivj->cvj", weights, field)
+    along = np.einsum("cvj,vj->cv", combined, normals) ** 2
+    oriented = (normals**2).sum(axis=1) > 0
+    return np.asarray(np.where(oriented[None, :], along, (combined**2).sum(axis=-1) / 3))
+
+
+def observability(gain: NDArray[np.float64], noise: float = 0.5) -> NDArray[np.float64]:
+    r"""Return how much the channels can tell about each region, from 0 (nothing) to 1.
+
+    Rows are scaled to sum to one; with unit prior variance in every region and independent
+    noise of standard deviation :math:`s` in every channel the posterior variance is
+    :math:`\operatorname{diag}(I + G^T G / s^2)^{-1}`, and the result is one minus it.
+
+    Parameters
+    ----------
+    gain : numpy.ndarray, shape (n_channels, n_regions)
+        Not negative.
+    noise : float
+        Standard deviation relative to the prior's.
+    """
+    total = gain.sum(axis=1, keepdims=True)
+    scaled = np.divide(gain, total, out=np.zeros_like(gain), where=total > 0)
+    information = np.eye(gain.shape[1]) + scaled.T @ scaled / noise**2
+    return np.asarray(1 - np.diag(np.linalg.inv(information)))

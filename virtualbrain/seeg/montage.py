@@ -1,0 +1,193 @@
+"""Montages: each fitted channel as a weighted sum of recorded ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from virtualbrain.errors import InputError
+from virtualbrain.seeg.names import key_of, parse_channel, split_contact
+from virtualbrain.seeg.settings import Montage
+
+Row = dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One fitted channel.
+
+    Parameters
+    ----------
+    name, anode : str
+        Name in the montage and its first contact.
+    cathode : str, optional
+        Second contact; None for a common reference.
+    electrode : str
+        The electrode of the anode; channels of one electrode are read together.
+    recorded : dict
+        Weight of each recorded channel, named as in the file.
+    contacts : dict
+        Weight of each contact in the channel's potential.
+    status, reason : str
+        ``good`` or ``bad``, and why.
+    """
+
+    name: str
+    anode: str
+    cathode: str | None
+    electrode: str
+    recorded: dict[str, float]
+    contacts: dict[str, float]
+    status: str
+    reason: str
+
+
+def recorded_table(names: Sequence[str], contacts: pd.DataFrame) -> pd.DataFrame:
+    """Match recorded channels to contacts.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Recorded channels, spelt as in the file.
+    contacts : pandas.DataFrame
+        As `contacts.read_contacts`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``recorded anode cathode``: contacts by their bare names; None where a name belongs to
+        no contact.
+    """
+    known = {key_of(str(name)): str(name) for name in contacts["name"]}
+    rows = []
+    for name in names:
+        direct = known.get(key_of(name))
+        parsed = parse_channel(name)
+        cathode = None if parsed.cathode is None or direct else known.get(key_of(parsed.cathode))
+        anode = direct or known.get(key_of(parsed.anode))
+        if parsed.cathode is not None and not direct and cathode is None:
+            anode = None
+        rows.append({"recorded": name, "anode": anode, "cathode": cathode})
+    return pd.DataFrame(rows, columns=["recorded", "anode", "cathode"], dtype=object)
+
+
+def build_montage(
+    recorded: pd.DataFrame, bad: dict[str, str], kind: Montage
+) -> tuple[Channel, ...]:
+    """Return the channels of a montage.
+
+    Channels recorded against a neighbour stay as they are. Bipolar channels join the contacts
+    n and n + 1 of an electrode; a missing contact is not bridged. A channel is bad when one
+    of its contacts is; bad contacts do not enter an electrode's mean.
+
+    Parameters
+    ----------
+    recorded : pandas.DataFrame
+        As `recorded_table`, rows without a contact left out.
+    bad : dict
+        Reason of every bad recorded channel, under its name in the file.
+    kind : {"bipolar", "shaft-average", "monopolar"}
+        The montage.
+
+    Raises
+    ------
+    InputError
+        Nothing can be built (an electrode average of channels recorded against neighbours, or
+        no two neighbours anywhere).
+    """
+    rows: list[Row] = [{str(k): v for k, v in row.items()} for row in recorded.to_dict("records")]
+    single = [row for row in rows if row["cathode"] is None]
+    paired = [row for row in rows if row["cathode"] is not None]
+    channels = [_as_recorded(row, bad) for row in paired]
+    if kind == "bipolar":
+        channels += _bipolar(single, bad)
+    elif kind == "monopolar":
+        channels += [_as_recorded(row, bad) for row in single]
+    else:
+        channels += _shaft_average(single, bad)
+    if not channels:
+        raise InputError(
+            f"no channel can be made for the montage {kind}",
+            expected="contacts numbered along their electrodes, such as A1, A2",
+            cure="choose the montage monopolar, or correct the names",
+        )
+    return tuple(sorted(channels, key=_order))
+
+
+def _order(channel: Channel) -> tuple[str, int]:
+    electrode, number = split_contact(channel.anode)
+    return electrode, -1 if number is None else number
+
+
+def _as_recorded(row: Row, bad: dict[str, str]) -> Channel:
+    """Take one channel as it was recorded."""
+    recorded, anode, cathode = str(row["recorded"]), str(row["anode"]), row["cathode"]
+    contacts = {anode: 1.0} if cathode is None else {anode: 1.0, cathode: -1.0}
+    return _channel(anode, cathode, {recorded: 1.0}, contacts, bad)
+
+
+def _bipolar(rows: list[Row], bad: dict[str, str]) -> list[Channel]:
+    """Join neighbours on each electrode."""
+    at = {split_contact(str(row["anode"])): row for row in rows}
+    channels = []
+    for (electrode, number), row in at.items():
+        other = at.get((electrode, number + 1)) if number is not None else None
+        if other is None:
+            continue
+        anode, cathode = str(row["anode"]), str(other["anode"])
+        weights = {str(row["recorded"]): 1.0, str(other["recorded"]): -1.0}
+        channels.append(_channel(anode, cathode, weights, {anode: 1.0, cathode: -1.0}, bad))
+    return channels
+
+
+def _shaft_average(rows: list[Row], bad: dict[str, str]) -> list[Channel]:
+    """Subtract the mean of an electrode's good contacts from each."""
+    shafts: dict[str, list[Row]] = {}
+    for row in rows:
+        shafts.setdefault(split_contact(str(row["anode"]))[0], []).append(row)
+    channels = []
+    for shaft in shafts.values():
+        good = [row for row in shaft if row["recorded"] not in bad]
+        if len(good) < 2:
+            continue
+        for row in shaft:
+            weights = {str(r["recorded"]): -1.0 / len(good) for r in good}
+            contacts = {str(r["anode"]): -1.0 / len(good) for r in good}
+            weights[str(row["recorded"])] = weights.get(str(row["recorded"]), 0.0) + 1.0
+            contacts[str(row["anode"])] = contacts.get(str(row["anode"]), 0.0) + 1.0
+            channels.append(_channel(str(row["anode"]), None, weights, contacts, bad))
+    return channels
+
+
+def _channel(
+    anode: str,
+    cathode: str | None,
+    recorded: dict[str, float],
+    contacts: dict[str, float],
+    bad: dict[str, str],
+) -> Channel:
+    """Name a channel and give it its status."""
+    electrode, _ = split_contact(anode)
+    reasons = [f"{name}: {bad[name]}" for name in recorded if name in bad]
+    return Channel(
+        name=anode if cathode is None else f"{anode}-{cathode}",
+        anode=anode,
+        cathode=cathode,
+        electrode=electrode,
+        recorded=recorded,
+        contacts=contacts,
+        status="bad" if reasons else "good",
+        reason="; ".join(reasons),
+    )
+
+
+def weight_matrix(rows: Sequence[dict[str, float]], names: Sequence[str]) -> NDArray[np.float64]:
+    """Return weights as a matrix, channels by `names`."""
+    position = {name: j for j, name in enumerate(names)}
+    matrix = np.zeros((len(rows), len(names)))
+    for i, weights in enumerate(rows):
+        for name, weight in weights.items():
+            matrix[i, position[name]] = weight
+    return matrix
