@@ -32,7 +32,7 @@ setup-test: $(VENV)/.test-ready
 
 demo: setup
 	virtualbrain demo $(DEMO)/bids --seed $(SEED) --if-missing
-	virtualbrain run $(DEMO)/bids $(DEMO)/out --cores $(CORES) --profile demo
+	virtualbrain run $(DEMO)/bids $(DEMO)/out --cores $(CORES) --config config/quick.yaml
 	virtualbrain score $(DEMO)/bids $(DEMO)/out
 
 test: lint types unit
