@@ -22,6 +22,15 @@ class PatientLayout:
     label: str
     atlas: str = "DesikanKilliany"
 
+    @classmethod
+    def of_results(cls, out: Path | str, label: str) -> "PatientLayout":
+        """Return the layout with the atlas that the results found under `out` state."""
+        anywhere = cls(Path(out), label, "*")
+        for path in (anywhere.connectome_regions, anywhere.regions, anywhere.relmat("streamlines")):
+            for found in sorted(path.parent.glob(path.name)):
+                return cls(Path(out), label, found.name.split("_atlas-")[1].split("_")[0])
+        return cls(Path(out), label)
+
     def _folder(self, name: str) -> Path:
         return Path(self.out) / f"sub-{self.label}" / name
 

@@ -1,0 +1,44 @@
+"""Fit the epileptogenic zone; write posterior, zones and diagnostics."""
+
+from virtualbrain.stage import stage
+
+with stage(snakemake.log[0], snakemake.threads) as logger:
+    from dataclasses import replace
+
+    import inference
+    from virtualbrain.config import settings_from
+    from virtualbrain.io.atomic import write_json
+    from virtualbrain.io.bids import find_patient
+    from virtualbrain.io.clinical import hypothesis_regions
+    from virtualbrain.io.connectome import read_connectome
+    from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.seeg import read_envelopes, read_gain
+    from virtualbrain.io.tables import write_table
+    from virtualbrain.stage import sidecar
+
+    label, params, output = snakemake.wildcards.label, snakemake.params, snakemake.output
+    layout = PatientLayout.of_results(params.out, label)
+    connectome = read_connectome(layout)
+    settings = replace(
+        settings_from(params.settings, inference.Settings, "inference"),
+        seed=params.seed,
+        cores=snakemake.threads,
+    )
+    result = inference.run_inference(
+        read_envelopes(layout),
+        read_gain(layout.gain),
+        connectome.weights,
+        connectome.names,
+        hypothesis_regions(find_patient(params.bids, label), layout),
+        priors=snakemake.input.priors,
+        settings=settings,
+        progress=lambda what, share: logger.info("%s: %.0f %%", what, 100 * share),
+    )
+    about = sidecar(
+        {"inference": params.settings, "seed": params.seed},
+        ["inference", "seed"],
+        [layout.gain.name, layout.relmat("streamlines").name],
+    )
+    inference.save(result.posterior, output.posterior)
+    write_json(output.diagnostics, result.diagnostics)
+    write_table(output.zones, result.zones, about)

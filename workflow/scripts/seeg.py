@@ -1,0 +1,31 @@
+"""Read a patient's seizures and contacts; write what the fit needs."""
+
+from virtualbrain.stage import stage
+
+with stage(snakemake.log[0], snakemake.threads):
+    from virtualbrain.config import settings_from
+    from virtualbrain.io.anatomy import read_anatomy
+    from virtualbrain.io.bids import find_patient
+    from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.seeg import write_seeg
+    from virtualbrain.io.tables import read_table
+    from virtualbrain.seeg.run import run_seeg
+    from virtualbrain.seeg.settings import SeegSettings
+    from virtualbrain.stage import sidecar
+
+    label, params = snakemake.wildcards.label, snakemake.params
+    files = find_patient(params.bids, label)
+    layout = PatientLayout.of_results(params.out, label)
+    settings = settings_from(params.settings, SeegSettings, "seeg")
+    regions = read_table(layout.connectome_regions)
+    anatomy = read_anatomy(layout) if snakemake.input.anatomy else None
+    seeg = run_seeg(
+        files,
+        regions,
+        anatomy.labels if anatomy else None,
+        anatomy.surfaces if anatomy else None,
+        anatomy.brain_mask if anatomy else None,
+        settings,
+    )
+    sources = [path.name for path in files.seeg_files()]
+    write_seeg(layout, seeg, sidecar({"seeg": params.settings}, ["seeg"], sources))
