@@ -6,6 +6,7 @@ import pandas as pd
 
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table
 
 ZONES = ("EZ", "PZ")
@@ -81,3 +82,58 @@ def check_clinical(files: PatientFiles) -> list[VirtualBrainError]:
         except VirtualBrainError as error:
             problems.append(error)
     return problems
+
+
+def hypothesis_regions(files: PatientFiles, layout: PatientLayout) -> pd.DataFrame | None:
+    """Return the clinical hypothesis by region; a contact stands for the region it lies in.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        The patient's input.
+    layout : PatientLayout
+        Where region table and contacts stand.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Columns ``region`` and ``zone``, no region twice (EZ before PZ); None without hypothesis.
+
+    Raises
+    ------
+    InputError
+        A name that is neither a region nor a contact, or a contact outside every region.
+    """
+    if files.hypothesis is None:
+        return None
+    table = read_hypothesis(files.hypothesis)
+    regions = set(read_table(layout.connectome_regions, ["name"])["name"])
+    contacts = read_table(layout.contacts, ["name", "region"]).set_index("name")["region"]
+    known = regions | set(contacts.index)
+    require_known(table["name"], known, files.hypothesis, "region or contact")
+    table["region"] = [name if name in regions else contacts[name] for name in table["name"]]
+    outside = table.index[table["region"].isna()]
+    if len(outside):
+        raise InputError(
+            f"the contact {table['name'][outside[0]]} lies in no region",
+            where=f"{files.hypothesis.name}, row {outside[0] + 2}",
+            cure="name a region instead",
+        )
+    ordered = table.sort_values("zone", kind="stable").drop_duplicates("region")
+    return ordered[["region", "zone"]].reset_index(drop=True)
+
+
+def eloquent_regions(files: PatientFiles, layout: PatientLayout) -> tuple[tuple[str, str], ...]:
+    """Return (region, function) of every eloquent region; empty where none are given.
+
+    Raises
+    ------
+    InputError
+        A region that the patient's atlas does not have.
+    """
+    if files.eloquent is None:
+        return ()
+    table = read_eloquent(files.eloquent)
+    known = set(read_table(layout.connectome_regions, ["name"])["name"])
+    require_known(table["region"], known, files.eloquent, "region")
+    return tuple(zip(table["region"], table["function"], strict=True))

@@ -171,3 +171,19 @@ def _text(table: pd.DataFrame, always: tuple[str, ...]) -> pd.DataFrame:
             cells = [None if cell is None or cell != cell else str(cell) for cell in table[column]]
             table[column] = pd.Series(cells, dtype=object)
     return table
+
+
+def read_envelopes(layout: PatientLayout) -> tuple[xr.DataArray, ...]:
+    """Read the envelopes of all of a patient's seizures, in their order.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    found = []
+    while (path := layout.envelope(len(found) + 1)).is_file():
+        found.append(read_envelope(path))
+    if not found:
+        raise InputError("no envelope", where=str(path), cure="run the stage seeg")
+    return tuple(found)
