@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import (
