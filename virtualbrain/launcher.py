@@ -143,16 +143,15 @@ def run_workflow(command: Sequence[str], log: Path, lock: int, console: Console)
         preexec_fn=_end_with_parent if sys.platform == "linux" else None,
     )
     progress = Progress(console)
-    assert process.stdout is not None
-    with log.open("w", encoding="utf-8") as copy:
+    with process, log.open("w", encoding="utf-8") as copy:
+        assert process.stdout is not None
         for line in process.stdout:
             copy.write(line)
             copy.flush()
             progress.read(line.rstrip("\n"))
-    code = process.wait()
     for failure in progress.failures:
         _explain(failure)
-    return Outcome(code, progress.failures)
+    return Outcome(process.returncode, progress.failures)
 
 
 class Progress:
