@@ -1,0 +1,21 @@
+"""Run every benchmark, one after another, each in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Run the benchmarks beside this file; return the number that failed."""
+    failed = 0
+    for script in sorted(Path(__file__).parent.glob("bench_*.py")):
+        print(f"\n===== {script.stem.removeprefix('bench_')} =====", flush=True)
+        failed += (
+            subprocess.run([sys.executable, str(script), *sys.argv[1:]], check=False).returncode
+            != 0
+        )
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

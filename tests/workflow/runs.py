@@ -1,0 +1,50 @@
+"""How to run the command as a user does, kill it, and compare what it wrote."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+QUICK = """\
+inference: {chains: 2, tune: 150, draws: 150, starts: 8, exchange_rounds: 1}
+surgery: {draws: 40, sham: 4, leading: 4}
+"""
+
+
+def virtualbrain(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does."""
+    command = [sys.executable, "-m", "virtualbrain.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def start(*arguments: object) -> subprocess.Popen[bytes]:
+    """Start the command in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "virtualbrain.cli", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def kill_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> bool:
+    """SIGKILL the command alone as soon as a state is reached; tell whether it was."""
+    deadline = time.monotonic() + 600
+    while not reached() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    alive = process.poll() is None
+    if alive:
+        os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    return alive
+
+
+def tables(out: Path) -> dict[str, bytes]:
+    """Return every table of the results by its place."""
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in sorted(out.glob("sub-*/**/*.tsv"))
+    }

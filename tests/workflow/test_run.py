@@ -1,0 +1,92 @@
+"""The workflow on a patient with a ready connectome, run as a user does."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from tests.workflow.runs import kill_when, start, tables, virtualbrain
+from virtualbrain.config import project_root
+from virtualbrain.io.atomic import read_json
+from virtualbrain.io.layout import PatientLayout
+
+pytestmark = pytest.mark.slow
+ZONES = (
+    "rank region hemisphere p_ez p_pz x0_mean x0_sd x0_low x0_high onset_s observability "
+    "prior_x0_mean information_gain in_hypothesis"
+).split()
+
+
+def test_the_contracts_files_are_there(finished):
+    layout = PatientLayout.of_results(finished, "01")
+    zones = pd.read_csv(layout.zones("default"), sep="\t")
+    assert list(zones.columns) == ZONES
+    assert read_json(layout.diagnostics("default"))["verdict"] in {
+        "interpretable",
+        "caution",
+        "do-not-use",
+    }
+    for path in (
+        layout.outcomes("default"),
+        layout.gain,
+        layout.contacts,
+        layout.envelope(1),
+        layout.tvb_zip,
+        layout.relmat("length"),
+        layout.provenance,
+        layout.report,
+        finished / "cohort.html",
+        finished / "dataset_description.json",
+    ):
+        assert path.stat().st_size > 0, path
+    for table in finished.glob("sub-01/**/*.tsv"):
+        assert table.with_suffix(".json").is_file(), table
+
+
+def test_a_second_start_does_nothing(finished, dataset, settings):
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("sub-01/**/*")}
+    again = virtualbrain("run", dataset, finished, "--cores", 2, "--config", settings)
+    assert again.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in finished.glob("sub-01/**/*")} == before
+
+
+def test_dry_run_says_what_will_be_done_and_does_nothing(dataset, settings, tmp_path):
+    plan = virtualbrain("run", dataset, tmp_path, "--dry-run", "--config", settings)
+    assert plan.returncode == 0
+    for words in ("checking the input", "connectome", "SEEG", "fitting", "surgery", "report"):
+        assert words in plan.stderr
+    assert not (tmp_path / "sub-01").exists()
+
+
+@pytest.mark.parametrize("stage", ["connectome", "seeg", "inference-default", "report"])
+def test_a_killed_run_goes_on_and_ends_with_the_same_tables(
+    finished, dataset, settings, tmp_path, stage
+):
+    arguments = ("run", dataset, tmp_path, "--cores", 2, "--config", settings)
+    log = PatientLayout(tmp_path, "01").log(stage)
+    assert kill_when(start(*arguments), log.is_file)
+    resumed = virtualbrain(*arguments)
+    assert resumed.returncode == 0, resumed.stderr
+    assert tables(tmp_path) == tables(finished)
+    assert not list(tmp_path.rglob(".partial-*"))
+
+
+def test_a_second_prior_set_runs_the_fit_again_and_nothing_before(
+    finished, dataset, settings, tmp_path
+):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out, copy_function=shutil.copy2)
+    mine = tmp_path / "mine.yaml"
+    shutil.copy(project_root() / "config/priors/default.yaml", mine)
+    layout = PatientLayout.of_results(out, "01")
+    kept = [layout.gain, layout.relmat("streamlines"), layout.zones("default")]
+    before = [path.stat().st_mtime_ns for path in kept]
+    done = virtualbrain(
+        *("run", dataset, out, "--cores", 2, "--config", settings),
+        *("--priors", "default", mine),
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.stat().st_mtime_ns for path in kept] == before
+    assert layout.zones("mine").is_file()
+    assert layout.outcomes("mine").is_file()
+    assert "mine" in layout.report.read_text(encoding="utf-8")

@@ -1,0 +1,35 @@
+"""A complete patient: from T1, diffusion and SEEG to the report."""
+
+import shutil
+
+import pytest
+
+from tests.workflow.runs import QUICK, virtualbrain
+from virtualbrain.demo.dataset import write_demo
+from virtualbrain.demo.score import score_demo
+
+pytestmark = [pytest.mark.slow, pytest.mark.tools]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A demo patient whose truth is out of the dataset while the pipeline runs."""
+    folder = tmp_path_factory.mktemp("demo")
+    write_demo(folder / "bids", seed=3)
+    shutil.move(folder / "bids/derivatives/truth", folder / "truth")
+    settings = folder / "quick.yaml"
+    settings.write_text("diffusion: {streamlines: 60000}\n" + QUICK)
+    done = virtualbrain(
+        *("run", folder / "bids", folder / "out", "--cores", 2, "--config", settings)
+    )
+    assert done.returncode == 0, done.stderr
+    shutil.move(folder / "truth", folder / "bids/derivatives/truth")
+    return folder
+
+
+def test_every_stage_finds_the_truth_again(demo):
+    scores = score_demo(demo / "out", demo / "bids")
+    assert scores.dice_cortical >= 0.70
+    assert scores.dice_subcortical >= 0.75
+    assert scores.weights_spearman >= 0.6
+    assert (demo / "out" / "sub-01.html").stat().st_size < 15_000_000
