@@ -1,0 +1,208 @@
+"""Whether a fit may be believed: the figures, and a verdict that the report obeys."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from arviz import bfmi, ess, rhat
+from numpy.typing import NDArray
+
+from inference.zones import chain_weights, observability, zones
+
+Array = NDArray[np.float64]
+
+INTERPRETABLE, CAUTION, DO_NOT_USE = "interpretable", "caution", "do-not-use"
+
+R_HAT_CAUTION, R_HAT_STOP = 1.05, 1.5
+ESS_CAUTION, ESS_STOP = 100.0, 20.0
+DIVERGENCES_CAUTION, DIVERGENCES_STOP = 0.01, 0.1
+DEPTH_CAUTION = 0.05
+E_BFMI_CAUTION = 0.3
+COVERAGE_CAUTION, COVERAGE_STOP = 0.75, 0.5
+EXPLAINED_CAUTION, EXPLAINED_STOP = 0.5, 0.2
+WEIGHT_THAT_COUNTS = 0.05
+UNSEEN = 0.3
+HIDDEN_MARGIN = 3.0
+
+
+def diagnose(posterior: xr.DataTree) -> dict[str, Any]:
+    """Judge a fit.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        What `inference.fit` returned.
+
+    Returns
+    -------
+    dict
+        ``verdict`` (interpretable, caution, do-not-use), ``reasons`` (plain sentences, the
+        gravest first) and ``figures`` (every number behind them, thresholds included).
+    """
+    figures = _figures(posterior)
+    stops, cautions = _reasons(figures)
+    verdict = DO_NOT_USE if stops else CAUTION if cautions else INTERPRETABLE
+    return {"verdict": verdict, "reasons": stops + cautions, "figures": figures}
+
+
+def _figures(posterior: xr.DataTree) -> dict[str, Any]:
+    """Compute every figure."""
+    figures: dict[str, Any] = {"method": str(posterior.attrs.get("method", "nuts"))}
+    figures |= _modes(posterior)
+    figures |= _convergence(posterior, figures["mode_of_chain"])
+    figures |= _sampler(posterior)
+    figures |= _agreement(posterior)
+    figures |= _leading(posterior)
+    figures["thresholds"] = {
+        "r_hat": [R_HAT_CAUTION, R_HAT_STOP],
+        "ess": [ESS_CAUTION, ESS_STOP],
+        "divergent_share": [DIVERGENCES_CAUTION, DIVERGENCES_STOP],
+        "depth_saturation": DEPTH_CAUTION,
+        "e_bfmi": E_BFMI_CAUTION,
+        "coverage_90": [COVERAGE_CAUTION, COVERAGE_STOP],
+        "explained": [EXPLAINED_CAUTION, EXPLAINED_STOP],
+        "hidden_margin": HIDDEN_MARGIN,
+    }
+    return figures
+
+
+def _modes(posterior: xr.DataTree) -> dict[str, Any]:
+    mode = posterior["sample_stats"]["mode"].to_numpy()
+    weights = chain_weights(posterior)
+    shares = [float(weights[mode == k].sum()) for k in range(int(mode.max()) + 1)]
+    return {
+        "mode_of_chain": [int(k) for k in mode],
+        "mode_weights": shares,
+        "modes": int(sum(share >= WEIGHT_THAT_COUNTS for share in shares)),
+        "pareto_k_max": float(np.max(posterior["sample_stats"]["pareto_k"].to_numpy())),
+    }
+
+
+def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
+    """R-hat and effective sizes of x0: over all chains, and within the heaviest mode."""
+    if posterior.attrs.get("method") == "laplace":
+        return {
+            "r_hat_max": None,
+            "r_hat_all_chains": None,
+            "ess_bulk_min": None,
+            "ess_tail_min": None,
+        }
+    x0 = posterior["posterior"].to_dataset()[["x0"]]
+    weights = chain_weights(posterior)
+    heavy = max(set(mode), key=lambda k: weights[np.array(mode) == k].sum())
+    inside = x0.isel(chain=np.flatnonzero(np.array(mode) == heavy))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {
+            "r_hat_max": float(rhat(inside)["x0"].max()),
+            "r_hat_all_chains": float(rhat(x0)["x0"].max()),
+            "ess_bulk_min": float(ess(inside, method="bulk")["x0"].min()),
+            "ess_tail_min": float(ess(inside, method="tail")["x0"].min()),
+        }
+
+
+def _sampler(posterior: xr.DataTree) -> dict[str, Any]:
+    stats = posterior["sample_stats"]
+    if "diverging" not in stats:
+        return {
+            "divergences": 0,
+            "divergent_share": 0.0,
+            "depth_saturation": 0.0,
+            "e_bfmi_min": None,
+        }
+    deep = stats["tree_depth"].to_numpy() >= int(posterior.attrs["max_depth"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        energy = bfmi(posterior)
+    return {
+        "divergences": int(stats["diverging"].sum()),
+        "divergent_share": float(stats["diverging"].mean()),
+        "depth_saturation": float(deep.mean()),
+        "e_bfmi_min": float(np.min(np.asarray(energy["energy"]))),
+    }
+
+
+def _agreement(posterior: xr.DataTree) -> dict[str, Any]:
+    """How well replicated envelopes cover and follow the observed ones."""
+    observed = posterior["observed_data"]["envelope"]
+    predicted = posterior["posterior_predictive"]["envelope"]
+    low, middle, high = (predicted.sel(quantile=q) for q in (0.05, 0.5, 0.95))
+    inside = ((observed >= low) & (observed <= high)).mean()
+    residual = float(((observed - middle) ** 2).sum())
+    total = float(((observed - observed.mean()) ** 2).sum())
+    return {"coverage_90": float(inside), "explained": 1.0 - residual / max(total, 1e-12)}
+
+
+def _leading(posterior: xr.DataTree) -> dict[str, Any]:
+    """What may be wrong with the first place itself."""
+    table = zones(posterior)
+    seen = observability(posterior["constant_data"]["gain"].to_numpy())
+    hidden = posterior.attrs.get("hidden_margin")
+    return {
+        "leading": table["region"].iloc[0],
+        "leading_p_ez": float(table["p_ez"].iloc[0]),
+        "leading_observability": float(table["observability"].iloc[0]),
+        "regions_unseen_share": float((seen < UNSEEN).mean()),
+        "hidden_margin": None if hidden is None else float(hidden),
+        "hidden_region": str(posterior.attrs.get("hidden_region", "")),
+        "regions_above_half": int((table["p_ez"] > 0.5).sum()),
+    }
+
+
+def _reasons(f: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Return what forbids use, and what calls for caution, as sentences."""
+    stops: list[str] = []
+    cautions: list[str] = []
+
+    def gate(value: float | None, caution: float, stop: float | None, sign: int, text: str) -> None:
+        if value is None:
+            return
+        if stop is not None and (not np.isfinite(value) or sign * value > sign * stop):
+            stops.append(text.format(value))
+        elif sign * value > sign * caution:
+            cautions.append(text.format(value))
+
+    gate(f["r_hat_max"], R_HAT_CAUTION, R_HAT_STOP, 1,
+         "Chains of the leading mode disagree: largest R-hat of x0 is {:.2f}.")  # fmt: skip
+    gate(f["ess_bulk_min"], ESS_CAUTION, ESS_STOP, -1,
+         "Few independent draws: smallest bulk effective size of x0 is {:.0f}.")  # fmt: skip
+    gate(f["ess_tail_min"], ESS_CAUTION, ESS_STOP, -1,
+         "Few independent draws in the tails: smallest effective size of x0 is {:.0f}.")  # fmt: skip
+    gate(f["divergent_share"], DIVERGENCES_CAUTION, DIVERGENCES_STOP, 1,
+         "{:.1%} of transitions diverged: parts of the posterior were not reached.")  # fmt: skip
+    gate(f["depth_saturation"], DEPTH_CAUTION, None, 1,
+         "{:.1%} of transitions ended at the largest tree depth: the draws move slowly.")  # fmt: skip
+    gate(f["e_bfmi_min"], E_BFMI_CAUTION, None, -1,
+         "The sampler explored the energy poorly (E-BFMI {:.2f}).")  # fmt: skip
+    gate(f["coverage_90"], COVERAGE_CAUTION, COVERAGE_STOP, -1,
+         "The model's 90 % bands hold only {:.0%} of the recorded samples.")  # fmt: skip
+    gate(f["explained"], EXPLAINED_CAUTION, EXPLAINED_STOP, -1,
+         "The model explains {:.0%} of the envelope's variance.")  # fmt: skip
+    if f["method"] == "laplace":
+        cautions.append("Quick mode: a Laplace approximation, not draws from the posterior.")
+    if f["modes"] > 1:
+        shares = ", ".join(f"{share:.0%}" for share in sorted(f["mode_weights"], reverse=True))
+        cautions.append(f"Chains ended in {f['modes']} different explanations (weights {shares}).")
+    cautions += _about_leading(f)
+    return stops, cautions
+
+
+def _about_leading(f: dict[str, Any]) -> list[str]:
+    found = []
+    if f["leading_p_ez"] < 0.5:
+        found.append(
+            f"No region seizes by itself for sure: the first, {f['leading']}, "
+            f"with probability {f['leading_p_ez']:.2f}."
+        )
+    if f["leading_observability"] < UNSEEN:
+        found.append(
+            f"The first region, {f['leading']}, is hardly seen by any channel "
+            f"(observability {f['leading_observability']:.2f})."
+        )
+    if f["hidden_margin"] is not None and f["hidden_margin"] < HIDDEN_MARGIN:
+        found.append(
+            f"A region that the electrodes hardly see, {f['hidden_region']}, explains the "
+            f"recording nearly as well (log density lower by {f['hidden_margin']:.1f})."
+        )
+    return found

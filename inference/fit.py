@@ -1,0 +1,132 @@
+"""The fit from problem to posterior."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from inference.density import Density, build_density
+from inference.modes import weigh_chains
+from inference.posterior import assemble
+from inference.priors import Priors, load_priors
+from inference.problem import Problem
+from inference.sampling import sample_laplace, sample_nuts
+from inference.settings import Settings
+from inference.starts import Optimum, Progress, climb, find_optima
+
+Array = NDArray[np.float64]
+_LOG = logging.getLogger(__name__)
+
+SCREENING_SHARE = 0.2
+# A mode further below the best than this (log density) holds no weight worth a chain.
+MODE_DEPTH = 10.0
+SAME_MODE = 0.25
+
+
+def fit(
+    problem: Problem,
+    priors: str | Path | Priors = "default",
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> xr.DataTree:
+    """Find where seizures start: draws from the posterior of every region's excitability.
+
+    Parameters
+    ----------
+    problem : Problem
+        Envelopes, gain, connectome and names.
+    priors : str or Path or Priors
+        Name or path of a prior file, or the beliefs themselves.
+    settings : Settings, optional
+        Method, chains, seed and the form of the model.
+    progress : callable, optional
+        Told the stage and the share of it that is done.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups posterior, sample_stats, posterior_predictive, log_likelihood, observed_data
+        and constant_data; dims are chain, draw, seizure, region, channel and time.
+    """
+    beliefs = load_priors(priors)
+    choices = settings or Settings()
+    if choices.normalisation != problem.normalisation:
+        choices = replace(choices, normalisation=problem.normalisation)
+    rng = np.random.default_rng(choices.seed)
+    with threadpool_limits(1, user_api="blas"):
+        density, optima = _prepare(problem, beliefs, choices, rng, progress)
+        chosen = choose_modes(optima, choices.chains)
+        if choices.method == "laplace":
+            points, stats = sample_laplace(density, chosen, rng)
+        else:
+            starts = [jittered(optimum.point, rng) for optimum in chosen]
+            points, stats = _sample(density, starts, choices, progress)
+        weights = weigh_chains(density, points)
+        return assemble(density, points, stats, weights, rng)
+
+
+def _prepare(
+    problem: Problem,
+    priors: Priors,
+    settings: Settings,
+    rng: np.random.Generator,
+    progress: Progress | None,
+) -> tuple[Density, list[Optimum]]:
+    """Find the optima, and with them how many samples count as independent."""
+    share = settings.independent_share or SCREENING_SHARE
+    density = build_density(problem, priors, settings, share)
+    optima = find_optima(density, rng, progress)
+    if settings.independent_share == 0.0:
+        share = independent_share(density, optima[0].point)
+        _LOG.info("share of samples that count as independent: %.3f", share)
+        density = replace(density, share=share)
+        optima = [climb(density, optimum.point, 300) for optimum in optima[: 2 * settings.chains]]
+        optima.sort(key=lambda optimum: -optimum.value)
+    return density, optima
+
+
+def independent_share(density: Density, point: Array) -> float:
+    r"""Return the share of samples that count as independent, from the residuals at a point.
+
+    The residuals of a smooth envelope under a wrong model are correlated in time; n samples
+    with autocorrelation :math:`\\rho_k` weigh as :math:`n / (1 + 2 \\sum_k \\rho_k)`. The sum runs
+    to the first lag where the correlation, averaged over channels, is not positive.
+    """
+    residual = density.envelope - density.expected(point)
+    n_steps = residual.shape[1]
+    spectrum = np.fft.rfft(residual, 2 * n_steps, axis=1)
+    correlation = np.fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, :n_steps].sum(axis=(0, 2))
+    correlation /= correlation[0]
+    negative = np.flatnonzero(correlation <= 0)
+    last = int(negative[0]) if len(negative) else n_steps
+    return float(1.0 / (1.0 + 2.0 * correlation[1:last].sum()))
+
+
+def choose_modes(optima: list[Optimum], chains: int) -> list[Optimum]:
+    """Return one optimum per chain: the distinct ones near the best, best first, repeated."""
+    distinct: list[Optimum] = []
+    for optimum in optima:
+        if optimum.value < optima[0].value - MODE_DEPTH:
+            continue
+        if all(np.abs(optimum.point - other.point).max() > SAME_MODE for other in distinct):
+            distinct.append(optimum)
+    return [distinct[c % len(distinct)] for c in range(chains)]
+
+
+def jittered(point: Array, rng: np.random.Generator) -> Array:
+    """Return a point scattered by a little of the prior's spread."""
+    return point + 0.02 * rng.standard_normal(len(point))
+
+
+def _sample(
+    density: Density, starts: list[Array], settings: Settings, progress: Progress | None
+) -> tuple[Array, xr.Dataset]:
+    if settings.engine == "pymc":
+        from inference.pymc_engine import sample_pymc
+
+        return sample_pymc(density, starts, settings.seed, progress)
+    return sample_nuts(density, starts, settings.seed, progress)

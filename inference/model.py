@@ -1,0 +1,69 @@
+"""The PyMC model: where beliefs, dynamics and observation are written down together."""
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from inference.density import Density, build_density, level_centre
+from inference.op import LogLikelihood
+from inference.priors import Priors
+from inference.problem import Problem
+from inference.settings import Settings
+
+
+def build_model(
+    problem: Problem, priors: Priors, settings: Settings, share: float = 1.0
+) -> pm.Model:
+    r"""Build the PyMC model of a problem.
+
+    Excitabilities :math:`x_{0,i}` are Normal with means and sds of their own;
+    K, tau0, amplitude and noise are log-Normal; channel offsets scatter about a level.
+    The envelopes enter through one fused Op, `inference.op.LogLikelihood`.
+
+    Parameters
+    ----------
+    problem : Problem
+        Envelopes (S, T, m), gain (m, n), weights (n, n).
+    priors, settings
+        Beliefs and choices.
+    share : float
+        Power of the likelihood: the share of samples that count as independent.
+    """
+    density = build_density(problem, priors, settings, share)
+    x0_mean, x0_sd = priors.of_regions(problem)
+    level = level_centre(density.envelope, priors, settings)
+    states = ("seizure", "region")
+    with pm.Model(coords=model_coords(problem)) as model:
+        x0 = pm.Normal("x0", x0_mean, x0_sd, dims="region")
+        if settings.initial == "free":
+            x_init = pm.Normal("x_init", priors.x_init.mean, priors.x_init.sd, dims=states)
+        else:
+            x_init = pt.zeros((problem.n_seizures, problem.n_regions))
+        z_init = pm.Normal("z_init", priors.z_init.mean, priors.z_init.sd, dims=states)
+        big_k = pm.LogNormal("K", np.log(priors.K.median), priors.K.sd_log)
+        tau0 = pm.LogNormal("tau0", np.log(priors.tau0.median), priors.tau0.sd_log, dims="seizure")
+        amplitude = pm.LogNormal(
+            "amplitude", np.log(priors.amplitude.median), priors.amplitude.sd_log
+        )
+        mean = pm.Normal("level", level, priors.level.sd)
+        offset = pm.Normal("offset", mean, priors.offset.sd, dims="channel")
+        noise = pm.LogNormal("noise", np.log(priors.noise.median), priors.noise.sd_log)
+        coupling = pt.full((problem.n_regions,), big_k)
+        value = LogLikelihood()(
+            x0, x_init, z_init, coupling, tau0, amplitude, offset, noise, problem.weights,
+            problem.gain, density.envelope, density.mask, density.options,
+        )[0]  # fmt: skip
+        pm.Potential("envelope", value)
+    return model
+
+
+def model_coords(problem: Problem) -> dict[str, list[str] | np.ndarray]:
+    """Return the names along every dim."""
+    return {
+        "region": list(problem.regions),
+        "channel": list(problem.channels),
+        "seizure": np.arange(1, problem.n_seizures + 1),
+    }
+
+
+__all__ = ["Density", "build_model", "model_coords"]

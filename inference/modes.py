@@ -1,0 +1,114 @@
+"""Chains that end in different places are modes, and modes have weights."""
+
+import warnings
+
+import numpy as np
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import gammaln, logsumexp
+
+from inference.density import Density
+
+Array = NDArray[np.float64]
+
+MAX_DRAWS = 200
+
+
+def pointwise_log_likelihood(density: Density, points: Array) -> Array:
+    """Return the log likelihood of every channel and seizure, (..., S * m).
+
+    A channel's whole course is one observation: its samples are not independent, so leaving
+    one of them out asks nothing of the model.
+    """
+    flat = points.reshape(-1, points.shape[-1])
+    values = np.stack([_per_channel(density, point) for point in flat])
+    return values.reshape(points.shape[:-1] + values.shape[1:])
+
+
+def _per_channel(density: Density, point: Array) -> Array:
+    noise = float(density.named(point)["noise"])
+    residual = (density.envelope - density.expected(point)) / noise
+    nu = density.settings.degrees_of_freedom
+    if density.settings.noise_family == "normal":
+        value = -0.5 * residual**2 - 0.5 * np.log(2 * np.pi)
+    else:
+        value = -0.5 * (nu + 1) * np.log1p(residual**2 / nu) + (
+            gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(np.pi * nu)
+        )
+    return density.share * (value - np.log(noise)).sum(axis=1).ravel()
+
+
+def weigh_chains(density: Density, points: Array) -> dict[str, Array]:
+    """Return each chain's stacking weight and mode, and the log likelihood they rest on.
+
+    Chains whose means lie within their common spread are one mode. Weights maximise the
+    leave-one-channel-out predictive density of the mixture (PSIS-LOO stacking).
+
+    Parameters
+    ----------
+    density : Density
+        What was sampled.
+    points : numpy.ndarray, shape (chain, draw, size)
+        Draws.
+
+    Returns
+    -------
+    dict
+        ``weight`` (chain), ``mode`` (chain), ``log_likelihood`` (chain, draw, observation),
+        ``elpd`` (chain) and ``pareto_k`` (chain): the largest k of each chain.
+    """
+    thin = max(1, points.shape[1] // MAX_DRAWS)
+    log_likelihood = pointwise_log_likelihood(density, points[:, ::thin])
+    elpd, largest_k = _elpd(log_likelihood)
+    mode = group_chains(points[..., : density.problem.n_regions])
+    by_mode = np.stack([elpd[mode == k].mean(axis=0) for k in range(mode.max() + 1)])
+    shares = stack(by_mode)
+    counts = np.bincount(mode)
+    return {
+        "weight": shares[mode] / counts[mode],
+        "mode": mode,
+        "log_likelihood": log_likelihood,
+        "elpd": elpd.sum(axis=1),
+        "pareto_k": largest_k,
+    }
+
+
+def group_chains(x0: Array) -> NDArray[np.int64]:
+    """Number the modes that chains are in, by x0 (chain, draw, region)."""
+    mean, sd = x0.mean(axis=1), x0.std(axis=1)
+    mode = np.full(len(x0), -1)
+    for chain in range(len(x0)):
+        for other in range(chain):
+            spread = np.sqrt((sd[chain] ** 2 + sd[other] ** 2) / 2) + 1e-12
+            if (np.abs(mean[chain] - mean[other]) / spread).max() < 1.5:
+                mode[chain] = mode[other]
+                break
+        if mode[chain] < 0:
+            mode[chain] = mode.max() + 1
+    return mode
+
+
+def _elpd(log_likelihood: Array) -> tuple[Array, Array]:
+    """Return PSIS-LOO's expected log density per chain and observation, and the largest k."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        log_ratio, k = array_stats.psislw(np.moveaxis(log_likelihood, 1, -1), axis=-1)
+    # psislw negates what it is given: log likelihoods in, normalised log weights out
+    values = logsumexp(log_ratio + np.moveaxis(log_likelihood, 1, -1), axis=-1)
+    return values, np.asarray(k).max(axis=-1)
+
+
+def stack(elpd: Array) -> Array:
+    """Return the weights that maximise the mixture's log score, elpd (mode, observation)."""
+    if len(elpd) == 1:
+        return np.ones(1)
+    scores = np.exp(elpd - elpd.max(axis=0))
+
+    def loss(logits: Array) -> float:
+        weights = np.exp(logits - logits.max())
+        return -float(np.log(weights / weights.sum() @ scores + 1e-300).sum())
+
+    found = minimize(loss, np.zeros(len(elpd)), method="BFGS")
+    weights = np.exp(found.x - found.x.max())
+    return np.asarray(weights / weights.sum())

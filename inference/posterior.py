@@ -1,0 +1,236 @@
+"""The posterior as a DataTree with names on every dim; saved and loaded whole."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from inference.density import Density
+from inference.kernels import I1
+from virtualbrain.errors import InputError
+from virtualbrain.io.atomic import atomic_path
+from virtualbrain.models.stability import critical_x0
+
+Array = NDArray[np.float64]
+
+PREDICTIVE_DRAWS = 100
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def assemble(
+    density: Density,
+    points: Array,
+    stats: xr.Dataset,
+    weights: dict[str, Array],
+    rng: np.random.Generator,
+) -> xr.DataTree:
+    """Lay draws, statistics, predictions and data out by name.
+
+    Parameters
+    ----------
+    density : Density
+        What was sampled.
+    points : numpy.ndarray, shape (chain, draw, size)
+        Draws, standardised.
+    stats : xarray.Dataset
+        Sampler statistics.
+    weights : dict
+        From `modes.weigh_chains`.
+    rng : numpy.random.Generator
+        Chooses the draws that are simulated.
+    """
+    posterior = _posterior(density, points)
+    chosen = weighted_draws(weights["weight"], points.shape[:2], PREDICTIVE_DRAWS, rng)
+    predictive, sources = _predictive(density, points, chosen, rng)
+    stats = stats.assign(
+        weight=("chain", weights["weight"]),
+        mode=("chain", weights["mode"]),
+        elpd=("chain", weights["elpd"]),
+        pareto_k=("chain", weights["pareto_k"]),
+    )
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": posterior,
+            "sample_stats": stats,
+            "posterior_predictive": predictive,
+            "log_likelihood": xr.Dataset(
+                {"envelope": (("chain", "draw", "observation"), weights["log_likelihood"])}
+            ),
+            "sources": sources,
+            "observed_data": _observed(density),
+            "constant_data": _constants(density),
+        }
+    )
+    tree.attrs.update(_attributes(density))
+    return tree
+
+
+def _posterior(density: Density, points: Array) -> xr.Dataset:
+    """Name the draws; x(0) and z(0) are the states themselves, whatever was fitted."""
+    values = density.named(points)
+    starts = np.array(
+        [
+            [
+                density.start({name: value[c, d] for name, value in values.items()})
+                for d in range(points.shape[1])
+            ]
+            for c in range(points.shape[0])
+        ]
+    )
+    lead = ("chain", "draw")
+    dims = {"x0": ("region",), "offset": ("channel",), "tau0": ("seizure",)}
+    found = xr.Dataset(coords=_coords(density) | _draw_coords(points))
+    for name in ("x0", "K", "tau0", "amplitude", "level", "offset", "noise"):
+        found[name] = (lead + dims.get(name, ()), values[name])
+    found["z_init"] = ((*lead, "seizure", "region"), starts[:, :, 0])
+    found["x_init"] = ((*lead, "seizure", "region"), starts[:, :, 1])
+    return _squeezed(found)
+
+
+def _squeezed(dataset: xr.Dataset) -> xr.Dataset:
+    """Drop the dim seizure where there is one."""
+    if dataset.sizes.get("seizure", 0) == 1:
+        return dataset.isel(seizure=0, drop=True)
+    return dataset
+
+
+def _coords(density: Density) -> dict[str, Any]:
+    problem = density.problem
+    return {
+        "region": list(problem.regions),
+        "channel": list(problem.channels),
+        "seizure": np.arange(1, problem.n_seizures + 1),
+    }
+
+
+def _draw_coords(points: Array) -> dict[str, Any]:
+    return {"chain": np.arange(points.shape[0]), "draw": np.arange(points.shape[1])}
+
+
+def weighted_draws(
+    weights: Array, shape: tuple[int, ...], count: int, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Return (chain, draw) pairs, chains taken by weight."""
+    chains = rng.choice(shape[0], size=count, p=weights / weights.sum())
+    draws = rng.integers(shape[1], size=count)
+    return [(int(c), int(d)) for c, d in zip(chains, draws, strict=True)]
+
+
+def _predictive(
+    density: Density, points: Array, chosen: list[tuple[int, int]], rng: np.random.Generator
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return quantiles of replicated envelopes, and the simulated sources x of those draws."""
+    nu = density.settings.degrees_of_freedom
+    normal = density.settings.noise_family == "normal"
+    replicas, sources, above = [], [], []
+    for c, d in chosen:
+        values = density.named(points[c, d])
+        xs, _ = density.simulate(values)
+        mean = density.observe(xs, values)
+        noise = rng.standard_normal(mean.shape) if normal else rng.standard_t(nu, mean.shape)
+        replicas.append(mean + float(values["noise"]) * noise)
+        sources.append(xs.astype(np.float32))
+        above.append(values["x0"] > critical_x0(values["tau0"]).mean())
+    quantiles = np.quantile(np.stack(replicas), QUANTILES, axis=0).astype(np.float32)
+    coords = _coords(density)
+    predictive = xr.Dataset(
+        {"envelope": (("quantile", "seizure", "time", "channel"), quantiles)},
+        coords={"quantile": list(QUANTILES), **{k: coords[k] for k in ("seizure", "channel")}},
+    )
+    simulated = xr.Dataset(
+        {
+            "x": (("sample", "seizure", "time", "region"), np.stack(sources)),
+            "above_threshold": (("sample", "region"), np.stack(above)),
+        },
+        coords={k: coords[k] for k in ("seizure", "region")},
+    )
+    return _squeezed(predictive), _squeezed(simulated)
+
+
+def _observed(density: Density) -> xr.Dataset:
+    coords = _coords(density)
+    return _squeezed(
+        xr.Dataset(
+            {"envelope": (("seizure", "time", "channel"), density.envelope)},
+            coords={k: coords[k] for k in ("seizure", "channel")},
+        )
+    )
+
+
+def _constants(density: Density) -> xr.Dataset:
+    problem = density.problem
+    mean, sd = density.priors.of_regions(problem)
+    zones = problem.zone_of()
+    constants = xr.Dataset(
+        {
+            "weights": (("region", "source"), problem.weights),
+            "gain": (("channel", "region"), problem.gain),
+            "time_s": (("seizure", "time"), density.time_s),
+            "x0_prior_mean": ("region", mean),
+            "x0_prior_sd": ("region", sd),
+            "hypothesis": ("region", [zones.get(name, "") for name in problem.regions]),
+        },
+        coords={**_coords(density), "source": list(problem.regions)},
+    )
+    return _squeezed(constants)
+
+
+def _attributes(density: Density) -> dict[str, Any]:
+    """Return what the numbers mean nothing without."""
+    settings = density.settings
+    return {
+        "method": settings.method,
+        "priors": density.priors.name,
+        "seed": settings.seed,
+        "normalisation": density.problem.normalisation,
+        "dt": settings.dt,
+        "n_steps": settings.n_steps,
+        "I1": I1,
+        "form": "cubic",
+        "integrator": settings.integrator,
+        "observation": settings.observation,
+        "noise_family": settings.noise_family,
+        "initial": settings.initial,
+        "independent_share": density.share,
+        "isolated": list(density.problem.isolated),
+        "inference_library": "nutpie",
+        "inference_library_version": _version("nutpie"),
+        "max_depth": settings.max_depth,
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def save(posterior: xr.DataTree, path: Path | str) -> None:
+    """Write a posterior as netCDF, whole or not at all."""
+    clean = posterior.copy()
+    clean.attrs = {k: ",".join(v) if isinstance(v, list) else v for k, v in clean.attrs.items()}
+    with atomic_path(path) as temporary:
+        clean.to_netcdf(temporary, engine="netcdf4")
+
+
+def load(path: Path | str) -> xr.DataTree:
+    """Read a posterior that `save` wrote.
+
+    Raises
+    ------
+    InputError
+        No such file, or not a posterior.
+    """
+    if not Path(path).is_file():
+        raise InputError("no such posterior", where=str(path), cure="run the stage inference")
+    try:
+        tree = xr.load_datatree(path, engine="netcdf4")
+    except (OSError, ValueError) as error:
+        raise InputError(f"not a posterior ({error})", where=str(path)) from None
+    if "posterior" not in tree.children:
+        raise InputError("no group posterior", where=str(path), expected="a fit's result")
+    return tree

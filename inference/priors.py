@@ -1,0 +1,181 @@
+"""Beliefs about the patient before the envelope is seen, read from a file."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from inference.problem import Problem
+from virtualbrain.errors import ConfigError
+
+PRIORS_FOLDER = Path(__file__).resolve().parent.parent / "config" / "priors"
+
+
+@dataclass(frozen=True)
+class Normal:
+    """A Normal belief."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class LogNormal:
+    """A belief about a positive number: its median, and the sd of its logarithm."""
+
+    median: float
+    sd_log: float
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """A Normal belief about a level that is itself fitted."""
+
+    sd: float
+
+
+@dataclass(frozen=True)
+class Priors:
+    """All beliefs; the fields are the keys of a prior file.
+
+    `x0_ez`, `x0_pz` and `x0_lesion` replace `x0` in the regions that the hypothesis names as
+    EZ or PZ, or that the lesion touches; None leaves those as the rest.
+    """
+
+    name: str = "default"
+    description: str = ""
+    x0: Normal = field(default_factory=lambda: Normal(-2.9, 0.45))
+    x0_ez: Normal | None = None
+    x0_pz: Normal | None = None
+    x0_lesion: Normal | None = None
+    x_init: Normal = field(default_factory=lambda: Normal(-2.0, 0.5))
+    z_init: Normal = field(default_factory=lambda: Normal(0.0, 0.1))
+    K: LogNormal = field(default_factory=lambda: LogNormal(1.0, 0.7))
+    tau0: LogNormal = field(default_factory=lambda: LogNormal(30.0, 0.5))
+    amplitude: LogNormal = field(default_factory=lambda: LogNormal(3.0, 0.3))
+    level: Normal = field(default_factory=lambda: Normal(0.0, 1.5))
+    offset: Scatter = field(default_factory=lambda: Scatter(0.5))
+    noise: LogNormal = field(default_factory=lambda: LogNormal(0.5, 0.7))
+
+    def of_regions(self, problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and sd of x0 for every region, hypothesis and lesion included."""
+        beliefs = [self.x0] * problem.n_regions
+        position = {name: i for i, name in enumerate(problem.regions)}
+        for name in problem.lesion:
+            beliefs[position[name]] = self.x0_lesion or self.x0
+        by_zone = {"EZ": self.x0_ez, "PZ": self.x0_pz}
+        for name, zone in problem.zone_of().items():
+            beliefs[position[name]] = by_zone[zone] or beliefs[position[name]]
+        return (
+            np.array([belief.mean for belief in beliefs]),
+            np.array([belief.sd for belief in beliefs]),
+        )
+
+
+_SHAPES: dict[str, type] = {
+    "x0": Normal, "x0_ez": Normal, "x0_pz": Normal, "x0_lesion": Normal, "x_init": Normal,
+    "z_init": Normal, "K": LogNormal, "tau0": LogNormal, "amplitude": LogNormal, "level": Normal,
+    "offset": Scatter, "noise": LogNormal,
+}  # fmt: skip
+
+
+def load_priors(source: str | Path | Priors = "default") -> Priors:
+    """Read beliefs from a prior file.
+
+    Parameters
+    ----------
+    source : str or Path or Priors
+        A name from config/priors, or the path of a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        No such file, an unknown or misspelt parameter, or a number that cannot be.
+    """
+    if isinstance(source, Priors):
+        return source
+    path = _find(source)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"not YAML ({str(error).splitlines()[0]})", where=path.name, cure="mend the file"
+        ) from None
+    return parse_priors(content, path.stem, path.name)
+
+
+def prior_names() -> tuple[str, ...]:
+    """Return the names of the prior files that come with the project."""
+    return tuple(sorted(path.stem for path in PRIORS_FOLDER.glob("*.yaml")))
+
+
+def _find(source: str | Path) -> Path:
+    named = PRIORS_FOLDER / f"{source}.yaml"
+    path = named if named.is_file() else Path(source)
+    if not path.is_file():
+        near = difflib.get_close_matches(str(source), prior_names(), 1)
+        raise ConfigError(
+            f"no priors {source}",
+            where="priors",
+            expected="the path of a YAML file, or one of " + ", ".join(prior_names()),
+            cure=f"did you mean {near[0]}" if near else "",
+        )
+    return path
+
+
+def parse_priors(content: object, name: str, where: str) -> Priors:
+    """Turn a prior file's content into beliefs; raises `ConfigError` as `load_priors` does."""
+    if not isinstance(content, Mapping):
+        raise ConfigError("no parameters", where=where, expected="a mapping such as x0: {...}")
+    allowed = [item.name for item in fields(Priors) if item.name != "name"]
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        _check_key(str(key), allowed, "parameter", where)
+        values[str(key)] = str(value) if key == "description" else _belief(str(key), value, where)
+    return Priors(name=name, **values)
+
+
+def _check_key(key: str, allowed: list[str], kind: str, where: str) -> None:
+    if key in allowed:
+        return
+    near = difflib.get_close_matches(key, allowed, 1, cutoff=0.3)
+    raise ConfigError(
+        f"unknown {kind} {key!r}",
+        where=where,
+        expected="one of " + ", ".join(allowed),
+        cure=f"did you mean {near[0]!r}" if near else "remove it",
+    )
+
+
+def _belief(key: str, value: object, where: str) -> object:
+    """Build the belief of one parameter from its mapping of numbers."""
+    kind = _SHAPES[key]
+    names = [item.name for item in fields(kind)]
+    if value is None and key in ("x0_ez", "x0_pz", "x0_lesion"):
+        return None
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{key} is {value!r}",
+            where=where,
+            expected="{" + ", ".join(f"{n}: number" for n in names) + "}",
+        )
+    for part in value:
+        _check_key(str(part), names, f"number of {key}", where)
+    missing = [name for name in names if name not in value]
+    if missing:
+        raise ConfigError(f"{key} has no {missing[0]}", where=where, expected=", ".join(names))
+    numbers = {name: _number(f"{key}.{name}", value[name], where) for name in names}
+    return kind(**numbers)
+
+
+def _number(key: str, value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+        raise ConfigError(f"{key} is {value!r}", where=where, expected="a number")
+    if key.split(".")[1] in ("sd", "sd_log", "median") and value <= 0:
+        raise ConfigError(f"{key} is {value}", where=where, expected="above zero")
+    return float(value)

@@ -1,0 +1,179 @@
+"""Where chains begin: an ensemble of starts, optimised, then mended by exchange moves.
+
+Where nothing seizes the gradient is nearly zero, so starts lie near the threshold or come
+from the data; where a neighbour explains a channel as well as the true region does, only
+exchanging one for the other leads on.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize, nnls
+
+from inference.density import Density
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, float], None]
+_LOG = logging.getLogger(__name__)
+
+NEAR_THRESHOLD = -2.3
+SILENT = -3.0
+SEIZING = -1.8
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """A local optimum: flat standardised vector and log density."""
+
+    point: Array
+    value: float
+
+
+def climb(density: Density, start: Array, n_iterations: int) -> Optimum:
+    """Climb from a start by L-BFGS."""
+
+    def downhill(point: Array) -> tuple[float, Array]:
+        value, slope = density(point)
+        if not (np.isfinite(value) and np.isfinite(slope).all()):
+            return 1e10, np.zeros_like(point)
+        return -value, -slope
+
+    found = minimize(
+        downhill, start, jac=True, method="L-BFGS-B",
+        options={"maxiter": n_iterations, "maxfun": 2 * n_iterations, "maxcor": 20},
+    )  # fmt: skip
+    return Optimum(found.x, -float(found.fun))
+
+
+def find_optima(
+    density: Density, rng: np.random.Generator, progress: Progress | None = None
+) -> list[Optimum]:
+    """Return optima, best first: the ensemble's, mended by exchange moves.
+
+    Parameters
+    ----------
+    density : Density
+        What is climbed.
+    rng : numpy.random.Generator
+        Draws the scattered starts.
+    progress : callable, optional
+        Told the stage and the share of it that is done.
+    """
+    settings = density.settings
+    begins = list(ensemble(density, settings.starts, rng))
+    with ThreadPoolExecutor(settings.cores) as pool:
+        screened = _told(
+            pool.map(lambda start: climb(density, start, 60), begins),
+            len(begins),
+            "starts",
+            progress,
+        )
+        screened.sort(key=lambda optimum: -optimum.value)
+        kept = list(
+            pool.map(lambda o: climb(density, o.point, 300), screened[: max(4, settings.chains)])
+        )
+        kept.sort(key=lambda optimum: -optimum.value)
+        for number in range(settings.exchange_rounds):
+            better = _exchange(density, kept[0], pool)
+            if progress is not None:
+                progress("exchange", (number + 1) / settings.exchange_rounds)
+            if better.value <= kept[0].value + 0.5:
+                break
+            kept.insert(0, better)
+    _LOG.info("log density of the best optima: %s", [round(o.value, 1) for o in kept[:6]])
+    return kept
+
+
+def _told(
+    results: Iterable[Optimum], total: int, stage: str, progress: Progress | None
+) -> list[Optimum]:
+    """Collect results, telling how many are there."""
+    collected = []
+    for result in results:
+        collected.append(result)
+        if progress is not None:
+            progress(stage, len(collected) / total)
+    return collected
+
+
+def ensemble(density: Density, count: int, rng: np.random.Generator) -> Iterable[Array]:
+    """Yield starts: all regions near threshold, source estimates, then both with scatter."""
+    problem = density.problem
+    sources = source_estimate(density)
+    ranks = np.argsort(np.argsort(-sources))
+    for number in range(count):
+        kind = number % 4
+        scatter = 0.0 if number < 4 else 0.15
+        if kind == 0:
+            x0 = np.full(problem.n_regions, NEAR_THRESHOLD - 0.05 * (number // 4))
+        elif kind == 1:
+            x0 = SILENT + (SEIZING + 0.2 - SILENT) * np.sqrt(sources / max(sources.max(), 1e-12))
+        elif kind == 2:
+            leading = 1 + number // 4
+            x0 = np.where(ranks < leading, SEIZING, NEAR_THRESHOLD - 0.1)
+        else:
+            x0 = density.layout.centre[: problem.n_regions] + 0.4
+        x0 = x0 + scatter * rng.standard_normal(problem.n_regions)
+        point = density.flat({"x0": np.clip(x0, -4.5, -1.5)})
+        if number >= 4:
+            for name in ("K", "tau0", "amplitude"):
+                where = density.layout.slices[name]
+                point[where] += 0.7 * rng.standard_normal(where.stop - where.start)
+        yield point
+
+
+def source_estimate(density: Density) -> Array:
+    """Return the mean power that each region must send out to explain the channels' (n,)."""
+    gain = density.problem.gain
+    power = np.expm1(np.clip(density.envelope, 0, 30)).mean(axis=(0, 1))
+    if density.settings.observation == "linear":
+        power = np.clip(density.envelope - density.envelope.min(), 0, None).mean(axis=(0, 1))
+    scale = np.maximum(power, np.median(power) + 1e-9)
+    estimate, _ = nnls(gain / scale[:, None], power / scale, maxiter=50 * gain.shape[1])
+    return np.asarray(estimate)
+
+
+def _exchange(density: Density, best: Optimum, pool: ThreadPoolExecutor) -> Optimum:
+    """Try every single switch of a leading region or a candidate, climb from the best few."""
+    trials = list(_switches(density, best.point))
+    quick = list(pool.map(lambda point: climb(density, point, 25), trials))
+    quick.sort(key=lambda optimum: -optimum.value)
+    climbed = list(pool.map(lambda o: climb(density, o.point, 300), quick[:4]))
+    return max([best, *climbed], key=lambda optimum: optimum.value)
+
+
+def _switches(density: Density, point: Array, leading: int = 8) -> Iterable[Array]:
+    """Yield copies with a leading region silenced, a silent one lit, or one for the other."""
+    problem = density.problem
+    values = density.named(point)
+    order = np.argsort(-values["x0"])
+    on = order[:leading]
+    likely = np.argsort(-source_estimate(density))
+    off = [i for i in [*likely[:leading], *order[leading : 2 * leading]] if i not in set(on)]
+    for i in on:
+        yield _with(density, point, {int(i): SILENT})
+    for j in off:
+        yield _with(density, point, {int(j): SEIZING})
+    for i in on[: leading // 2]:
+        near = np.argsort(-_alike(problem.gain, int(i)))[:4]
+        for j in near:
+            if j != i:
+                yield _with(density, point, {int(i): SILENT, int(j): float(values["x0"][i])})
+
+
+def _alike(gain: Array, region: int) -> Array:
+    """Return the cosine between one region's gain column and every other's."""
+    norms = np.linalg.norm(gain, axis=0) + 1e-12
+    return np.asarray(gain.T @ gain[:, region] / (norms * norms[region]))
+
+
+def _with(density: Density, point: Array, x0: dict[int, float]) -> Array:
+    """Return a copy of a flat vector with some regions' x0 replaced."""
+    copy = point.copy()
+    for region, value in x0.items():
+        copy[region] = (value - density.layout.centre[region]) / density.layout.scale[region]
+    return copy

@@ -1,0 +1,138 @@
+"""What the posterior says of every region: the columns of zones.tsv."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from virtualbrain.models.stability import critical_x0
+
+Array = NDArray[np.float64]
+
+COLUMNS = (
+    "rank", "region", "hemisphere", "p_ez", "p_pz", "x0_mean", "x0_sd", "x0_low", "x0_high",
+    "onset_s", "observability", "prior_x0_mean", "information_gain", "in_hypothesis",
+)  # fmt: skip
+SEIZING_X = 0.0
+INTERVAL = (0.05, 0.95)
+
+
+def zones(posterior: xr.DataTree) -> pd.DataFrame:
+    r"""Rank the regions by how surely they seize by themselves.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        What `inference.fit` returned.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per region, ranked by ``p_ez``, then by mean excitability. ``p_ez`` is
+        :math:`P(x_0 > x_{0,c}(\tau_0))`, ``p_pz`` the probability that the region is below
+        that threshold and seizes in the simulated draws all the same; ``onset_s`` the median
+        onset (seconds from the marked one, first seizure) in the draws where it seizes, where at
+        least half do; ``x0_low`` and ``x0_high`` bound 90 %; ``observability`` the largest share
+        of one channel's gain that the region has, relative to the region that the channel sees
+        best; ``information_gain`` the Kullback-Leibler divergence from prior to posterior of x0
+        (nats, both taken as Normal).
+    """
+    regions = [str(name) for name in posterior["posterior"]["region"].to_numpy()]
+    x0, weights, above = _draws(posterior)
+    mean = weights @ x0
+    sd = np.sqrt(weights @ (x0 - mean) ** 2)
+    low, high = (_quantile(x0, weights, q) for q in INTERVAL)
+    p_pz, onset = _recruited(posterior)
+    constants = posterior["constant_data"]
+    prior_mean = constants["x0_prior_mean"].to_numpy()
+    prior_sd = constants["x0_prior_sd"].to_numpy()
+    table = pd.DataFrame(
+        {
+            "region": regions,
+            "hemisphere": [hemisphere_of(name) for name in regions],
+            "p_ez": weights @ above,
+            "p_pz": p_pz,
+            "x0_mean": mean,
+            "x0_sd": sd,
+            "x0_low": low,
+            "x0_high": high,
+            "onset_s": onset,
+            "observability": observability(constants["gain"].to_numpy()),
+            "prior_x0_mean": prior_mean,
+            "information_gain": _divergence(mean, sd, prior_mean, prior_sd),
+            "in_hypothesis": [str(zone) or None for zone in constants["hypothesis"].to_numpy()],
+        }
+    )
+    table = table.sort_values(["p_ez", "x0_mean"], ascending=False, kind="stable")
+    table.insert(0, "rank", np.arange(1, len(table) + 1))
+    return table.reset_index(drop=True)[list(COLUMNS)]
+
+
+def chain_weights(posterior: xr.DataTree) -> Array:
+    """Return the stacking weight of every chain; equal ones where none are stored."""
+    stats = posterior["sample_stats"] if "sample_stats" in posterior.children else {}
+    n_chains = posterior["posterior"].sizes["chain"]
+    if "weight" not in stats:
+        return np.full(n_chains, 1.0 / n_chains)
+    weights = np.asarray(stats["weight"].to_numpy(), dtype=np.float64)
+    return np.asarray(weights / weights.sum())
+
+
+def _draws(posterior: xr.DataTree) -> tuple[Array, Array, Array]:
+    """Return x0 (draws, n), weights (draws), and whether x0 exceeds its threshold."""
+    group = posterior["posterior"]
+    x0 = group["x0"].transpose("chain", "draw", "region").to_numpy()
+    tau0 = group["tau0"].to_numpy()
+    tau0 = tau0.reshape(x0.shape[0], x0.shape[1], -1).mean(axis=2)
+    weights = np.repeat(chain_weights(posterior) / x0.shape[1], x0.shape[1])
+    above = x0 > critical_x0(tau0)[..., None]
+    n = x0.shape[2]
+    return x0.reshape(-1, n), weights, above.reshape(-1, n).astype(np.float64)
+
+
+def _quantile(values: Array, weights: Array, q: float) -> Array:
+    """Return a weighted quantile of every column."""
+    order = np.argsort(values, axis=0)
+    summed = np.cumsum(weights[order], axis=0)
+    rows = np.minimum((summed < q).sum(axis=0), len(values) - 1)
+    return np.take_along_axis(np.take_along_axis(values, order, axis=0), rows[None], axis=0)[0]
+
+
+def _recruited(posterior: xr.DataTree) -> tuple[Array, Array]:
+    """Return the probability of being recruited and the median onset (seconds)."""
+    x = posterior["sources"]["x"]
+    time_s = posterior["constant_data"]["time_s"]
+    if "seizure" in x.dims:
+        x = x.isel(seizure=0)
+    if "seizure" in time_s.dims:
+        time_s = time_s.isel(seizure=0)
+    seizing = x.transpose("sample", "time", "region").to_numpy() > SEIZING_X
+    seizes = seizing.any(axis=1)
+    own = posterior["sources"]["above_threshold"].to_numpy()
+    onset = np.where(seizes, time_s.to_numpy()[seizing.argmax(axis=1)], np.nan)
+    often = seizes.mean(axis=0) >= 0.5
+    median = np.full(len(often), np.nan)
+    if often.any():
+        median[often] = np.nanmedian(onset[:, often], axis=0)
+    return (seizes & ~own).mean(axis=0), median
+
+
+def observability(gain: Array) -> Array:
+    """Return for every region its best gain relative to the best-seen region of the channel."""
+    return np.asarray((gain / gain.max(axis=1, keepdims=True)).max(axis=0))
+
+
+def _divergence(mean: Array, sd: Array, prior_mean: Array, prior_sd: Array) -> Array:
+    """Return KL(posterior | prior) of two Normals."""
+    ratio = np.maximum(sd, 1e-9) / prior_sd
+    shift = (mean - prior_mean) / prior_sd
+    return np.asarray(0.5 * (ratio**2 + shift**2 - 1.0) - np.log(ratio))
+
+
+def hemisphere_of(region: str) -> str | None:
+    """Return L or R from a FreeSurfer region name, or None where it does not say."""
+    if region.startswith(("ctx-lh-", "Left-", "lh", "L_", "ctx_lh")):
+        return "L"
+    if region.startswith(("ctx-rh-", "Right-", "rh", "R_", "ctx_rh")):
+        return "R"
+    return None
