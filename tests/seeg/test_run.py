@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from virtualbrain.seeg.run import choose_baseline, run_seeg
+from virtualbrain.seeg.run import run_seeg
+from virtualbrain.seeg.seizure_features import choose_baseline
 from virtualbrain.seeg.settings import SeegSettings
 
 SETTINGS = SeegSettings()

@@ -72,12 +72,13 @@ def write_envelope(path: Path | str, envelope: xr.DataArray, sidecar: Mapping[st
         envelope.values, columns=[str(name) for name in envelope["channel"].values]
     )
     table.insert(0, "time_s", envelope["time"].values)
-    onsets = dict(
-        zip(table.columns[1:], envelope["onset_s"].values.tolist(), strict=True)
-        if "onset_s" in envelope.coords
-        else ()
-    )
-    write_table(path, table, {**sidecar, "Envelope": dict(envelope.attrs), "Onsets": onsets})
+    per_channel = {
+        str(name): dict(zip(table.columns[1:], coord.values.tolist(), strict=True))
+        for name, coord in envelope.coords.items()
+        if coord.dims == ("channel",) and name != "channel"
+    }
+    described = {"Envelope": dict(envelope.attrs), "Channels": per_channel}
+    write_table(path, table, {**sidecar, **described})
 
 
 def read_envelope(path: Path | str) -> xr.DataArray:
@@ -97,19 +98,21 @@ def read_envelope(path: Path | str) -> xr.DataArray:
     table = read_table(path, required=["time_s"])
     names = [str(name) for name in table.columns if name != "time_s"]
     content = json.loads(sidecar_of(path).read_text(encoding="utf-8"))
-    stated = content.get("Onsets", {})
-    onsets = [np.nan if stated.get(name) is None else float(stated[name]) for name in names]
+    coords: dict[str, Any] = {
+        str(key): ("channel", [_number(values.get(name)) for name in names])
+        for key, values in content.get("Channels", {}).items()
+    }
     return xr.DataArray(
         table[names].to_numpy(float),
         dims=("time", "channel"),
-        coords={
-            "time": table["time_s"].to_numpy(float),
-            "channel": names,
-            "onset_s": ("channel", onsets),
-        },
+        coords={"time": table["time_s"].to_numpy(float), "channel": names, **coords},
         name="envelope",
         attrs=content.get("Envelope", {}),
     )
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
 
 
 def write_signal(path: Path | str, signal: xr.DataArray) -> None:
@@ -182,7 +185,7 @@ def read_envelopes(layout: PatientLayout) -> tuple[xr.DataArray, ...]:
     InputError
         There is none.
     """
-    found = []
+    found: list[xr.DataArray] = []
     while (path := layout.envelope(len(found) + 1)).is_file():
         found.append(read_envelope(path))
     if not found:

@@ -92,7 +92,9 @@ def mean_square(signal: Signal, rate_hz: float, window_s: float) -> Signal:
     return np.asarray(ndimage.uniform_filter1d(signal**2, width, axis=-1, mode="reflect"))
 
 
-def log_power(signal: Signal, times_s: Signal, rate_hz: float, choices: EnvelopeChoices) -> Signal:
+def log_power(
+    signal: Signal, times_s: Signal, rate_hz: float, choices: EnvelopeChoices
+) -> tuple[Signal, Signal]:
     """Return the natural logarithm of the band's power above its baseline, at every sample.
 
     Parameters
@@ -108,7 +110,15 @@ def log_power(signal: Signal, times_s: Signal, rate_hz: float, choices: Envelope
 
     Returns
     -------
-    numpy.ndarray, shape (n_channels, n_samples)
+    power : numpy.ndarray, shape (n_channels, n_samples)
+        Above the baseline.
+    baseline : numpy.ndarray, shape (n_channels,)
+        What was subtracted.
+
+    Raises
+    ------
+    InputError
+        Nothing was recorded in the baseline.
     """
     clean = band_pass(remove_line(signal, rate_hz, choices.line_hz), rate_hz, choices.band_hz)
     power = mean_square(clean, rate_hz, choices.window_s)
@@ -125,7 +135,8 @@ def log_power(signal: Signal, times_s: Signal, rate_hz: float, choices: Envelope
     smooth = ndimage.gaussian_filter1d(
         logarithm, choices.smoothing_s * rate_hz, axis=-1, mode="reflect", truncate=4.0
     )
-    return np.asarray(smooth - smooth[:, quiet].mean(axis=1, keepdims=True))
+    level = smooth[:, quiet].mean(axis=1)
+    return np.asarray(smooth - level[:, None]), np.asarray(level)
 
 
 def sample_at(values: Signal, times_s: Signal, wanted_s: Signal) -> Signal:

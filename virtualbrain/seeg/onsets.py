@@ -36,7 +36,7 @@ def detect_onsets(
     r"""Return when each channel begins to seize.
 
     Multitaper power (time-bandwidth 4) between 1 and 100 Hz times frequency is summed below and
-    above `split_hz`; a channel is active where either sum exceeds `factor` times its mean (of
+    above `split_hz`; a channel is active where either sum exceeds `factor` times its median (of
     logarithms) over the baseline, after time zero, for most of `hold_s`. The first sample of
     the first run of that length is refined, within one window, to the step that best divides
     the short-time power in two. After Sip et al., PLoS Comput Biol 17 (2021) e1008689, with
@@ -63,7 +63,8 @@ def detect_onsets(
     window_s = _fitting_window(choices.window_s, times_s, baseline_s)
     low, high, frames_s = band_powers(signal, times_s, rate_hz, window_s, choices.split_hz)
     quiet = (frames_s >= baseline_s[0]) & (frames_s < baseline_s[1])
-    rise = [band - band[:, quiet].mean(axis=1, keepdims=True) for band in (low, high)]
+    # The median: spikes between seizures must not raise the baseline.
+    rise = [band - np.median(band[:, quiet], axis=1, keepdims=True) for band in (low, high)]
     threshold = np.log10(choices.factor)
     active = (np.maximum(rise[0], rise[1]) > threshold) & (frames_s >= 0)
     hold_s = min(choices.hold_s, 0.5 * float(times_s[-1]))

@@ -1,0 +1,345 @@
+"""What one seizure gives: envelope, channel onsets, Epileptogenicity Index, signal to look at."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy import signal as dsp
+
+from virtualbrain.io.recordings import read_signal
+from virtualbrain.seeg.envelope import (
+    EnvelopeChoices,
+    envelope_grid,
+    log_power,
+    remove_line,
+    sample_at,
+)
+from virtualbrain.seeg.epileptogenicity import energy_ratio, epileptogenicity_index
+from virtualbrain.seeg.inspection import InspectedRecording
+from virtualbrain.seeg.montage import Channel, weight_matrix
+from virtualbrain.seeg.names import key_of
+from virtualbrain.seeg.onsets import OnsetChoices, detect_onsets
+from virtualbrain.seeg.seizures import Seizure
+from virtualbrain.seeg.settings import SeegSettings
+
+_MARGIN_S = 3.0
+_DETECTOR_RATE_HZ = 256.0
+_SHORT_BASELINE_S = 5.0
+# Log power above the median channel that makes a channel active before the mark (e² = 7 times).
+_ACTIVE_BASELINE = 2.0
+_LONGEST_S = 600.0
+
+Signal = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SeizureFeatures:
+    """What one seizure gives; `seizure` has its proposed end where none was marked."""
+
+    seizure: Seizure
+    envelope: xr.DataArray
+    signal: xr.DataArray
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Which stretch is read and how it is processed, in seconds from the marked onset."""
+
+    seizure: Seizure
+    source: InspectedRecording
+    span_s: tuple[float, float]
+    grid_s: Signal
+    choices: EnvelopeChoices
+    settings: SeegSettings
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Features of the channels of one electrode."""
+
+    envelope: Signal
+    level: Signal
+    onsets: Signal
+    ratio: Signal
+    frames_s: Signal
+    shown: Signal
+    shown_s: Signal
+
+
+def read_seizure(
+    seizure: Seizure,
+    others: Sequence[Seizure],
+    source: InspectedRecording,
+    channels: Sequence[Channel],
+    number: int,
+    settings: SeegSettings,
+) -> SeizureFeatures:
+    """Read a seizure electrode by electrode and compute its features.
+
+    Parameters
+    ----------
+    seizure : Seizure
+        With or without a marked end.
+    others : sequence of Seizure
+        The other seizures of the recording; the baseline keeps clear of them.
+    source : InspectedRecording
+        Its recording.
+    channels : sequence of Channel
+        Good channels of the montage.
+    number : int
+        Which seizure of the patient, from one.
+    settings : SeegSettings
+        Choices.
+    """
+    notes = []
+    if math.isnan(seizure.duration_s):
+        seizure = _with_proposed_end(seizure, others, source, channels, settings)
+        notes.append(
+            f"seizure {number}: its end was not marked and is proposed at "
+            f"{seizure.duration_s:.1f} s after the onset, for approval"
+        )
+    plan, rate_hz = _plan(seizure, others, source, settings)
+    parts = [_process(group, plan) for group in _electrodes(channels)]
+    envelope = _envelope_array(parts, channels, plan)
+    envelope.attrs = _envelope_attrs(plan, rate_hz, number)
+    display = xr.DataArray(
+        np.concatenate([part.shown for part in parts]).T.astype(np.float32),
+        dims=("time", "channel"),
+        coords={"time": parts[0].shown_s, "channel": [channel.name for channel in channels]},
+        name="signal",
+        attrs={"units": "uV", "seizure": number, "offset_s": seizure.duration_s},
+    )
+    notes += _baseline_notes(envelope, number)
+    return SeizureFeatures(seizure, envelope, display, tuple(notes))
+
+
+def _plan(
+    seizure: Seizure,
+    others: Sequence[Seizure],
+    source: InspectedRecording,
+    settings: SeegSettings,
+) -> tuple[_Plan, float]:
+    """Choose the stretch, the envelope's times, and their rate."""
+    baseline = choose_baseline(seizure, others, settings)
+    choices = EnvelopeChoices(
+        settings.band_hz, source.line_hz, settings.window_s, settings.smoothing_s, baseline
+    )
+    first_s = max(-seizure.onset_s, min(baseline[0], -settings.before_onset_s))
+    last_sample_s = source.header.duration_s - 1 / source.header.rate_hz - seizure.onset_s
+    last_s = min(last_sample_s, seizure.duration_s + settings.after_offset_s)
+    begin_s = max(-settings.before_onset_s, first_s)
+    grid_s, rate_hz = envelope_grid(
+        begin_s, last_s, settings.envelope_rate_hz, settings.envelope_points_max
+    )
+    return _Plan(seizure, source, (first_s, last_s), grid_s, choices, settings), rate_hz
+
+
+def _envelope_array(
+    parts: Sequence[_Part], channels: Sequence[Channel], plan: _Plan
+) -> xr.DataArray:
+    """Join the electrodes' parts; the Epileptogenicity Index compares all channels."""
+    ratio = np.concatenate([part.ratio for part in parts])
+    frames_s = parts[0].frames_s
+    index = epileptogenicity_index(ratio, frames_s, plan.choices.baseline_s)
+    return xr.DataArray(
+        np.concatenate([part.envelope for part in parts]).T,
+        dims=("time", "channel"),
+        coords={
+            "time": plan.grid_s,
+            "channel": [channel.name for channel in channels],
+            "onset_s": ("channel", np.concatenate([part.onsets for part in parts])),
+            "epileptogenicity_index": ("channel", index),
+            "baseline_log_power": ("channel", np.concatenate([part.level for part in parts])),
+        },
+        name="envelope",
+    )
+
+
+def _baseline_notes(envelope: xr.DataArray, number: int) -> list[str]:
+    """Say where the baseline is too short, or already active."""
+    start, stop = envelope.attrs["baseline_s"]
+    notes = []
+    if stop - start < _SHORT_BASELINE_S:
+        notes.append(
+            f"seizure {number}: the baseline lasts only {stop - start:.1f} s; channels that were "
+            "active before the mark may look quiet"
+        )
+    level = envelope["baseline_log_power"].to_series()
+    active = level[level > level.median() + _ACTIVE_BASELINE]
+    if len(active):
+        names = ", ".join(active.sort_values(ascending=False).index[:10])
+        notes.append(
+            f"seizure {number}: already of far higher power than the others before the onset: "
+            f"{names}"
+        )
+    return notes
+
+
+def _with_proposed_end(
+    seizure: Seizure,
+    others: Sequence[Seizure],
+    source: InspectedRecording,
+    channels: Sequence[Channel],
+    settings: SeegSettings,
+) -> Seizure:
+    """Give a seizure the end that `propose_end` finds in what was recorded after its onset."""
+    later = [s.onset_s for s in others if s.onset_s > seizure.onset_s]
+    stop_s = min([source.header.duration_s, seizure.onset_s + _LONGEST_S, *later])
+    whole = replace(seizure, duration_s=max(stop_s - seizure.onset_s, 1.0))
+    plan, _ = _plan(whole, others, source, replace(settings, after_offset_s=0.0))
+    parts = [_process(group, plan) for group in _electrodes(channels)]
+    envelope = np.concatenate([part.envelope for part in parts])
+    return replace(seizure, duration_s=propose_end(envelope, plan.grid_s))
+
+
+def propose_end(envelope: Signal, times_s: Signal) -> float:
+    """Propose when a seizure ends.
+
+    The mean of the tenth of the channels that rise most, smoothed over 3 s, is followed from its
+    maximum: the seizure ends where it first falls below half of that and stays there for 5 s.
+
+    Parameters
+    ----------
+    envelope : numpy.ndarray, shape (n_channels, n_times)
+        Log power above baseline.
+    times_s : numpy.ndarray, shape (n_times,)
+        Seconds from the onset, evenly spaced.
+
+    Returns
+    -------
+    float
+        Seconds from the onset; the last time where it does not end.
+    """
+    after = times_s >= 0
+    values, times = envelope[:, after], times_s[after]
+    step = float(times[1] - times[0])
+    rise = np.sort(values.mean(axis=1))
+    strongest = values[values.mean(axis=1) >= rise[-max(1, round(0.1 * len(rise)))]]
+    score = ndimage.uniform_filter1d(strongest.mean(axis=0), max(1, round(3 / step)))
+    peak = int(np.argmax(score))
+    low = score < 0.5 * score[peak]
+    n_stay = max(1, round(5 / step))
+    for i in range(peak, len(score)):
+        if low[i : i + n_stay].all():
+            return float(times[i])
+    return float(times[-1])
+
+
+def _electrodes(channels: Sequence[Channel]) -> Iterator[list[Channel]]:
+    """Yield channels electrode by electrode, so that little of a recording is in memory."""
+    for _, group in groupby(channels, key=lambda channel: channel.electrode):
+        yield list(group)
+
+
+def choose_baseline(
+    seizure: Seizure, others: Sequence[Seizure], settings: SeegSettings
+) -> tuple[float, float]:
+    """Return start and end of the baseline, in seconds from the marked onset.
+
+    It ends `baseline_gap_s` before the onset and lasts `baseline_s`; it is cut at the start of
+    the recording and at the end of an earlier seizure. Where less than a second would remain,
+    it reaches up to the onset.
+    """
+    earliest = -seizure.onset_s
+    for other in others:
+        if other.onset_s < seizure.onset_s and not math.isnan(other.duration_s):
+            earliest = max(earliest, other.offset_s + settings.baseline_gap_s - seizure.onset_s)
+    stop = -settings.baseline_gap_s
+    start = max(stop - settings.baseline_s, earliest)
+    if stop - start >= min(1.0, settings.baseline_s):
+        return start, stop
+    start = max(-settings.baseline_s, earliest)
+    if start >= -0.25:
+        start = max(-settings.baseline_s, -seizure.onset_s)
+    return start, 0.0
+
+
+def _process(channels: Sequence[Channel], plan: _Plan) -> _Part:
+    """Compute the features of the channels of one electrode."""
+    signal, times_s = _montage_signal(channels, plan)
+    rate_hz, baseline = plan.source.header.rate_hz, plan.choices.baseline_s
+    power, level = log_power(signal, times_s, rate_hz, plan.choices)
+    clean = remove_line(signal, rate_hz, plan.choices.line_hz)
+    slow, slow_s, slow_rate = decimated(clean, times_s, rate_hz, _DETECTOR_RATE_HZ)
+    near = (slow_s >= plan.span_s[0]) & (slow_s <= plan.span_s[1])
+    slow, slow_s = slow[:, near], slow_s[near]
+    onsets = detect_onsets(slow, slow_s, slow_rate, baseline, onset_choices(plan.settings))
+    ratio, frames_s = energy_ratio(slow, slow_s, slow_rate)
+    shown, shown_s, _ = decimated(clean, times_s, rate_hz, plan.settings.display_rate_hz)
+    keep = (shown_s >= plan.grid_s[0]) & (shown_s <= plan.grid_s[-1])
+    return _Part(
+        envelope=sample_at(power, times_s, plan.grid_s),
+        level=level,
+        onsets=onsets,
+        ratio=ratio,
+        frames_s=frames_s,
+        shown=shown[:, keep] * 1e6,
+        shown_s=shown_s[keep],
+    )
+
+
+def _montage_signal(channels: Sequence[Channel], plan: _Plan) -> tuple[Signal, Signal]:
+    """Read the recorded channels behind some channels and combine them."""
+    names = list(dict.fromkeys(name for channel in channels for name in channel.recorded))
+    spelling = {key_of(str(n)): str(n) for n in plan.source.selection.recorded["recorded"]}
+    start, stop = (plan.seizure.onset_s + edge for edge in plan.span_s)
+    recorded, times_s = read_signal(
+        plan.source.recording.signal,
+        [spelling[key_of(name)] for name in names],
+        start - _MARGIN_S,
+        stop + _MARGIN_S,
+    )
+    weights = weight_matrix([channel.recorded for channel in channels], names)
+    return weights @ recorded, times_s - plan.seizure.onset_s
+
+
+def onset_choices(settings: SeegSettings) -> OnsetChoices:
+    """Return the detector's part of the settings."""
+    return OnsetChoices(
+        settings.onset_window_s,
+        settings.onset_factor,
+        settings.onset_split_hz,
+        settings.onset_hold_s,
+    )
+
+
+def decimated(
+    signal: Signal, times_s: Signal, rate_hz: float, wanted_hz: float
+) -> tuple[Signal, Signal, float]:
+    """Lower the rate by a whole factor, not below `wanted_hz`, without aliases."""
+    factor = max(1, int(rate_hz // wanted_hz))
+    if factor == 1:
+        return signal, times_s, rate_hz
+    lower = dsp.resample_poly(signal, 1, factor, axis=-1, padtype="line")
+    return lower, times_s[::factor], rate_hz / factor
+
+
+def _envelope_attrs(plan: _Plan, rate_hz: float, number: int) -> dict[str, Any]:
+    """Every choice behind an envelope."""
+    seizure, source, choices, settings = plan.seizure, plan.source, plan.choices, plan.settings
+    return {
+        "seizure": number,
+        "offset_s": seizure.duration_s,
+        "onset_in_recording_s": seizure.onset_s,
+        "recording": source.recording.signal.name,
+        "event": seizure.source,
+        "units": "natural logarithm of power above baseline",
+        "montage": settings.montage,
+        "line_frequency_hz": choices.line_hz or "none",
+        "line_frequency_from": source.line_said,
+        "band_hz": [choices.band_hz[0], min(choices.band_hz[1], 0.5 * source.header.rate_hz)],
+        "window_s": choices.window_s,
+        "smoothing_s": choices.smoothing_s,
+        "sampling_hz": rate_hz,
+        "baseline_s": list(choices.baseline_s),
+        "recording_rate_hz": source.header.rate_hz,
+        "onset_detector": f"multitaper, {settings.onset_factor:g} times the baseline, "
+        f"for {settings.onset_hold_s:g} s",
+    }
