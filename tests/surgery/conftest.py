@@ -41,11 +41,14 @@ def posterior() -> xr.DataTree:
         coords={"region": REGIONS},
     )
     constant = xr.Dataset(
-        {"weights": (("region", "source"), chain_weights())},
+        {
+            "weights": (("region", "source"), chain_weights()),
+            "time_s": (("seizure", "time"), np.linspace(-5, 75, 401)[None]),
+        },
         coords={"region": REGIONS, "source": REGIONS},
     )
     tree = xr.DataTree.from_dict({"/posterior": samples, "/constant_data": constant})
-    tree.attrs = {"dt": 0.1, "n_steps": 400, "I1": 3.1, "integrator": "euler"}
+    tree.attrs = {"dt": 0.1, "n_steps": 401, "I1": 3.1, "integrator": "euler"}
     return tree
 
 

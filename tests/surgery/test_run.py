@@ -26,7 +26,7 @@ def generator() -> np.random.Generator:
 
 
 def table(posterior, zones, regions, **known) -> pd.DataFrame:
-    return run_surgery(posterior, Patient(zones, regions, **known), SETTINGS, generator())
+    return run_surgery(posterior, Patient(zones, regions, **known), SETTINGS, generator()).outcomes
 
 
 def test_the_true_zone_is_the_first_plan(posterior, zones, regions):
@@ -79,7 +79,7 @@ def test_region_order_does_not_matter(posterior, zones, regions):
     settings = SurgerySettings(draws=120, leading=5, sham=1)
     first, second = (
         run_surgery(tree, Patient(zones, regions), settings, generator())
-        .query("kind != 'sham'")
+        .outcomes.query("kind != 'sham'")
         .drop(columns="rank")
         .reset_index(drop=True)
         for tree in (posterior, shuffled)
@@ -157,3 +157,18 @@ def test_an_unknown_region_is_refused(posterior):
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         SurgerySettings(**wrong)
+
+
+def test_recruitment_tells_when_and_how_surely(posterior, zones, regions):
+    result = run_surgery(posterior, Patient(zones, regions), SETTINGS, generator())
+    table = result.recruitment.set_index(["candidate", "region"])
+    without = table.loc["no surgery"]
+    assert (without.loc[["r0", "r1", "r2", "r4", "r5"], "p_seizing"] == 1).all()
+    assert without.loc["r0", "onset_s"] < without.loc["r1", "onset_s"]
+    assert without.loc["r3", "p_seizing"] == 0
+    assert np.isnan(without.loc["r3", "onset_s"])
+    best = result.outcomes["candidate"][0]
+    assert (table.loc[best, "p_seizing"] == 0).all()
+    assert set(result.recruitment["candidate"]) == set(
+        result.outcomes.query("kind != 'sham'")["candidate"]
+    )

@@ -203,6 +203,10 @@ class PatientLayout:
         """Ranked surgical plans."""
         return Path(self.out) / f"sub-{self.label}" / "surgery" / priors / "outcomes.tsv"
 
+    def recruitment(self, priors: str) -> Path:
+        """When each region starts to seize after each plan."""
+        return self.outcomes(priors).with_name("recruitment.tsv")
+
     @property
     def provenance(self) -> Path:
         """Inputs, configuration, versions, seeds, times."""

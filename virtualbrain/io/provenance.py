@@ -37,7 +37,7 @@ def stage_times(layout: PatientLayout) -> dict[str, dict[str, float]]:
     times = {}
     for path in sorted(layout.benchmark("check").parent.glob("*.tsv")):
         row = pd.read_csv(path, sep="\t").iloc[-1]
-        memory = pd.to_numeric(row.get("max_rss"), errors="coerce")
+        memory = pd.to_numeric(row["max_rss"], errors="coerce")
         times[path.stem] = {"seconds": float(row["s"]), "max_rss_mib": float(memory)}
     return times
 

@@ -28,8 +28,8 @@ class FittedDraws:
         Coupling and time-scale separation.
     dt, I1 : float
         Step and rest current, model units.
-    n_steps : int
-        Steps that span the seizure.
+    time_s : numpy.ndarray, shape (n_states,)
+        Seconds from the marked onset of every state of the fit, the start included.
     integrator : {"euler", "heun"}
         The scheme of the fit.
     """
@@ -42,7 +42,7 @@ class FittedDraws:
     K: Array
     tau0: Array
     dt: float
-    n_steps: int
+    time_s: Array
     I1: float
     integrator: Literal["euler", "heun"]
 
@@ -104,7 +104,15 @@ def draws_from(posterior: xr.DataTree, n_draws: int, rng: np.random.Generator) -
         K=array("K"),
         tau0=array("tau0"),
         dt=float(attributes["dt"]),
-        n_steps=int(attributes["n_steps"]),
+        time_s=_times(posterior["constant_data"].to_dataset()),
         I1=float(attributes["I1"]),
         integrator=cast(Literal["euler", "heun"], str(attributes["integrator"])),
     )
+
+
+def _times(constants: xr.Dataset) -> Array:
+    """Return the seconds of the first seizure's states."""
+    times = constants["time_s"]
+    if "seizure" in times.dims:
+        times = times.isel(seizure=0)
+    return np.asarray(times.to_numpy(), dtype=np.float64)

@@ -23,10 +23,17 @@ class Outcome:
         The plan.
     seizing : numpy.ndarray, shape (n_draws,)
         Regions that seize after it; regions taken out never count.
+    p_region : numpy.ndarray, shape (n_regions,)
+        Share of the draws in which each region seizes.
+    onset_s : numpy.ndarray, shape (n_regions,)
+        Median second at which a region starts, over the draws in which it seizes; NaN where it
+        seizes in none.
     """
 
     candidate: Candidate
     seizing: Array
+    p_region: Array
+    onset_s: Array
 
     @property
     def p_seizure_free(self) -> float:
@@ -69,22 +76,31 @@ def simulate_plans(
     threshold : float
         A region seizes when its x exceeds this.
     """
-    outcomes = {}
-    whole = [c for c in candidates if c.kind != "disconnection"]
-    for candidate, seizing in zip(whole, _seizing(whole, draws, threshold), strict=True):
-        outcomes[candidate] = Outcome(candidate, seizing)
+    groups: dict[bytes, list[Candidate]] = {}
     for candidate in candidates:
-        if candidate.kind == "disconnection":
-            (seizing,) = _seizing([candidate], draws, threshold)
-            outcomes[candidate] = Outcome(candidate, seizing)
+        groups.setdefault(remaining_weights(candidate, draws).tobytes(), []).append(candidate)
+    outcomes = {
+        outcome.candidate: outcome
+        for group in groups.values()
+        for outcome in _simulate_group(group, draws, threshold)
+    }
     return [outcomes[candidate] for candidate in candidates]
 
 
-def _seizing(candidates: Sequence[Candidate], draws: FittedDraws, threshold: float) -> list[Array]:
-    """Count seizing regions per draw for plans that share one weight matrix, in one ensemble."""
-    if not candidates:
-        return []
+def _simulate_group(
+    candidates: Sequence[Candidate], draws: FittedDraws, threshold: float
+) -> list[Outcome]:
+    """Simulate plans that leave one weight matrix, in one ensemble."""
     left = np.stack([presence(candidate, draws) for candidate in candidates])
+    onset_step = _onset_steps(left, remaining_weights(candidates[0], draws), draws, threshold)
+    return [
+        _outcome(candidate, steps, draws)
+        for candidate, steps in zip(candidates, onset_step, strict=True)
+    ]
+
+
+def _onset_steps(left: Array, weights: Array, draws: FittedDraws, threshold: float) -> Array:
+    """Return the step at which each region starts, (n_plans, n_draws, n_regions); inf: never."""
     n_plans = len(left)
     present = np.repeat(left, draws.n_draws, axis=0)
 
@@ -92,7 +108,7 @@ def _seizing(candidates: Sequence[Candidate], draws: FittedDraws, threshold: flo
         return np.tile(array, (n_plans, 1)) if array.ndim == 2 else np.tile(array, n_plans)
 
     run = run_reduced(
-        remaining_weights(candidates[0], draws),
+        weights,
         ReducedMembers(
             x0=tiled(draws.x0),
             K=tiled(draws.K),
@@ -101,11 +117,26 @@ def _seizing(candidates: Sequence[Candidate], draws: FittedDraws, threshold: flo
             z_init=tiled(draws.z_init),
             present=present,
         ),
-        n_steps=draws.n_steps,
+        n_steps=len(draws.time_s) - 1,
         dt=draws.dt,
         I1=draws.I1,
         integrator=draws.integrator,
         threshold=threshold,
     )
-    counted = np.isfinite(run.onset_step) & (present > 0)
-    return list(counted.sum(axis=1).reshape(n_plans, draws.n_draws).astype(np.float64))
+    onset = np.where(present > 0, run.onset_step, np.inf)
+    return onset.reshape(n_plans, draws.n_draws, -1)
+
+
+def _outcome(candidate: Candidate, steps: Array, draws: FittedDraws) -> Outcome:
+    """Summarise one plan's onsets, `steps` of the shape (n_draws, n_regions)."""
+    seizes = np.isfinite(steps)
+    seconds = np.where(seizes, draws.time_s[np.where(seizes, steps, 0).astype(int)], np.nan)
+    onset = np.full(steps.shape[1], np.nan)
+    ever = seizes.any(axis=0)
+    onset[ever] = np.nanmedian(seconds[:, ever], axis=0)
+    return Outcome(
+        candidate,
+        seizing=seizes.sum(axis=1).astype(np.float64),
+        p_region=seizes.mean(axis=0),
+        onset_s=onset,
+    )

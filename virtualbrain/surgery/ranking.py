@@ -90,3 +90,28 @@ def _row(
         "seizing_after_high": float(high),
         "p_seizure_free": outcome.p_seizure_free,
     }
+
+
+def recruitment_table(outcomes: Sequence[Outcome], regions: Sequence[str]) -> pd.DataFrame:
+    """Tell, for each plan, how likely each region seizes and when it starts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``candidate region onset_s p_seizing``; onset in seconds from the marked onset,
+        NaN where the region seizes in no draw.
+    """
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "candidate": outcome.candidate.name,
+                    "region": list(regions),
+                    "onset_s": outcome.onset_s,
+                    "p_seizing": outcome.p_region,
+                }
+            )
+            for outcome in outcomes
+        ],
+        ignore_index=True,
+    )

@@ -17,7 +17,7 @@ from virtualbrain.surgery.candidates import (
 )
 from virtualbrain.surgery.draws import FittedDraws, draws_from
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
-from virtualbrain.surgery.ranking import outcome_table
+from virtualbrain.surgery.ranking import outcome_table, recruitment_table
 from virtualbrain.surgery.search import smallest_plan
 from virtualbrain.surgery.settings import SurgerySettings
 
@@ -44,12 +44,28 @@ class Patient:
     eloquent: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True)
+class Surgery:
+    """What the stage hands on.
+
+    Parameters
+    ----------
+    outcomes : pandas.DataFrame
+        The columns of outcomes.tsv, ranked.
+    recruitment : pandas.DataFrame
+        ``candidate region onset_s p_seizing`` for every plan but the shams.
+    """
+
+    outcomes: pd.DataFrame
+    recruitment: pd.DataFrame
+
+
 def run_surgery(
     posterior: xr.DataTree,
     patient: Patient,
     settings: SurgerySettings,
     rng: np.random.Generator,
-) -> pd.DataFrame:
+) -> Surgery:
     """Simulate and rank surgical plans over the posterior.
 
     Parameters
@@ -65,8 +81,8 @@ def run_surgery(
 
     Returns
     -------
-    pandas.DataFrame
-        The columns of outcomes.tsv, ranked.
+    Surgery
+        Ranked plans, and when each region starts after each.
     """
     draws = draws_from(posterior, settings.draws, rng)
     spared = {region for region, _ in patient.eloquent}
@@ -78,7 +94,11 @@ def run_surgery(
     shams = sham_plans(allowed, sizes, settings.sham, rng)
     outcomes = simulate_plans(plans, draws, settings.seizing_threshold)
     pooled = [_pooled(size, group, draws, settings) for size, group in shams.items()]
-    return outcome_table([*outcomes, *pooled], patient.regions, patient.eloquent, settings)
+    everything = [*outcomes, *pooled]
+    return Surgery(
+        outcomes=outcome_table(everything, patient.regions, patient.eloquent, settings),
+        recruitment=recruitment_table(outcomes, draws.regions),
+    )
 
 
 def _plans(
@@ -106,5 +126,8 @@ def _pooled(
     label = f"sham: {len(group)} random plans of {size} region{'s' if size > 1 else ''}"
     regions = tuple(f"any-{number + 1}" for number in range(size))
     return Outcome(
-        Candidate(label, "sham", regions), np.concatenate([outcome.seizing for outcome in outcomes])
+        Candidate(label, "sham", regions),
+        seizing=np.concatenate([outcome.seizing for outcome in outcomes]),
+        p_region=np.mean([outcome.p_region for outcome in outcomes], axis=0),
+        onset_s=np.full(len(draws.regions), np.nan),
     )

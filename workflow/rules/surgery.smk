@@ -7,7 +7,8 @@ rule surgery:
         connectome=ANY.connectome,
         clinical=clinical_inputs,
     output:
-        ANY.outcomes("{priors}"),
+        outcomes=ANY.outcomes("{priors}"),
+        recruitment=ANY.recruitment("{priors}"),
     log:
         ANY.log("surgery-{priors}"),
     benchmark:

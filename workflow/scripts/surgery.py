@@ -24,10 +24,12 @@ with stage(snakemake.log[0], snakemake.threads):
     patient = Patient(
         zones=read_table(snakemake.input.zones, required=["region"]),
         regions=read_connectome(layout).regions,
-        hypothesis=tuple(hypothesis.query("zone == 'EZ'")["region"]) if hypothesis is not None else (),
+        hypothesis=tuple(hypothesis.query("zone == 'EZ'")["region"])
+        if hypothesis is not None
+        else (),
         eloquent=eloquent_regions(files, layout),
     )
-    plans = run_surgery(
+    surgery = run_surgery(
         inference.load(snakemake.input.posterior),
         patient,
         settings_from(params.settings, SurgerySettings, "surgery"),
@@ -37,4 +39,6 @@ with stage(snakemake.log[0], snakemake.threads):
         {"surgery": params.settings, "seed": params.seed}, ["surgery", "seed"], ["posterior.nc"]
     )
     verdict = read_json(snakemake.input.diagnostics)["verdict"]
-    write_table(snakemake.output[0], plans, {**about, "Verdict": verdict})
+    about |= {"Verdict": verdict}
+    write_table(snakemake.output.recruitment, surgery.recruitment, about)
+    write_table(snakemake.output.outcomes, surgery.outcomes, about)
