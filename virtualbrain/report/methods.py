@@ -1,0 +1,150 @@
+"""The methods text with its references, after what was done for this patient."""
+
+from dataclasses import dataclass
+
+from virtualbrain.io.results import PatientResults
+from virtualbrain.report.numbers import lookup, show
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A published source."""
+
+    key: str
+    text: str
+
+
+REFERENCES = (
+    Reference(
+        "Jirsa 2014",
+        "Jirsa VK, Stacey WC, Quilichini PP, Ivanov AI, Bernard C. On the nature of seizure "
+        "dynamics. Brain 137:2210-2230 (2014).",
+    ),
+    Reference(
+        "Proix 2014",
+        "Proix T, Bartolomei F, Chauvel P, Bernard C, Jirsa VK. Permittivity coupling across brain "
+        "regions determines seizure recruitment in partial epilepsy. J Neurosci 34:15009-15021 "
+        "(2014).",
+    ),
+    Reference(
+        "Hashemi 2020",
+        "Hashemi M, Vattikonda AN, Sip V, et al. The Bayesian Virtual Epileptic Patient. "
+        "NeuroImage 217:116839 (2020).",
+    ),
+    Reference(
+        "Hoffman 2014",
+        "Hoffman MD, Gelman A. The No-U-Turn sampler. J Mach Learn Res 15:1593-1623 (2014).",
+    ),
+    Reference(
+        "Vehtari 2021",
+        "Vehtari A, Gelman A, Simpson D, Carpenter B, Bürkner P-C. Rank-normalization, folding, "
+        "and localization: an improved R-hat. Bayesian Anal 16:667-718 (2021).",
+    ),
+    Reference(
+        "Tournier 2019",
+        "Tournier J-D, Smith R, Raffelt D, et al. MRtrix3: a fast, flexible and open software "
+        "framework for medical image processing and visualisation. NeuroImage 202:116137 (2019).",
+    ),
+    Reference(
+        "Smith 2015",
+        "Smith RE, Tournier J-D, Calamante F, Connelly A. SIFT2: enabling dense quantitative "
+        "assessment of brain white matter connectivity. NeuroImage 119:338-351 (2015).",
+    ),
+    Reference(
+        "Avants 2011",
+        "Avants BB, Tustison NJ, Song G, et al. A reproducible evaluation of ANTs similarity "
+        "metric performance in brain image registration. NeuroImage 54:2033-2044 (2011).",
+    ),
+    Reference(
+        "Makhalova 2022",
+        "Makhalova J, Medina Villalon S, Wang H, et al. Virtual epileptic patient brain modeling: "
+        "relationships with seizure onset and surgical outcome. Epilepsia 63:1942-1955 (2022).",
+    ),
+    Reference("niivue", "The 3D and slice views are drawn by niivue (BSD-2), as nilearn ships it."),
+)
+
+
+def methods_text(results: PatientResults) -> tuple[str, ...]:
+    """Return paragraphs on what was done, only of the stages that left results."""
+    return tuple(
+        text
+        for text in (
+            _anatomy(results),
+            _connectome(results),
+            _recording(results),
+            _inference(results),
+            _surgery(results),
+        )
+        if text
+    )
+
+
+def _anatomy(results: PatientResults) -> str:
+    if results.regions is None:
+        return ""
+    n = len(results.regions.frame)
+    head = f"The brain was divided into {n} regions of the atlas {results.atlas}"
+    if results.labels is None:
+        return head + "; the regions came with the connectome."
+    return (
+        head + ", brought into the patient's own T1 by registration (Avants 2011) unless a "
+        "FreeSurfer subject was given. Coordinates are millimetres in the T1's scanner space."
+    )
+
+
+def _connectome(results: PatientResults) -> str:
+    if results.weights is None:
+        return ""
+    if "dwi" not in results.quality:
+        return "Connection weights and lengths were given with the patient's data."
+    count = lookup(results.weights.sidecar, ("streamlines", "n_streamlines"))
+    number = f" ({show(count)} streamlines)" if count is not None else ""
+    return (
+        "Connections between regions were estimated from diffusion MRI with MRtrix3 (Tournier "
+        f"2019): probabilistic tractography{number}, each streamline weighted by SIFT2 (Smith "
+        "2015)."
+    )
+
+
+def _recording(results: PatientResults) -> str:
+    if not results.seizures:
+        return ""
+    return (
+        "From each seizure marked in the recording the logarithm of band power above its baseline "
+        "was taken, channel by channel. A gain matrix states how strongly each channel sees each "
+        "region by their distance; nothing else links recording and regions."
+    )
+
+
+def _inference(results: PatientResults) -> str:
+    posterior = results.main.posterior
+    if posterior is None:
+        return ""
+    attributes = posterior.attributes
+    laplace = attributes.get("method") == "laplace"
+    how = (
+        "a Laplace approximation at the best solution"
+        if laplace
+        else "the No-U-Turn sampler (Hoffman 2014), judged by the criteria of Vehtari 2021"
+    )
+    return (
+        "Each region is a two-dimensional Epileptor (Jirsa 2014, Proix 2014), x' = 1 − x³ − 2x² − "
+        "z + I₁, z' = (4(x − x₀) − z − K Σ C(xⱼ − xᵢ))/τ₀, joined by the patient's connectome "
+        f"(normalised by {attributes.get('normalisation', 'an unstated rule')}). Excitability x₀ "
+        "of every region, coupling K, time scale τ₀, noise, amplitude and offsets were estimated "
+        f"together, after Hashemi 2020, with {how}. P(EZ) is the posterior probability that a "
+        "region's x₀ exceeds the value above which it seizes without its neighbours; P(PZ) that "
+        "the network recruits it without that."
+    )
+
+
+def _surgery(results: PatientResults) -> str:
+    if results.main.outcomes is None:
+        return ""
+    return (
+        "Every plan was simulated on draws of the posterior: the regions of the plan are taken "
+        "out of the network (or changed as the kind of plan says), the seizure is started again, "
+        "and the regions that still seize are counted. Sham plans remove regions of the same size "
+        "elsewhere: what a plan gains beyond them is its own effect. Agreement of such models "
+        "with surgical outcome is partial (Makhalova 2022)."
+    )

@@ -1,0 +1,192 @@
+"""What the page's 3D and slice views show, packed small enough to embed."""
+
+import base64
+import gzip
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.affines import apply_affine
+from nibabel.processing import resample_from_to
+from nibabel.spatialimages import SpatialImage
+from numpy.typing import NDArray
+
+from virtualbrain.io.results import PatientResults, Surface
+
+MZ3_MAGIC = 23117
+MZ3_FACES, MZ3_VERTICES = 1, 2
+MAX_VERTICES = 14000
+MARGIN_MM = 12.0
+GZIP_LEVEL = 9
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A box of voxels along R, A, S in the patient's space."""
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+
+
+def pack(content: bytes) -> str:
+    """Return bytes compressed without a time stamp, as base64."""
+    return base64.b64encode(gzip.compress(content, GZIP_LEVEL, mtime=0)).decode("ascii")
+
+
+def simplify(surface: Surface, max_vertices: int = MAX_VERTICES) -> Surface:
+    """Merge the vertices that share a cell of a grid, as coarse as `max_vertices` asks for.
+
+    A merged vertex lies at the mean of its cell and takes its commonest region.
+    """
+    cell_mm = 1.0
+    while len(surface.vertices) > max_vertices:
+        candidate = _cluster(surface, cell_mm)
+        if len(candidate.vertices) <= max_vertices:
+            return candidate
+        cell_mm *= 1.15
+    return surface
+
+
+def _cluster(surface: Surface, cell_mm: float) -> Surface:
+    cells = np.floor(surface.vertices / cell_mm).astype(np.int64)
+    _, cell = np.unique(cells, axis=0, return_inverse=True)
+    cell = cell.ravel()
+    counts = np.bincount(cell)
+    vertices = np.column_stack(
+        [np.bincount(cell, weights=surface.vertices[:, axis]) / counts for axis in range(3)]
+    )
+    triangles = cell[surface.triangles]
+    distinct = (
+        (triangles[:, 0] != triangles[:, 1])
+        & (triangles[:, 1] != triangles[:, 2])
+        & (triangles[:, 0] != triangles[:, 2])
+    )
+    triangles = triangles[distinct]
+    _, first = np.unique(np.sort(triangles, axis=1), axis=0, return_index=True)
+    votes = pd.DataFrame({"cell": cell, "region": surface.regions})
+    tally = votes.value_counts().rename("n").reset_index()
+    tally = tally.sort_values(["cell", "n", "region"], ascending=[True, False, True])
+    regions = tally.drop_duplicates("cell")["region"].to_numpy(dtype=np.int64)
+    return Surface(vertices, triangles[np.sort(first)], regions)
+
+
+def mz3(surface: Surface) -> bytes:
+    """Return vertices and triangles in the MZ3 format, which niivue reads."""
+    header = struct.pack(
+        "<HHIII",
+        MZ3_MAGIC,
+        MZ3_FACES | MZ3_VERTICES,
+        len(surface.triangles),
+        len(surface.vertices),
+        0,
+    )
+    return (
+        header
+        + surface.triangles.astype("<i4").tobytes()
+        + surface.vertices.astype("<f4").tobytes()
+    )
+
+
+def display_grid(labels: SpatialImage, contacts: pd.DataFrame | None, voxel_mm: float) -> Grid:
+    """Return a box around all regions and contacts."""
+    occupied = np.argwhere(np.asarray(labels.dataobj) > 0)
+    corners = np.array([occupied.min(axis=0), occupied.max(axis=0)])
+    box = np.array(np.meshgrid(*corners.T)).reshape(3, -1).T
+    points = apply_affine(labels.affine, box)
+    if contacts is not None and len(contacts):
+        places = contacts[["x", "y", "z"]].to_numpy(dtype=float)
+        points = np.vstack([points, places[np.isfinite(places).all(axis=1)]])
+    low, high = points.min(axis=0) - MARGIN_MM, points.max(axis=0) + MARGIN_MM
+    size = np.ceil((high - low) / voxel_mm).astype(int) + 1
+    affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
+    affine[:3, 3] = low
+    return Grid((int(size[0]), int(size[1]), int(size[2])), affine)
+
+
+def t1_on(grid: Grid, t1: SpatialImage) -> nib.Nifti1Image:
+    """Return the T1 on the display's grid, 8 bit, without its brightest half per cent."""
+    values = np.nan_to_num(np.asarray(t1.dataobj, dtype=np.float32))
+    image = nib.Nifti1Image(values, t1.affine)
+    resampled = resample_from_to(image, (grid.shape, grid.affine), order=1).get_fdata()
+    top = np.quantile(resampled[resampled > 0], 0.995) if (resampled > 0).any() else 1.0
+    scaled = np.clip(resampled / top, 0, 1) * 255
+    return nib.Nifti1Image(scaled.round().astype(np.uint8), grid.affine)
+
+
+def labels_on(grid: Grid, labels: SpatialImage, place: Mapping[int, int]) -> nib.Nifti1Image:
+    """Return regions on the display's grid; value k + 1 is the k-th region of the page."""
+    values = np.asarray(labels.dataobj).astype(np.int32)
+    image = nib.Nifti1Image(values, labels.affine)
+    moved = resample_from_to(image, (grid.shape, grid.affine), order=0).get_fdata().astype(int)
+    table = np.zeros(max(int(moved.max()), max(place, default=0)) + 1, dtype=np.int32)
+    for label, position in place.items():
+        table[label] = position + 1
+    kind = np.uint8 if len(place) < 255 else np.int16
+    return nib.Nifti1Image(table[np.clip(moved, 0, None)].astype(kind), grid.affine)
+
+
+def build_scene(results: PatientResults, names: Sequence[str], voxel_mm: float) -> dict[str, Any]:
+    """Return the embedded meshes, volumes and contacts; what is missing is left out."""
+    place = _place_of_labels(results, names)
+    contacts = None if results.contacts is None else results.contacts.frame
+    scene: dict[str, Any] = {"meshes": {}, "contacts": _contacts(results, names)}
+    for side, surface in sorted(results.surfaces.items()):
+        small = simplify(surface)
+        table = np.zeros(max(int(small.regions.max()), max(place, default=0)) + 1, dtype="<u2")
+        for label, position in place.items():
+            table[label] = position + 1
+        scene["meshes"][side] = {
+            "mz3": pack(mz3(small)),
+            "regions": pack(table[np.clip(small.regions, 0, None)].tobytes()),
+        }
+    if results.t1 is not None and results.labels is not None:
+        grid = display_grid(results.labels, contacts, voxel_mm)
+        scene["t1"] = pack(t1_on(grid, results.t1).to_bytes())
+        scene["labels"] = pack(labels_on(grid, results.labels, place).to_bytes())
+    return scene
+
+
+def _place_of_labels(results: PatientResults, names: Sequence[str]) -> dict[int, int]:
+    """Map a label image's value to the region's place on the page."""
+    if results.regions is None or "index" not in results.regions.frame:
+        return {}
+    position = {name: i for i, name in enumerate(names)}
+    frame = results.regions.frame
+    return {
+        int(index): position[str(name)]
+        for index, name in zip(frame["index"], frame["name"], strict=True)
+        if str(name) in position and pd.notna(index)
+    }
+
+
+def _contacts(results: PatientResults, names: Sequence[str]) -> list[dict[str, Any]]:
+    if results.contacts is None:
+        return []
+    position = {name: i for i, name in enumerate(names)}
+    seizing = _seizing_contacts(results)
+    return [
+        {
+            "name": str(row["name"]),
+            "electrode": str(row.get("electrode", "")),
+            "xyz": [round(float(row[axis]), 1) for axis in "xyz"],
+            "region": position.get(str(row.get("region")), -1),
+            "state": "bad" if row.get("status") != "good" else seizing(str(row["name"])),
+        }
+        for row in results.contacts.frame.to_dict("records")
+        if all(np.isfinite(float(row[axis])) for axis in "xyz")
+    ]
+
+
+def _seizing_contacts(results: PatientResults) -> Any:
+    """Return a function that tells whether a contact belongs to a channel that seizes."""
+    names: set[str] = set()
+    if results.channels is not None and "onset_s" in results.channels.frame:
+        frame = results.channels.frame
+        rows = frame[pd.to_numeric(frame["onset_s"], errors="coerce").notna()]
+        for column in ("anode", "cathode"):
+            names.update(rows[column].dropna().astype(str))
+    return lambda name: "seizing" if name in names else "good"

@@ -1,0 +1,370 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const data = JSON.parse(document.getElementById("embedded").textContent);
+  const one = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const state = { region: -1, plan: -1, metric: 0, time: null, candidate: "" };
+  const listeners = [];
+  root.classList.remove("plain");
+
+  // choosing: one region and one plan at a time, shown everywhere ------------------------
+  const changed = () => listeners.forEach((listener) => listener());
+
+  function chooseRegion(index) {
+    state.region = index === state.region ? -1 : index;
+    changed();
+  }
+
+  function choosePlan(index) {
+    state.plan = index === state.plan ? -1 : index;
+    const plan = data.plans[state.plan];
+    if (plan) state.candidate = plan.name;
+    changed();
+  }
+
+  function react(event) {
+    const target = event.target.closest("[data-region],[data-plan]");
+    if (!target) return;
+    if (event.type === "keydown" && (target.tagName === "BUTTON" || !["Enter", " "].includes(event.key))) return;
+    if (event.type === "keydown") event.preventDefault();
+    if (target.dataset.region !== undefined) chooseRegion(Number(target.dataset.region));
+    else choosePlan(Number(target.dataset.plan));
+  }
+  document.addEventListener("click", react);
+  document.addEventListener("keydown", react);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && (state.region >= 0 || state.plan >= 0)) { state.region = state.plan = -1; changed(); }
+  });
+
+  function mark(kind, chosen) {
+    all(`[data-${kind}]`).forEach((element) => {
+      const is = chosen >= 0 && Number(element.dataset[kind]) === chosen;
+      element.classList.toggle("chosen", is);
+      if (element.tagName === "BUTTON" || element.getAttribute("role") === "button") element.setAttribute("aria-pressed", String(is));
+      const row = element.closest("tr");
+      if (row && element.tagName === "BUTTON") row.classList.toggle("chosen-row", is || one(".pick.chosen", row) !== null);
+    });
+  }
+  listeners.push(() => { mark("region", state.region); mark("plan", state.plan); });
+
+  // the chosen region in words -----------------------------------------------------------
+  function element(tag, text, className) {
+    const made = document.createElement(tag);
+    if (text !== undefined) made.textContent = text;
+    if (className) made.className = className;
+    return made;
+  }
+  const inspector = one("#inspector");
+  listeners.push(() => {
+    inspector.replaceChildren();
+    const region = data.regions[state.region];
+    inspector.hidden = !region;
+    if (!region) return;
+    const close = element("button", "✕", "close");
+    close.type = "button";
+    close.setAttribute("aria-label", "Choose no region");
+    close.addEventListener("click", () => chooseRegion(state.region));
+    const list = element("dl");
+    region.facts.forEach(([name, value]) => list.append(element("dt", name), element("dd", value)));
+    const plans = data.plans.filter((plan) => plan.regions.includes(state.region)).length;
+    if (data.ranked && data.plans.length) list.append(element("dt", "In plans"), element("dd", `${plans} of ${data.plans.length}`));
+    inspector.append(close, element("h2", region.name), list);
+    if (!region.facts.length) inspector.append(element("p", "No result for this region.", "caption"));
+  });
+
+  // tables -------------------------------------------------------------------------------
+  function setUpTable(holder) {
+    const body = one("tbody", holder), rows = [...body.rows], filter = one("input", holder), count = one(".count", holder);
+    const headings = all("thead th", holder);
+    headings.forEach((heading, column) => one("button", heading).addEventListener("click", () => {
+      const up = heading.getAttribute("aria-sort") !== "ascending";
+      headings.forEach((other) => other.setAttribute("aria-sort", "none"));
+      heading.setAttribute("aria-sort", up ? "ascending" : "descending");
+      const numeric = one("button", heading).dataset.numeric === "1";
+      const value = (row) => row.cells[column].dataset.sort;
+      rows.sort((a, b) => {
+        const x = value(a), y = value(b);
+        if (x === "" || y === "") return (x === "") - (y === "");
+        const order = numeric ? Number(x) - Number(y) : x.localeCompare(y, "en", { numeric: true });
+        return up ? order : -order;
+      });
+      body.append(...rows);
+    }));
+    filter.addEventListener("input", () => {
+      const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let shown = 0;
+      rows.forEach((row) => {
+        const text = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => text.includes(word));
+        shown += row.hidden ? 0 : 1;
+      });
+      count.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+    });
+  }
+  all(".table").forEach(setUpTable);
+
+  // the connectome ------------------------------------------------------------------------
+  function readMatrix() {
+    const link = one("#connectome a.download");
+    if (!link) return null;
+    const bytes = Uint8Array.from(atob(link.href.split(",")[1]), (c) => c.charCodeAt(0));
+    const lines = new TextDecoder().decode(bytes).trim().split("\n").slice(1);
+    return lines.map((line) => line.split("\t").slice(-data.regions.length).map(Number));
+  }
+  function setUpMatrix() {
+    const figure = one("#matrix");
+    if (!figure) return;
+    const words = one("#matrix-words"), cross = one(".cross", figure), strongest = one("#strongest"), picture = one("img", figure);
+    const n = data.regions.length;
+    let weights = null;
+    const need = () => (weights ??= readMatrix());
+    const cell = (event) => {
+      const box = picture.getBoundingClientRect();
+      const at = (value, size) => Math.min(n - 1, Math.max(0, Math.floor((value / size) * n)));
+      return [at(event.clientY - box.top, box.height), at(event.clientX - box.left, box.width)];
+    };
+    picture.addEventListener("mousemove", (event) => {
+      const [row, column] = cell(event);
+      words.textContent = `${data.regions[row].name} – ${data.regions[column].name}: ${need()[row][column].toPrecision(4)}`;
+    });
+    picture.addEventListener("click", (event) => chooseRegion(cell(event)[0]));
+    listeners.push(() => {
+      cross.hidden = state.region < 0;
+      strongest.replaceChildren();
+      if (state.region < 0 || !need()) return;
+      cross.style.setProperty("--at", `${(100 * (state.region + 0.5)) / n}%`);
+      const order = weights[state.region].map((w, i) => [w, i]).filter(([w]) => w > 0).sort((a, b) => b[0] - a[0]).slice(0, 8);
+      strongest.append(element("h3", `Strongest connections of ${data.regions[state.region].name}`));
+      const list = element("ol");
+      order.forEach(([w, i]) => {
+        const item = element("li"), button = element("button", data.regions[i].name, "pick");
+        button.type = "button"; button.dataset.region = String(i);
+        item.append(button, ` ${w.toPrecision(3)}`);
+        list.append(item);
+      });
+      strongest.append(order.length ? list : element("p", "It has no connection."));
+    });
+  }
+  setUpMatrix();
+
+  // 3D and slices --------------------------------------------------------------------------
+  const VIRIDIS = [[68,1,84],[72,36,117],[65,68,135],[53,95,141],[42,120,142],[33,145,140],[34,168,132],[68,191,112],[122,209,81],[189,223,38],[253,231,37]];
+  const GREY = [205, 205, 200], CHOSEN = [209, 73, 91], DARK = [120, 124, 128];
+  function viridis(share) {
+    const place = Math.min(Math.max(share, 0), 1) * (VIRIDIS.length - 1), low = Math.min(Math.floor(place), VIRIDIS.length - 2);
+    return VIRIDIS[low].map((v, i) => Math.round(v + (place - low) * (VIRIDIS[low + 1][i] - v)));
+  }
+
+  function seizingAt(index) {
+    // whether the model has this region seizing at the slider's time; null: no slider
+    if (state.time === null) return null;
+    const course = data.recruitment[state.candidate];
+    const plan = data.plans.find((p) => p.name === state.candidate);
+    if (plan && plan.regions.includes(index)) return false;
+    const base = onsets();
+    const onset = course ? course[index][0] : base ? base[index] : null;
+    return onset !== null && onset <= state.time;
+  }
+  function onsets() {
+    const metric = data.metrics.find((m) => m.key === "onset_s");
+    return metric ? metric.values : null;
+  }
+  function taken(index) {
+    const plan = state.time === null ? null : data.plans.find((p) => p.name === state.candidate);
+    return Boolean(plan && plan.regions.includes(index));
+  }
+  function colourOf(index) {
+    if (index === state.region) return CHOSEN;
+    if (taken(index)) return DARK;
+    const metric = data.metrics[state.metric], value = metric ? metric.values[index] : null;
+    const seizing = seizingAt(index);
+    if (seizing === false || value === null || value === undefined) return GREY;
+    return viridis((value - metric.low) / (metric.high - metric.low || 1));
+  }
+
+  async function inflate(text) {
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).arrayBuffer();
+  }
+  function hasWebGL() {
+    try { return Boolean(document.createElement("canvas").getContext("webgl2")); } catch { return false; }
+  }
+
+  async function setUpMeshes() {
+    const nv = new niivue.Niivue({ backColor: [0.945, 0.953, 0.957, 1], show3Dcrosshair: false, isColorbar: false, isOrientCube: false, loadingText: "", dragAndDropEnabled: false, logLevel: "error" });
+    await nv.attachToCanvas(one("#gl-mesh"));
+    const cortex = [];
+    for (const [side, packed] of Object.entries(data.scene.meshes)) {
+      const mesh = await niivue.NVMesh.readMesh(await inflate(packed.mz3), `${side}.mz3`, nv.gl, 1, new Uint8Array([205, 205, 200, 255]), true);
+      const regions = new Uint16Array(await inflate(packed.regions));
+      nv.addMesh(mesh);
+      cortex.push([mesh, regions]);
+    }
+    addContacts(nv);
+    const paint = () => {
+      cortex.forEach(([mesh, regions]) => {
+        const colours = new Uint8Array(regions.length * 4);
+        const palette = [GREY, ...data.regions.map((_, i) => colourOf(i))];
+        regions.forEach((region, vertex) => { colours.set(palette[region], 4 * vertex); colours[4 * vertex + 3] = 255; });
+        mesh.rgba255 = colours;
+        mesh.updateMesh(nv.gl);
+      });
+      nv.drawScene();
+    };
+    const look = { left: [90, 10], right: [270, 10], top: [0, 90], front: [180, 10] };
+    all("[data-view]").forEach((button) => button.addEventListener("click", () => {
+      nv.setRenderAzimuthElevation(...look[button.dataset.view]);
+    }));
+    const xray = one("#xray");
+    const setXray = () => { nv.opts.meshXRay = Number(xray.value) / 100; nv.drawScene(); };
+    xray.addEventListener("input", setXray);
+    one("#gl-mesh").addEventListener("keydown", (event) => {
+      const turn = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, 10], ArrowDown: [0, -10] }[event.key];
+      if (!turn) return;
+      event.preventDefault();
+      nv.setRenderAzimuthElevation(nv.scene.renderAzimuth + turn[0], nv.scene.renderElevation + turn[1]);
+    });
+    listeners.push(paint, () => turnTo(nv));
+    nv.setRenderAzimuthElevation(120, 15);
+    setXray();
+    paint();
+    return nv;
+  }
+
+  function turnTo(nv) {
+    // turn so that the chosen region faces the reader
+    const region = data.regions[state.region];
+    if (!region || !region.xyz) return;
+    const [x, y, z] = region.xyz, flat = Math.hypot(x, y + 20);
+    const azimuth = (Math.atan2(-x, -(y + 20)) * 180) / Math.PI, elevation = (Math.atan2(z - 10, flat) * 180) / Math.PI;
+    nv.setRenderAzimuthElevation((azimuth + 360) % 360, Math.max(-60, Math.min(60, elevation)));
+  }
+
+  function addContacts(nv) {
+    const value = { bad: 1, good: 2, seizing: 3 };
+    const nodes = data.scene.contacts.map((c) => ({ name: "", x: c.xyz[0], y: c.xyz[1], z: c.xyz[2], colorValue: value[c.state], sizeValue: 1.3 }));
+    if (!nodes.length) return;
+    nv.addColormap("contacts", { R: [110, 139, 255, 232], G: [110, 148, 255, 133], B: [110, 156, 255, 58], A: [255, 255, 255, 255], I: [0, 85, 170, 255] });
+    const connectome = nv.loadConnectomeAsMesh({ name: "contacts", nodeColormap: "contacts", nodeColormapNegative: "contacts", nodeMinColor: 0, nodeMaxColor: 3, nodeScale: 1, edgeColormap: "gray", edgeColormapNegative: "gray", edgeMin: 1, edgeMax: 2, edgeScale: 1, nodes, edges: [] });
+    nv.addMesh(connectome);
+  }
+
+  async function setUpSlices() {
+    if (!data.scene.t1) { one("#gl-slices").parentElement.remove(); return null; }
+    const nv = new niivue.Niivue({ backColor: [0.06, 0.09, 0.11, 1], isColorbar: false, loadingText: "", dragAndDropEnabled: false, logLevel: "error", crosshairColor: [0.95, 0.6, 0.2, 0.9], crosshairWidth: 0.6, meshThicknessOn2D: 3 });
+    await nv.attachToCanvas(one("#gl-slices"));
+    const load = async (text, name, options) => nv.addVolume(await niivue.NVImage.loadFromBase64({ base64: text, name, ...options }));
+    await load(data.scene.t1, "t1.nii.gz", { colormap: "gray", cal_min: 0, cal_max: 255 });
+    await load(data.scene.labels, "labels.nii.gz", { opacity: 0.5 });
+    nv.setSliceType(nv.sliceTypeMultiplanar);
+    nv.opts.multiplanarShowRender = niivue.SHOW_RENDER.NEVER;
+    addContacts(nv);
+    const paint = () => {
+      const table = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: [""] };
+      const metric = data.metrics[state.metric];
+      data.regions.forEach((region, i) => {
+        const [r, g, b] = colourOf(i), v = metric ? metric.values[i] : null;
+        const share = v === null || v === undefined ? 0 : (v - metric.low) / (metric.high - metric.low || 1);
+        table.R.push(r); table.G.push(g); table.B.push(b); table.I.push(i + 1); table.labels.push(region.name);
+        table.A.push(i === state.region ? 255 : seizingAt(i) === false ? 25 : Math.round(40 + 200 * Math.max(0, Math.min(1, share))));
+      });
+      nv.volumes[1].setColormapLabel(table);
+      nv.updateGLVolume();
+    };
+    const move = () => {
+      const region = data.regions[state.region];
+      if (!region || !region.xyz) return;
+      nv.scene.crosshairPos = nv.mm2frac(region.xyz);
+      nv.drawScene();
+    };
+    nv.onLocationChange = (location) => {
+      const label = Math.round(location.values?.[1]?.value ?? 0);
+      if (picking && label > 0 && label - 1 !== state.region) chooseRegion(label - 1);
+      picking = false;
+    };
+    let picking = false;
+    one("#gl-slices").addEventListener("pointerdown", () => { picking = true; }, true);
+    listeners.push(paint, move);
+    paint();
+    return nv;
+  }
+
+  function setUpControls() {
+    const metric = one("#metric"), region = one("#region");
+    const legend = () => {
+      const chosen = data.metrics[state.metric];
+      if (!chosen) return;
+      const number = (v) => `${Number(v.toPrecision(3))} ${chosen.unit}`;
+      one("#legend-low").textContent = number(chosen.low);
+      one("#legend-high").textContent = number(chosen.high);
+    };
+    metric.addEventListener("change", () => { state.metric = Number(metric.value); changed(); });
+    region.addEventListener("change", () => { state.region = Number(region.value); changed(); });
+    listeners.push(() => { region.value = String(state.region); legend(); });
+    legend();
+    setUpPlayer();
+  }
+
+  function setUpPlayer() {
+    const values = (onsets() ?? []).filter((v) => v !== null);
+    if (!values.length || !data.ranked) return;
+    const late = Object.values(data.recruitment).flat().map((entry) => entry[0]).filter((v) => v !== null);
+    const end = Math.max(...values, ...late) + 2, slider = one("#time"), clock = one("#clock"), play = one("#play"), plan = one("#plan"), words = one("#recruited");
+    one("#player").hidden = false;
+    one("#player-caption").hidden = false;
+    data.plans.forEach((p) => { const option = element("option", p.name); option.value = p.name; plan.append(option); });
+    const show = () => {
+      const at = state.time === null ? end : state.time;
+      clock.textContent = `${at.toFixed(1)} s`;
+      const n = data.regions.filter((_, i) => { const s = seizingAt(i); return s === null ? onsets()[i] !== null : s; }).length;
+      words.textContent = `${n} regions seizing`;
+    };
+    const move = () => { state.time = (Number(slider.value) / 100) * end; changed(); };
+    slider.addEventListener("input", move);
+    plan.addEventListener("change", () => {
+      state.candidate = plan.value;
+      state.plan = data.plans.findIndex((p) => p.name === plan.value);
+      if (state.time === null) state.time = end;
+      changed();
+    });
+    let timer = 0;
+    const stop = () => { clearInterval(timer); timer = 0; play.textContent = "Play"; play.setAttribute("aria-pressed", "false"); };
+    play.addEventListener("click", () => {
+      if (timer) { stop(); return; }
+      if (Number(slider.value) >= 100) slider.value = "0";
+      play.textContent = "Pause";
+      play.setAttribute("aria-pressed", "true");
+      timer = setInterval(() => {
+        slider.value = String(Number(slider.value) + 2);
+        move();
+        if (Number(slider.value) >= 100) stop();
+      }, 120);
+    });
+    listeners.push(() => { plan.value = data.plans.some((p) => p.name === state.candidate) ? state.candidate : ""; show(); });
+    show();
+  }
+
+  async function setUpViewer() {
+    const viewer = one("#viewer");
+    if (!viewer) return;
+    if (typeof niivue === "undefined" || typeof DecompressionStream === "undefined" || !hasWebGL()) { viewer.remove(); return; }
+    viewer.hidden = false;
+    root.classList.add("with-views");
+    try {
+      const views = {};
+      if (Object.keys(data.scene.meshes).length) views.mesh = await setUpMeshes();
+      else one("#gl-mesh").parentElement.remove();
+      views.slices = await setUpSlices();
+      setUpControls();
+      window.report = { state, views };
+      root.dataset.views = "ready";
+    } catch (error) {
+      root.classList.remove("with-views");
+      viewer.remove();
+      root.dataset.views = `failed: ${error}`;
+    }
+  }
+  setUpViewer();
+})();

@@ -1,0 +1,296 @@
+"""Still pictures, for paper and for browsers without JavaScript or WebGL."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.figure import Figure
+from nibabel.spatialimages import SpatialImage
+from numpy.typing import NDArray
+from PIL import Image
+
+from virtualbrain.io.results import Surface
+
+Array = NDArray[np.float64]
+INK = "#1c2733"
+GREY = (0.80, 0.80, 0.78)
+COLOURS = 96
+VIEWS = {
+    "left": ((0, -1, 0), (0, 0, 1), (-1, 0, 0)),
+    "right": ((0, 1, 0), (0, 0, 1), (1, 0, 0)),
+    "top": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "front": ((-1, 0, 0), (0, 0, 1), (0, 1, 0)),
+}
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture as a data address, with its size and what it shows in words."""
+
+    source: str
+    width: int
+    height: int
+    alt: str
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _still(figure: Figure, alt: str, colours: int = COLOURS) -> Still:
+    """Return the figure as a PNG of few colours, the same bytes for the same figure."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+    return _png(Image.fromarray(np.ascontiguousarray(pixels)), alt, colours)
+
+
+def _png(picture: Image.Image, alt: str, colours: int = COLOURS) -> Still:
+    if colours:
+        picture = picture.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=0)  # type: ignore[arg-type]
+    stream = io.BytesIO()
+    picture.save(stream, format="PNG", optimize=True)
+    encoded = base64.b64encode(stream.getvalue()).decode("ascii")
+    return Still(f"data:image/png;base64,{encoded}", *picture.size, alt)
+
+
+def brain(
+    surfaces: Mapping[str, Surface],
+    values: Mapping[int, float],
+    limits: tuple[float, float],
+    contacts: pd.DataFrame | None,
+    alt: str,
+    views: Sequence[str] = ("left", "right", "top", "front"),
+    size: int = 300,
+) -> Still | None:
+    """Return the cortex from several sides, regions coloured by a value, contacts on top.
+
+    Parameters
+    ----------
+    surfaces : mapping
+        Hemisphere to surface.
+    values : mapping
+        Label of a region to its value; regions without one stay grey.
+    limits : tuple of float
+        The values at the two ends of the colours (viridis).
+    contacts : DataFrame or None
+        Columns x, y, z, in mm.
+    alt : str
+        What the picture shows.
+    """
+    if not surfaces:
+        return None
+    figure = _figure(size * len(views), size * 0.82)
+    for number, view in enumerate(views):
+        axes = figure.add_axes((number / len(views), 0.02, 1 / len(views), 0.9))
+        shown = {
+            h: s
+            for h, s in surfaces.items()
+            if view not in ("left", "right") or h == view[0].upper()
+        }
+        _draw_cortex(axes, shown or surfaces, view, values, limits)
+        _draw_contacts(axes, contacts, view)
+        axes.set_title(view, fontsize=9, color=INK, y=0.97)
+    return _still(figure, alt)
+
+
+def _draw_cortex(
+    axes: mpl.axes.Axes,
+    surfaces: Mapping[str, Surface],
+    view: str,
+    values: Mapping[int, float],
+    limits: tuple[float, float],
+) -> None:
+    """Draw triangles from back to front, shaded by their slope."""
+    right, up, towards = (np.array(axis, dtype=float) for axis in VIEWS[view])
+    corners = np.concatenate([s.vertices[s.triangles] for s in surfaces.values()])
+    labels = np.concatenate([s.regions[s.triangles[:, 0]] for s in surfaces.values()])
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    shade = 0.45 + 0.55 * np.abs(normals @ towards)
+    order = np.argsort(corners.mean(axis=1) @ towards)
+    colours = np.clip(_colours(labels, values, limits) * shade[:, None], 0, 1)[order]
+    flat = np.stack([corners @ right, corners @ up], axis=-1)[order]
+    axes.add_collection(
+        PolyCollection(list(flat), facecolors=colours, edgecolors=colours, linewidths=0.25)
+    )
+    spread = flat.reshape(-1, 2)
+    axes.set_xlim(spread[:, 0].min() - 4, spread[:, 0].max() + 4)
+    axes.set_ylim(spread[:, 1].min() - 4, spread[:, 1].max() + 4)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+
+
+def _colours(
+    labels: NDArray[np.int64], values: Mapping[int, float], limits: tuple[float, float]
+) -> Array:
+    low, high = limits
+    table = np.tile(np.array(GREY), (int(labels.max(initial=0)) + 1, 1))
+    for label, value in values.items():
+        if 0 < label < len(table) and np.isfinite(value):
+            share = (value - low) / ((high - low) or 1.0)
+            table[label] = mpl.colormaps["viridis"](min(max(share, 0.0), 1.0))[:3]
+    colours: Array = table[labels]
+    return colours
+
+
+def _draw_contacts(axes: mpl.axes.Axes, contacts: pd.DataFrame | None, view: str) -> None:
+    if contacts is None or contacts.empty:
+        return
+    right, up, towards = (np.array(axis, dtype=float) for axis in VIEWS[view])
+    points = contacts[["x", "y", "z"]].to_numpy(dtype=float)
+    points = points[np.isfinite(points).all(axis=1)]
+    if view in ("left", "right"):
+        points = points[points @ towards > -5]
+    axes.plot(points @ right, points @ up, "o", ms=2.6, mfc="white", mec=INK, mew=0.6)
+
+
+def slices(
+    t1: SpatialImage,
+    labels: SpatialImage | None,
+    values: Mapping[int, float],
+    limits: tuple[float, float],
+    contacts: pd.DataFrame | None,
+    alt: str,
+    n_slices: int = 6,
+) -> Still:
+    """Return axial slices of the T1 with coloured regions and the contacts within 3 mm.
+
+    Both images must be on the same grid, with axes near R, A, S.
+    """
+    head = np.asarray(t1.dataobj, dtype=np.float32)
+    overlay = None if labels is None else np.asarray(labels.dataobj).astype(np.int64)
+    inside = head > 0.1 * head.max() if overlay is None else overlay > 0
+    used = np.flatnonzero(inside.any(axis=(0, 1)))
+    chosen = np.linspace(used[0], used[-1], n_slices + 2)[1:-1].astype(int)
+    height = 260
+    figure = _figure(height * n_slices * head.shape[0] / head.shape[1], height)
+    for number, k in enumerate(chosen):
+        axes = figure.add_axes((number / n_slices, 0, 1 / n_slices, 1))
+        axes.imshow(head[:, :, k].T, cmap="gray", origin="lower", interpolation="bilinear")
+        if overlay is not None:
+            axes.imshow(_tint(overlay[:, :, k], values, limits), origin="lower")
+        _contacts_on_slice(axes, contacts, t1.affine, k)
+        axes.set_axis_off()
+        axes.set_xlim(-0.5, head.shape[0] - 0.5)
+        axes.set_ylim(-0.5, head.shape[1] - 0.5)
+    return _still(figure, alt, 128)
+
+
+def _tint(
+    labels: NDArray[np.int64], values: Mapping[int, float], limits: tuple[float, float]
+) -> Array:
+    """Colours of one slice; the higher the value the less of the T1 shows through."""
+    strength = np.zeros(int(labels.max(initial=0)) + 1)
+    for label, value in values.items():
+        if 0 < label < len(strength) and np.isfinite(value):
+            strength[label] = (value - limits[0]) / ((limits[1] - limits[0]) or 1.0)
+    alpha = np.where(labels > 0, 0.12 + 0.6 * np.clip(strength[labels], 0, 1), 0)
+    rgb = _colours(labels, values, limits)
+    tinted: Array = np.concatenate([rgb, alpha[..., None]], axis=-1).transpose(1, 0, 2)
+    return tinted
+
+
+def _contacts_on_slice(
+    axes: mpl.axes.Axes, contacts: pd.DataFrame | None, affine: Array, k: int
+) -> None:
+    if contacts is None or contacts.empty:
+        return
+    points = contacts[["x", "y", "z"]].to_numpy(dtype=float)
+    points = points[np.isfinite(points).all(axis=1)]
+    voxels = np.c_[points, np.ones(len(points))] @ np.linalg.inv(affine).T
+    near = np.abs(voxels[:, 2] - k) * np.linalg.norm(affine[:3, 2]) <= 3
+    axes.plot(voxels[near, 0], voxels[near, 1], "o", ms=3, mfc="white", mec="black", mew=0.6)
+
+
+def matrix(weights: Array, alt: str) -> Still:
+    """Return a matrix as one pixel per cell, on a logarithmic scale; empty cells are white."""
+    present = weights > 0
+    scaled = np.zeros_like(weights)
+    if present.any():
+        logs = np.log10(weights[present])
+        low, high = np.quantile(logs, (0.02, 0.995))
+        scaled[present] = np.clip((logs - low) / ((high - low) or 1.0), 0, 1)
+    pixels = mpl.colormaps["viridis"](scaled)[..., :3]
+    pixels[~present] = 1.0
+    return _png(Image.fromarray((pixels * 255).round().astype(np.uint8)), alt, 0)
+
+
+def raster(
+    values: Array, row_height: int, width: int, limits: tuple[float, float], alt: str
+) -> Still:
+    """Return channels (rows) against time (columns) as colours (viridis)."""
+    low, high = limits
+    scaled = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
+    pixels = (mpl.colormaps["viridis"](scaled)[..., :3] * 255).round().astype(np.uint8)
+    picture = Image.fromarray(pixels).resize(
+        (width, row_height * len(values)), Image.Resampling.NEAREST
+    )
+    return _png(picture, alt)
+
+
+def traces(
+    signal: Array, times: Array, row_height: int, width: int, alt: str, bad: Sequence[bool] = ()
+) -> Still:
+    """Return channels (rows) as lines, scaled alike; rows of `bad` are faint.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray, shape (n_times, n_channels)
+        The recording.
+    times : numpy.ndarray, shape (n_times,)
+        Seconds from the marked onset.
+    """
+    n_channels = signal.shape[1]
+    figure = _figure(width, row_height * n_channels)
+    axes = figure.add_axes((0, 0, 1, 1))
+    step = max(1, len(times) // (3 * width))
+    centred = signal[::step] - np.nanmedian(signal, axis=0)
+    scale = np.nanquantile(np.abs(centred), 0.985) or 1.0
+    rows = n_channels - 0.5 - np.arange(n_channels)
+    heights = np.clip(centred / scale, -1.6, 1.6) * 0.62 + rows
+    lines = [np.column_stack([times[::step], heights[:, i]]) for i in range(n_channels)]
+    faint = list(bad) or [False] * n_channels
+    axes.add_collection(
+        LineCollection(lines, linewidths=0.45, colors=["#c2c7cc" if f else INK for f in faint])
+    )
+    axes.axvline(0, color="#b3450f", lw=1.2)
+    axes.set_xlim(times[0], times[-1])
+    axes.set_ylim(0, n_channels)
+    axes.set_axis_off()
+    return _still(figure, alt, 24)
+
+
+def chains(draws: Mapping[str, Array], alt: str) -> Still:
+    """Return traces and rank histograms of parameters.
+
+    Parameters
+    ----------
+    draws : mapping
+        Name to draws, shape (n_chains, n_draws).
+    """
+    figure = _figure(900, 120 * len(draws) + 20)
+    grid = figure.subplots(len(draws), 2, squeeze=False, width_ratios=(3, 1.3))
+    shades = mpl.colormaps["cividis"](np.linspace(0.05, 0.9, max(len(d) for d in draws.values())))
+    for row, (name, values) in zip(grid, draws.items(), strict=True):
+        ranks = values.ravel().argsort().argsort().reshape(values.shape)
+        for chain, shade in zip(range(len(values)), shades, strict=False):
+            row[0].plot(values[chain], lw=0.5, color=shade)
+            row[1].hist(ranks[chain], bins=20, histtype="step", color=shade, lw=1)
+        row[0].set_ylabel(name, fontsize=8, parse_math=False)
+        for axes in row:
+            axes.tick_params(labelsize=7)
+            axes.spines[["top", "right"]].set_visible(False)
+        row[1].set_yticks([])
+    grid[0][0].set_title("draws of every chain", fontsize=9)
+    grid[0][1].set_title("ranks of every chain", fontsize=9)
+    figure.subplots_adjust(left=0.13, right=0.99, top=1 - 30 / (120 * len(draws) + 20), bottom=0.05)
+    return _still(figure, alt, 48)
