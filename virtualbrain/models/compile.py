@@ -1,4 +1,4 @@
-"""Compiled functions that start warm where a cache can be written, and start all the same where not."""
+"""Compiled functions that start warm where a cache can be written, and start where not."""
 
 import logging
 from collections.abc import Callable
@@ -9,9 +9,9 @@ import numba
 _log = logging.getLogger(__name__)
 
 
-def compiled[Function: Callable[..., Any]](
+def compiled(
     *, cache: bool = True, **options: Any
-) -> Callable[[Function], Function]:
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile a function to machine code by numba, without the interpreter's lock.
 
     The machine code is kept where ``NUMBA_CACHE_DIR`` points, else beside the source. Where neither
@@ -32,7 +32,7 @@ def compiled[Function: Callable[..., Any]](
     """
     settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", **options}
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         if not cache:
             return numba.njit(**settings)(function)  # type: ignore[no-any-return]
         try:

@@ -1,3 +1,5 @@
+# mypy: allow-untyped-defs
+# The compiler of the loops infers their types.
 """The two-dimensional cubic Epileptor that is fitted to patients, many members at once."""
 
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from virtualbrain.errors import ModelError
 from virtualbrain.models.compile import compiled
+from virtualbrain.models.lanes import LANES, TILE, at, multiply, n_blocks, pack_weights
 from virtualbrain.models.parallel import members_within, run_chunks, usable_cores
 from virtualbrain.models.stability import REST_CURRENT, critical_x0, equilibrium
 
@@ -224,13 +227,13 @@ def _broadcast(value: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
 
 
 @compiled(cache=False, inline="always")
-def reduced_rates(x, z, x0, tau0, drive, I1):  # type: ignore[no-untyped-def]
+def reduced_rates(x, z, x0, tau0, drive, I1):
     """Return (x', z') of one region; `drive` is K times its coupling sum."""
     return 1.0 + I1 - x * x * (x + 2.0) - z, (4.0 * (x - x0) - z - drive) / tau0
 
 
 @compiled(cache=False)
-def _couple(outward, x, present, strength, sent, received):  # type: ignore[no-untyped-def]
+def _couple(outward, x, present, strength, sent, received):
     """Fill `received` with the coupling sums of all members: one matrix product."""
     n_members, n_regions = x.shape
     for m in range(n_members):
@@ -243,7 +246,7 @@ def _couple(outward, x, present, strength, sent, received):  # type: ignore[no-u
 
 
 @compiled(cache=False)
-def _note(x, step, threshold, onset, traces):  # type: ignore[no-untyped-def]
+def _note(x, step, threshold, onset, traces):
     """Record onsets, and the traces where they are kept."""
     n_members, n_regions = x.shape
     for m in range(n_members):
@@ -255,7 +258,7 @@ def _note(x, step, threshold, onset, traces):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def _integrate(  # type: ignore[no-untyped-def]
+def _integrate(
     outward, x0, K, tau0, x_init, z_init, present, strength,
     n_steps, dt, I1, heun, threshold, onset, traces, finite,
 ):  # fmt: skip

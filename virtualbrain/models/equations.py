@@ -1,0 +1,80 @@
+# mypy: allow-untyped-defs
+# The compiler of the loops infers their types.
+"""The equations of the Epileptor family, each in one place: the rates of one region.
+
+Every function takes one region's states, coupling inputs and parameters as plain numbers and
+returns the states' rates in model time. The integrators call them lane by lane; both sides of
+every branch are cheap, so that the compiler chooses between values and does not jump.
+
+`c1`, `c2`, `c3` are the coupling sums of x1, x2 and x_rs. `current` is a stimulus that adds to the
+rest current of population 1. The numbers 4, 0.1, 0.6, 0.3, 3.5, 0.25 and 0.01 are the model's own.
+
+Source: Jirsa et al. 2014 (Brain 137:2210), Proix et al. 2014 (J Neurosci 34:15009), Courtiol et al.
+2020 (J Neurosci 40:5572), as The Virtual Brain integrates them.
+"""
+
+import math
+
+from virtualbrain.models.compile import compiled
+
+
+@compiled(cache=False, forceinline=True)
+def population_1(x1, y1, z, x2, c1, current, a, b, c, d, Iext, slope, Kvf):
+    """Return the rates of x1 and y1: fast discharges."""
+    left = (b - a * x1) * x1
+    right = slope - x2 + 0.6 * (z - 4.0) * (z - 4.0)
+    gain = left if x1 < 0.0 else right
+    return y1 - z + Iext + current + Kvf * c1 + gain * x1, c - d * x1 * x1 - y1
+
+
+@compiled(cache=False, forceinline=True)
+def population_2(x1, z, x2, y2, g, c2, Iext2, aa, bb, tau, Kf):
+    """Return the rates of x2, y2 and g: spike-and-wave events and their slow drive."""
+    pull = aa * (x2 + 0.25)
+    recovery = 0.0 if x2 < -0.25 else pull
+    dx2 = -y2 + x2 - x2 * x2 * x2 + Iext2 + bb * g - 0.3 * (z - 3.5) + Kf * c2
+    return dx2, (recovery - y2) / tau, -0.01 * (g - 0.1 * x1)
+
+
+@compiled(cache=False, forceinline=True)
+def permittivity(x1, z, c1, x0, r, K):
+    """Return the rate of z: it rises in seizure, falls at rest, and neighbours pull it down."""
+    z2 = z * z
+    floor = -0.1 * (z2 * z2) * (z2 * z)
+    return r * (4.0 * (x1 - x0) + (floor if z < 0.0 else 0.0) - z - K * c1)
+
+
+@compiled(cache=False, forceinline=True)
+def permittivity_modified(x1, z, c1, x0, r, K):
+    """Return the rate of z in the sigmoid form, where a LOW x0 is the excitable one."""
+    return r * (x0 + 3.0 / (1.0 + math.exp(-(x1 + 0.5) / 0.1)) - z - K * c1)
+
+
+@compiled(cache=False, forceinline=True)
+def reduced_cubic(x, z, c1, current, a, b, c, d, Iext, Kvf):
+    """Return the rate of x with y1 eliminated and the cubic on both sides: the fitted form."""
+    return c - z + Iext + current + Kvf * c1 - (a * x + d - b) * x * x
+
+
+@compiled(cache=False, forceinline=True)
+def reduced_tvb(x, z, c1, current, a, b, c, d, Iext, slope, Kvf):
+    """Return the rate of x with y1 eliminated and The Virtual Brain's right branch."""
+    left = (a * x + d - b) * x
+    right = d * x - slope - 0.6 * (z - 4.0) * (z - 4.0)
+    return c - z + Iext + current + Kvf * c1 - (left if x < 0.0 else right) * x
+
+
+@compiled(cache=False, forceinline=True)
+def resting_oscillator(
+    x, y, c3, tau_rs, I_rs, a_rs, b_rs, d_rs, e_rs, f_rs, alpha_rs, beta_rs, gamma_rs, K_rs
+):
+    """Return the rates of x_rs and y_rs: the background rhythm of a region."""
+    drive = gamma_rs * (I_rs + K_rs * c3)
+    dx = d_rs * tau_rs * (alpha_rs * y + (e_rs - f_rs * x) * x * x + drive)
+    return dx, d_rs * (a_rs + b_rs * x - beta_rs * y) / tau_rs
+
+
+@compiled(cache=False, forceinline=True)
+def accumulator(m, current, r2, decay, filling):
+    """Return the rate of m, which fills with the strength of the stimulus and leaks."""
+    return r2 * (filling * abs(current) - decay * m)

@@ -1,0 +1,325 @@
+# mypy: allow-untyped-defs
+# The compiler of the loops infers their types.
+"""The compiled loop over steps: Euler and Heun, with and without noise, for a chunk of members."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from virtualbrain.models.compile import compiled
+from virtualbrain.models.lanes import LANES, TILE, at, multiply
+from virtualbrain.models.normals import normal_pairs
+from virtualbrain.models.rates import RESTING, block_rates
+
+Array = NDArray[np.float64]
+
+LFP = -1
+
+
+class Scheme(NamedTuple):
+    """What the loop does at each step."""
+
+    model: int
+    heun: bool
+    exact_coupling: bool
+    delayed: bool
+    average: bool
+    dt: float
+    every: int
+
+
+class Sizes(NamedTuple):
+    """How many there are of what."""
+
+    n_members: int
+    n_regions: int
+    n_blocks: int
+    n_states: int
+    n_parameters: int
+    n_coupled: int
+    n_slots: int
+
+
+class Fixed(NamedTuple):
+    """What stays the same over the run; flat arrays unless a shape is given.
+
+    An array that may differ between members holds one member where all share it.
+    """
+
+    packed: Array  # (n_tiles, n_padded, TILE)
+    left: Array  # (members or 1, n_padded) share of each region that is left
+    strength: Array  # (members or 1, n_padded) sum of weights into each region
+    coupled: NDArray[np.int64]  # the states that are coupled
+    parameters: Array  # (members or 1, n_blocks, n_parameters, LANES)
+    noisy: NDArray[np.int64]  # the states with noise
+    amplitudes: Array  # (members or 1, n_blocks, n_noisy, LANES), sqrt(dt) included
+    waves: Array  # shape (n_steps or 0, n_sources)
+    sites: Array  # shape (n_sources, n_padded)
+    first_edge: NDArray[np.int64]  # (n_regions + 1) edges by receiving region, where delayed
+    senders: NDArray[np.int64]
+    edge_weights: Array
+    delays: NDArray[np.int64]  # steps
+    kept: NDArray[np.int64]  # the states to keep, LFP for the local field potential
+
+
+class Memory(NamedTuple):
+    """What the loop changes; flat arrays."""
+
+    states: Array  # (n_members, n_blocks, n_states, LANES)
+    sent: Array  # (n_slots, n_coupled, n_members, n_padded)
+    received: Array  # (n_tiles, n_coupled * n_members, TILE)
+    inputs: Array  # (3, LANES)
+    rates_1: Array  # one block, or all blocks where coupling is exact
+    rates_2: Array
+    predicted: Array
+    noise: Array
+    normals: Array
+    generators: NDArray[np.uint64]  # (n_members, n_blocks, 4, LANES)
+    stimulus: Array  # (n_padded)
+    sums: Array  # (n_members, n_blocks, n_kept, LANES)
+    lowest: Array  # (n_members, n_padded) lowest x1 so far; NaN once there was one
+
+
+@compiled()
+def advance(scheme, sizes, fixed, memory, first_step, n_steps, out):
+    """Take `n_steps` steps from `first_step` and write kept samples to `out`.
+
+    `out` has the shape (n_members, n_kept, n_samples, n_regions).
+    """
+    whole = scheme.heun and scheme.exact_coupling
+    for step in range(first_step, first_step + n_steps):
+        _couple(scheme, sizes, fixed, memory, step)
+        _stimulate(sizes, fixed, memory, step)
+        for m in range(sizes.n_members):
+            for b in range(sizes.n_blocks):
+                q = (m * sizes.n_blocks + b) * sizes.n_states * LANES if whole else 0
+                _first_stage(scheme, sizes, fixed, memory, m, b, q)
+                if scheme.heun and not whole:
+                    _second_stage(scheme, sizes, fixed, memory, m, b, q)
+                if whole:
+                    _send(sizes, fixed, memory, memory.predicted, q, m, b, step + 1)
+                else:
+                    _finish(scheme, sizes, fixed, memory, m, b, step, out)
+        if whole:
+            _couple(scheme, sizes, fixed, memory, step + 1)
+            for m in range(sizes.n_members):
+                for b in range(sizes.n_blocks):
+                    q = (m * sizes.n_blocks + b) * sizes.n_states * LANES
+                    _receive(sizes, fixed, memory, memory.predicted, q, m, b)
+                    _second_stage(scheme, sizes, fixed, memory, m, b, q)
+                    _finish(scheme, sizes, fixed, memory, m, b, step, out)
+
+
+@compiled(cache=False)
+def start(sizes, fixed, memory):
+    """Fill the memory of past states with the start."""
+    for step in range(sizes.n_slots):
+        for m in range(sizes.n_members):
+            for b in range(sizes.n_blocks):
+                s = (m * sizes.n_blocks + b) * sizes.n_states * LANES
+                _send(sizes, fixed, memory, memory.states, s, m, b, step)
+
+
+@compiled(cache=False)
+def _couple(scheme, sizes, fixed, memory, step):
+    """Gather what every region receives at a step."""
+    if sizes.n_coupled == 0:
+        return
+    n_rows, n_padded = sizes.n_coupled * sizes.n_members, sizes.n_blocks * LANES
+    if scheme.delayed:
+        _couple_delayed(sizes, fixed, memory, step)
+    else:
+        slot = step % sizes.n_slots * n_rows * n_padded
+        multiply(fixed.packed, memory.sent[slot:], memory.received, n_rows, n_padded)
+
+
+@compiled(cache=False, fastmath={"contract"})
+def _couple_delayed(sizes, fixed, memory, step):
+    """Sum what arrives over each edge from the step at which it left."""
+    n_rows, n_padded = sizes.n_coupled * sizes.n_members, sizes.n_blocks * LANES
+    for row in range(n_rows):
+        for i in range(sizes.n_regions):
+            total = 0.0
+            for e in range(fixed.first_edge[i], fixed.first_edge[i + 1]):
+                slot = (step - fixed.delays[e] + sizes.n_slots) % sizes.n_slots
+                sender = (slot * n_rows + row) * n_padded + fixed.senders[e]
+                total += fixed.edge_weights[e] * memory.sent[at(sender)]
+            tile = i // TILE
+            memory.received[at((tile * n_rows + row) * TILE + i - tile * TILE)] = total
+
+
+@compiled(cache=False)
+def _stimulate(sizes, fixed, memory, step):
+    """Add up the stimulus of a step."""
+    if fixed.waves.shape[0] == 0:
+        return
+    memory.stimulus[:] = 0.0
+    if step < fixed.waves.shape[0]:
+        for k in range(fixed.waves.shape[1]):
+            strength = fixed.waves[step, k]
+            for i in range(sizes.n_blocks * LANES):
+                memory.stimulus[at(i)] += strength * fixed.sites[k, i]
+
+
+@compiled(cache=False, forceinline=True)
+def _member_offset(array, m, length):
+    """Return where member m starts in an array of one member or all."""
+    return m * length if array.size > length else 0
+
+
+@compiled(cache=False, forceinline=True, fastmath={"contract"})
+def _receive(sizes, fixed, memory, states, s, m, b):
+    """Turn received sums into differences: what arrives less the region's own value."""
+    inputs, received, left, strength = memory.inputs, memory.received, fixed.left, fixed.strength
+    n_padded, n_rows = sizes.n_blocks * LANES, sizes.n_coupled * sizes.n_members
+    w = _member_offset(left, m, n_padded) + b * LANES
+    tile = b * LANES // TILE
+    for k in range(sizes.n_coupled):
+        variable = fixed.coupled[k]
+        x = s + variable * LANES
+        g = (tile * n_rows + k * sizes.n_members + m) * TILE + b * LANES - tile * TILE
+        c = variable // 3 * LANES
+        for i in range(LANES):
+            own = strength[at(w + i)] * states[at(x + i)]
+            inputs[at(c + i)] = left[at(w + i)] * (received[at(g + i)] - own)
+
+
+@compiled(cache=False, forceinline=True)
+def _send(sizes, fixed, memory, states, s, m, b, step):
+    """Store what a block's regions send at a step."""
+    n_padded = sizes.n_blocks * LANES
+    w = _member_offset(fixed.left, m, n_padded) + b * LANES
+    sent, left = memory.sent, fixed.left
+    for k in range(sizes.n_coupled):
+        x = s + fixed.coupled[k] * LANES
+        slot = step % sizes.n_slots
+        t = ((slot * sizes.n_coupled + k) * sizes.n_members + m) * n_padded + b * LANES
+        for i in range(LANES):
+            sent[at(t + i)] = left[at(w + i)] * states[at(x + i)]
+
+
+@compiled(cache=False, forceinline=True, fastmath={"contract"})
+def _first_stage(scheme, sizes, fixed, memory, m, b, q):
+    """Take one block's Euler step into `predicted`."""
+    width = sizes.n_states * LANES
+    s = (m * sizes.n_blocks + b) * width
+    p_member = sizes.n_blocks * sizes.n_parameters * LANES
+    p = _member_offset(fixed.parameters, m, p_member) + b * sizes.n_parameters * LANES
+    _receive(sizes, fixed, memory, memory.states, s, m, b)
+    block_rates(scheme.model, memory.states, s, memory.inputs, memory.stimulus, b * LANES,
+                fixed.parameters, p, memory.rates_1, q)  # fmt: skip
+    states, predicted, rates, dt = memory.states, memory.predicted, memory.rates_1, scheme.dt
+    if fixed.noisy.size > 0:
+        noise = memory.noise
+        _draw(sizes, fixed, memory, m, b, q)
+        for k in range(width):
+            predicted[at(q + k)] = states[at(s + k)] + dt * rates[at(q + k)] + noise[at(q + k)]
+    else:
+        for k in range(width):
+            predicted[at(q + k)] = states[at(s + k)] + dt * rates[at(q + k)]
+
+
+@compiled(cache=False)
+def _draw(sizes, fixed, memory, m, b, q):
+    """Draw one block's noise of this step."""
+    n_noisy = fixed.noisy.size
+    generator = (m * sizes.n_blocks + b) * 4 * LANES
+    for pair in range((n_noisy + 1) // 2):
+        normal_pairs(memory.generators, generator, memory.normals, 2 * pair * LANES)
+    a = _member_offset(fixed.amplitudes, m, sizes.n_blocks * n_noisy * LANES) + b * n_noisy * LANES
+    noise, amplitudes, normals = memory.noise, fixed.amplitudes, memory.normals
+    for k in range(n_noisy):
+        t, f = q + fixed.noisy[k] * LANES, k * LANES
+        for i in range(LANES):
+            noise[at(t + i)] = amplitudes[at(a + f + i)] * normals[at(f + i)]
+
+
+@compiled(cache=False, forceinline=True, fastmath={"contract"})
+def _second_stage(scheme, sizes, fixed, memory, m, b, q):
+    """Replace one block's Euler step in `predicted` by Heun's."""
+    width = sizes.n_states * LANES
+    s = (m * sizes.n_blocks + b) * width
+    p_member = sizes.n_blocks * sizes.n_parameters * LANES
+    p = _member_offset(fixed.parameters, m, p_member) + b * sizes.n_parameters * LANES
+    block_rates(scheme.model, memory.predicted, q, memory.inputs, memory.stimulus, b * LANES,
+                fixed.parameters, p, memory.rates_2, q)  # fmt: skip
+    states, predicted, half = memory.states, memory.predicted, 0.5 * scheme.dt
+    first, second = memory.rates_1, memory.rates_2
+    if fixed.noisy.size > 0:
+        noise = memory.noise
+        for k in range(width):
+            slope = half * (first[at(q + k)] + second[at(q + k)])
+            predicted[at(q + k)] = states[at(s + k)] + slope + noise[at(q + k)]
+    else:
+        for k in range(width):
+            slope = half * (first[at(q + k)] + second[at(q + k)])
+            predicted[at(q + k)] = states[at(s + k)] + slope
+
+
+@compiled(cache=False, forceinline=True)
+def _finish(scheme, sizes, fixed, memory, m, b, step, out):
+    """Make the predicted block the state, send it, watch it and keep it."""
+    width = sizes.n_states * LANES
+    s = (m * sizes.n_blocks + b) * width
+    q = s if scheme.heun and scheme.exact_coupling else 0
+    states, predicted, lowest = memory.states, memory.predicted, memory.lowest
+    for k in range(width):
+        states[at(s + k)] = predicted[at(q + k)]
+    _send(sizes, fixed, memory, states, s, m, b, step + 1)
+    w = (m * sizes.n_blocks + b) * LANES
+    for i in range(LANES):
+        x, low = states[at(s + i)], lowest[at(w + i)]
+        lowest[at(w + i)] = low if x >= low else x
+    if scheme.average:
+        _sum_up(scheme, sizes, fixed, memory, m, b)
+    if (step + 1) % scheme.every == 0:
+        _keep(scheme, sizes, fixed, memory, m, b, (step + 1) // scheme.every - 1, out)
+
+
+@compiled(cache=False, forceinline=True)
+def _kept_value(scheme, sizes, fixed, memory, m, b, variable, lane):
+    """Return one kept quantity of one region."""
+    L = LANES
+    s = (m * sizes.n_blocks + b) * sizes.n_states * L + lane
+    states = memory.states
+    if variable != LFP:
+        return states[at(s + variable * L)]
+    if sizes.n_states == 2:
+        return states[at(s)]
+    lfp = states[at(s + 3 * L)] - states[at(s)]
+    if scheme.model == RESTING:
+        p_member = sizes.n_blocks * sizes.n_parameters * L
+        p = _member_offset(fixed.parameters, m, p_member) + b * sizes.n_parameters * L
+        share = fixed.parameters[at(p + 27 * L + lane)]
+        lfp = share * lfp + (1.0 - share) * states[at(s + 6 * L)]
+    return lfp
+
+
+@compiled(cache=False)
+def _sum_up(scheme, sizes, fixed, memory, m, b):
+    """Add one block's kept quantities to their sums."""
+    n_kept = fixed.kept.size
+    for v in range(n_kept):
+        a = ((m * sizes.n_blocks + b) * n_kept + v) * LANES
+        variable = fixed.kept[v]
+        for i in range(LANES):
+            memory.sums[at(a + i)] += _kept_value(scheme, sizes, fixed, memory, m, b, variable, i)
+
+
+@compiled(cache=False)
+def _keep(scheme, sizes, fixed, memory, m, b, sample, out):
+    """Write one block's kept quantities, or their means, to the output."""
+    n_kept = fixed.kept.size
+    share = 1.0 / scheme.every
+    for v in range(n_kept):
+        a = ((m * sizes.n_blocks + b) * n_kept + v) * LANES
+        variable = fixed.kept[v]
+        for i in range(min(LANES, sizes.n_regions - b * LANES)):
+            if scheme.average:
+                out[m, v, sample, b * LANES + i] = share * memory.sums[at(a + i)]
+                memory.sums[at(a + i)] = 0.0
+            else:
+                out[m, v, sample, b * LANES + i] = _kept_value(
+                    scheme, sizes, fixed, memory, m, b, variable, i
+                )

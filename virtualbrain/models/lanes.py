@@ -1,0 +1,129 @@
+# mypy: allow-untyped-defs
+# The compiler of the loops infers their types.
+"""How arrays lie in memory so that the compiler turns loops over regions into vector instructions.
+
+Regions are padded to whole blocks of `LANES`. Inside a block every variable has its own run of
+`LANES` numbers, at offsets the compiler knows, so it can prove that no two of them overlap.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from virtualbrain.models.compile import compiled
+
+LANES = 16
+TILE = 256
+
+Array = NDArray[np.float64]
+
+
+@compiled(cache=False, forceinline=True)
+def at(index):
+    """Return an index without sign, which spares the test for counting from the end."""
+    return np.uint64(index)
+
+
+def n_blocks(n_regions: int) -> int:
+    """Return the number of blocks that hold the regions."""
+    return -(-n_regions // LANES)
+
+
+def to_blocks(values: Array, padding: str = "edge") -> Array:
+    """Lay out values block by block.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (n_members, n_variables, n_regions)
+        What to lay out.
+    padding : {"edge", "constant"}
+        What the spare lanes hold: the last region's values, or zero.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_members, n_blocks, n_variables, LANES)
+        A contiguous copy.
+    """
+    n_members, n_variables, n_regions = values.shape
+    blocks = n_blocks(n_regions)
+    spare = ((0, 0), (0, 0), (0, blocks * LANES - n_regions))
+    padded = np.pad(values, spare, mode="edge" if padding == "edge" else "constant")
+    split = padded.reshape(n_members, n_variables, blocks, LANES)
+    return np.ascontiguousarray(split.transpose(0, 2, 1, 3))
+
+
+def from_blocks(blocks: Array, n_regions: int) -> Array:
+    """Undo `to_blocks`: return shape (n_members, n_variables, n_regions)."""
+    n_members, _, n_variables, _ = blocks.shape
+    flat = blocks.transpose(0, 2, 1, 3).reshape(n_members, n_variables, -1)
+    return np.ascontiguousarray(flat[..., :n_regions])
+
+
+def pack_weights(weights: Array) -> Array:
+    """Lay out weights for `multiply`: shape (n_tiles, n_padded, TILE), senders by receivers.
+
+    Entry (t, j, l) is the weight from region j into region t * TILE + l.
+    """
+    n_regions = len(weights)
+    n_padded = n_blocks(n_regions) * LANES
+    n_tiles = -(-n_padded // TILE)
+    packed = np.zeros((n_tiles * TILE, n_padded))
+    packed[:n_regions, :n_regions] = weights
+    return np.ascontiguousarray(packed.reshape(n_tiles, TILE, n_padded).transpose(0, 2, 1))
+
+
+@compiled(cache=False, fastmath={"contract"})
+def multiply(packed, sent, received, n_rows, n_padded):
+    """Fill `received` with the matrix product of `sent` and the packed weights.
+
+    All arrays are flat. `sent` is (n_rows, n_padded); `received` (n_tiles, n_rows, TILE). Each sum
+    runs over the senders in their order, whatever the number of rows: a member of an ensemble
+    gets the same bits as its single run.
+    """
+    n_tiles = (n_padded + TILE - 1) // TILE
+    for t in range(n_tiles):
+        width = min(TILE, n_padded - t * TILE)
+        start = t * n_rows * TILE
+        for k in range(start, start + n_rows * TILE):
+            received[at(k)] = 0.0
+        for j in range(0, n_padded, 4):
+            w = (t * n_padded + j) * TILE
+            for row in range(0, n_rows - 3, 4):
+                _four_rows(packed, w, sent, row * n_padded + j, n_padded, received,
+                           start + row * TILE, width)  # fmt: skip
+            for row in range(n_rows - n_rows % 4, n_rows):
+                _one_row(packed, w, sent, row * n_padded + j, received, start + row * TILE, width)
+
+
+@compiled(cache=False, fastmath={"contract"}, forceinline=True)
+def _one_row(packed, w, sent, s, received, r, width):
+    """Add four senders' share to one row."""
+    a0, a1, a2, a3 = sent[at(s)], sent[at(s + 1)], sent[at(s + 2)], sent[at(s + 3)]
+    for lane in range(width):
+        received[at(r + lane)] = (
+            received[at(r + lane)]
+            + a0 * packed[at(w + lane)]
+            + a1 * packed[at(w + TILE + lane)]
+            + a2 * packed[at(w + 2 * TILE + lane)]
+            + a3 * packed[at(w + 3 * TILE + lane)]
+        )
+
+
+@compiled(cache=False, fastmath={"contract"}, forceinline=True)
+def _four_rows(packed, w, sent, s, stride, received, r, width):
+    """Add four senders' share to four rows: each weight is loaded once for the four."""
+    a0, a1, a2, a3 = sent[at(s)], sent[at(s + 1)], sent[at(s + 2)], sent[at(s + 3)]
+    s += stride
+    b0, b1, b2, b3 = sent[at(s)], sent[at(s + 1)], sent[at(s + 2)], sent[at(s + 3)]
+    s += stride
+    c0, c1, c2, c3 = sent[at(s)], sent[at(s + 1)], sent[at(s + 2)], sent[at(s + 3)]
+    s += stride
+    d0, d1, d2, d3 = sent[at(s)], sent[at(s + 1)], sent[at(s + 2)], sent[at(s + 3)]
+    for lane in range(width):
+        w0, w1 = packed[at(w + lane)], packed[at(w + TILE + lane)]
+        w2, w3 = packed[at(w + 2 * TILE + lane)], packed[at(w + 3 * TILE + lane)]
+        i, j = at(r + lane), at(r + TILE + lane)
+        k, m = at(r + 2 * TILE + lane), at(r + 3 * TILE + lane)
+        received[i] = received[i] + a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3
+        received[j] = received[j] + b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3
+        received[k] = received[k] + c0 * w0 + c1 * w1 + c2 * w2 + c3 * w3
+        received[m] = received[m] + d0 * w0 + d1 * w1 + d2 * w2 + d3 * w3

@@ -1,0 +1,96 @@
+"""Stimuli: a waveform over time at each of a few sites, spread over the regions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from virtualbrain.errors import ModelError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """Waveforms held between their samples, each with its share in every region.
+
+    Parameters
+    ----------
+    waveforms : numpy.ndarray, shape (n_samples, n_sources)
+        Current over time.
+    sites : numpy.ndarray, shape (n_sources, n_regions)
+        How much of each waveform every region gets.
+    interval_s : float
+        Seconds from sample to sample.
+    onset_s : float
+        Seconds from the start of the run to the first sample.
+    """
+
+    waveforms: Array
+    sites: Array
+    interval_s: float
+    onset_s: float = 0.0
+
+    def at_steps(self, dt_s: float, n_steps: int) -> Array:
+        """Return the waveforms at the middle of every step, shape (n_steps, n_sources).
+
+        Raises
+        ------
+        ModelError
+            The step is longer than a sample, so that pulses could fall between steps.
+        """
+        if dt_s > self.interval_s * (1 + 1e-9):
+            raise ModelError(
+                f"a step of {dt_s:g} s is longer than the stimulus's samples of "
+                f"{self.interval_s:g} s",
+                expected="a step no longer than a pulse",
+                cure="give a smaller dt",
+            )
+        times = (np.arange(n_steps) + 0.5) * dt_s - self.onset_s
+        samples = np.floor(times / self.interval_s).astype(np.int64)
+        inside = (samples >= 0) & (samples < len(self.waveforms))
+        waves = np.zeros((n_steps, self.waveforms.shape[1]))
+        waves[inside] = self.waveforms[samples[inside]]
+        return waves
+
+
+def pulse_train(
+    sites: ArrayLike,
+    *,
+    amplitude: float,
+    frequency_hz: float,
+    width_s: float,
+    duration_s: float,
+    onset_s: float = 0.0,
+) -> Stimulus:
+    """Return a train of charge-balanced pulses: a positive phase, then a negative one.
+
+    Parameters
+    ----------
+    sites : array_like, shape (n_regions,)
+        How much of the current every region gets.
+    amplitude : float
+        Current of a phase.
+    frequency_hz : float
+        Pulses per second.
+    width_s : float
+        Length of one phase.
+    duration_s, onset_s : float
+        Length and start of the train.
+
+    Raises
+    ------
+    ModelError
+        Both phases do not fit between two pulses.
+    """
+    if min(frequency_hz, width_s, duration_s) <= 0 or 2 * width_s * frequency_hz > 1 + 1e-9:
+        raise ModelError(
+            f"phases of {width_s:g} s at {frequency_hz:g} Hz",
+            expected="positive numbers, and both phases shorter than the time between pulses",
+        )
+    samples = np.arange(round(duration_s / width_s))
+    pulse_start = np.floor((samples + 0.5) * width_s * frequency_hz) / frequency_hz
+    phase = np.floor(((samples + 0.5) * width_s - pulse_start) / width_s + 1e-9).astype(int)
+    wave = np.select([phase == 0, phase == 1], [amplitude, -amplitude], 0.0)
+    regions = np.atleast_2d(np.asarray(sites, dtype=np.float64))
+    return Stimulus(wave[:, None], regions, interval_s=width_s, onset_s=onset_s)
