@@ -104,6 +104,8 @@ def read_signal(
     rate_hz = float(raw.info["sfreq"])
     start = min(max(round(start_s * rate_hz), 0), raw.n_times)
     stop = min(max(round(stop_s * rate_hz), start), raw.n_times)
+    if stop == start:
+        return np.zeros((len(names), 0)), np.zeros(0)
     order = [raw.ch_names.index(name) for name in names]
     try:
         rows = raw.get_data(picks=sorted(order), start=start, stop=stop)
@@ -179,7 +181,7 @@ def _open(path: Path) -> Any:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            raw = mne.io.read_raw(path, preload=False, verbose="error")
+            raw = mne.io.read_raw(path, preload=False, verbose="warning")
     except Exception as error:  # readers raise anything on a broken file
         raise InputError(
             f"the recording cannot be read ({str(error).splitlines()[0]})",

@@ -23,9 +23,9 @@ def propose_bad(
 ) -> dict[str, str]:
     """Propose bad channels from a stretch without a seizure.
 
-    Flat: a spread below 1 % of the median channel's. Extreme: the logarithm of the spread more
-    than 6 robust standard deviations from the median. Mains: more than half of the power above
-    1 Hz in the mains' line and five times the median channel's share. Alone: correlated below
+    Flat: a spread below 1 % of the median channel's. Mains: more than half of the
+    power above 1 Hz in the mains' line and five times the median channel's share. Extreme: the
+    logarithm of the spread more than 6 robust standard deviations from the median. Alone: correlated below
     0.1 with every neighbour on its electrode, where the median channel reaches 0.4.
 
     Parameters
@@ -50,9 +50,9 @@ def propose_bad(
     reasons: dict[str, str] = {}
     _note(reasons, names, _flat(centred), "flat")
     alive = np.array([name not in reasons for name in names])
-    _note(reasons, names, _extreme(centred, alive), "extreme variance")
     if line_hz is not None and line_hz < rate_hz / 2:
         _note(reasons, names, _mains(centred, rate_hz, line_hz), "mains noise")
+    _note(reasons, names, _extreme(centred, alive), "extreme variance")
     _note(reasons, names, _alone(centred, names, alive), "unlike its neighbours")
     return reasons
 

@@ -14,6 +14,7 @@ Signal = NDArray[np.float64]
 FRAME_RATE_HZ = 32.0
 TOP_HZ = 100.0
 TIME_BANDWIDTH = 4.0
+_CLEAR_STEP = float(np.log(2))
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def first_held(active: NDArray[np.bool_], n_hold: int) -> NDArray[np.int64]:
     dropped.
     """
     n_hold = max(1, n_hold)
-    share = ndimage.uniform_filter1d(active.astype(float), n_hold, axis=1, mode="nearest")
+    # An odd width is centred: a step stays where it is.
+    share = ndimage.uniform_filter1d(active.astype(float), n_hold | 1, axis=1, mode="nearest")
     smooth = share > 0.5
     first = np.full(len(active), -1, dtype=np.int64)
     for i, row in enumerate(smooth):
@@ -148,7 +150,8 @@ def refine(
 ) -> float:
     """Return the time of the largest step of log power near a first guess.
 
-    The step is the division of the stretch in two that leaves the least squared error.
+    The step is the division of the stretch in two that leaves the least squared error; the
+    first guess is returned where power does not at least double there.
     """
     margin = reach_s + 2.0
     near = (times_s >= about_s - margin) & (times_s <= about_s + margin)
@@ -156,13 +159,16 @@ def refine(
     filtered = band_pass(signal[near], rate_hz, (band_hz[0], high))
     power = np.log(mean_square(filtered, rate_hz, 0.1 * reach_s) + np.finfo(float).tiny)
     local = times_s[near]
-    step = max(1, round(rate_hz / 100))
+    stride = max(1, round(rate_hz / 100))
     inside = np.abs(local - about_s) <= reach_s
-    values, places = power[inside][::step], local[inside][::step]
+    values, places = power[inside][::stride], local[inside][::stride]
     if len(values) < 4:
         return about_s
     count = np.arange(1, len(values))
     left = np.cumsum(values)[:-1]
     right = values.sum() - left
     gained = left**2 / count + right**2 / (len(values) - count)
-    return max(0.0, float(places[int(np.argmax(gained)) + 1]))
+    best = int(np.argmax(gained))
+    step = right[best] / (len(values) - count[best]) - left[best] / count[best]
+    # Without a clear step up the channel was active before: the first guess stands.
+    return max(0.0, float(places[best + 1])) if step > _CLEAR_STEP else about_s

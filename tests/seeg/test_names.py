@@ -1,0 +1,78 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from virtualbrain.seeg.names import (
+    ChannelName,
+    bare_name,
+    key_of,
+    parse_channel,
+    repeated,
+    split_contact,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "bare"),
+    [
+        ("A'1", "A'1"),
+        ("A’01", "A'1"),
+        ("POL A1-Ref", "A1"),
+        ("EEG A'1-REF", "A'1"),
+        ("SEEG B 12", "B12"),
+        ("EEG TP'9", "TP'9"),
+        ("A1-A2", "A1-A2"),
+        ("EEG A01-A02", "A1-A2"),
+        ("LOF10", "LOF10"),
+        ("A100", "A100"),
+        ("EEG Fp1-Avg", "Fp1"),
+        ("POL DC01", "DC1"),
+        ("EEGx1", "EEGx1"),
+    ],
+)
+def test_spellings_of_one_contact_become_one(written, bare):
+    assert bare_name(written) == bare
+    assert bare_name(bare) == bare
+
+
+@pytest.mark.parametrize(
+    ("written", "anode", "cathode"),
+    [
+        ("A1", "A1", None),
+        ("A1-A2", "A1", "A2"),
+        ("A'1-2", "A'1", "A'2"),
+        ("POL A1-Ref", "A1", None),
+        ("EEG LH01-LH02", "LH1", "LH2"),
+        ("ECG", "ECG", None),
+    ],
+)
+def test_a_channel_names_one_or_two_contacts(written, anode, cathode):
+    assert parse_channel(written) == ChannelName(anode, cathode)
+
+
+@pytest.mark.parametrize(
+    ("name", "electrode", "number"),
+    [
+        ("A'1", "A'", 1),
+        ("A12", "A", 12),
+        ("LH_3", "LH", 3),
+        ("T1A4", "T1A", 4),
+        ("ECG", "ECG", None),
+    ],
+)
+def test_a_contact_has_an_electrode_and_a_number(name, electrode, number):
+    assert split_contact(name) == (electrode, number)
+
+
+def test_left_and_right_are_not_the_same():
+    assert key_of("A1") != key_of("A'1")
+    assert repeated(["A1", "A'1", "B1"]) == ()
+
+
+def test_repeats_are_found_in_any_spelling():
+    assert repeated(["A1", "B1", "POL A01-Ref"]) == ("POL A01-Ref",)
+
+
+@given(st.text(max_size=30))
+def test_bare_names_stay_as_they_are(text):
+    assert key_of(bare_name(text)) == key_of(text)
