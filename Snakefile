@@ -1,1 +1,4 @@
 include: "workflow/Snakefile"
+
+
+workflow.default_target = "all"  # an included file cannot set it

@@ -9,6 +9,8 @@ rule anatomy:
         ANY.log("anatomy"),
     benchmark:
         ANY.benchmark("anatomy")
+    conda:
+        "../../envs/python.yaml"
     threads: 2
     resources:
         mem_mb=8000,
@@ -18,8 +20,6 @@ rule anatomy:
         out=OUT,
         settings=config["anatomy"],
         seed=config["seed"],
-    conda:
-        "../../envs/python.yaml"
     message:
         "sub-{wildcards.label}: anatomy: regions, tissues and surfaces (2-5 minutes)"
     script:

@@ -8,6 +8,8 @@ rule check:
         ANY.log("check"),
     benchmark:
         ANY.benchmark("check")
+    conda:
+        "../../envs/python.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -15,8 +17,6 @@ rule check:
     params:
         bids=BIDS,
         config=config,
-    conda:
-        "../../envs/python.yaml"
     message:
         "sub-{wildcards.label}: checking the input files"
     script:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 from snakemake.utils import min_version, validate
 
 from virtualbrain.errors import ConfigError
@@ -20,13 +21,20 @@ configfile: ROOT / "config" / "config.yaml"
 
 validate(config, ROOT / "workflow" / "schemas" / "config.schema.yaml")
 if not (config["bids"] and config["out"]):
-    raise ConfigError("bids and out are not given", cure="add --config bids=BIDS out=OUT")
+    raise ConfigError(
+        "bids and out are not given", cure="add --config bids=BIDS out=OUT"
+    )
 announce_run()
 use_project_caches()
 
 BIDS = Path(config["bids"]).absolute()
 OUT = Path(config["out"]).absolute()
-LABELS = [check_label(str(label)) for label in config["participants"]] or participants(BIDS)
+LABELS = [check_label(str(label)) for label in config["participants"]] or participants(
+    BIDS
+)
+if (BIDS / "participants.tsv").is_file():
+    sheet = pd.read_csv(BIDS / "participants.tsv", sep="\t", dtype=str)
+    validate(sheet, ROOT / "workflow" / "schemas" / "participants.schema.yaml")
 PATIENTS = {label: find_patient(BIDS, label) for label in LABELS}
 PRIORS = prior_files(config["priors"], ROOT / "config" / "priors")
 ANY = PatientLayout(OUT, "{label}")
@@ -94,6 +102,11 @@ def per_prior_set(name):
         return [getattr(layout, name)(priors) for priors in PRIORS]
 
     return files
+
+
+def prior_file(wildcards):
+    """The file of a prior set."""
+    return PRIORS[wildcards.priors]
 
 
 def quality_of_diffusion(wildcards):

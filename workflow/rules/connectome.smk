@@ -9,6 +9,8 @@ rule connectome:
         ANY.log("connectome"),
     benchmark:
         ANY.benchmark("connectome")
+    conda:
+        "../../envs/mrtrix3.yaml"
     threads: 2
     resources:
         mem_mb=4000,
@@ -19,8 +21,6 @@ rule connectome:
         atlas=config["anatomy"]["atlas"],
         settings=config["diffusion"],
         seed=config["seed"],
-    conda:
-        "../../envs/mrtrix3.yaml"
     message:
         "sub-{wildcards.label}: connectome between regions (under a minute)"
     script:

@@ -10,6 +10,8 @@ rule dwi_preprocess:
         ANY.log("dwi_preprocess"),
     benchmark:
         ANY.benchmark("dwi_preprocess")
+    conda:
+        "../../envs/mrtrix3.yaml"
     threads: 2
     resources:
         mem_mb=6000,
@@ -18,8 +20,6 @@ rule dwi_preprocess:
         bids=BIDS,
         settings=config["diffusion"],
         seed=config["seed"],
-    conda:
-        "../../envs/mrtrix3.yaml"
     message:
         "sub-{wildcards.label}: diffusion: denoising and motion correction (1-10 minutes)"
     script:
@@ -39,6 +39,8 @@ rule dwi_fod:
         ANY.log("dwi_fod"),
     benchmark:
         ANY.benchmark("dwi_fod")
+    conda:
+        "../../envs/mrtrix3.yaml"
     threads: 2
     resources:
         mem_mb=6000,
@@ -47,8 +49,6 @@ rule dwi_fod:
         out=OUT,
         settings=config["diffusion"],
         seed=config["seed"],
-    conda:
-        "../../envs/mrtrix3.yaml"
     message:
         "sub-{wildcards.label}: diffusion: fibre orientations (1-3 minutes)"
     script:
@@ -67,6 +67,8 @@ rule dwi_tracks:
         ANY.log("dwi_tracks"),
     benchmark:
         ANY.benchmark("dwi_tracks")
+    conda:
+        "../../envs/mrtrix3.yaml"
     threads: 2
     resources:
         mem_mb=8000,
@@ -74,8 +76,6 @@ rule dwi_tracks:
     params:
         settings=config["diffusion"],
         seed=config["seed"],
-    conda:
-        "../../envs/mrtrix3.yaml"
     message:
         "sub-{wildcards.label}: diffusion: tracking streamlines (2-60 minutes)"
     script:

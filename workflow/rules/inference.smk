@@ -4,7 +4,7 @@ rule inference:
         seeg=ANY.seeg,
         connectome=ANY.connectome,
         clinical=clinical_inputs,
-        priors=lambda wildcards: PRIORS[wildcards.priors],
+        priors=prior_file,
     output:
         posterior=ANY.posterior("{priors}"),
         diagnostics=ANY.diagnostics("{priors}"),
@@ -13,6 +13,8 @@ rule inference:
         ANY.log("inference-{priors}"),
     benchmark:
         ANY.benchmark("inference-{priors}")
+    conda:
+        "../../envs/python.yaml"
     threads: 2
     resources:
         mem_mb=4000,
@@ -22,8 +24,6 @@ rule inference:
         out=OUT,
         settings=config["inference"],
         seed=config["seed"],
-    conda:
-        "../../envs/python.yaml"
     message:
         "sub-{wildcards.label}: fitting the epileptogenic zone, priors {wildcards.priors} (2-10 minutes)"
     script:

@@ -9,6 +9,8 @@ rule provenance:
         ANY.log("provenance"),
     benchmark:
         ANY.benchmark("provenance")
+    conda:
+        "../../envs/python.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -17,8 +19,6 @@ rule provenance:
         out=OUT,
         priors=PRIORS,
         config=config,
-    conda:
-        "../../envs/python.yaml"
     message:
         "sub-{wildcards.label}: provenance"
     script:
@@ -44,6 +44,8 @@ rule report:
         ANY.log("report"),
     benchmark:
         ANY.benchmark("report")
+    conda:
+        "../../envs/python.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -52,8 +54,6 @@ rule report:
         bids=BIDS,
         out=OUT,
         priors=list(PRIORS),
-    conda:
-        "../../envs/python.yaml"
     message:
         "sub-{wildcards.label}: writing the report (under a minute)"
     script:
@@ -70,6 +70,8 @@ rule cohort:
         OUT / "logs" / "cohort.log",
     benchmark:
         OUT / "benchmarks" / "cohort.tsv"
+    conda:
+        "../../envs/python.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -78,8 +80,6 @@ rule cohort:
         out=OUT,
         labels=list(LABELS),
         priors=list(PRIORS),
-    conda:
-        "../../envs/python.yaml"
     message:
         "writing cohort.html"
     script:

@@ -11,6 +11,8 @@ rule seeg:
         ANY.log("seeg"),
     benchmark:
         ANY.benchmark("seeg")
+    conda:
+        "../../envs/python.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -20,8 +22,6 @@ rule seeg:
         out=OUT,
         settings=config["seeg"],
         seed=config["seed"],
-    conda:
-        "../../envs/python.yaml"
     message:
         "sub-{wildcards.label}: SEEG: contacts, envelope and gain (under a minute)"
     script:

@@ -13,6 +13,8 @@ rule surgery:
         ANY.log("surgery-{priors}"),
     benchmark:
         ANY.benchmark("surgery-{priors}")
+    conda:
+        "../../envs/python.yaml"
     threads: 2
     resources:
         mem_mb=4000,
@@ -22,8 +24,6 @@ rule surgery:
         out=OUT,
         settings=config["surgery"],
         seed=config["seed"],
-    conda:
-        "../../envs/python.yaml"
     message:
         "sub-{wildcards.label}: virtual surgery, priors {wildcards.priors} (under a minute)"
     script:
