@@ -1,0 +1,120 @@
+"""Whether a gradient table belongs to its image: fibres go on from voxel to voxel.
+
+A table with a reversed or exchanged axis gives principal directions that no longer run along
+the bundles they lie in (Schilling et al. 2019, doi:10.1016/j.mri.2019.05.039). Exchanging axes
+of the table turns the fitted tensors in the same way, so one fit serves all twenty-four tables.
+"""
+
+from dataclasses import dataclass
+from itertools import permutations, product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from virtualbrain.diffusion.tensor import fit_tensor, fractional_anisotropy
+from virtualbrain.io.gradients import GradientTable
+
+Array = NDArray[np.float64]
+_AXES = "xyz"
+_MIN_FA = 0.2
+
+
+@dataclass(frozen=True)
+class OrientationCheck:
+    """How well each exchange of gradient axes makes fibres continuous.
+
+    Parameters
+    ----------
+    scores : dict
+        Continuity (0 to 1) of each table; ``as given`` is the one in the file.
+    """
+
+    scores: dict[str, float]
+
+    @property
+    def best(self) -> str:
+        """The table with the highest continuity."""
+        return max(self.scores, key=self.scores.__getitem__)
+
+    @property
+    def margin(self) -> float:
+        """Continuity of the table as given over the best other one; below 1 is a fault."""
+        others = [score for name, score in self.scores.items() if name != "as given"]
+        return self.scores["as given"] / max(others)
+
+
+def brain_voxels(mean_b0: Array) -> NDArray[np.bool_]:
+    """Return a rough head mask: Otsu's threshold, largest part, holes filled."""
+    from skimage.filters import threshold_otsu
+
+    smooth = ndimage.median_filter(mean_b0, size=3)
+    labels, _ = ndimage.label(smooth > 0.7 * threshold_otsu(smooth))
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()))
+
+
+def check_orientation(volumes: Array, affine: Array, table: GradientTable) -> OrientationCheck:
+    """Score every exchange and reversal of the gradient axes along the image's axes.
+
+    Parameters
+    ----------
+    volumes : numpy.ndarray, shape (nx, ny, nz, n_volumes)
+        The diffusion series.
+    affine : numpy.ndarray, shape (4, 4)
+        Voxel to scanner RAS.
+    table : GradientTable
+        Its gradients, scanner RAS.
+    """
+    mask = brain_voxels(volumes[..., table.is_b0].mean(axis=3))
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    image_axes = affine[:3, :3] / sizes
+    along_axes = GradientTable(table.bvals, table.directions @ image_axes)
+    values, vectors = fit_tensor(volumes[mask].astype(float), along_axes).eigen()
+    anisotropy, main = np.zeros(mask.shape), np.zeros((*mask.shape, 3))
+    anisotropy[mask], main[mask] = fractional_anisotropy(values), vectors[..., -1]
+    inner = ndimage.binary_erosion(mask, iterations=2)
+    return OrientationCheck(_scores(np.where(inner, anisotropy, 0), main, sizes))
+
+
+def _scores(anisotropy: Array, main: Array, sizes: Array) -> dict[str, float]:
+    """Continuity of each of the twenty-four tables that differ by more than a sign."""
+    pairs = [_pair(anisotropy, main, np.array(step)) for step in _half_neighbourhood()]
+    total = sum(float(weight.sum()) for _, _, weight in pairs)
+    found = {}
+    for order, signs in product(permutations(range(3)), _SIGNS):
+        exchange = np.eye(3)[list(order)] * np.array(signs)[:, None]
+        score = 0.0
+        for step, (first, second, weight) in zip(_half_neighbourhood(), pairs, strict=True):
+            along = np.array(step) * sizes
+            axis = exchange.T @ (along / np.linalg.norm(along))
+            score += float(weight @ ((first @ axis) ** 4 * (second @ axis) ** 4))
+        found[_name(order, signs)] = score / total if total else 0.0
+    return found
+
+
+_SIGNS = ((1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1))
+
+
+def _half_neighbourhood() -> list[tuple[int, int, int]]:
+    """Thirteen of the twenty-six steps to a neighbour, one of each opposite pair."""
+    return [(i, j, k) for i, j, k in product((-1, 0, 1), repeat=3) if (i, j, k) > (0, 0, 0)]
+
+
+def _pair(anisotropy: Array, main: Array, step: Array) -> tuple[Array, Array, Array]:
+    """Directions of both voxels of every anisotropic pair one step apart, and its weight."""
+    here = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(step, anisotropy.shape, strict=True))
+    there = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(step, anisotropy.shape, strict=True))
+    strong = (anisotropy[here] > _MIN_FA) & (anisotropy[there] > _MIN_FA)
+    weight = (anisotropy[here] * anisotropy[there])[strong]
+    return main[here][strong], main[there][strong], weight
+
+
+def _name(order: tuple[int, ...], signs: tuple[int, ...]) -> str:
+    """Say in words what an exchange does to the table."""
+    if order == (0, 1, 2) and signs == (1, 1, 1):
+        return "as given"
+    parts = [] if order == (0, 1, 2) else ["axes in the order " + "".join(_AXES[i] for i in order)]
+    parts += [f"{_AXES[i]} reversed" for i in range(3) if signs[i] < 0]
+    return ", ".join(parts)

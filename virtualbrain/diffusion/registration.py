@@ -1,0 +1,150 @@
+"""Rigid registration with ANTs in worker processes of one thread each.
+
+ITK's sums depend on how threads share them out; one thread per worker gives the same numbers
+on any number of cores.
+"""
+
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Volume = NDArray[np.float32]
+_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_THREADS_VARIABLE = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
+
+
+@dataclass(frozen=True)
+class RegistrationTask:
+    """Two volumes to be brought together.
+
+    Parameters
+    ----------
+    fixed, moving : numpy.ndarray, shape (nx, ny, nz)
+        Intensities.
+    fixed_affine, moving_affine : numpy.ndarray, shape (4, 4)
+        Voxel to scanner RAS, mm.
+    fixed_mask : numpy.ndarray, optional
+        Where the likeness is measured.
+    from_centres : bool
+        Begin with the images' centres of mass on each other instead of where they lie.
+    shrink, iterations : tuple of int
+        Voxels put together and iterations allowed, level by level.
+    sampling : float
+        Share of the voxels that the metric looks at, in a fixed pattern.
+    """
+
+    fixed: Volume
+    moving: Volume
+    fixed_affine: Array
+    moving_affine: Array
+    fixed_mask: NDArray[np.bool_] | None = None
+    from_centres: bool = False
+    shrink: tuple[int, ...] = (4, 2)
+    iterations: tuple[int, ...] = (50, 100)
+    sampling: float = 0.25
+
+
+@contextmanager
+def one_thread_workers(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yield a pool whose processes start with ITK and OpenMP bound to one thread."""
+    names = (_THREADS_VARIABLE, "OMP_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(max_workers=max(1, workers), mp_context=context) as pool:
+            yield pool
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def register_all(tasks: Iterable[RegistrationTask], workers: int) -> list[Array]:
+    """Return `register_rigid` of every task, in order, shared out over processes."""
+    with one_thread_workers(workers) as pool:
+        return list(pool.map(register_rigid, tasks))
+
+
+def register_rigid(task: RegistrationTask) -> Array:
+    """Return the rigid matrix that takes points of the fixed image to the moving one.
+
+    Returns
+    -------
+    numpy.ndarray, shape (4, 4)
+        Scanner RAS, mm; the moving image sampled at the mapped points lies on the fixed one.
+    """
+    import ants
+
+    fixed = to_ants(task.fixed, task.fixed_affine)
+    moving = to_ants(task.moving, task.moving_affine)
+    mask = None
+    if task.fixed_mask is not None:
+        mask = to_ants(task.fixed_mask.astype(np.float32), task.fixed_affine)
+    with tempfile.TemporaryDirectory() as folder:
+        start = None if task.from_centres else "Identity"
+        found = ants.registration(
+            fixed=fixed,
+            moving=moving,
+            type_of_transform="Rigid",
+            initial_transform=start,
+            outprefix=str(Path(folder) / "r"),
+            mask=mask,
+            aff_metric="mattes",
+            aff_random_sampling_rate=task.sampling,
+            aff_iterations=task.iterations,
+            aff_shrink_factors=task.shrink,
+            aff_smoothing_sigmas=tuple(factor // 4 for factor in task.shrink),
+            random_seed=1,
+        )
+        return read_itk_matrix(Path(found["fwdtransforms"][0]))
+
+
+def to_ants(values: NDArray[np.float32], affine: Array) -> "object":
+    """Return an ANTs image of a volume given in scanner RAS."""
+    import ants
+
+    lps = _LPS @ affine
+    sizes = np.linalg.norm(lps[:3, :3], axis=0)
+    return ants.from_numpy(
+        np.ascontiguousarray(values, dtype=np.float32),
+        origin=tuple(lps[:3, 3]),
+        spacing=tuple(sizes),
+        direction=lps[:3, :3] / sizes,
+    )
+
+
+def read_itk_matrix(path: Path) -> Array:
+    """Read an ITK linear transform as a matrix in scanner RAS (fixed to moving points)."""
+    import ants
+
+    transform = ants.read_transform(str(path))
+    parameters = np.asarray(transform.parameters, dtype=float)
+    centre = np.asarray(transform.fixed_parameters, dtype=float)
+    lps = np.eye(4)
+    lps[:3, :3] = parameters[:9].reshape(3, 3)
+    lps[:3, 3] = parameters[9:12] + centre - lps[:3, :3] @ centre
+    return np.asarray(_LPS @ lps @ _LPS)
+
+
+def write_itk_matrix(path: Path, matrix: Array) -> None:
+    """Write a matrix in scanner RAS (fixed to moving points) as an ITK text transform."""
+    lps = _LPS @ matrix @ _LPS
+    numbers = " ".join(f"{value:.12g}" for value in [*lps[:3, :3].ravel(), *lps[:3, 3]])
+    path.write_text(
+        "#Insight Transform File V1.0\n#Transform 0\n"
+        "Transform: AffineTransform_double_3_3\n"
+        f"Parameters: {numbers}\nFixedParameters: 0 0 0\n",
+        encoding="utf-8",
+    )

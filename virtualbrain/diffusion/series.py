@@ -1,0 +1,199 @@
+"""One diffusion series in memory: volumes, affine, gradients, phase encoding."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from virtualbrain.diffusion import mrtrix
+from virtualbrain.errors import InputError
+from virtualbrain.io.bids import DwiSeries
+from virtualbrain.io.gradients import (
+    GradientTable,
+    read_gradients,
+    read_mrtrix_gradients,
+    write_mrtrix_gradients,
+)
+
+Array = NDArray[np.float64]
+Volumes = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PhaseEncoding:
+    """How a series was read out.
+
+    Parameters
+    ----------
+    direction : tuple of float
+        Unit vector in scanner RAS.
+    readout_s : float
+        Total readout time in seconds; NaN where the sidecar has none.
+    """
+
+    direction: tuple[float, float, float]
+    readout_s: float
+
+
+@dataclass(frozen=True)
+class Series:
+    """Diffusion volumes on one grid.
+
+    Parameters
+    ----------
+    volumes : numpy.ndarray, shape (nx, ny, nz, n_volumes)
+        Signal.
+    affine : numpy.ndarray, shape (4, 4)
+        Voxel to scanner RAS, mm.
+    table : GradientTable
+        One row per volume, scanner RAS.
+    phase_encoding : PhaseEncoding, optional
+        None where the sidecar does not state it with its sign.
+    """
+
+    volumes: Volumes
+    affine: Array
+    table: GradientTable
+    phase_encoding: PhaseEncoding | None = None
+
+    @property
+    def voxel_sizes(self) -> Array:
+        """Edge lengths of a voxel, mm."""
+        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    @property
+    def mean_b0(self) -> Array:
+        """Mean of the volumes without weighting."""
+        return np.asarray(self.volumes[..., self.table.is_b0].mean(axis=3), dtype=np.float64)
+
+    def with_volumes(self, volumes: Volumes) -> "Series":
+        """Return the series with other voxel values on the same grid."""
+        return replace(self, volumes=np.asarray(volumes, dtype=np.float32))
+
+
+def load_volumes(path: Path) -> tuple[Volumes, Array]:
+    """Read a four-dimensional NIfTI whole.
+
+    Raises
+    ------
+    InputError
+        It is unreadable, truncated, not four-dimensional, or its affine is no orientation.
+    """
+    try:
+        image = nib.load(path)
+        values = np.asarray(image.dataobj, dtype=np.float32)
+    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as problem:
+        reason = str(problem).splitlines()[0] if str(problem) else "unknown"
+        raise InputError(
+            f"cannot be read whole ({reason})",
+            where=path.name,
+            expected="a NIfTI image",
+            cure="copy or convert it again",
+        ) from None
+    if values.ndim != 4:
+        raise InputError(
+            f"{values.ndim} dimensions", where=path.name, expected="four: x, y, z and volume"
+        )
+    return values, require_orientation(image, path)
+
+
+def require_orientation(image: nib.Nifti1Image, path: Path) -> Array:
+    """Return the affine of an image if it states an orientation.
+
+    Raises
+    ------
+    InputError
+        The affine is singular, the header has neither qform nor sform, or one of them mirrors
+        the head against the other.
+    """
+    affine = np.asarray(image.affine, dtype=np.float64)
+    cure = "convert the image again from DICOM"
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+        raise InputError("the affine is singular", where=path.name, cure=cure)
+    header = image.header
+    if not isinstance(header, nib.Nifti1Header):
+        return affine
+    if int(header["qform_code"]) == 0 and int(header["sform_code"]) == 0:
+        raise InputError(
+            "the header states no orientation", where=path.name, expected="a qform or sform",
+            cure=cure,
+        )
+    if int(header["qform_code"]) and int(header["sform_code"]):
+        signs = [np.sign(np.linalg.det(m[:3, :3])) for m in (header.get_qform(), header.get_sform())]
+        if signs[0] != signs[1]:
+            raise InputError(
+                "qform and sform mirror each other", where=path.name,
+                expected="both to tell left from right alike", cure=cure,
+            )
+    return affine
+
+
+def load_series(files: DwiSeries) -> Series:
+    """Read a BIDS diffusion series.
+
+    Raises
+    ------
+    InputError
+        The image or its gradient files are not as they must be, or do not match.
+    """
+    volumes, affine = load_volumes(files.image)
+    table = read_gradients(files.bval, files.bvec, affine)
+    if len(table.bvals) != volumes.shape[3]:
+        raise InputError(
+            f"{len(table.bvals)} b-values for {volumes.shape[3]} volumes",
+            where=files.bval.name,
+            expected="one b-value per volume",
+            cure="take bval and bvec of this very series",
+        )
+    return Series(volumes, affine, table, read_phase_encoding(files.sidecar, affine))
+
+
+def read_phase_encoding(sidecar: Path | None, affine: Array) -> PhaseEncoding | None:
+    """Return the phase encoding that a BIDS sidecar states, None where it does not.
+
+    Raises
+    ------
+    InputError
+        The sidecar is not JSON.
+    """
+    if sidecar is None:
+        return None
+    try:
+        stated = json.loads(sidecar.read_text("utf-8"))
+    except (ValueError, OSError):
+        raise InputError("not JSON", where=sidecar.name, expected="a BIDS sidecar") from None
+    code = stated.get("PhaseEncodingDirection")
+    if code not in ("i", "i-", "j", "j-", "k", "k-"):
+        return None
+    axis = affine[:3, "ijk".index(code[0])]
+    direction = axis / np.linalg.norm(axis) * (-1 if code.endswith("-") else 1)
+    readout = stated.get("TotalReadoutTime")
+    return PhaseEncoding(
+        (float(direction[0]), float(direction[1]), float(direction[2])),
+        float(readout) if isinstance(readout, (int, float)) else float("nan"),
+    )
+
+
+def write_mif(series: Series, path: Path, workdir: Path) -> None:
+    """Write a series as an MRtrix image with its gradients in the header."""
+    image, table = workdir / f"{path.stem}_write.nii", workdir / f"{path.stem}_write.b"
+    nib.save(nib.Nifti1Image(series.volumes, series.affine), image)
+    write_mrtrix_gradients(series.table, table)
+    mrtrix.convert(image, path, "-grad", table)
+    image.unlink()
+    table.unlink()
+
+
+def read_mif(path: Path, workdir: Path) -> Series:
+    """Read an MRtrix image with its gradients; phase encoding is not kept in it."""
+    image, table = workdir / f"{path.stem}_read.nii", workdir / f"{path.stem}_read.b"
+    mrtrix.convert(path, image, "-strides", "1,2,3,4", "-export_grad_mrtrix", table)
+    loaded = nib.load(image)
+    volumes, affine = np.asarray(loaded.dataobj, dtype=np.float32), np.asarray(loaded.affine)
+    series = Series(volumes, affine, read_mrtrix_gradients(table))
+    image.unlink()
+    table.unlink()
+    return series

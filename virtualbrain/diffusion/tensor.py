@@ -1,0 +1,92 @@
+"""The diffusion tensor by log-linear least squares: directions for the gradient check, and
+predicted volumes for motion correction."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from virtualbrain.io.gradients import GradientTable
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def design_matrix(table: GradientTable) -> Array:
+    r"""Return the rows of :math:`\ln S = \ln S_0 - b\, g^T D g`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_volumes, 7)
+        Columns :math:`\ln S_0`, Dxx, Dyy, Dzz, Dxy, Dxz, Dyz; D in 1e-3 mm²/s, which keeps
+        the columns of one size.
+    """
+    x, y, z = table.directions.T
+    b = table.bvals[:, None] * 1e-3
+    quadratic = np.column_stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z])
+    return np.hstack([np.ones((len(b), 1)), -b * quadratic])
+
+
+@dataclass(frozen=True)
+class TensorFit:
+    """Tensors of the voxels of a mask.
+
+    Parameters
+    ----------
+    coefficients : numpy.ndarray, shape (7, n_voxels)
+        In the order of `design_matrix`.
+    """
+
+    coefficients: Array
+
+    def eigen(self) -> tuple[Array, Array]:
+        """Return eigenvalues (n_voxels, 3), ascending, and eigenvectors (n_voxels, 3, 3)."""
+        xx, yy, zz, xy, xz, yz = self.coefficients[1:]
+        tensors = np.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], axis=-1).reshape(-1, 3, 3)
+        values, vectors = np.linalg.eigh(tensors)
+        return values, vectors
+
+
+def fit_tensor(signal: Array, table: GradientTable) -> TensorFit:
+    """Fit tensors by least squares on the logarithm of the signal.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray, shape (n_voxels, n_volumes)
+        Values below a thousandth of a voxel's largest are raised to it.
+    table : GradientTable
+        One row per volume.
+    """
+    return TensorFit(np.linalg.pinv(design_matrix(table)) @ _logarithm(signal).T)
+
+
+def predict_left_out(signal: Array, table: GradientTable) -> Array:
+    r"""Return what tensors fitted to all other volumes predict for each volume.
+
+    With the hat matrix H of the least squares, the prediction of volume i without its own
+    value is :math:`(\hat y_i - h_{ii} y_i) / (1 - h_{ii})`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_voxels, n_volumes)
+    """
+    logs = _logarithm(signal)
+    design = design_matrix(table)
+    hat = design @ np.linalg.pinv(design)
+    own = np.minimum(np.diag(hat), 0.95)
+    return np.asarray(np.exp(np.minimum((logs @ hat.T - own * logs) / (1 - own), 50.0)))
+
+
+def _logarithm(signal: Array) -> Array:
+    """Natural logarithm, small and negative values raised to a floor."""
+    floor = np.maximum(signal.max(axis=1, keepdims=True) * 1e-3, 1e-6)
+    return np.asarray(np.log(np.maximum(signal, floor)))
+
+
+def fractional_anisotropy(eigenvalues: Array) -> Array:
+    """Return FA of every row of eigenvalues (n_voxels, 3), between 0 and 1."""
+    clipped = np.maximum(eigenvalues, 0)
+    spread = clipped - clipped.mean(axis=1, keepdims=True)
+    size = np.sqrt((clipped**2).sum(axis=1))
+    ratio = np.sqrt(1.5 * (spread**2).sum(axis=1)) / np.where(size > 0, size, 1)
+    return np.asarray(np.clip(ratio, 0, 1))
