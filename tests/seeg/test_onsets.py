@@ -24,15 +24,15 @@ def times():
 @pytest.mark.parametrize("frequency", [6.0, 25.0, 70.0])
 def test_onsets_are_found_within_a_second_with_few_false_ones(times, frequency):
     rng = np.random.default_rng(3)
-    signal = background(rng, 60, len(times))
-    truth = np.full(60, np.nan)
-    truth[:30] = rng.uniform(0, 20, 30)
-    for i in range(30):
+    signal = background(rng, 40, len(times))
+    truth = np.full(40, np.nan)
+    truth[:20] = rng.uniform(0, 20, 20)
+    for i in range(20):
         signal[i] += 4 * (times >= truth[i]) * np.sin(2 * np.pi * frequency * times + i)
     found = detect_onsets(signal, times, RATE, BASELINE, CHOICES)
-    right = np.abs(found[:30] - truth[:30]) < 1.0
+    right = np.abs(found[:20] - truth[:20]) < 1.0
     assert right.mean() >= 0.9
-    assert np.isfinite(found[30:]).mean() <= 0.05
+    assert np.isfinite(found[20:]).mean() <= 0.05
 
 
 def test_a_burst_shorter_than_the_hold_is_no_seizure(times):

@@ -23,9 +23,9 @@ def propose_bad(
 ) -> dict[str, str]:
     """Propose bad channels from a stretch without a seizure.
 
-    Flat: a spread below 1 % of the median channel's. Mains: more than half of the
-    power above 1 Hz in the mains' line and five times the median channel's share. Extreme: the
-    logarithm of the spread more than 6 robust standard deviations from the median. Alone: correlated below
+    Flat: a spread below 1 % of the median channel's. Mains: more than half of the power above
+    1 Hz in the mains' line and five times the median channel's share. Extreme: the logarithm of
+    the spread more than 6 robust standard deviations from the median. Alone: correlated below
     0.1 with every neighbour on its electrode, where the median channel reaches 0.4.
 
     Parameters

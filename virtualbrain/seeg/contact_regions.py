@@ -67,7 +67,9 @@ def _tissue(
     return tuple(str(word) if k else "n/a" for word, k in zip(words, known, strict=True))
 
 
-def ball_values(points: Points, image: Any, radius_mm: float) -> NDArray[np.int64]:
+def ball_values(
+    points: Points, image: Any, radius_mm: float, step_mm: float = _BALL_STEP_MM
+) -> NDArray[np.int64]:
     """Return the labels at a fine grid of places in a ball around each point.
 
     Returns
@@ -75,7 +77,7 @@ def ball_values(points: Points, image: Any, radius_mm: float) -> NDArray[np.int6
     numpy.ndarray, shape (n_points, n_offsets)
         Zero outside the image and around unknown points.
     """
-    steps = np.arange(-radius_mm, radius_mm + _BALL_STEP_MM / 2, _BALL_STEP_MM)
+    steps = np.arange(-radius_mm, radius_mm + step_mm / 2, step_mm)
     grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     offsets = grid[(grid**2).sum(axis=1) <= radius_mm**2 + 1e-9]
     places = points[:, None, :] + offsets[None, :, :]
@@ -100,7 +102,7 @@ def in_brain(points: Points, labels: Any, brain_mask: Any) -> NDArray[np.bool_]:
     """Return which points lie in the brain mask, or near a label where there is no mask."""
     if brain_mask is not None:
         return sample_nearest(points, brain_mask) > 0.5
-    return (ball_values(points, labels, _BRAIN_MARGIN_MM) > 0).any(axis=1)
+    return (ball_values(points, labels, _BRAIN_MARGIN_MM, 2.0) > 0).any(axis=1)
 
 
 def near_centres(points: Points, regions: pd.DataFrame, radius_mm: float) -> NDArray[np.float64]:

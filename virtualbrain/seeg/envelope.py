@@ -29,7 +29,6 @@ class EnvelopeChoices:
     """What an envelope is made with (see `SeegSettings`)."""
 
     band_hz: tuple[float, float]
-    line_hz: float | None
     window_s: float
     smoothing_s: float
     baseline_s: tuple[float, float]
@@ -100,13 +99,13 @@ def log_power(
     Parameters
     ----------
     signal : numpy.ndarray, shape (n_channels, n_samples)
-        Any unit: the baseline is subtracted from the logarithm.
+        Without mains, in any unit: the baseline is subtracted from the logarithm.
     times_s : numpy.ndarray, shape (n_samples,)
         Same origin as `choices.baseline_s`.
     rate_hz : float
         Sampling rate.
     choices : EnvelopeChoices
-        Band, mains, window, smoothing, baseline.
+        Band, window, smoothing, baseline.
 
     Returns
     -------
@@ -120,7 +119,7 @@ def log_power(
     InputError
         Nothing was recorded in the baseline.
     """
-    clean = band_pass(remove_line(signal, rate_hz, choices.line_hz), rate_hz, choices.band_hz)
+    clean = band_pass(signal, rate_hz, choices.band_hz)
     power = mean_square(clean, rate_hz, choices.window_s)
     start, stop = choices.baseline_s
     quiet = (times_s >= start) & (times_s < stop)
