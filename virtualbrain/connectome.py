@@ -1,0 +1,83 @@
+"""The connectome of one patient: regions, connection weights, tract lengths."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from virtualbrain.errors import InputError
+from virtualbrain.network import Network
+
+Array = NDArray[np.float64]
+REGION_COLUMNS = ("index", "name", "hemisphere", "structure", "x", "y", "z", "area", "volume")
+_ASYMMETRY = 1e-6
+
+
+@dataclass(frozen=True)
+class Connectome:
+    """Regions and what connects them, in one order.
+
+    Parameters
+    ----------
+    regions : pandas.DataFrame
+        Region table; at least the columns of `REGION_COLUMNS`, one row per region.
+    weights : numpy.ndarray, shape (n_regions, n_regions)
+        Raw weights of any unit, symmetric, zero on the diagonal.
+    lengths_mm : numpy.ndarray, shape (n_regions, n_regions)
+        Mean tract lengths; zero where there is no tract.
+    source : str
+        Where the weights come from, in a few words.
+
+    Raises
+    ------
+    InputError
+        Shapes that differ, repeated names, negative, infinite or asymmetric entries.
+    """
+
+    regions: pd.DataFrame
+    weights: Array
+    lengths_mm: Array
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        names = self.names
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"the region {twice} stands twice", where="region table")
+        for what in ("weights", "lengths_mm"):
+            matrix = np.array(getattr(self, what), dtype=np.float64)
+            _check_matrix(matrix, names, what)
+            np.fill_diagonal(matrix, 0.0)
+            object.__setattr__(self, what, matrix)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the regions."""
+        return tuple(self.regions["name"].astype(str))
+
+    def network(self) -> Network:
+        """Return the network of raw weights."""
+        return Network(self.weights, self.lengths_mm, self.names)
+
+
+def _check_matrix(matrix: Array, names: tuple[str, ...], what: str) -> None:
+    n = len(names)
+    if matrix.shape != (n, n):
+        raise InputError(f"{what} of the shape {matrix.shape}", expected=f"{n} by {n} regions")
+    if not np.isfinite(matrix).all():
+        i, j = np.argwhere(~np.isfinite(matrix))[0]
+        raise InputError(
+            f"{what} of {names[i]} and {names[j]} is no number", cure="mend the matrix"
+        )
+    if (matrix < 0).any():
+        i, j = np.argwhere(matrix < 0)[0]
+        raise InputError(f"{what} of {names[i]} and {names[j]} is negative", expected="0 or more")
+    difference = np.abs(matrix - matrix.T)
+    if difference.max(initial=0.0) > _ASYMMETRY * max(1.0, matrix.max(initial=0.0)):
+        i, j = np.unravel_index(difference.argmax(), difference.shape)
+        raise InputError(
+            f"{what} from {names[i]} to {names[j]} differs from the way back",
+            expected="a symmetric matrix (diffusion MRI knows no direction)",
+            cure="average both triangles",
+        )
