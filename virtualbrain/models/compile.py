@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 
 
 def compiled(
-    *, cache: bool = True, **options: Any
+    *, allocates: bool = True, **options: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile a function to machine code by numba, without the interpreter's lock.
 
@@ -19,9 +19,9 @@ def compiled(
 
     Parameters
     ----------
-    cache : bool
-        Whether to keep the machine code on disk. Only for functions called from Python: what
-        they call is kept inside them.
+    allocates : bool
+        Whether the function makes or returns arrays. One that does not is spared the counting of
+        references, which costs more than the arithmetic of a short loop.
     **options
         Passed on to `numba.njit`.
 
@@ -30,11 +30,9 @@ def compiled(
     callable
         The decorator.
     """
-    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", **options}
+    settings = _settings(allocates, options)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        if not cache:
-            return numba.njit(**settings)(function)  # type: ignore[no-any-return]
         try:
             return numba.njit(cache=True, **settings)(function)  # type: ignore[no-any-return]
         except RuntimeError as error:
@@ -44,3 +42,26 @@ def compiled(
             return numba.njit(**settings)(function)  # type: ignore[no-any-return]
 
     return decorate
+
+
+def inner(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile a function that only compiled ones call and that makes no array.
+
+    Its code becomes part of its callers', so it needs no cache of its own.
+
+    Parameters
+    ----------
+    **options
+        Passed on to `numba.njit`; ``forceinline=True`` for what stands in an innermost loop.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+    return numba.njit(**_settings(False, options))  # type: ignore[no-any-return]
+
+
+def _settings(allocates: bool, options: dict[str, Any]) -> dict[str, Any]:
+    settings = {"nogil": True, "error_model": "numpy", **options}
+    return settings if allocates else {**settings, "_nrt": False}

@@ -15,10 +15,10 @@ Source: Jirsa et al. 2014 (Brain 137:2210), Proix et al. 2014 (J Neurosci 34:150
 
 import math
 
-from virtualbrain.models.compile import compiled
+from virtualbrain.models.compile import inner
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def population_1(x1, y1, z, x2, c1, current, a, b, c, d, Iext, slope, Kvf):
     """Return the rates of x1 and y1: fast discharges."""
     left = (b - a * x1) * x1
@@ -27,7 +27,7 @@ def population_1(x1, y1, z, x2, c1, current, a, b, c, d, Iext, slope, Kvf):
     return y1 - z + Iext + current + Kvf * c1 + gain * x1, c - d * x1 * x1 - y1
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def population_2(x1, z, x2, y2, g, c2, Iext2, aa, bb, tau, Kf):
     """Return the rates of x2, y2 and g: spike-and-wave events and their slow drive."""
     pull = aa * (x2 + 0.25)
@@ -36,7 +36,7 @@ def population_2(x1, z, x2, y2, g, c2, Iext2, aa, bb, tau, Kf):
     return dx2, (recovery - y2) / tau, -0.01 * (g - 0.1 * x1)
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def permittivity(x1, z, c1, x0, r, K):
     """Return the rate of z: it rises in seizure, falls at rest, and neighbours pull it down."""
     z2 = z * z
@@ -44,19 +44,19 @@ def permittivity(x1, z, c1, x0, r, K):
     return r * (4.0 * (x1 - x0) + (floor if z < 0.0 else 0.0) - z - K * c1)
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def permittivity_modified(x1, z, c1, x0, r, K):
     """Return the rate of z in the sigmoid form, where a LOW x0 is the excitable one."""
     return r * (x0 + 3.0 / (1.0 + math.exp(-(x1 + 0.5) / 0.1)) - z - K * c1)
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def reduced_cubic(x, z, c1, current, a, b, c, d, Iext, Kvf):
     """Return the rate of x with y1 eliminated and the cubic on both sides: the fitted form."""
     return c - z + Iext + current + Kvf * c1 - (a * x + d - b) * x * x
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def reduced_tvb(x, z, c1, current, a, b, c, d, Iext, slope, Kvf):
     """Return the rate of x with y1 eliminated and The Virtual Brain's right branch."""
     left = (a * x + d - b) * x
@@ -64,7 +64,7 @@ def reduced_tvb(x, z, c1, current, a, b, c, d, Iext, slope, Kvf):
     return c - z + Iext + current + Kvf * c1 - (left if x < 0.0 else right) * x
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def resting_oscillator(
     x, y, c3, tau_rs, I_rs, a_rs, b_rs, d_rs, e_rs, f_rs, alpha_rs, beta_rs, gamma_rs, K_rs
 ):
@@ -74,7 +74,7 @@ def resting_oscillator(
     return dx, d_rs * (a_rs + b_rs * x - beta_rs * y) / tau_rs
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def accumulator(m, current, r2, decay, filling):
     """Return the rate of m, which fills with the strength of the stimulus and leaks."""
     return r2 * (filling * abs(current) - decay * m)

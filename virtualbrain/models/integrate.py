@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.models.compile import compiled
+from virtualbrain.models.compile import compiled, inner
 from virtualbrain.models.lanes import LANES, TILE, at, multiply
 from virtualbrain.models.normals import normal_pairs
 from virtualbrain.models.rates import RESTING, block_rates
@@ -81,7 +81,7 @@ class Memory(NamedTuple):
     lowest: Array  # (n_members, n_padded) lowest x1 so far; NaN once there was one
 
 
-@compiled()
+@compiled(allocates=False)
 def advance(scheme, sizes, fixed, memory, first_step, n_steps, out):
     """Take `n_steps` steps from `first_step` and write kept samples to `out`.
 
@@ -111,7 +111,7 @@ def advance(scheme, sizes, fixed, memory, first_step, n_steps, out):
                     _finish(scheme, sizes, fixed, memory, m, b, step, out)
 
 
-@compiled(cache=False)
+@compiled(allocates=False)
 def start(sizes, fixed, memory):
     """Fill the memory of past states with the start."""
     for step in range(sizes.n_slots):
@@ -121,7 +121,7 @@ def start(sizes, fixed, memory):
                 _send(sizes, fixed, memory, memory.states, s, m, b, step)
 
 
-@compiled(cache=False)
+@inner()
 def _couple(scheme, sizes, fixed, memory, step):
     """Gather what every region receives at a step."""
     if sizes.n_coupled == 0:
@@ -131,10 +131,10 @@ def _couple(scheme, sizes, fixed, memory, step):
         _couple_delayed(sizes, fixed, memory, step)
     else:
         slot = step % sizes.n_slots * n_rows * n_padded
-        multiply(fixed.packed, memory.sent[slot:], memory.received, n_rows, n_padded)
+        multiply(fixed.packed, memory.sent, slot, memory.received, n_rows, n_padded)
 
 
-@compiled(cache=False, fastmath={"contract"})
+@inner(fastmath={"contract"})
 def _couple_delayed(sizes, fixed, memory, step):
     """Sum what arrives over each edge from the step at which it left."""
     n_rows, n_padded = sizes.n_coupled * sizes.n_members, sizes.n_blocks * LANES
@@ -149,7 +149,7 @@ def _couple_delayed(sizes, fixed, memory, step):
             memory.received[at((tile * n_rows + row) * TILE + i - tile * TILE)] = total
 
 
-@compiled(cache=False)
+@inner()
 def _stimulate(sizes, fixed, memory, step):
     """Add up the stimulus of a step."""
     if fixed.waves.shape[0] == 0:
@@ -162,13 +162,13 @@ def _stimulate(sizes, fixed, memory, step):
                 memory.stimulus[at(i)] += strength * fixed.sites[k, i]
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def _member_offset(array, m, length):
     """Return where member m starts in an array of one member or all."""
     return m * length if array.size > length else 0
 
 
-@compiled(cache=False, forceinline=True, fastmath={"contract"})
+@inner(forceinline=True, fastmath={"contract"})
 def _receive(sizes, fixed, memory, states, s, m, b):
     """Turn received sums into differences: what arrives less the region's own value."""
     inputs, received, left, strength = memory.inputs, memory.received, fixed.left, fixed.strength
@@ -185,7 +185,7 @@ def _receive(sizes, fixed, memory, states, s, m, b):
             inputs[at(c + i)] = left[at(w + i)] * (received[at(g + i)] - own)
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def _send(sizes, fixed, memory, states, s, m, b, step):
     """Store what a block's regions send at a step."""
     n_padded = sizes.n_blocks * LANES
@@ -199,7 +199,7 @@ def _send(sizes, fixed, memory, states, s, m, b, step):
             sent[at(t + i)] = left[at(w + i)] * states[at(x + i)]
 
 
-@compiled(cache=False, forceinline=True, fastmath={"contract"})
+@inner(forceinline=True, fastmath={"contract"})
 def _first_stage(scheme, sizes, fixed, memory, m, b, q):
     """Take one block's Euler step into `predicted`."""
     width = sizes.n_states * LANES
@@ -220,7 +220,7 @@ def _first_stage(scheme, sizes, fixed, memory, m, b, q):
             predicted[at(q + k)] = states[at(s + k)] + dt * rates[at(q + k)]
 
 
-@compiled(cache=False)
+@inner()
 def _draw(sizes, fixed, memory, m, b, q):
     """Draw one block's noise of this step."""
     n_noisy = fixed.noisy.size
@@ -235,7 +235,7 @@ def _draw(sizes, fixed, memory, m, b, q):
             noise[at(t + i)] = amplitudes[at(a + f + i)] * normals[at(f + i)]
 
 
-@compiled(cache=False, forceinline=True, fastmath={"contract"})
+@inner(forceinline=True, fastmath={"contract"})
 def _second_stage(scheme, sizes, fixed, memory, m, b, q):
     """Replace one block's Euler step in `predicted` by Heun's."""
     width = sizes.n_states * LANES
@@ -257,7 +257,7 @@ def _second_stage(scheme, sizes, fixed, memory, m, b, q):
             predicted[at(q + k)] = states[at(s + k)] + slope
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def _finish(scheme, sizes, fixed, memory, m, b, step, out):
     """Make the predicted block the state, send it, watch it and keep it."""
     width = sizes.n_states * LANES
@@ -277,7 +277,7 @@ def _finish(scheme, sizes, fixed, memory, m, b, step, out):
         _keep(scheme, sizes, fixed, memory, m, b, (step + 1) // scheme.every - 1, out)
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def _kept_value(scheme, sizes, fixed, memory, m, b, variable, lane):
     """Return one kept quantity of one region."""
     L = LANES
@@ -296,7 +296,7 @@ def _kept_value(scheme, sizes, fixed, memory, m, b, variable, lane):
     return lfp
 
 
-@compiled(cache=False)
+@inner()
 def _sum_up(scheme, sizes, fixed, memory, m, b):
     """Add one block's kept quantities to their sums."""
     n_kept = fixed.kept.size
@@ -307,7 +307,7 @@ def _sum_up(scheme, sizes, fixed, memory, m, b):
             memory.sums[at(a + i)] += _kept_value(scheme, sizes, fixed, memory, m, b, variable, i)
 
 
-@compiled(cache=False)
+@inner()
 def _keep(scheme, sizes, fixed, memory, m, b, sample, out):
     """Write one block's kept quantities, or their means, to the output."""
     n_kept = fixed.kept.size

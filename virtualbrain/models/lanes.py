@@ -9,7 +9,7 @@ Regions are padded to whole blocks of `LANES`. Inside a block every variable has
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.models.compile import compiled
+from virtualbrain.models.compile import inner
 
 LANES = 16
 TILE = 256
@@ -17,7 +17,7 @@ TILE = 256
 Array = NDArray[np.float64]
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def at(index):
     """Return an index without sign, which spares the test for counting from the end."""
     return np.uint64(index)
@@ -71,11 +71,11 @@ def pack_weights(weights: Array) -> Array:
     return np.ascontiguousarray(packed.reshape(n_tiles, TILE, n_padded).transpose(0, 2, 1))
 
 
-@compiled(cache=False, fastmath={"contract"})
-def multiply(packed, sent, received, n_rows, n_padded):
+@inner(fastmath={"contract"})
+def multiply(packed, sent, first, received, n_rows, n_padded):
     """Fill `received` with the matrix product of `sent` and the packed weights.
 
-    All arrays are flat. `sent` is (n_rows, n_padded); `received` (n_tiles, n_rows, TILE). Each sum
+    All arrays are flat. `sent`, from entry `first`, is (n_rows, n_padded); `received` (n_tiles, n_rows, TILE). Each sum
     runs over the senders in their order, whatever the number of rows: a member of an ensemble
     gets the same bits as its single run.
     """
@@ -85,30 +85,36 @@ def multiply(packed, sent, received, n_rows, n_padded):
         start = t * n_rows * TILE
         for k in range(start, start + n_rows * TILE):
             received[at(k)] = 0.0
+        together = n_rows - n_rows % 4
         for j in range(0, n_padded, 4):
             w = (t * n_padded + j) * TILE
-            for row in range(0, n_rows - 3, 4):
-                _four_rows(packed, w, sent, row * n_padded + j, n_padded, received,
-                           start + row * TILE, width)  # fmt: skip
-            for row in range(n_rows - n_rows % 4, n_rows):
-                _one_row(packed, w, sent, row * n_padded + j, received, start + row * TILE, width)
+            for row in range(0, together, 4):
+                sender = first + row * n_padded + j
+                _four_rows(packed, w, sent, sender, n_padded, received, start + row * TILE, width)
+        for row in range(together, n_rows):
+            for j in range(0, n_padded, 8):
+                w, sender = (t * n_padded + j) * TILE, first + row * n_padded + j
+                _one_row(packed, w, sent, sender, received, start + row * TILE, width)
 
 
-@compiled(cache=False, fastmath={"contract"}, forceinline=True)
+@inner(fastmath={"contract"}, forceinline=True)
 def _one_row(packed, w, sent, s, received, r, width):
-    """Add four senders' share to one row."""
+    """Add eight senders' share to one row."""
     a0, a1, a2, a3 = sent[at(s)], sent[at(s + 1)], sent[at(s + 2)], sent[at(s + 3)]
+    a4, a5, a6, a7 = sent[at(s + 4)], sent[at(s + 5)], sent[at(s + 6)], sent[at(s + 7)]
     for lane in range(width):
-        received[at(r + lane)] = (
-            received[at(r + lane)]
-            + a0 * packed[at(w + lane)]
-            + a1 * packed[at(w + TILE + lane)]
-            + a2 * packed[at(w + 2 * TILE + lane)]
-            + a3 * packed[at(w + 3 * TILE + lane)]
-        )
+        total = received[at(r + lane)]
+        total = total + a0 * packed[at(w + lane)]
+        total = total + a1 * packed[at(w + TILE + lane)]
+        total = total + a2 * packed[at(w + 2 * TILE + lane)]
+        total = total + a3 * packed[at(w + 3 * TILE + lane)]
+        total = total + a4 * packed[at(w + 4 * TILE + lane)]
+        total = total + a5 * packed[at(w + 5 * TILE + lane)]
+        total = total + a6 * packed[at(w + 6 * TILE + lane)]
+        received[at(r + lane)] = total + a7 * packed[at(w + 7 * TILE + lane)]
 
 
-@compiled(cache=False, fastmath={"contract"}, forceinline=True)
+@inner(fastmath={"contract"}, forceinline=True)
 def _four_rows(packed, w, sent, s, stride, received, r, width):
     """Add four senders' share to four rows: each weight is loaded once for the four."""
     a0, a1, a2, a3 = sent[at(s)], sent[at(s + 1)], sent[at(s + 2)], sent[at(s + 3)]

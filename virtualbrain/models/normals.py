@@ -11,7 +11,7 @@ the circle by polynomials whose error (below 1e-12) no test of distribution can 
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.models.compile import compiled
+from virtualbrain.models.compile import inner
 from virtualbrain.models.lanes import LANES, at
 
 _ONE_BITS = np.uint64(0x3FF0000000000000)
@@ -29,13 +29,13 @@ def seed_lanes(generator: np.random.Generator, blocks: int) -> NDArray[np.uint64
     return state
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def _as_float(bits):
     """Read 64 bits as a floating-point number."""
     return np.uint64(bits).view(np.float64)
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def _log_of_uniform(bits):
     """Return the logarithm of a uniform number in (0, 1] made of random bits."""
     u = 2.0 - _as_float((bits >> _12) | _ONE_BITS)
@@ -53,7 +53,7 @@ def _log_of_uniform(bits):
     return 0.6931471805599453 * exponent + 2.0 * s * series
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def _point_on_circle(bits):
     """Return cosine and sine of a uniform angle: a quadrant by two bits, the rest by series."""
     f = (_as_float(((bits << _2) >> _12) | _ONE_BITS) - 1.5) * _HALF_PI
@@ -72,7 +72,7 @@ def _point_on_circle(bits):
     return (-x if mirrored else x), (-y if mirrored else y)
 
 
-@compiled(cache=False, forceinline=True)
+@inner(forceinline=True)
 def normal_pairs(state, s, out, o):
     """Write two normal numbers per lane to out[o:o + 2 * LANES]; the flat state moves on."""
     for lane in range(LANES):

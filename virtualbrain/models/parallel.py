@@ -4,8 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from threadpoolctl import threadpool_limits
-
 from virtualbrain.errors import ModelError
 
 
@@ -41,18 +39,13 @@ def members_within(memory_limit_bytes: int, bytes_per_member: int, what: str) ->
 def run_chunks(
     work: Callable[[slice], None], n_members: int, chunk: int, n_threads: int | None = None
 ) -> None:
-    """Call `work` on every chunk of members, one thread per core.
-
-    Each thread does its own matrix products: a library's threads inside them would only wait
-    for one another.
-    """
+    """Call `work` on every chunk of members, one thread per core."""
     slices = list(chunk_slices(n_members, chunk))
     threads = min(n_threads or usable_cores(), len(slices))
-    with threadpool_limits(limits=1, user_api="blas"):
-        if threads <= 1:
-            for part in slices:
-                work(part)
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(work, slices):
-                pass
+    if threads <= 1:
+        for part in slices:
+            work(part)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, slices):
+            pass

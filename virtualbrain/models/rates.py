@@ -6,7 +6,7 @@ Arrays are flat; `s`, `p`, `d`, `u` are the offsets of the block's states, param
 stimulus. A block's states, and its rates, lie variable after variable, `LANES` apart.
 """
 
-from virtualbrain.models.compile import compiled
+from virtualbrain.models.compile import inner
 from virtualbrain.models.equations import (
     accumulator,
     permittivity,
@@ -35,7 +35,7 @@ STIMULATED_PARAMETERS = (*EPILEPTOR_PARAMETERS, "r2", "threshold", "gain", "deca
 REDUCED_PARAMETERS = ("x0", "K", "r", "tt", "a", "b", "c", "d", "Iext", "slope", "Kvf")
 
 
-@compiled(cache=False)
+@inner()
 def block_rates(model, S, s, C, U, u, P, p, D, d):
     """Write the rates of one block under the equations of `model`."""
     if model == SIX_D:
@@ -56,7 +56,7 @@ def block_rates(model, S, s, C, U, u, P, p, D, d):
         _modified_z_2d(S, s, C, P, p, D, d)
 
 
-@compiled(cache=False, forceinline=True, fastmath={"contract"})
+@inner(forceinline=True, fastmath={"contract"})
 def _six_d(S, s, C, U, u, P, p, D, d):
     L = LANES
     for i in range(L):
@@ -81,7 +81,7 @@ def _six_d(S, s, C, U, u, P, p, D, d):
         D[at(d + 5 * L + i)] = tt * dg
 
 
-@compiled(cache=False, forceinline=True, fastmath={"contract"})
+@inner(forceinline=True, fastmath={"contract"})
 def _modified_z(S, s, C, P, p, D, d):
     L = LANES
     for i in range(L):
@@ -92,7 +92,7 @@ def _modified_z(S, s, C, P, p, D, d):
         D[at(d + 2 * L + i)] = P[at(p + 3 * L + i)] * rate
 
 
-@compiled(cache=False, forceinline=True, fastmath={"contract"})
+@inner(forceinline=True, fastmath={"contract"})
 def _resting(S, s, C, P, p, D, d):
     L = LANES
     for i in range(L):
@@ -108,7 +108,7 @@ def _resting(S, s, C, P, p, D, d):
         D[at(d + 7 * L + i)] = dy
 
 
-@compiled(cache=False, forceinline=True, fastmath={"contract"})
+@inner(forceinline=True, fastmath={"contract"})
 def _stimulated(S, s, C, U, u, P, p, D, d):
     L = LANES
     for i in range(L):
@@ -140,7 +140,7 @@ def _stimulated(S, s, C, U, u, P, p, D, d):
         )
 
 
-@compiled(cache=False, forceinline=True, fastmath={"contract"})
+@inner(forceinline=True, fastmath={"contract"})
 def _cubic(S, s, C, U, u, P, p, D, d):
     L = LANES
     for i in range(L):
@@ -156,7 +156,7 @@ def _cubic(S, s, C, U, u, P, p, D, d):
         )
 
 
-@compiled(cache=False, forceinline=True, fastmath={"contract"})
+@inner(forceinline=True, fastmath={"contract"})
 def _tvb_2d(S, s, C, U, u, P, p, D, d):
     L = LANES
     for i in range(L):
@@ -172,7 +172,7 @@ def _tvb_2d(S, s, C, U, u, P, p, D, d):
         )
 
 
-@compiled(cache=False, forceinline=True, fastmath={"contract"})
+@inner(forceinline=True, fastmath={"contract"})
 def _modified_z_2d(S, s, C, P, p, D, d):
     L = LANES
     for i in range(L):

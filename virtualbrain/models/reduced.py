@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from virtualbrain.errors import ModelError
-from virtualbrain.models.compile import compiled
-from virtualbrain.models.lanes import LANES, TILE, at, multiply, n_blocks, pack_weights
+from virtualbrain.models.compile import compiled, inner
+from virtualbrain.models.lanes import TILE, at, multiply, pack_weights
 from virtualbrain.models.parallel import members_within, run_chunks, usable_cores
 from virtualbrain.models.stability import REST_CURRENT, critical_x0, equilibrium
 
@@ -132,12 +132,12 @@ def run_reduced(
     onset = np.empty((n_members, n_regions))
     traces = np.empty((n_members if keep_traces else 0, n_steps + 1, n_regions))
     finite = np.ones(n_members, dtype=np.bool_)
-    outward = np.ascontiguousarray(arrays.weights.T)
+    packed = pack_weights(arrays.weights).ravel()
 
     def work(part: slice) -> None:
         kept = traces[part] if keep_traces else traces
         _integrate(
-            outward, *arrays.of(part), n_steps, dt, I1, integrator == "heun", threshold,
+            packed, *arrays.of(part), n_steps, dt, I1, integrator == "heun", threshold,
             onset[part], kept, finite[part],
         )  # fmt: skip
 
@@ -226,26 +226,28 @@ def _broadcast(value: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
         raise ModelError(f"{name} of the shape {array.shape}", expected=f"{shape}") from None
 
 
-@compiled(cache=False, inline="always")
+@inner(inline="always")
 def reduced_rates(x, z, x0, tau0, drive, I1):
     """Return (x', z') of one region; `drive` is K times its coupling sum."""
     return 1.0 + I1 - x * x * (x + 2.0) - z, (4.0 * (x - x0) - z - drive) / tau0
 
 
-@compiled(cache=False)
-def _couple(outward, x, present, strength, sent, received):
-    """Fill `received` with the coupling sums of all members: one matrix product."""
+@inner(fastmath={"contract"})
+def _couple(packed, x, present, strength, sent, received, sums):
+    """Fill `sums` with the coupling of all members: one matrix product."""
     n_members, n_regions = x.shape
+    n_padded = sent.size // n_members
     for m in range(n_members):
         for i in range(n_regions):
-            sent[m, i] = present[m, i] * x[m, i]
-    np.dot(sent, outward, received)
+            sent[m * n_padded + i] = present[m, i] * x[m, i]
+    multiply(packed, sent, 0, received, n_members, n_padded)
     for m in range(n_members):
         for i in range(n_regions):
-            received[m, i] = present[m, i] * (received[m, i] - strength[m, i] * x[m, i])
+            k = (i // TILE * n_members + m) * TILE + i % TILE
+            sums[m, i] = present[m, i] * (received[at(k)] - strength[m, i] * x[m, i])
 
 
-@compiled(cache=False)
+@inner()
 def _note(x, step, threshold, onset, traces):
     """Record onsets, and the traces where they are kept."""
     n_members, n_regions = x.shape
@@ -254,36 +256,38 @@ def _note(x, step, threshold, onset, traces):
             if x[m, i] > threshold:
                 onset[m, i] = min(onset[m, i], step)
     if traces.shape[0] > 0:
-        traces[:, step, :] = x
+        for m in range(n_members):
+            for i in range(n_regions):
+                traces[m, step, i] = x[m, i]
 
 
 @compiled()
 def _integrate(
-    outward, x0, K, tau0, x_init, z_init, present, strength,
+    packed, x0, K, tau0, x_init, z_init, present, strength,
     n_steps, dt, I1, heun, threshold, onset, traces, finite,
 ):  # fmt: skip
     """Run one chunk of members."""
     n_members, n_regions = x0.shape
     x, z = x_init.copy(), z_init.copy()
     x_next, z_next = np.empty_like(x), np.empty_like(x)
-    sent, received = np.empty_like(x), np.empty_like(x)
+    sums = np.empty_like(x)
+    sent = np.zeros(n_members * (packed.size // (-(-n_regions // TILE) * TILE)))
+    received = np.zeros(-(-n_regions // TILE) * n_members * TILE)
     onset[:] = np.inf
     _note(x, 0, threshold, onset, traces)
     for step in range(1, n_steps + 1):
-        _couple(outward, x, present, strength, sent, received)
+        _couple(packed, x, present, strength, sent, received, sums)
         for m in range(n_members):
             for i in range(n_regions):
-                dx, dz = reduced_rates(
-                    x[m, i], z[m, i], x0[m, i], tau0[m], K[m] * received[m, i], I1
-                )
+                dx, dz = reduced_rates(x[m, i], z[m, i], x0[m, i], tau0[m], K[m] * sums[m, i], I1)
                 x_next[m, i] = x[m, i] + dt * dx
                 z_next[m, i] = z[m, i] + dt * dz
         if heun:
-            _couple(outward, x_next, present, strength, sent, received)
+            _couple(packed, x_next, present, strength, sent, received, sums)
             for m in range(n_members):
                 for i in range(n_regions):
                     dx, dz = reduced_rates(
-                        x_next[m, i], z_next[m, i], x0[m, i], tau0[m], K[m] * received[m, i], I1
+                        x_next[m, i], z_next[m, i], x0[m, i], tau0[m], K[m] * sums[m, i], I1
                     )
                     # Heun's mean of both slopes, written from the Euler point.
                     x_next[m, i] = 0.5 * (x[m, i] + x_next[m, i] + dt * dx)
