@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -111,6 +112,17 @@ def stage(log: Path | str, threads: int = 1) -> Iterator[logging.Logger]:
     finally:
         logger.removeHandler(handler)
         handler.close()
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that is gone afterwards; what a killed stage left in it goes first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def versions() -> dict[str, str]:

@@ -110,6 +110,16 @@ class PatientLayout:
         return self._name("dwi", "desc-preproc_qc.json")
 
     @property
+    def fod_quality(self) -> Path:
+        """Figures on the fibre orientations and the alignment of T1 and diffusion."""
+        return self._name("dwi", "desc-wm_qc.json")
+
+    @property
+    def tracks_quality(self) -> Path:
+        """Figures on the tractography."""
+        return self._name("dwi", "tracks_qc.json")
+
+    @property
     def fod(self) -> Path:
         """Fibre orientation distributions of white matter (MRtrix image)."""
         return self._name("dwi", "desc-wm_fod.mif")
@@ -136,7 +146,7 @@ class PatientLayout:
 
     # connectome --------------------------------------------------------------------
     def relmat(self, stat: str) -> Path:
-        """Named square matrix; `stat` is ``streamlines`` or ``length``."""
+        """Named square matrix; `stat` is streamlines, length, count, density or reliability."""
         return self._name("connectome", f"atlas-{self.atlas}_stat-{stat}_relmat.tsv")
 
     @property
@@ -216,6 +226,10 @@ class PatientLayout:
     def report(self) -> Path:
         """The report."""
         return Path(self.out) / f"sub-{self.label}.html"
+
+    def work(self, stage: str) -> Path:
+        """Folder for a stage's files that are not kept."""
+        return Path(self.out) / "work" / f"sub-{self.label}" / stage
 
     def log(self, stage: str) -> Path:
         """Log of one stage."""

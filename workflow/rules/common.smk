@@ -91,7 +91,15 @@ def connectome_sources(wildcards):
     files = PATIENTS[wildcards.label]
     if files.connectome:
         return files.connectome_files()
-    return [ANY.anatomy, ANY.tracks, ANY.track_weights, ANY.t1_to_dwi]
+    quality = [ANY.fod_quality, ANY.tracks_quality]
+    return [
+        ANY.anatomy,
+        ANY.fod,
+        ANY.tracks,
+        ANY.track_weights,
+        ANY.t1_to_dwi,
+        *quality,
+    ]
 
 
 def per_prior_set(name):

@@ -18,6 +18,7 @@ rule dwi_preprocess:
         runtime=120,
     params:
         bids=BIDS,
+        out=OUT,
         settings=config["diffusion"],
         seed=config["seed"],
     message:
@@ -35,6 +36,7 @@ rule dwi_fod:
         fod=ANY.fod,
         tissues=ANY.tissues_in_dwi,
         transform=ANY.t1_to_dwi,
+        quality=ANY.fod_quality,
     log:
         ANY.log("dwi_fod"),
     benchmark:
@@ -63,6 +65,7 @@ rule dwi_tracks:
     output:
         tracks=ANY.tracks if config["keep_streamlines"] else temp(ANY.tracks),
         weights=ANY.track_weights,
+        quality=ANY.tracks_quality,
     log:
         ANY.log("dwi_tracks"),
     benchmark:
@@ -74,6 +77,7 @@ rule dwi_tracks:
         mem_mb=8000,
         runtime=360,
     params:
+        out=OUT,
         settings=config["diffusion"],
         seed=config["seed"],
     message:

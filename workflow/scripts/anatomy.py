@@ -1,0 +1,27 @@
+"""Find a patient's regions, tissues and surfaces."""
+
+from virtualbrain.stage import stage
+
+with stage(snakemake.log[0], snakemake.threads):
+    from virtualbrain.anatomy.run import run_anatomy
+    from virtualbrain.anatomy.settings import AnatomySettings
+    from virtualbrain.config import settings_from
+    from virtualbrain.io.anatomy import write_anatomy
+    from virtualbrain.io.bids import find_patient
+    from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.stage import sidecar
+
+    label, params = snakemake.wildcards.label, snakemake.params
+    files = find_patient(params.bids, label)
+    settings = settings_from(params.settings, AnatomySettings, "anatomy")
+    anatomy = run_anatomy(
+        files.t1,
+        files.freesurfer,
+        files.lesion,
+        settings,
+        seed=params.seed,
+        threads=snakemake.threads,
+    )
+    sources = [path.name for path in files.anatomy_files()]
+    about = sidecar({"anatomy": params.settings}, ["anatomy"], sources)
+    write_anatomy(PatientLayout(params.out, label, settings.atlas), anatomy, about)
