@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal as dsp
 
+from virtualbrain.seeg.spectra import FRAME_RATE_HZ, frequencies, sliding_band_power
+
 Signal = NDArray[np.float64]
 
 SLOW_HZ = (3.4, 12.4)
@@ -38,17 +40,16 @@ def energy_ratio(signal: Signal, times_s: Signal, rate_hz: float) -> tuple[Signa
     frames_s : numpy.ndarray, shape (n_frames,)
         32 frames a second.
     """
-    width, hop = max(8, round(WINDOW_S * rate_hz)), max(1, round(rate_hz / 32))
-    transform = dsp.ShortTimeFFT(dsp.windows.hann(width), hop, rate_hz)
-    first, last = transform.lower_border_end[1], transform.upper_border_begin(signal.shape[1])[1]
-    power = np.abs(transform.stft(signal, p0=first, p1=max(last, first + 1), axis=-1)) ** 2
-    frequency = transform.f
-    slow = power[:, (frequency >= SLOW_HZ[0]) & (frequency < SLOW_HZ[1])].sum(axis=1)
-    fast = power[:, (frequency >= FAST_HZ[0]) & (frequency < FAST_HZ[1])].sum(axis=1)
-    frames = np.arange(first, first + power.shape[-1]) * hop
-    return fast / np.maximum(slow, np.finfo(float).tiny), np.interp(
-        frames, np.arange(len(times_s)), times_s
-    )
+    width = max(8, round(min(WINDOW_S, signal.shape[1] / rate_hz) * rate_hz))
+    f = frequencies(width, rate_hz)
+    bands = {
+        "slow": ((f >= SLOW_HZ[0]) & (f < SLOW_HZ[1])).astype(float),
+        "fast": ((f >= FAST_HZ[0]) & (f < FAST_HZ[1])).astype(float),
+    }
+    taper = dsp.windows.hann(width)[None]
+    powers, centres = sliding_band_power(signal, rate_hz, taper, bands)
+    ratio = powers["fast"] / np.maximum(powers["slow"], np.finfo(float).tiny)
+    return ratio, times_s[centres]
 
 
 def page_hinkley(ratio: Signal, quiet: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -62,7 +63,7 @@ def page_hinkley(ratio: Signal, quiet: NDArray[np.bool_]) -> NDArray[np.int64]:
     after = np.flatnonzero(~quiet & (np.arange(ratio.shape[1]) > np.flatnonzero(quiet)[-1]))
     found = np.full(len(ratio), -1, dtype=np.int64)
     for i, row in enumerate(ratio[:, after]):
-        walk = np.cumsum(row - mean[i] * (1 + BIAS_SHARE)) / 32
+        walk = np.cumsum(row - mean[i] * (1 + BIAS_SHARE)) / FRAME_RATE_HZ
         lowest = np.minimum.accumulate(walk)
         alarm = np.flatnonzero(walk - lowest > THRESHOLD_SHARE * mean[i])
         if len(alarm):
@@ -102,5 +103,5 @@ def epileptogenicity_index(
     for i in np.flatnonzero(detected):
         start = frames_s[change[i]]
         span = (frames_s >= start) & (frames_s < start + INTEGRAL_S)
-        index[i] = ratio[i, span].sum() / 32 / (start - earliest + TAU_S)
+        index[i] = ratio[i, span].sum() / FRAME_RATE_HZ / (start - earliest + TAU_S)
     return index / index.max()

@@ -8,10 +8,10 @@ from scipy import ndimage
 from scipy import signal as dsp
 
 from virtualbrain.seeg.envelope import band_pass, mean_square
+from virtualbrain.seeg.spectra import FRAME_RATE_HZ, frequencies, sliding_band_power
 
 Signal = NDArray[np.float64]
 
-FRAME_RATE_HZ = 32.0
 TOP_HZ = 100.0
 TIME_BANDWIDTH = 4.0
 _CLEAR_STEP = float(np.log(2))
@@ -98,26 +98,16 @@ def band_powers(
         32 frames a second, none of which reaches over the ends.
     """
     width = max(8, round(window_s * rate_hz))
-    hop = max(1, round(rate_hz / FRAME_RATE_HZ))
     tapers = dsp.windows.dpss(width, TIME_BANDWIDTH / 2, Kmax=3)
-    power: Signal | None = None
-    for taper in tapers:
-        transform = dsp.ShortTimeFFT(taper, hop, rate_hz, fft_mode="onesided")
-        first, last = (
-            transform.lower_border_end[1],
-            transform.upper_border_begin(signal.shape[1])[1],
-        )
-        part = np.abs(transform.stft(signal, p0=first, p1=max(last, first + 1), axis=-1)) ** 2
-        power = part if power is None else power + part
-        frames = np.arange(first, first + part.shape[-1]) * hop
-        frequency = transform.f
-    assert power is not None
-    weighted = power * frequency[None, :, None]
-    below = (frequency >= 1) & (frequency <= split_hz)
-    above = (frequency > split_hz) & (frequency <= TOP_HZ)
+    f = frequencies(width, rate_hz)
+    bands = {
+        "low": f * ((f >= 1) & (f <= split_hz)),
+        "high": f * ((f > split_hz) & (f <= TOP_HZ)),
+    }
+    powers, centres = sliding_band_power(signal, rate_hz, tapers, bands)
     tiny = np.finfo(float).tiny
-    low, high = (np.log10(np.maximum(weighted[:, b].sum(axis=1), tiny)) for b in (below, above))
-    return low, high, np.interp(frames, np.arange(len(times_s)), times_s)
+    low, high = (np.log10(np.maximum(powers[name], tiny)) for name in ("low", "high"))
+    return low, high, times_s[centres]
 
 
 def first_held(active: NDArray[np.bool_], n_hold: int) -> NDArray[np.int64]:

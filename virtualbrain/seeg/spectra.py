@@ -1,0 +1,54 @@
+"""Power over time and frequency, 32 frames a second, of tapered windows that fit the signal."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy import fft
+
+Signal = NDArray[np.float64]
+
+FRAME_RATE_HZ = 32.0
+
+
+def sliding_band_power(
+    signal: Signal,
+    rate_hz: float,
+    tapers: Signal,
+    bands: Mapping[str, NDArray[np.float64]],
+) -> tuple[dict[str, Signal], NDArray[np.int64]]:
+    """Return the weighted power in bands, in windows that slide over the signal.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray, shape (n_channels, n_samples)
+        At least as long as a window.
+    rate_hz : float
+        Sampling rate.
+    tapers : numpy.ndarray, shape (n_tapers, width)
+        Powers of the tapers are summed.
+    bands : mapping of numpy.ndarray, shape (width // 2 + 1,)
+        Weight of each frequency in each band.
+
+    Returns
+    -------
+    powers : dict of numpy.ndarray, shape (n_channels, n_frames)
+    centres : numpy.ndarray, shape (n_frames,)
+        Sample in the middle of each window.
+    """
+    width, hop = tapers.shape[1], max(1, round(rate_hz / FRAME_RATE_HZ))
+    starts = np.arange(0, signal.shape[1] - width + 1, hop)
+    weights = np.stack(list(bands.values()), axis=1)
+    powers = np.zeros((len(signal), len(starts), len(bands)))
+    for i, row in enumerate(signal):  # one channel at a time keeps the windows small
+        windows = sliding_window_view(row, width)[::hop]
+        for taper in tapers:
+            spectrum = fft.rfft(windows * taper, axis=1)
+            powers[i] += (spectrum.real**2 + spectrum.imag**2) @ weights
+    return {name: powers[:, :, j] for j, name in enumerate(bands)}, starts + width // 2
+
+
+def frequencies(width: int, rate_hz: float) -> Signal:
+    """Return the frequencies of a window's spectrum."""
+    return np.asarray(fft.rfftfreq(width, 1 / rate_hz))
