@@ -1,9 +1,9 @@
 """Check a patient's input; write the checksums of its files."""
 
 from virtualbrain.check import check_patient
+from virtualbrain.io.atomic import write_json
 from virtualbrain.io.bids import find_patient
 from virtualbrain.io.provenance import input_checksums
-from virtualbrain.io.atomic import write_json
 from virtualbrain.stage import stage
 
 with stage(snakemake.log[0]) as logger:

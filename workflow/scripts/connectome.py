@@ -12,8 +12,8 @@ with stage(snakemake.log[0], snakemake.threads):
     from virtualbrain.io.atomic import read_json, write_json
     from virtualbrain.io.bids import find_patient
     from virtualbrain.io.connectome import (
-        ready_atlas,
         read_ready_connectome,
+        ready_atlas,
         write_connectome,
         write_edge_matrices,
     )
