@@ -75,9 +75,9 @@ def pack_weights(weights: Array) -> Array:
 def multiply(packed, sent, first, received, n_rows, n_padded):
     """Fill `received` with the matrix product of `sent` and the packed weights.
 
-    All arrays are flat. `sent`, from entry `first`, is (n_rows, n_padded); `received` (n_tiles, n_rows, TILE). Each sum
-    runs over the senders in their order, whatever the number of rows: a member of an ensemble
-    gets the same bits as its single run.
+    All arrays are flat. `sent`, from entry `first`, is (n_rows, n_padded); `received` is
+    (n_tiles, n_rows, TILE). Each sum runs over the senders in their order, whatever the number of
+    rows: a member of an ensemble gets the same bits as its single run.
     """
     n_tiles = (n_padded + TILE - 1) // TILE
     for t in range(n_tiles):

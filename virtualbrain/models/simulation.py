@@ -27,8 +27,9 @@ Array = NDArray[np.float64]
 Progress = Callable[[float], None]
 
 DEFAULT_STEP = 0.05
-_SETTLING = 20.0
-_CACHE_BYTES = 768 * 1024
+_SETTLING = 20.0  # model time in which a start may swing through states it never sees again
+_STRETCH = 4_000_000  # steps of regions between two looks at how the run is doing
+_CACHE_BYTES = 768 * 1024  # share of a core's cache that a group of members may fill
 
 
 @dataclass(frozen=True)
@@ -523,7 +524,7 @@ class _Shared:
             coupled = []
         start = members.start(model, n)
         floor = model.lowest_stable_x1(run.dt, members.n, n)
-        _refuse_unstable(run, start[:, 0], floor)
+        _refuse_unstable(run, model.rest(members.n, n)[:, 0], floor)
         return cls(
             packed=pack_weights(run.network.weights).ravel(),
             left=_padded(left),
@@ -541,7 +542,7 @@ class _Shared:
 
 
 def _refuse_unstable(run: _Run, x1: Array, floor: Array) -> None:
-    """Refuse a step under which a start at rest would leave its branch."""
+    """Refuse a step under which a region at rest would leave its branch."""
     beyond = (x1 < floor).any(axis=0)
     if beyond.any():
         raise _unstable(run, beyond, float(x1.min()))
@@ -637,17 +638,15 @@ class _Worker:
     def run(self, out: Array, report: Progress) -> None:
         """Take all steps, looking after every stretch whether all is well."""
         integrate.start(self.sizes, self.fixed, self.memory)
-        n_steps, settled = self.planned.n_steps, self.planned.model.seconds_per_unit * _SETTLING
-        stretch = max(1, 4_000_000 // (self.sizes.n_members * self.sizes.n_regions))
-        first = 0
-        while first < n_steps:
-            count = min(stretch, n_steps - first)
+        n_steps = self.planned.n_steps
+        settling = min(n_steps, int(np.ceil(_SETTLING / self.planned.dt)))
+        stretch = max(1, _STRETCH // (self.sizes.n_members * self.sizes.n_regions))
+        for first, count in _stretches(n_steps, settling, stretch):
             integrate.advance(self.scheme, self.sizes, self.fixed, self.memory, first, count, out)
-            self._look(after_settling=first * self.planned.dt_s >= settled)
-            first += count
-            report(first / n_steps)
+            self._look(settled=first >= settling)
+            report((first + count) / n_steps)
 
-    def _look(self, after_settling: bool) -> None:
+    def _look(self, settled: bool) -> None:
         lowest = self.memory.lowest.reshape(self.sizes.n_members, -1)[:, : self.sizes.n_regions]
         broken = ~np.isfinite(lowest)
         if broken.any():
@@ -658,9 +657,16 @@ class _Worker:
                 cure="give a smaller dt, or less coupling or noise",
             )
         beyond = lowest < self.floor
-        if after_settling and beyond.any():
+        if settled and beyond.any():
             raise _unstable(self.planned, beyond.any(axis=0), float(lowest.min()))
         self.memory.lowest[:] = np.inf
+
+
+def _stretches(n_steps: int, settling: int, stretch: int) -> Iterator[tuple[int, int]]:
+    """Yield first step and number of steps: the settling by itself, then equal stretches."""
+    for begin, end in ((0, settling), (settling, n_steps)):
+        for first in range(begin, end, stretch):
+            yield first, min(stretch, end - first)
 
 
 def _of(values: Array, part: slice) -> Array:
