@@ -1,5 +1,6 @@
 """The connectome of one patient: regions, connection weights, tract lengths."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,34 @@ class Connectome:
         """Names of the regions."""
         return tuple(self.regions["name"].astype(str))
 
+    @property
+    def n_regions(self) -> int:
+        """Number of regions."""
+        return len(self.regions)
+
+    def isolated(self) -> tuple[str, ...]:
+        """Return the regions without any connection."""
+        return self.network().isolated()
+
+    def ordered(self, names: Sequence[str]) -> "Connectome":
+        """Return the connectome with its regions in another order, or fewer of them.
+
+        Raises
+        ------
+        InputError
+            A name is not among the regions.
+        """
+        places = {name: i for i, name in enumerate(self.names)}
+        unknown = [name for name in names if name not in places]
+        if unknown:
+            raise InputError(
+                f"no region {unknown[0]}", where=self.source, expected="names of the region table"
+            )
+        chosen = [places[name] for name in names]
+        square = np.ix_(chosen, chosen)
+        regions = self.regions.iloc[chosen].reset_index(drop=True)
+        return Connectome(regions, self.weights[square], self.lengths_mm[square], self.source)
+
     def network(self) -> Network:
         """Return the network of raw weights."""
         return Network(self.weights, self.lengths_mm, self.names)
@@ -74,7 +103,7 @@ def _check_matrix(matrix: Array, names: tuple[str, ...], what: str) -> None:
         i, j = np.argwhere(matrix < 0)[0]
         raise InputError(f"{what} of {names[i]} and {names[j]} is negative", expected="0 or more")
     difference = np.abs(matrix - matrix.T)
-    if difference.max(initial=0.0) > _ASYMMETRY * max(1.0, matrix.max(initial=0.0)):
+    if difference.max(initial=0.0) > _ASYMMETRY * matrix.max(initial=0.0):
         i, j = np.unravel_index(difference.argmax(), difference.shape)
         raise InputError(
             f"{what} from {names[i]} to {names[j]} differs from the way back",

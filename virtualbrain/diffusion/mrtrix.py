@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from virtualbrain.errors import ToolError
 
 logger = logging.getLogger(__name__)
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _INSTALL = "install MRtrix3 3.0 (apt-get install mrtrix3, or conda install -c mrtrix3 mrtrix3)"
 
 
@@ -81,7 +83,8 @@ def run(
 def _raise_failure(command: str, ended: "subprocess.CompletedProcess[str]") -> None:
     """Log all that a failed command said and raise its last line."""
     logger.error("%s\n%s", " ".join(ended.args), ended.stderr.strip())
-    said = [text.strip() for text in ended.stderr.splitlines() if text.strip()]
+    plain = _COLOUR.sub("", ended.stderr)
+    said = [text.strip() for text in plain.splitlines() if text.strip()]
     errors = [text for text in said if "[ERROR]" in text] or said
     reason = errors[-1] if errors else "without a word"
     if ended.returncode in (-9, 137):

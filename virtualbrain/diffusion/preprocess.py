@@ -112,16 +112,14 @@ def _cleaned(
     journal: _Journal,
 ) -> Series:
     """Remove thermal noise and ringing, before anything is interpolated."""
-    current, cleaned = workdir / f"series-{number}.mif", series
+    current = workdir / f"series-{number}.mif"
     write_mif(series, current, workdir)
     first = number == 0
     if settings.denoise and series.volumes.shape[3] >= _MIN_VOLUMES_TO_DENOISE:
         noise, target = workdir / f"noise-{number}.mif", workdir / f"denoised-{number}.mif"
         mrtrix.run("dwidenoise", current, target, "-noise", noise, "-force", threads=threads)
         current = target
-        sigma = _mean_inside(noise, series, workdir)
-        journal.figures.setdefault("noise_sd", sigma)
-        journal.figures.setdefault("snr_b0", _mean_b0_inside(series) / sigma)
+        _note_noise(noise, read_mif(target, workdir), workdir, journal)
         if first:
             journal.note("noise", True, "MP-PCA (dwidenoise)")
     elif first:
@@ -136,8 +134,7 @@ def _cleaned(
         how = "sub-voxel shifts (mrdegibbs)" if settings.unring else "switched off"
         journal.note("ringing", settings.unring, how)
     read = read_mif(current, workdir)
-    cleaned = replace(read, table=series.table, phase_encoding=series.phase_encoding)
-    return cleaned
+    return replace(read, table=series.table, phase_encoding=series.phase_encoding)
 
 
 _MIN_VOLUMES_TO_DENOISE = 10
@@ -149,19 +146,18 @@ def _in_plane_axes(series: Series) -> str:
     return ",".join(str(axis) for axis in sorted(reordered[:2]))
 
 
-def _mean_inside(image: Path, series: Series, workdir: Path) -> float:
-    """Mean of a noise map inside the head, zeros left out."""
+def _note_noise(image: Path, series: Series, workdir: Path, journal: _Journal) -> None:
+    """Note the noise level of the first series and its b0's signal over it, inside the head."""
     import nibabel as nib
 
+    if "noise_sd" in journal.figures:
+        return
     copy = workdir / f"{image.stem}.nii"
     mrtrix.convert(image, copy, "-strides", "1,2,3")
-    values = np.asarray(nib.load(copy).dataobj, dtype=float)
-    values = values[np.isfinite(values) & (values > 0)]
-    return float(np.median(values)) if len(values) else float("nan")
-
-
-def _mean_b0_inside(series: Series) -> float:
-    return float(series.mean_b0[brain_voxels(series.mean_b0)].mean())
+    inside = brain_voxels(series.mean_b0)
+    sigma = float(np.median(np.asarray(nib.load(copy).dataobj, dtype=float)[inside]))
+    journal.figures["noise_sd"] = sigma
+    journal.figures["snr_b0"] = float(series.mean_b0[inside].mean()) / max(sigma, 1e-12)
 
 
 def _moved_together(
