@@ -4,7 +4,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import atomic_path
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_matrix, read_table, write_matrix, write_table
+
+if TYPE_CHECKING:
+    from virtualbrain.diffusion.connectome import BuiltConnectome
 
 ZIP_NAME = "connectivity.zip"
 _ZIP_LIMIT_BYTES = 64 * 2**20
@@ -37,6 +40,19 @@ def write_connectome(
         names = connectome.names
         write_matrix(layout.relmat(stat), matrix, names, names, {**about, "Units": unit})
     write_tvb_zip(layout.tvb_zip, connectome)
+
+
+def write_edge_matrices(
+    layout: PatientLayout, built: "BuiltConnectome", sidecar: Mapping[str, Any]
+) -> None:
+    """Write what is known about each connection beside its weight."""
+    names = built.connectome.names
+    for stat, matrix, unit in (
+        ("count", built.counts, "streamlines"),
+        ("density", built.density, "weight per mm3 of the two regions' mean volume"),
+        ("reliability", built.reliability, "one minus the coefficient of variation"),
+    ):
+        write_matrix(layout.relmat(stat), matrix, names, names, {**sidecar, "Units": unit})
 
 
 def read_connectome(layout: PatientLayout) -> Connectome:
