@@ -73,6 +73,7 @@ def write_recording(path: Path, signal: np.ndarray, names: list[str], rate_hz: f
             folder_out=path.parent,
             resolution=0.01,
             fmt="binary_float32",
+            overwrite=True,
         )
     else:
         import edfio

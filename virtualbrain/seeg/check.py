@@ -18,7 +18,7 @@ from virtualbrain.seeg.contacts import (
     stated_coordinates,
 )
 from virtualbrain.seeg.coordinates import coordinate_system_problems, tkras_to_scanner
-from virtualbrain.seeg.seizures import Seizure, find_seizures, require_seizures
+from virtualbrain.seeg.seizures import Seizure, require_seizures
 from virtualbrain.seeg.selection import select_channels
 from virtualbrain.seeg.settings import SeegSettings
 
@@ -62,7 +62,9 @@ def check_seeg(files: PatientFiles, settings: SeegSettings) -> list[VirtualBrain
     contacts = _contacts_or_names(files)
     for recording in files.recordings:
         own = tuple(s for s in seizures if s.recording == recording)
-        problems += recording_problems(recording, own, contacts, settings)
+        # A recording without a seizure is not used beside one that has one.
+        if own or not seizures:
+            problems += recording_problems(recording, own, contacts, settings)
     return problems
 
 
@@ -206,8 +208,3 @@ def amplitude_problems(
             cure="the unit in the file's header is wrong (volts called microvolts?): export again",
         )
     ]
-
-
-def count_seizures(files: PatientFiles, settings: SeegSettings) -> int:
-    """Return the number of marked seizures."""
-    return len(find_seizures(files, settings))

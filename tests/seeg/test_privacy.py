@@ -1,0 +1,47 @@
+import json
+
+import edfio
+import nibabel as nib
+import numpy as np
+import pytest
+
+from virtualbrain.io.bids import find_patient
+from virtualbrain.seeg.privacy import find_personal_data
+
+
+@pytest.fixture
+def folder(patient, tmp_path):
+    patient.kind = "edf"
+    patient.write(tmp_path)
+    return tmp_path
+
+
+def test_a_pseudonym_says_nothing(folder):
+    assert find_personal_data(find_patient(folder, "01")) == []
+
+
+def test_a_name_and_a_birth_date_in_a_recording_are_found(folder):
+    import datetime
+
+    path = folder / "sub-01" / "ieeg" / "sub-01_task-seizure_ieeg.edf"
+    edf = edfio.read_edf(path)
+    edf.patient = edfio.Patient(name="Doe_Jane", birthdate=datetime.date(1980, 5, 17), sex="F")
+    edf.write(path)
+    lines = "\n".join(find_personal_data(find_patient(folder, "01")))
+    assert "last name" in lines or "first name" in lines
+    assert "birthday" in lines
+    assert "Doe" not in lines
+
+
+def test_images_and_sidecars_are_looked_at(folder):
+    anat = folder / "sub-01" / "anat"
+    anat.mkdir()
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+    image.header["descrip"] = b"DOE^JANE 1980-05-17"
+    nib.save(image, anat / "sub-01_T1w.nii.gz")
+    content = {"PatientName": "Doe", "InstitutionName": "n/a", "RepetitionTime": 2.3}
+    (anat / "sub-01_T1w.json").write_text(json.dumps(content))
+    assert find_personal_data(find_patient(folder, "01")) == [
+        "sub-01_T1w.nii.gz: the header's descrip holds a name or a date",
+        "sub-01_T1w.json: PatientName is filled in",
+    ]
