@@ -32,7 +32,7 @@ class Scale:
         step = _round_step((self.high - self.low) / 5)
         first = np.ceil(self.low / step - 1e-9) * step
         values = np.arange(first, self.high + step * 1e-6, step)
-        return [(float(v), f"{v:.10g}".replace("-", "−")) for v in np.round(values, 10)]
+        return [(float(v), f"{v:.10g}".replace("-", "−")) for v in np.round(values, 10) + 0.0]
 
 
 def _round_step(rough: float) -> float:
@@ -116,6 +116,7 @@ class Pareto:
     y: Scale
     points: tuple[ParetoPoint, ...]
     front: str
+    sham: tuple[float, float] | None
 
 
 def pareto(plans: Sequence[Plan]) -> Pareto | None:
@@ -126,7 +127,10 @@ def pareto(plans: Sequence[Plan]) -> Pareto | None:
     top = max(max(p.before, *(v for v in p.after if is_number(v))) for p in usable)
     x = Scale(0, max(1.0, *(p.volume_cm3 for p in usable)) * 1.05, 60, 700)
     y = Scale(0, top * 1.05 or 1.0, 330, 16)
-    front = front_of([(p.volume_cm3, p.after[0]) for p in usable])
+    real = [p for p in usable if p.kind not in ("none", "sham")]
+    best = front_of([(p.volume_cm3, p.after[0]) for p in real])
+    front = {real[i].index for i in best}
+    sham = [p.after[0] for p in usable if p.kind == "sham"]
     points = tuple(
         ParetoPoint(
             p,
@@ -134,11 +138,13 @@ def pareto(plans: Sequence[Plan]) -> Pareto | None:
             y(p.after[0]),
             y(p.after[1] if is_number(p.after[1]) else p.after[0]),
             y(p.after[2] if is_number(p.after[2]) else p.after[0]),
-            i in front,
+            p.index in front,
         )
-        for i, p in enumerate(usable)
+        for p in usable
     )
-    return Pareto(720, 380, x, y, points, _staircase([point for point in points if point.on_front]))
+    stairs = _staircase([point for point in points if point.on_front])
+    between = (y(max(sham)), y(min(sham))) if sham else None
+    return Pareto(720, 380, x, y, points, stairs, between)
 
 
 def front_of(points: Sequence[tuple[float, float]]) -> set[int]:

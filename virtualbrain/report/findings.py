@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import arviz as az
 import numpy as np
 import pandas as pd
-import xarray as xr
+from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 
 from virtualbrain.io.results import Posterior, PriorResults
@@ -187,9 +186,10 @@ def _draws_behind(priors: PriorResults) -> tuple[pd.Series, pd.Series]:
 
 def _effective(draws: Array) -> Array:
     """Effective number of draws of every column, between one and their number."""
-    array = xr.DataArray(draws, dims=("chain", "draw", "column"), name="value")
     with np.errstate(all="ignore"):
-        effective = az.ess(array.to_dataset(), method="mean")["value"].to_numpy()
+        effective = array_stats.ess(  # type: ignore[no-untyped-call]
+            draws, chain_axis=0, draw_axis=1, method="mean"
+        )
     total = float(draws.shape[0] * draws.shape[1])
     return np.asarray(np.clip(np.nan_to_num(effective, nan=1.0), 1.0, total))
 

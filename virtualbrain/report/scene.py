@@ -3,6 +3,7 @@
 import base64
 import gzip
 import struct
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,15 @@ from nibabel.affines import apply_affine
 from nibabel.processing import resample_from_to
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from skimage.measure import marching_cubes
 
 from virtualbrain.io.results import PatientResults, Surface
 
 MZ3_MAGIC = 23117
 MZ3_FACES, MZ3_VERTICES = 1, 2
 MAX_VERTICES = 14000
+MAX_DEEP_VERTICES = 500
 MARGIN_MM = 12.0
 GZIP_LEVEL = 9
 
@@ -91,6 +95,49 @@ def mz3(surface: Surface) -> bytes:
     )
 
 
+def deep_surface(results: PatientResults) -> Surface | None:
+    """Return the outlines of all regions below the cortex, from the label image."""
+    if results.labels is None or results.regions is None:
+        return None
+    frame = results.regions.frame
+    if not {"structure", "index"} <= set(frame):
+        return None
+    deep = frame.loc[frame["structure"] == "subcortex", "index"].astype(int)
+    labels = np.asarray(results.labels.dataobj).astype(np.int64)
+    parts = [_outline(labels, results.labels.affine, label) for label in deep]
+    found = [part for part in parts if part is not None]
+    if not found:
+        return None
+    starts = np.cumsum([0, *(len(part.vertices) for part in found[:-1])])
+    return Surface(
+        np.concatenate([part.vertices for part in found]),
+        np.concatenate([part.triangles + n for part, n in zip(found, starts, strict=True)]),
+        np.concatenate([part.regions for part in found]),
+    )
+
+
+def _outline(labels: NDArray[np.int64], affine: NDArray[np.float64], label: int) -> Surface | None:
+    """Return one region's smoothed outline."""
+    voxels = np.argwhere(labels == label)
+    if len(voxels) < 8:
+        return None
+    low = voxels.min(axis=0) - 3
+    shape = voxels.max(axis=0) + 4 - low
+    box = np.zeros(shape, dtype=np.float32)
+    box[tuple((voxels - low).T)] = 1.0
+    soft = gaussian_filter(box, 0.8)
+    with warnings.catch_warnings():
+        # scikit-image sets an array's shape in place, which NumPy 2.5 deprecates
+        warnings.filterwarnings("ignore", "Setting the shape", DeprecationWarning)
+        vertices, triangles, _, _ = marching_cubes(soft, min(0.4, float(soft.max()) / 2))
+    surface = Surface(
+        apply_affine(affine, vertices + low),
+        triangles.astype(np.int64),
+        np.full(len(vertices), label, dtype=np.int64),
+    )
+    return simplify(surface, MAX_DEEP_VERTICES)
+
+
 def display_grid(labels: SpatialImage, contacts: pd.DataFrame | None, voxel_mm: float) -> Grid:
     """Return a box around all regions and contacts."""
     occupied = np.argwhere(np.asarray(labels.dataobj) > 0)
@@ -117,15 +164,23 @@ def t1_on(grid: Grid, t1: SpatialImage) -> nib.Nifti1Image:
     return nib.Nifti1Image(scaled.round().astype(np.uint8), grid.affine)
 
 
+def first_label(n_regions: int) -> int:
+    """Return the label value of the page's first region.
+
+    niivue rounds the lowest 2/256 of a colour table up, so background needs that much room.
+    """
+    return 4 + n_regions // 64
+
+
 def labels_on(grid: Grid, labels: SpatialImage, place: Mapping[int, int]) -> nib.Nifti1Image:
-    """Return regions on the display's grid; value k + 1 is the k-th region of the page."""
+    """Return regions on the display's grid; the k-th region of the page is `first_label` + k."""
     values = np.asarray(labels.dataobj).astype(np.int32)
     image = nib.Nifti1Image(values, labels.affine)
     moved = resample_from_to(image, (grid.shape, grid.affine), order=0).get_fdata().astype(int)
     table = np.zeros(max(int(moved.max()), max(place, default=0)) + 1, dtype=np.int32)
     for label, position in place.items():
-        table[label] = position + 1
-    kind = np.uint8 if len(place) < 255 else np.int16
+        table[label] = position + first_label(len(place))
+    kind = np.uint8 if table.max() < 256 else np.int16
     return nib.Nifti1Image(table[np.clip(moved, 0, None)].astype(kind), grid.affine)
 
 
@@ -134,8 +189,11 @@ def build_scene(results: PatientResults, names: Sequence[str], voxel_mm: float) 
     place = _place_of_labels(results, names)
     contacts = None if results.contacts is None else results.contacts.frame
     scene: dict[str, Any] = {"meshes": {}, "contacts": _contacts(results, names)}
-    for side, surface in sorted(results.surfaces.items()):
-        small = simplify(surface)
+    surfaces = {side: simplify(surface) for side, surface in sorted(results.surfaces.items())}
+    deep = deep_surface(results)
+    if deep is not None:
+        surfaces["deep"] = deep
+    for side, small in surfaces.items():
         table = np.zeros(max(int(small.regions.max()), max(place, default=0)) + 1, dtype="<u2")
         for label, position in place.items():
             table[label] = position + 1
@@ -146,6 +204,7 @@ def build_scene(results: PatientResults, names: Sequence[str], voxel_mm: float) 
     if results.t1 is not None and results.labels is not None:
         grid = display_grid(results.labels, contacts, voxel_mm)
         scene["t1"] = pack(t1_on(grid, results.t1).to_bytes())
+        scene["first_label"] = first_label(len(place))
         scene["labels"] = pack(labels_on(grid, results.labels, place).to_bytes())
     return scene
 

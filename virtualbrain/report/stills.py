@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from virtualbrain.io.results import Surface
+from virtualbrain.report.colours import GREY, ColourScale
 
 Array = NDArray[np.float64]
 INK = "#1c2733"
-GREY = (0.80, 0.80, 0.78)
 COLOURS = 96
 VIEWS = {
     "left": ((0, -1, 0), (0, 0, 1), (-1, 0, 0)),
@@ -65,7 +65,7 @@ def _png(picture: Image.Image, alt: str, colours: int = COLOURS) -> Still:
 def brain(
     surfaces: Mapping[str, Surface],
     values: Mapping[int, float],
-    limits: tuple[float, float],
+    scale: ColourScale,
     contacts: pd.DataFrame | None,
     alt: str,
     views: Sequence[str] = ("left", "right", "top", "front"),
@@ -79,8 +79,8 @@ def brain(
         Hemisphere to surface.
     values : mapping
         Label of a region to its value; regions without one stay grey.
-    limits : tuple of float
-        The values at the two ends of the colours (viridis).
+    scale : ColourScale
+        From value to colour.
     contacts : DataFrame or None
         Columns x, y, z, in mm.
     alt : str
@@ -96,7 +96,7 @@ def brain(
             for h, s in surfaces.items()
             if view not in ("left", "right") or h == view[0].upper()
         }
-        _draw_cortex(axes, shown or surfaces, view, values, limits)
+        _draw_cortex(axes, shown or surfaces, view, values, scale)
         _draw_contacts(axes, contacts, view)
         axes.set_title(view, fontsize=9, color=INK, y=0.97)
     return _still(figure, alt)
@@ -107,7 +107,7 @@ def _draw_cortex(
     surfaces: Mapping[str, Surface],
     view: str,
     values: Mapping[int, float],
-    limits: tuple[float, float],
+    scale: ColourScale,
 ) -> None:
     """Draw triangles from back to front, shaded by their slope."""
     right, up, towards = (np.array(axis, dtype=float) for axis in VIEWS[view])
@@ -117,7 +117,7 @@ def _draw_cortex(
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
     shade = 0.45 + 0.55 * np.abs(normals @ towards)
     order = np.argsort(corners.mean(axis=1) @ towards)
-    colours = np.clip(_colours(labels, values, limits) * shade[:, None], 0, 1)[order]
+    colours = np.clip(_colours(labels, values, scale) * shade[:, None], 0, 1)[order]
     flat = np.stack([corners @ right, corners @ up], axis=-1)[order]
     axes.add_collection(
         PolyCollection(list(flat), facecolors=colours, edgecolors=colours, linewidths=0.25)
@@ -129,15 +129,11 @@ def _draw_cortex(
     axes.set_axis_off()
 
 
-def _colours(
-    labels: NDArray[np.int64], values: Mapping[int, float], limits: tuple[float, float]
-) -> Array:
-    low, high = limits
+def _colours(labels: NDArray[np.int64], values: Mapping[int, float], scale: ColourScale) -> Array:
     table = np.tile(np.array(GREY), (int(labels.max(initial=0)) + 1, 1))
     for label, value in values.items():
-        if 0 < label < len(table) and np.isfinite(value):
-            share = (value - low) / ((high - low) or 1.0)
-            table[label] = mpl.colormaps["viridis"](min(max(share, 0.0), 1.0))[:3]
+        if 0 < label < len(table):
+            table[label] = scale(value)
     colours: Array = table[labels]
     return colours
 
@@ -157,7 +153,7 @@ def slices(
     t1: SpatialImage,
     labels: SpatialImage | None,
     values: Mapping[int, float],
-    limits: tuple[float, float],
+    scale: ColourScale,
     contacts: pd.DataFrame | None,
     alt: str,
     n_slices: int = 6,
@@ -177,7 +173,7 @@ def slices(
         axes = figure.add_axes((number / n_slices, 0, 1 / n_slices, 1))
         axes.imshow(head[:, :, k].T, cmap="gray", origin="lower", interpolation="bilinear")
         if overlay is not None:
-            axes.imshow(_tint(overlay[:, :, k], values, limits), origin="lower")
+            axes.imshow(_tint(overlay[:, :, k], values, scale), origin="lower")
         _contacts_on_slice(axes, contacts, t1.affine, k)
         axes.set_axis_off()
         axes.set_xlim(-0.5, head.shape[0] - 0.5)
@@ -185,17 +181,14 @@ def slices(
     return _still(figure, alt, 128)
 
 
-def _tint(
-    labels: NDArray[np.int64], values: Mapping[int, float], limits: tuple[float, float]
-) -> Array:
+def _tint(labels: NDArray[np.int64], values: Mapping[int, float], scale: ColourScale) -> Array:
     """Colours of one slice; the higher the value the less of the T1 shows through."""
-    strength = np.zeros(int(labels.max(initial=0)) + 1)
+    cover = np.zeros(int(labels.max(initial=0)) + 1)
     for label, value in values.items():
-        if 0 < label < len(strength) and np.isfinite(value):
-            strength[label] = (value - limits[0]) / ((limits[1] - limits[0]) or 1.0)
-    alpha = np.where(labels > 0, 0.12 + 0.6 * np.clip(strength[labels], 0, 1), 0)
-    rgb = _colours(labels, values, limits)
-    tinted: Array = np.concatenate([rgb, alpha[..., None]], axis=-1).transpose(1, 0, 2)
+        if 0 < label < len(cover) and np.isfinite(value):
+            cover[label] = (0.3 + 0.4 * scale.share(value)) * scale.strength(value)
+    rgb = _colours(labels, values, scale)
+    tinted: Array = np.concatenate([rgb, cover[labels][..., None]], axis=-1).transpose(1, 0, 2)
     return tinted
 
 
@@ -260,13 +253,12 @@ def traces(
     lines = [np.column_stack([times[::step], heights[:, i]]) for i in range(n_channels)]
     faint = list(bad) or [False] * n_channels
     axes.add_collection(
-        LineCollection(lines, linewidths=0.45, colors=["#c2c7cc" if f else INK for f in faint])
+        LineCollection(lines, linewidths=0.6, colors=["#b4b9be" if f else INK for f in faint])
     )
-    axes.axvline(0, color="#b3450f", lw=1.2)
     axes.set_xlim(times[0], times[-1])
     axes.set_ylim(0, n_channels)
     axes.set_axis_off()
-    return _still(figure, alt, 24)
+    return _still(figure, alt, 20)
 
 
 def chains(draws: Mapping[str, Array], alt: str) -> Still:

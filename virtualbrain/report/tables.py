@@ -20,6 +20,7 @@ class Cell:
     region: int | None = None
     plan: int | None = None
     bar: float | None = None
+    link: str | None = None
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def _judge_one(threshold: Threshold, figures: Mapping[str, Any]) -> Finding | No
     else:
         state, words = "poor", "not good enough"
     relation = "at most" if threshold.sense == "below" else "at least"
-    limit = f"good: {relation} {show(threshold.good)}; poor beyond {show(threshold.bad)}"
+    limit = f"good: {relation} {threshold.good:g}; poor beyond {threshold.bad:g}"
     return Finding(threshold.title, show(value, 4), limit, state, words, threshold.meaning)
 
 

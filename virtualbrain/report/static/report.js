@@ -180,7 +180,15 @@
     const metric = data.metrics[state.metric], value = metric ? metric.values[index] : null;
     const seizing = seizingAt(index);
     if (seizing === false || value === null || value === undefined) return GREY;
-    return viridis((value - metric.low) / (metric.high - metric.low || 1));
+    const colour = viridis(shareOf(metric, value)), strength = strengthOf(metric, value);
+    return colour.map((c, i) => Math.round(GREY[i] + strength * (c - GREY[i])));
+  }
+  function shareOf(metric, value) {
+    return Math.min(1, Math.max(0, (value - metric.low) / (metric.high - metric.low || 1)));
+  }
+  function strengthOf(metric, value) {
+    // little probability fades into grey, as in the still pictures
+    return metric.floor === null ? 1 : Math.min(1, Math.max(0, (shareOf(metric, value) - metric.floor) / 0.25));
   }
 
   async function inflate(text) {
@@ -196,13 +204,15 @@
     const nv = new niivue.Niivue({ backColor: [0.945, 0.953, 0.957, 1], show3Dcrosshair: false, isColorbar: false, isOrientCube: false, loadingText: "", dragAndDropEnabled: false, logLevel: "error" });
     await nv.attachToCanvas(one("#gl-mesh"));
     const cortex = [];
+    let turned = -1;
     for (const [side, packed] of Object.entries(data.scene.meshes)) {
       const mesh = await niivue.NVMesh.readMesh(await inflate(packed.mz3), `${side}.mz3`, nv.gl, 1, new Uint8Array([205, 205, 200, 255]), true);
       const regions = new Uint16Array(await inflate(packed.regions));
       nv.addMesh(mesh);
+      nv.setMeshShader(mesh.id, "Hemispheric");
       cortex.push([mesh, regions]);
     }
-    addContacts(nv);
+    addContacts(nv, 1.4);
     const paint = () => {
       cortex.forEach(([mesh, regions]) => {
         const colours = new Uint8Array(regions.length * 4);
@@ -218,7 +228,7 @@
       nv.setRenderAzimuthElevation(...look[button.dataset.view]);
     }));
     const xray = one("#xray");
-    const setXray = () => { nv.opts.meshXRay = Number(xray.value) / 100; nv.drawScene(); };
+    const setXray = () => { nv.opts.meshXRay = Number(xray.value) / 150; nv.drawScene(); };
     xray.addEventListener("input", setXray);
     one("#gl-mesh").addEventListener("keydown", (event) => {
       const turn = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, 10], ArrowDown: [0, -10] }[event.key];
@@ -226,8 +236,9 @@
       event.preventDefault();
       nv.setRenderAzimuthElevation(nv.scene.renderAzimuth + turn[0], nv.scene.renderElevation + turn[1]);
     });
-    listeners.push(paint, () => turnTo(nv));
+    listeners.push(paint, () => { if (state.region !== turned) { turned = state.region; turnTo(nv); } });
     nv.setRenderAzimuthElevation(120, 15);
+    turnTo(nv);
     setXray();
     paint();
     return nv;
@@ -235,16 +246,16 @@
 
   function turnTo(nv) {
     // turn so that the chosen region faces the reader
-    const region = data.regions[state.region];
+    const region = data.regions[state.region >= 0 ? state.region : data.first];
     if (!region || !region.xyz) return;
     const [x, y, z] = region.xyz, flat = Math.hypot(x, y + 20);
     const azimuth = (Math.atan2(-x, -(y + 20)) * 180) / Math.PI, elevation = (Math.atan2(z - 10, flat) * 180) / Math.PI;
     nv.setRenderAzimuthElevation((azimuth + 360) % 360, Math.max(-60, Math.min(60, elevation)));
   }
 
-  function addContacts(nv) {
+  function addContacts(nv, size) {
     const value = { bad: 1, good: 2, seizing: 3 };
-    const nodes = data.scene.contacts.map((c) => ({ name: "", x: c.xyz[0], y: c.xyz[1], z: c.xyz[2], colorValue: value[c.state], sizeValue: 1.3 }));
+    const nodes = data.scene.contacts.map((c) => ({ name: "", x: c.xyz[0], y: c.xyz[1], z: c.xyz[2], colorValue: value[c.state], sizeValue: size }));
     if (!nodes.length) return;
     nv.addColormap("contacts", { R: [110, 139, 255, 232], G: [110, 148, 255, 133], B: [110, 156, 255, 58], A: [255, 255, 255, 255], I: [0, 85, 170, 255] });
     const connectome = nv.loadConnectomeAsMesh({ name: "contacts", nodeColormap: "contacts", nodeColormapNegative: "contacts", nodeMinColor: 0, nodeMaxColor: 3, nodeScale: 1, edgeColormap: "gray", edgeColormapNegative: "gray", edgeMin: 1, edgeMax: 2, edgeScale: 1, nodes, edges: [] });
@@ -257,37 +268,40 @@
     await nv.attachToCanvas(one("#gl-slices"));
     const load = async (text, name, options) => nv.addVolume(await niivue.NVImage.loadFromBase64({ base64: text, name, ...options }));
     await load(data.scene.t1, "t1.nii.gz", { colormap: "gray", cal_min: 0, cal_max: 255 });
-    await load(data.scene.labels, "labels.nii.gz", { opacity: 0.5 });
+    await load(data.scene.labels, "labels.nii.gz", { opacity: 1 });
     nv.setSliceType(nv.sliceTypeMultiplanar);
     nv.opts.multiplanarShowRender = niivue.SHOW_RENDER.NEVER;
-    addContacts(nv);
+    addContacts(nv, 2);
     const paint = () => {
-      const table = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: [""] };
+      const first = data.scene.first_label, clear = () => Array(first).fill(0);
+      const table = { R: clear(), G: clear(), B: clear(), A: clear(), I: clear().map((_, i) => i), labels: Array(first).fill("") };
       const metric = data.metrics[state.metric];
       data.regions.forEach((region, i) => {
         const [r, g, b] = colourOf(i), v = metric ? metric.values[i] : null;
-        const share = v === null || v === undefined ? 0 : (v - metric.low) / (metric.high - metric.low || 1);
-        table.R.push(r); table.G.push(g); table.B.push(b); table.I.push(i + 1); table.labels.push(region.name);
-        table.A.push(i === state.region ? 255 : seizingAt(i) === false ? 25 : Math.round(40 + 200 * Math.max(0, Math.min(1, share))));
+        const cover = v === null || v === undefined ? 0 : (70 + 110 * shareOf(metric, v)) * strengthOf(metric, v);
+        table.R.push(r); table.G.push(g); table.B.push(b); table.I.push(first + i); table.labels.push(region.name);
+        table.A.push(i === state.region ? 255 : taken(i) ? 200 : seizingAt(i) === false ? 0 : Math.round(cover));
       });
       nv.volumes[1].setColormapLabel(table);
       nv.updateGLVolume();
     };
     const move = () => {
-      const region = data.regions[state.region];
+      const region = data.regions[state.region >= 0 ? state.region : data.first];
       if (!region || !region.xyz) return;
       nv.scene.crosshairPos = nv.mm2frac(region.xyz);
       nv.drawScene();
     };
     nv.onLocationChange = (location) => {
       const label = Math.round(location.values?.[1]?.value ?? 0);
-      if (picking && label > 0 && label - 1 !== state.region) chooseRegion(label - 1);
+      const index = label - data.scene.first_label;
+      if (picking && index >= 0 && index !== state.region) chooseRegion(index);
       picking = false;
     };
     let picking = false;
     one("#gl-slices").addEventListener("pointerdown", () => { picking = true; }, true);
     listeners.push(paint, move);
     paint();
+    move();
     return nv;
   }
 
@@ -299,6 +313,7 @@
       const number = (v) => `${Number(v.toPrecision(3))} ${chosen.unit}`;
       one("#legend-low").textContent = number(chosen.low);
       one("#legend-high").textContent = number(chosen.high);
+      one("#viewer .ramp").classList.toggle("fade", chosen.floor !== null);
     };
     metric.addEventListener("change", () => { state.metric = Number(metric.value); changed(); });
     region.addEventListener("change", () => { state.region = Number(region.value); changed(); });

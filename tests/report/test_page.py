@@ -1,0 +1,218 @@
+"""The file itself, read as text: what is in it, and what must never be."""
+
+import base64
+import getpass
+import html.parser
+import re
+import time
+import tracemalloc
+
+import pytest
+
+from virtualbrain.io.results import load_results
+from virtualbrain.report import assets
+from virtualbrain.report.build import MAX_BYTES, build_report
+
+
+class Page(html.parser.HTMLParser):
+    """Collects tags with their attributes, the text outside scripts, and download links."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._silent = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._silent += tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self._silent -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if not self._silent:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def downloads(self) -> dict[str, str]:
+        links = [attrs for tag, attrs in self.tags if tag == "a" and "download" in attrs]
+        return {
+            attrs["download"]: base64.b64decode(attrs["href"].split(",", 1)[1]).decode("utf-8")
+            for attrs in links
+        }
+
+
+@pytest.fixture(scope="module")
+def build(make_patient, tmp_path_factory):
+    pages: dict[str, str] = {}
+
+    def built(priors=("default",), **choices) -> str:
+        key = repr((priors, sorted(choices.items())))
+        if key not in pages:
+            out = make_patient(priors=priors, **choices)
+            results = load_results(out, choices.get("label", "01"), priors)
+            pages[key] = build_report(
+                results, tmp_path_factory.mktemp("page") / "report.html"
+            ).read_text(encoding="utf-8")
+        return pages[key]
+
+    return built
+
+
+def test_every_section_is_there(build):
+    page = Page(build())
+    sections = [attrs.get("id") for tag, attrs in page.tags if tag == "section"]
+    assert sections == [
+        "summary",
+        "brain",
+        "recording",
+        "connectome",
+        "zones",
+        "surgery",
+        "trust",
+        "methods",
+    ]
+    assert "Research use only · not a medical device" in page.text
+
+
+def test_nothing_is_fetched_and_the_size_is_kept(build):
+    text = build()
+    assert len(text.encode()) < MAX_BYTES
+    page = Page(text)
+    for tag, attrs in page.tags:
+        for name in ("src", "href", "action", "poster", "data", "srcset"):
+            value = attrs.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, value[:80])
+    assert not re.search(r"@import|url\((?!data:)", text[: text.index("</style>")])
+    policy = next(a["content"] for t, a in page.tags if a.get("http-equiv"))
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe-eval" not in policy
+    assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
+
+
+def test_every_download_is_the_file_byte_by_byte(build, make_patient):
+    downloads = Page(build()).downloads()
+    files = {p.name: p for p in make_patient(priors=("default",)).rglob("*.tsv")}
+    wanted = {"zones.tsv", "outcomes.tsv", "sub-01_desc-contacts.tsv", "sub-01_desc-channels.tsv"}
+    assert wanted <= set(downloads)
+    for name, text in downloads.items():
+        assert text == files[name].read_bytes().decode("utf-8"), name
+
+
+def test_table_cells_hold_the_files_numbers_to_the_last_digit(build, make_patient):
+    out = make_patient(priors=("default",))
+    lines = (out / "sub-01/inference/default/zones.tsv").read_text().splitlines()
+    column = lines[0].split("\t").index("p_ez")
+    titles = {attrs.get("title") for tag, attrs in Page(build()).tags if tag == "td"}
+    for line in lines[1:]:
+        assert repr(float(line.split("\t")[column])) in titles
+
+
+def test_the_same_results_give_the_same_bytes(make_patient, tmp_path):
+    results = load_results(make_patient(priors=("default",)), "01", ["default"])
+    first = build_report(results, tmp_path / "a.html").read_bytes()
+    second = build_report(results, tmp_path / "b.html").read_bytes()
+    assert first == second
+
+
+def test_hostile_names_show_as_text(build):
+    text = build(hostile=True)
+    page = Page(text)
+    assert "<script>alert(1)</script>" in page.text
+    assert '"><img src=x onerror=alert(2)>' in page.text
+    assert not any(attrs.get("src") == "x" for tag, attrs in page.tags)
+    assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
+    assert sum(tag == "script" for tag, _ in page.tags) == 3
+    assert text.count("alert(1)</script>") == 0
+
+
+@pytest.mark.parametrize("label", ["<script>", '"><img src=x>'])
+def test_a_hostile_label_shows_as_text(build, label):
+    page = Page(build(label=label, images=False, n_regions=12, n_channels=12))
+    assert f"Patient sub-{label}" in page.text
+    assert not any(tag == "img" and attrs.get("src") == "x" for tag, attrs in page.tags)
+
+
+def test_no_path_and_no_user_of_the_machine(build, make_patient):
+    text = build().replace(assets.viewer(), "")  # whose own code has a /home/web_user
+    out = make_patient(priors=("default",))
+    visible = Page(text).text
+    for secret in ("dr.alice", "/home/", str(out), str(out.parent)):
+        assert secret not in text, secret
+    name = getpass.getuser()
+    assert not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", visible)
+
+
+def test_a_failed_fit_shows_no_ranking_and_says_why(build):
+    page = Page(build(verdict="do-not-use"))
+    assert "Do not use" in page.text
+    assert "No ranking of regions or plans is shown as a finding" in page.text
+    assert "R-hat of x0 is 1.62" in page.text
+    assert "Ranked regions." not in page.text
+    assert "Ranked plans." not in page.text
+    classes = [attrs.get("class") or "" for _, attrs in page.tags]
+    assert not any(name.split()[:1] in (["leaders"], ["front"]) for name in classes)
+    zones = build(verdict="do-not-use").split('data-table="zones"')[1].split("</table>")[0]
+    names = re.findall(r'class="pick" data-region="\d+">([^<]+)<', zones)
+    assert len(names) == 82
+    assert names == sorted(names)
+
+
+def test_a_probability_never_stands_without_its_interval(build):
+    page = build()
+    rows = re.findall(r"<tr>\s*<td class=\"number\".*?</tr>", page, flags=re.S)
+    cells = re.findall(r">(&lt;|&gt;)?\d+ % ?([^<]*)<span class=\"meter\"", " ".join(rows))
+    assert cells
+    assert all(re.match(r"\(\d+–\d+\)|\(interval unknown\)", rest) for _, rest in cells)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("zones", "The table of zones is missing because"),
+        ("outcomes", "The table of plans is missing because"),
+        ("contacts", "The table of contacts is missing because"),
+        ("posterior", "The prediction is missing because"),
+        ("provenance", "The provenance is missing because"),
+        ("t1", "The T1 is missing because"),
+        ("diagnostics", "The sampler's diagnosis is missing because"),
+    ],
+)
+def test_a_missing_part_leaves_a_box_with_its_reason(build, part, words):
+    page = Page(build(skip=(part,), n_regions=20, n_channels=24, n_plans=6))
+    assert words in page.text
+    assert "was not written" in page.text
+    assert len([1 for tag, _ in page.tags if tag == "section"]) == 8
+
+
+def test_an_empty_folder_still_gives_a_page(tmp_path):
+    path = build_report(load_results(tmp_path, "01", ["default"]), tmp_path)
+    page = Page(path.read_text(encoding="utf-8"))
+    assert path == tmp_path / "sub-01.html"
+    assert page.text.count("is missing because") >= 8
+    assert "No verdict" in page.text
+
+
+def test_several_priors_and_seizures_are_on_one_page(build):
+    page = Page(build(priors=("default", "lesion"), n_seizures=2, n_regions=20, n_channels=24))
+    assert "The same patient under each set of priors." in page.text
+    assert "Seizure 2" in page.text
+    assert "Rank agreement with “default”" in page.text
+
+
+@pytest.mark.slow
+def test_a_large_patient_is_built_in_time_and_memory(make_patient, tmp_path):
+    out = make_patient(n_regions=86, n_channels=150, n_seizures=2, n_plans=200, resolution_mm=2)
+    start = time.process_time()
+    tracemalloc.start()
+    path = build_report(load_results(out, "01", ["default"]), tmp_path / "large.html")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert path.stat().st_size < MAX_BYTES
+    assert peak < 2**30
+    assert time.process_time() - start < 60  # tracing memory about doubles the time

@@ -1,0 +1,122 @@
+"""One page over all patients of a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from virtualbrain.io.atomic import write_text
+from virtualbrain.io.results import PatientResults
+from virtualbrain.report import assets, findings
+from virtualbrain.report.page import environment, region_names
+from virtualbrain.report.tables import Cell, Column, View, with_interval
+
+N_REGIONS = 3
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the cohort's page says of one patient."""
+
+    label: str
+    priors: str
+    verdict: findings.Verdict
+    leaders: tuple[findings.Region, ...]
+    plan: findings.Plan | None
+    n_regions: int
+    n_unseen: int
+    n_seizures: int
+
+
+def summary_of(results: PatientResults) -> Summary:
+    """Return what the cohort's page says of one patient."""
+    names = region_names(results)
+    verdict = findings.verdict_of(results.main)
+    regions = findings.regions_of(results.main, names)
+    plans = findings.leading_plans(findings.plans_of(results.main, names))
+    return Summary(
+        label=results.label,
+        priors=results.main.name,
+        verdict=verdict,
+        leaders=findings.leading_regions(regions)[:N_REGIONS] if verdict.findings else (),
+        plan=plans[0] if plans and verdict.findings else None,
+        n_regions=len(regions),
+        n_unseen=sum(region.unseen for region in regions),
+        n_seizures=len(results.seizures),
+    )
+
+
+def build_cohort(summaries: Sequence[Summary], out: Path | str) -> Path:
+    """Write the page over several patients.
+
+    Parameters
+    ----------
+    summaries : sequence of Summary
+        One per patient, from `summary_of`.
+    out : Path or str
+        The file to write, or the output folder, where it becomes ``cohort.html``.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    target = Path(out)
+    if target.is_dir():
+        target = target / "cohort.html"
+    script = assets.inline_script(assets.static("report.js"))
+    page = (
+        environment()
+        .get_template("cohort.html")
+        .render(
+            view=_view(summaries),
+            n_patients=len(summaries),
+            n_readable=sum(summary.verdict.findings for summary in summaries),
+            policy=assets.content_policy(script),
+            style=assets.static("report.css"),
+            script=script,
+            embedded=assets.embedded_json(
+                {"regions": [], "plans": [], "metrics": [], "recruitment": {}, "ranked": False}
+            ),
+        )
+    )
+    write_text(target, page)
+    return target
+
+
+def _view(summaries: Sequence[Summary]) -> View:
+    columns = (
+        Column("Patient", False),
+        Column("Verdict", False),
+        Column("Leading regions, P(EZ)", False),
+        Column("Leading plan", False),
+        Column("Seizing before", True),
+        Column("Seizing after", True),
+        Column("Regions not seen", True),
+        Column("Seizures", True),
+        Column("Priors", False),
+    )
+    ordered = sorted(summaries, key=lambda summary: summary.label)
+    return View("cohort", "Every patient.", columns, tuple(map(_row, ordered)), None)
+
+
+def _row(summary: Summary) -> tuple[Cell, ...]:
+    plan = summary.plan
+    withheld = "withheld" if not summary.verdict.findings else "–"
+    leaders = "; ".join(
+        f"{region.name} {with_interval(region.p_ez, region.p_ez_interval)}"
+        for region in summary.leaders
+    )
+    after = (
+        "–" if plan is None else f"{plan.after[0]:.3g} [{plan.after[1]:.3g}, {plan.after[2]:.3g}]"
+    )
+    return (
+        Cell(f"sub-{summary.label}", summary.label, link=f"sub-{summary.label}.html"),
+        Cell(summary.verdict.words, summary.verdict.words),
+        Cell(leaders or withheld, leaders.lower()),
+        Cell(plan.candidate if plan else withheld, plan.candidate.lower() if plan else ""),
+        Cell(f"{plan.before:g}" if plan else "–", repr(plan.before) if plan else ""),
+        Cell(after, repr(plan.after[0]) if plan else ""),
+        Cell(f"{summary.n_unseen} of {summary.n_regions}", str(summary.n_unseen)),
+        Cell(str(summary.n_seizures), str(summary.n_seizures)),
+        Cell(summary.priors, summary.priors),
+    )

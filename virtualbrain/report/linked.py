@@ -1,0 +1,98 @@
+"""What the page's script needs to link tables, charts and views."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from virtualbrain.io.results import PatientResults, PriorResults
+from virtualbrain.report import findings, numbers
+from virtualbrain.report import tables as tabular
+from virtualbrain.report.metrics import Metric
+
+
+def linked_data(
+    results: PatientResults,
+    names: Sequence[str],
+    regions: Sequence[findings.Region],
+    plans: Sequence[findings.Plan],
+    metrics: Sequence[Metric],
+    ranked: bool,
+) -> dict[str, Any]:
+    """Return what the page's script needs besides the views."""
+    place = {}
+    if results.regions is not None:
+        frame = results.regions.frame
+        xyz = frame[["x", "y", "z"]].to_numpy(float)
+        place = dict(zip(frame["name"].astype(str), xyz.tolist(), strict=True))
+    by_index = {region.index: region for region in regions}
+    return {
+        "ranked": ranked,
+        "first": min(regions, key=lambda r: r.rank).index if ranked and regions else -1,
+        "regions": [
+            {
+                "name": name,
+                "xyz": _finite(place.get(name)),
+                "facts": _facts(by_index.get(i), ranked),
+            }
+            for i, name in enumerate(names)
+        ],
+        "metrics": [
+            {
+                "key": m.key,
+                "unit": m.unit,
+                **asdict(m.scale),
+                "values": [None if v is None else round(v, 5) for v in m.values],
+            }
+            for m in metrics
+        ],
+        "plans": [{"name": p.candidate, "regions": p.region_indices} for p in plans],
+        "recruitment": _recruitment(results.main, names) if ranked else {},
+    }
+
+
+def _finite(xyz: Sequence[float] | None) -> list[float] | None:
+    if xyz is None or not np.isfinite(xyz).all():
+        return None
+    return [round(float(value), 1) for value in xyz]
+
+
+def _facts(region: findings.Region | None, ranked: bool) -> list[tuple[str, str]]:
+    """Return what the page tells of a chosen region."""
+    if region is None:
+        return []
+    show = numbers.show
+    mean, low, high = region.x0
+    facts = [
+        ("P(EZ)", tabular.with_interval(region.p_ez, region.p_ez_interval)),
+        ("P(PZ)", tabular.with_interval(region.p_pz, region.p_pz_interval)),
+        ("Excitability x₀", f"{show(mean)} [{show(low)}, {show(high)}]"),
+        (
+            "Predicted onset",
+            f"{show(region.onset_s)} s" if region.onset_s == region.onset_s else "–",
+        ),
+    ]
+    rest = [
+        ("Observability", show(region.observability, 2)),
+        ("Clinical hypothesis", "named" if region.in_hypothesis else "not named"),
+    ]
+    return [*facts, *rest] if ranked else rest
+
+
+def _recruitment(priors: PriorResults, names: Sequence[str]) -> dict[str, Any]:
+    """Return, per plan, when each region starts to seize (None: it does not)."""
+    if priors.recruitment is None:
+        return {}
+    frame = priors.recruitment.frame
+    place = {name: i for i, name in enumerate(names)}
+    found: dict[str, list[list[float | None]]] = {}
+    for row in frame.to_dict("records"):
+        column = found.setdefault(str(row["candidate"]), [[None, None] for _ in names])
+        if str(row["region"]) in place:
+            onset, p = row.get("onset_s"), row.get("p_seizing")
+            column[place[str(row["region"])]] = [
+                float(value) if numbers.is_number(value) else None  # type: ignore[arg-type]
+                for value in (onset, p)
+            ]
+    return found
