@@ -39,10 +39,10 @@ class BundleSettings:
         Standard deviation of the fibres about their path.
     """
 
-    density: float = 0.28
-    decay_mm: float = 28.0
+    density: float = 0.30
+    decay_mm: float = 18.0
     spread: float = 0.6
-    foot_mm2: float = 220.0
+    foot_mm2: float = 260.0
     paths: int = 12
     copies: int = 3
     width_mm: float = 1.2
@@ -332,7 +332,7 @@ def _log_guess(
         + 0.5 * np.log(np.outer(area, area) + 1e-9)
         + hub[:, None]
         + hub[None, :]
-        + 1.6 * homotopic
+        + 2.5 * homotopic
         + rest
         + rest.T
     )
@@ -376,7 +376,11 @@ def _plan_paths(
 
 
 def _fibres(
-    paths: list[Ints], feet: Ints, ground: _Ground, rng: np.random.Generator, settings: BundleSettings
+    paths: list[Ints],
+    feet: Ints,
+    ground: _Ground,
+    rng: np.random.Generator,
+    settings: BundleSettings,
 ) -> tuple[Floats, Ints]:
     """Smooth every path, add its ends in grey matter, and lay fibres around it."""
     fibres = []
