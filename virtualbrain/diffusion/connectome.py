@@ -76,7 +76,8 @@ class Edges:
 
     @property
     def _joined(self) -> NDArray[np.bool_]:
-        return (self.ends >= 0).all(axis=1) & (self.ends[:, 0] != self.ends[:, 1])
+        within = (self.ends >= 0).all(axis=1)
+        return np.asarray(within & (self.ends[:, 0] != self.ends[:, 1]))
 
     @property
     def _edge(self) -> Integers:
@@ -152,9 +153,7 @@ def build_connectome(
     quality = connectome_quality(connectome, counts, reliability)
     quality |= field_of_view(files.labels, files.t1_to_dwi, files.fod, regions, files.workdir)
     quality["assigned_share"] = float((edges.ends >= 0).all(axis=1).mean())
-    return BuiltConnectome(
-        connectome, counts, density_of(weights, regions), reliability, quality
-    )
+    return BuiltConnectome(connectome, counts, density_of(weights, regions), reliability, quality)
 
 
 def read_edges(
@@ -204,7 +203,7 @@ def density_of(weights: Array, regions: pd.DataFrame) -> Array:
     """Return weights over the mean volume of the two regions; zero where it is not known."""
     volumes = np.nan_to_num(regions["volume"].to_numpy(dtype=float))
     mean = (volumes[:, None] + volumes[None, :]) / 2
-    return np.divide(weights, mean, out=np.zeros_like(weights), where=mean > 0)
+    return np.asarray(np.divide(weights, mean, out=np.zeros_like(weights), where=mean > 0))
 
 
 def edge_reliability(edges: Edges, resamples: int, rng: np.random.Generator) -> Array:

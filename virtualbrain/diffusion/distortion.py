@@ -122,7 +122,9 @@ def unwarping_from(displacement: Array, axis: int) -> Unwarping:
     index = np.arange(flat.shape[1], dtype=float)
     true = np.maximum.accumulate(index + flat / 2, axis=1) + 1e-6 * index
     forward = np.array([np.interp(index, line, index) for line in true]).reshape(lines.shape)
-    return Unwarping(axis, np.moveaxis(forward, -1, axis), np.moveaxis(2 * index - forward, -1, axis))
+    return Unwarping(
+        axis, np.moveaxis(forward, -1, axis), np.moveaxis(2 * index - forward, -1, axis)
+    )
 
 
 def sample_undistorted(volume: Volume, positions: Array, pull: Array, axis: int) -> Volume:

@@ -19,6 +19,7 @@ from virtualbrain.diffusion.tensor import predict_left_out
 from virtualbrain.io.gradients import GradientTable
 
 Array = NDArray[np.float64]
+Volume = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 logger = logging.getLogger(__name__)
 _MIN_VOLUMES_FOR_PREDICTION = 12
@@ -70,17 +71,17 @@ def estimate_motion(series: Series, workers: int) -> Motion:
     return Motion(matrices, displacements(matrices, mask, series.affine))
 
 
-def _task(series: Series, fixed: Array, moving: Array, mask: Mask) -> RegistrationTask:
+def _task(series: Series, fixed: Volume, moving: Volume, mask: Mask) -> RegistrationTask:
     return RegistrationTask(
-        fixed=np.asarray(fixed, dtype=np.float32),
-        moving=np.asarray(moving, dtype=np.float32),
+        fixed=fixed,
+        moving=moving,
         fixed_affine=series.affine,
         moving_affine=series.affine,
         fixed_mask=mask,
     )
 
 
-def _mean_targets(series: Series, mask: Mask) -> NDArray[np.float32]:
+def _mean_targets(series: Series, mask: Mask) -> Volume:
     """Return, for each volume, the mean of its kind: without weighting, or with it."""
     targets = np.zeros_like(series.volumes)
     for kind in (series.table.is_b0, ~series.table.is_b0):
@@ -90,7 +91,7 @@ def _mean_targets(series: Series, mask: Mask) -> NDArray[np.float32]:
     return targets
 
 
-def _predicted_targets(series: Series, mask: Mask) -> NDArray[np.float32]:
+def _predicted_targets(series: Series, mask: Mask) -> Volume:
     """Return, for each weighted volume, what the others predict; for the b0s their mean."""
     targets = _mean_targets(series, mask)
     weighted = ~series.table.is_b0
@@ -114,9 +115,9 @@ def _on_the_b0s(series: Series, matrices: Array, mask: Mask, grown: Mask) -> Arr
         return matrices
     first = np.linalg.inv(matrices[int(np.argmin(weighted))])
     corrected = resample(series, matrices)
-    between = register_all(
-        [_task(series, corrected.mean_b0, corrected.volumes[..., weighted].mean(axis=3), grown)], 1
-    )[0]
+    weighted_mean = corrected.volumes[..., weighted].mean(axis=3)
+    pair = [np.asarray(image, dtype=np.float32) for image in (corrected.mean_b0, weighted_mean)]
+    between = register_all([_task(series, pair[0], pair[1], grown)], 1)[0]
     if displacements(between[None], mask, series.affine)[0] < series.voxel_sizes.max():
         between = np.eye(4)
     joined = matrices.copy()

@@ -55,7 +55,9 @@ def brain_voxels(mean_b0: Array) -> NDArray[np.bool_]:
     return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()))
 
 
-def check_orientation(volumes: Array, affine: Array, table: GradientTable) -> OrientationCheck:
+def check_orientation(
+    volumes: NDArray[np.float32], affine: Array, table: GradientTable
+) -> OrientationCheck:
     """Score every exchange and reversal of the gradient axes along the image's axes.
 
     Parameters
@@ -67,7 +69,7 @@ def check_orientation(volumes: Array, affine: Array, table: GradientTable) -> Or
     table : GradientTable
         Its gradients, scanner RAS.
     """
-    mask = brain_voxels(volumes[..., table.is_b0].mean(axis=3))
+    mask = brain_voxels(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     image_axes = affine[:3, :3] / sizes
     along_axes = GradientTable(table.bvals, table.directions @ image_axes)
@@ -104,8 +106,12 @@ def _half_neighbourhood() -> list[tuple[int, int, int]]:
 
 def _pair(anisotropy: Array, main: Array, step: Array) -> tuple[Array, Array, Array]:
     """Directions of both voxels of every anisotropic pair one step apart, and its weight."""
-    here = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(step, anisotropy.shape, strict=True))
-    there = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(step, anisotropy.shape, strict=True))
+    here = tuple(
+        slice(max(0, -s), n - max(0, s)) for s, n in zip(step, anisotropy.shape, strict=True)
+    )
+    there = tuple(
+        slice(max(0, s), n - max(0, -s)) for s, n in zip(step, anisotropy.shape, strict=True)
+    )
     strong = (anisotropy[here] > _MIN_FA) & (anisotropy[there] > _MIN_FA)
     weight = (anisotropy[here] * anisotropy[there])[strong]
     return main[here][strong], main[there][strong], weight

@@ -94,8 +94,10 @@ def preprocess_dwi(
         raise problems[0]
     workdir.mkdir(parents=True, exist_ok=True)
     journal = _Journal()
-    loaded = [_cleaned(load_series(one), i, workdir, settings, threads, journal)
-              for i, one in enumerate(series)]
+    loaded = [
+        _cleaned(load_series(one), i, workdir, settings, threads, journal)
+        for i, one in enumerate(series)
+    ]
     joined = _moved_together(loaded, settings, threads, journal)
     joined = _without_bias(joined, settings, journal)
     with atomic_path(out_mif) as temporary:
@@ -234,7 +236,9 @@ def _unwarping(
     nothing = [0] * len(loaded)
     encodings = [one.phase_encoding for one in loaded]
     known = [
-        encoding_on_grid(encoding, reference.affine) for encoding in encodings if encoding is not None
+        encoding_on_grid(encoding, reference.affine)
+        for encoding in encodings
+        if encoding is not None
     ]
     readouts = {round(e.readout_s, 4) for e in encodings if e is not None}
     reason = ""
@@ -254,8 +258,10 @@ def _unwarping(
         _on_reference(one, np.tile(step, (one.volumes.shape[3], 1, 1)), reference, None, 0).mean_b0
         for one, step in zip(still, between, strict=True)
     ]
-    pair = [np.mean([m for m, s in zip(means, signs, strict=True) if s == sign], axis=0)
-            for sign in (1, -1)]
+    pair = [
+        np.mean([m for m, s in zip(means, signs, strict=True) if s == sign], axis=0)
+        for sign in (1, -1)
+    ]
     unwarping = estimate_unwarping(pair[0], pair[1], reference.voxel_sizes, axis)
     _judge_unwarping(unwarping, pair, reference, journal)
     return unwarping, signs
@@ -328,7 +334,10 @@ def _bias_field(mean_b0: Array, affine: Array) -> NDArray[np.float32]:
     mask = brain_voxels(mean_b0)
     image = to_ants(mean_b0.astype(np.float32), affine)
     field = ants.n4_bias_field_correction(
-        image, mask=to_ants(mask.astype(np.float32), affine), shrink_factor=2, return_bias_field=True
+        image,
+        mask=to_ants(mask.astype(np.float32), affine),
+        shrink_factor=2,
+        return_bias_field=True,
     ).numpy()
     return np.asarray(np.maximum(field / field[mask].mean(), 0.05), dtype=np.float32)
 

@@ -17,6 +17,7 @@ from virtualbrain.io.gradients import (
     read_mrtrix_gradients,
     write_mrtrix_gradients,
 )
+from virtualbrain.io.images import read_image
 
 Array = NDArray[np.float64]
 Volumes = NDArray[np.float32]
@@ -74,63 +75,6 @@ class Series:
         return replace(self, volumes=np.asarray(volumes, dtype=np.float32))
 
 
-def load_volumes(path: Path) -> tuple[Volumes, Array]:
-    """Read a four-dimensional NIfTI whole.
-
-    Raises
-    ------
-    InputError
-        It is unreadable, truncated, not four-dimensional, or its affine is no orientation.
-    """
-    try:
-        image = nib.load(path)
-        values = np.asarray(image.dataobj, dtype=np.float32)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as problem:
-        reason = str(problem).splitlines()[0] if str(problem) else "unknown"
-        raise InputError(
-            f"cannot be read whole ({reason})",
-            where=path.name,
-            expected="a NIfTI image",
-            cure="copy or convert it again",
-        ) from None
-    if values.ndim != 4:
-        raise InputError(
-            f"{values.ndim} dimensions", where=path.name, expected="four: x, y, z and volume"
-        )
-    return values, require_orientation(image, path)
-
-
-def require_orientation(image: nib.Nifti1Image, path: Path) -> Array:
-    """Return the affine of an image if it states an orientation.
-
-    Raises
-    ------
-    InputError
-        The affine is singular, the header has neither qform nor sform, or one of them mirrors
-        the head against the other.
-    """
-    affine = np.asarray(image.affine, dtype=np.float64)
-    cure = "convert the image again from DICOM"
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        raise InputError("the affine is singular", where=path.name, cure=cure)
-    header = image.header
-    if not isinstance(header, nib.Nifti1Header):
-        return affine
-    if int(header["qform_code"]) == 0 and int(header["sform_code"]) == 0:
-        raise InputError(
-            "the header states no orientation", where=path.name, expected="a qform or sform",
-            cure=cure,
-        )
-    if int(header["qform_code"]) and int(header["sform_code"]):
-        signs = [np.sign(np.linalg.det(m[:3, :3])) for m in (header.get_qform(), header.get_sform())]
-        if signs[0] != signs[1]:
-            raise InputError(
-                "qform and sform mirror each other", where=path.name,
-                expected="both to tell left from right alike", cure=cure,
-            )
-    return affine
-
-
 def load_series(files: DwiSeries) -> Series:
     """Read a BIDS diffusion series.
 
@@ -139,7 +83,9 @@ def load_series(files: DwiSeries) -> Series:
     InputError
         The image or its gradient files are not as they must be, or do not match.
     """
-    volumes, affine = load_volumes(files.image)
+    image = read_image(files.image, dimensions=4)
+    volumes = np.asarray(image.dataobj, dtype=np.float32)
+    affine = np.asarray(image.affine, dtype=np.float64)
     table = read_gradients(files.bval, files.bvec, affine)
     if len(table.bvals) != volumes.shape[3]:
         raise InputError(

@@ -1,5 +1,7 @@
-"""The diffusion tensor by log-linear least squares: directions for the gradient check, and
-predicted volumes for motion correction."""
+"""The diffusion tensor by log-linear least squares.
+
+It gives directions for the gradient check and predicted volumes for motion correction.
+"""
 
 from dataclasses import dataclass
 

@@ -147,9 +147,7 @@ def _constraint(files: TrackFiles, settings: DiffusionSettings) -> Path | None:
     return None if settings.act == "never" else files.tissues
 
 
-def _seeding(
-    files: TrackFiles, settings: DiffusionSettings, tissues: Path | None
-) -> list[object]:
+def _seeding(files: TrackFiles, settings: DiffusionSettings, tissues: Path | None) -> list[object]:
     """Return tckgen's options on where streamlines start."""
     if settings.seeding == "dynamic":
         return ["-seed_dynamic", files.fod]

@@ -12,6 +12,7 @@ import pandas as pd
 from virtualbrain.connectome import REGION_COLUMNS, Array, Connectome
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import atomic_path
+from virtualbrain.io.connectome_formats import read_other_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_matrix, read_table, write_matrix, write_table
 
@@ -65,7 +66,7 @@ def read_connectome(layout: PatientLayout) -> Connectome:
 
 def ready_atlas(folder: Path) -> str:
     """Return the atlas label that a ready connectome's files state, else ``Given``."""
-    for path in sorted(folder.glob("*_atlas-*_stat-streamlines_relmat.tsv")):
+    for path in sorted([*folder.glob("*_atlas-*_relmat.tsv"), *folder.glob("*_atlas-*_dseg.tsv")]):
         return path.name.split("_atlas-")[1].split("_")[0]
     return "Given"
 
@@ -82,10 +83,14 @@ def read_ready_connectome(folder: Path) -> Connectome:
         return read_relmats(folder, ready_atlas(folder))
     if (folder / ZIP_NAME).is_file():
         return read_tvb_zip(folder / ZIP_NAME)
+    other = read_other_connectome(folder)
+    if other is not None:
+        return other
     raise InputError(
         "no connectome",
         where=str(folder.name),
-        expected=f"*_stat-streamlines_relmat.tsv with its region table, or {ZIP_NAME}",
+        expected=f"*_stat-streamlines_relmat.tsv with its region table, {ZIP_NAME}, or the "
+        "matrices of MRtrix, QSIRecon, micapipe or neurolib with a region table",
     )
 
 
