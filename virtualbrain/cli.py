@@ -157,8 +157,8 @@ def _tell_outcome(
 ) -> int:
     """Say what failed and where the reports are; return the exit code."""
     for failure in outcome.failures:
-        place = f" (log: {failure.log})" if failure.log else ""
-        _tell(f"{failure.rule}: {failure.message}{place}")
+        who = failure.log.parent.name
+        _tell(f"{who}, {failure.rule}: {failure.message} (log: {failure.log})")
     if outcome.exit_code and not outcome.failures:
         _tell(f"the workflow could not start; see {log}")
     if outcome.exit_code:

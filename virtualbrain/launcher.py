@@ -20,7 +20,8 @@ from virtualbrain.errors import InputError
 from virtualbrain.stage import ERROR_MARK
 
 _PR_SET_PDEATHSIG = 1
-_JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):|^Job \d+: (.*)$")
+_JOB = re.compile(r"^Job \d+: (.*)$")
+_TOTAL = re.compile(r"^total\s+(\d+)\s*$")
 _DONE = re.compile(r"^(\d+) of (\d+) steps \(\d+%\) done")
 _FAILED = re.compile(r"^Error in rule (\w+):")
 _LOG = re.compile(r"^\s+log: (\S.*?)(?: \(check log file\(s\) for error details\))?$")
@@ -31,7 +32,7 @@ class Failure:
     """A stage that failed: its rule, its log, and whether the user can mend it."""
 
     rule: str
-    log: Path | None = None
+    log: Path
     message: str = ""
     mendable: bool = False
 
@@ -163,19 +164,22 @@ class Progress:
         self.done = "0"
         self.total = "?"
         self.failures: list[Failure] = []
+        self._failed = ""
 
     def read(self, line: str) -> None:
         """Take in one line of Snakemake's output."""
         if (match := _DONE.match(line)) is not None:
             self.done, self.total = match.groups()
-        elif (match := re.match(r"^total\s+(\d+)\s*$", line)) is not None:
+        elif (match := _TOTAL.match(line)) is not None:
             self.total = match.group(1)
-        elif (match := re.match(r"^Job \d+: (.*)$", line)) is not None:
+        elif (match := _JOB.match(line)) is not None:
             self._show(match.group(1))
         elif (match := _FAILED.match(line)) is not None:
-            self.failures.append(Failure(match.group(1)))
-        elif self.failures and (match := _LOG.match(line)) is not None:
-            self.failures[-1].log = Path(match.group(1))
+            self._failed = match.group(1)
+        elif self._failed and (match := _LOG.match(line)) is not None:
+            failure = Failure(self._failed, Path(match.group(1)))
+            if failure not in self.failures:  # Snakemake tells each one twice
+                self.failures.append(failure)
 
     def _show(self, message: str) -> None:
         seconds = int(time.monotonic() - self.start)
@@ -186,7 +190,7 @@ class Progress:
 
 def _explain(failure: Failure) -> None:
     """Take a failed stage's one line out of its log."""
-    if failure.log is None or not failure.log.is_file():
+    if not failure.log.is_file():
         failure.message = "ended without a word; see logs/snakemake.log"
         return
     text = failure.log.read_text(encoding="utf-8", errors="replace")
