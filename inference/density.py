@@ -215,7 +215,7 @@ def _build_layout(problem: Problem, priors: Priors, settings: Settings, level: f
     return Layout(slices, shapes, np.concatenate(centre), np.concatenate(scale))
 
 
-_jit: Any = numba.njit(cache=True, nogil=True)
+_jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_jit

@@ -31,7 +31,7 @@ _Z_FOLD = 1.0 + I1 - 32.0 / 27.0
 
 # Everything of fastmath but the licence to forget NaN and infinity: blow-ups must be seen.
 _FAST = {"contract", "reassoc", "arcp", "nsz", "afn"}
-_jit: Any = numba.njit(cache=True, nogil=True, fastmath=_FAST)
+_jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
 
 
 @_jit
