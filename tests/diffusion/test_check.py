@@ -1,0 +1,119 @@
+import gzip
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.diffusion.phantom import gradient_table, make_series, save_series
+from virtualbrain.diffusion.check import check_dwi, count_directions
+from virtualbrain.io.gradients import GradientTable
+
+
+def only_problem(files):
+    problems = check_dwi([files])
+    assert len(problems) == 1
+    assert "\n" not in str(problems[0])
+    return str(problems[0])
+
+
+def test_sound_series_has_no_problem(saved):
+    assert check_dwi([saved]) == []
+
+
+def test_no_series_is_no_problem_here():
+    assert check_dwi([]) == []
+
+
+def test_bvals_that_do_not_match(saved):
+    saved.bval.write_text(" ".join(["0"] * 5 + ["2000"] * 5))
+    saved.bvec.write_text("\n".join([" ".join(["0"] * 5 + ["1"] * 5)] + [" ".join(["0"] * 10)] * 2))
+    assert "10 b-values for 33 volumes" in only_problem(saved)
+
+
+def test_bvec_in_columns(saved):
+    np.savetxt(saved.bvec, np.loadtxt(saved.bvec).T)
+    assert "transpose" in only_problem(saved)
+
+
+def test_bvec_not_of_unit_length(saved):
+    np.savetxt(saved.bvec, np.loadtxt(saved.bvec) * 1.5)
+    assert "length 1.50" in only_problem(saved)
+
+
+def test_shifted_bvals_do_not_fit_the_signal(saved):
+    bvals, bvecs = np.loadtxt(saved.bval), np.loadtxt(saved.bvec)
+    np.savetxt(saved.bval, np.roll(bvals, 10)[None])
+    np.savetxt(saved.bvec, np.roll(bvecs, 10, axis=1))
+    assert "order of the volumes" in only_problem(saved)
+
+
+def test_flipped_axis(saved):
+    bvecs = np.loadtxt(saved.bvec)
+    bvecs[1] *= -1
+    np.savetxt(saved.bvec, bvecs)
+    assert "y reversed" in only_problem(saved)
+
+
+def test_five_directions(tmp_path):
+    files = save_series(make_series(gradient_table(5)), tmp_path)
+    assert "5 diffusion directions" in only_problem(files)
+
+
+def test_no_b0(series, tmp_path):
+    weighted = GradientTable(series.table.bvals[3:], series.table.directions[3:])
+    cut = replace(series, volumes=series.volumes[..., 3:], table=weighted)
+    assert "without diffusion weighting" in only_problem(save_series(cut, tmp_path))
+
+
+def test_b_values_in_another_unit(saved):
+    np.savetxt(saved.bval, np.where(np.loadtxt(saved.bval) > 0, 100, 0)[None])
+    assert "s/mm²" in only_problem(saved)
+
+
+def test_truncated_image(saved):
+    whole = gzip.decompress(saved.image.read_bytes())
+    saved.image.write_bytes(gzip.compress(whole[: len(whole) // 2]))
+    assert saved.image.name in only_problem(saved)
+
+
+def test_broken_stream(saved):
+    saved.image.write_bytes(saved.image.read_bytes()[:5000])
+    assert saved.image.name in only_problem(saved)
+
+
+def test_zero_affine(saved, series):
+    image = nib.Nifti1Image(series.volumes, series.affine)
+    image.header.set_sform(None, 0)
+    image.header.set_qform(None, 0)
+    image.header["qform_code"] = image.header["sform_code"] = 0
+    nib.save(nib.Nifti1Image(series.volumes, None, image.header), saved.image)
+    assert "frame" in only_problem(saved)
+
+
+def test_empty_image(saved, series):
+    save_series(series.with_volumes(series.volumes * 0), saved.image.parent)
+    assert "empty" in only_problem(saved)
+
+
+def test_broken_sidecar(series, tmp_path):
+    files = save_series(series, tmp_path, sidecar="{")
+    assert "not JSON" in only_problem(files)
+
+
+def test_b0_of_the_other_encoding_is_welcome(saved, series, tmp_path):
+    b0 = replace(
+        series,
+        volumes=series.volumes[..., :2],
+        table=GradientTable(np.zeros(2), np.zeros((2, 3))),
+    )
+    assert check_dwi([saved, save_series(b0, tmp_path / "pa")]) == []
+
+
+@pytest.mark.parametrize("n", [6, 12, 30])
+def test_opposite_directions_count_once(n):
+    table = gradient_table(n)
+    doubled = GradientTable(
+        np.r_[table.bvals, table.bvals], np.vstack([table.directions, -table.directions])
+    )
+    assert count_directions(table) == count_directions(doubled) == n

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from tests.diffusion.phantom import AFFINE, make_series
+from virtualbrain.diffusion.orientation import brain_voxels, check_orientation
+from virtualbrain.io.gradients import GradientTable
+
+
+def turned(series, exchange):
+    return GradientTable(series.table.bvals, series.table.directions @ np.array(exchange).T)
+
+
+def test_true_table_is_the_most_continuous(series):
+    found = check_orientation(series.volumes, series.affine, series.table)
+    assert found.best == "as given"
+    assert found.margin > 1.02
+    assert len(found.scores) == 24
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_reversed_axis_is_named(series, axis):
+    flip = np.eye(3)
+    flip[axis, axis] = -1
+    found = check_orientation(series.volumes, series.affine, turned(series, flip))
+    assert found.best == f"{'xyz'[axis]} reversed"
+    assert found.margin < 0.95
+
+
+def test_exchanged_axes_are_found(series):
+    swap = np.eye(3)[[1, 0, 2]]
+    found = check_orientation(series.volumes, series.affine, turned(series, swap))
+    assert "axes in the order yxz" in found.best
+
+
+def test_reversing_every_direction_changes_nothing(series):
+    opposite = turned(series, -np.eye(3))
+    before = check_orientation(series.volumes, series.affine, series.table).scores
+    after = check_orientation(series.volumes, series.affine, opposite).scores
+    assert before == pytest.approx(after)
+
+
+def test_one_fit_serves_all_tables(series):
+    """The score of an exchange equals the score as given of the exchanged table."""
+    swap = np.eye(3)[[0, 2, 1]]
+    direct = check_orientation(series.volumes, series.affine, turned(series, swap))
+    through = check_orientation(series.volumes, series.affine, series.table)
+    name = "axes in the order xzy"
+    signs = np.sign(np.diag(AFFINE)[:3])
+    assert signs.tolist() == [-1, 1, 1]
+    assert direct.scores["as given"] == pytest.approx(through.scores[name], rel=1e-6)
+
+
+def test_head_mask_is_the_head(phantom, series):
+    mask = brain_voxels(series.mean_b0)
+    overlap = 2 * (mask & phantom.head).sum() / (mask.sum() + phantom.head.sum())
+    assert overlap > 0.95
+
+
+def test_isotropic_image_has_no_preference():
+    rng = np.random.default_rng(0)
+    series = make_series()
+    volumes = np.tile(series.mean_b0[..., None], (1, 1, 1, 33)).astype(np.float32)
+    volumes += rng.normal(0, 1, volumes.shape).astype(np.float32)
+    found = check_orientation(volumes, series.affine, series.table)
+    assert max(found.scores.values()) < 1

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from tests.diffusion.phantom import gradient_table
+from virtualbrain.diffusion.tensor import (
+    design_matrix,
+    fit_tensor,
+    fractional_anisotropy,
+    predict_left_out,
+)
+
+
+def signal_of(tensor, table, s0=1000.0):
+    g, b = table.directions, table.bvals
+    return s0 * np.exp(-b * 1e-3 * np.einsum("ni,ij,nj->n", g, tensor, g))[None]
+
+
+@pytest.fixture
+def tensor():
+    turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
+    return turn @ np.diag([0.3, 0.5, 1.7]) @ turn.T
+
+
+def test_recovers_a_tensor(tensor):
+    table = gradient_table(12, 1000.0)
+    values, vectors = fit_tensor(signal_of(tensor, table), table).eigen()
+    assert values[0] == pytest.approx([0.3, 0.5, 1.7], abs=1e-6)
+    assert abs(vectors[0, :, -1] @ np.linalg.eigh(tensor)[1][:, -1]) == pytest.approx(1)
+
+
+def test_left_out_prediction_agrees_with_a_fit_without_the_volume(tensor):
+    table = gradient_table(15, 1000.0)
+    rng = np.random.default_rng(0)
+    signal = signal_of(tensor, table) * rng.uniform(0.9, 1.1, (4, len(table.bvals)))
+    predicted = predict_left_out(signal, table)
+    design = design_matrix(table)
+    for i in (0, 5, 17):
+        keep = np.arange(len(table.bvals)) != i
+        fitted = np.linalg.lstsq(design[keep], np.log(signal[:, keep]).T, rcond=None)[0]
+        assert predicted[:, i] == pytest.approx(np.exp(design[i] @ fitted), rel=1e-8)
+
+
+def test_anisotropy_has_its_known_values():
+    eigenvalues = np.array([[1.0, 1, 1], [0, 0, 1], [0, 0, 0], [0.2, 0.5, 1.4]])
+    a, b, c, d = fractional_anisotropy(eigenvalues)
+    assert (a, b, c) == pytest.approx((0, 1, 0))
+    mean = eigenvalues[3].mean()
+    expected = np.sqrt(1.5 * ((eigenvalues[3] - mean) ** 2).sum() / (eigenvalues[3] ** 2).sum())
+    assert d == pytest.approx(expected)
+
+
+def test_zero_signal_gives_finite_numbers():
+    table = gradient_table(12)
+    fit = fit_tensor(np.zeros((2, 15)), table)
+    assert np.isfinite(fit.coefficients).all()
