@@ -313,7 +313,7 @@ def _write_inference(
             "observability": observability,
             "prior_x0_mean": -3.0,
             "information_gain": np.log(1.0 / sd),
-            "in_hypothesis": np.arange(n) % 17 == order[0] % 17,
+            "in_hypothesis": np.where(np.arange(n) % 17 == order[0] % 17, "EZ", None),
         }
     ).iloc[order]
     zones.insert(0, "rank", np.arange(1, n + 1))
@@ -335,9 +335,12 @@ def _write_inference(
                 "n_divergences": 83 if bad else 0,
                 "depth_saturation": 0.9 if bad else 0.0,
                 "e_bfmi_min": 0.12 if bad else 0.81,
-                "n_modes": 2 if bad else 1,
+                "modes": 2 if bad else 1,
+                "explained": 0.11 if bad else 0.83,
+                "divergent_share": 0.2 if bad else 0.0,
+                "thresholds": {"r_hat": [1.05, 1.5], "ess": [100, 20], "depth_saturation": 0.05},
                 "mode_weights": [0.6, 0.4] if bad else [1.0],
-                "ppc_coverage": 0.87,
+                "coverage_90": 0.87,
             },
         },
     )
@@ -350,7 +353,9 @@ def _write_posterior(path, draws, names, channels, gain, envelopes, rng) -> None
     time = envelopes[0]["time_s"].to_numpy()
     observed = np.stack([frame[list(good)].to_numpy() for frame in envelopes])
     smooth = pd.DataFrame(observed[0]).rolling(5, min_periods=1, center=True).mean().to_numpy()
-    predicted = smooth[None, None, None] + rng.normal(0, 0.1, (2, 40, len(envelopes), 1, len(good)))
+    levels = np.array([0.05, 0.5, 0.95])
+    predicted = np.repeat(smooth[None, None], len(envelopes), axis=1)
+    predicted = predicted + np.array([-0.25, 0, 0.25])[:, None, None, None]
     coords = {"chain": np.arange(chain), "draw": np.arange(draw), "region": names}
     scalar = ("chain", "draw")
     parameters = xr.Dataset(
@@ -364,11 +369,11 @@ def _write_posterior(path, draws, names, channels, gain, envelopes, rng) -> None
         coords=coords,
     )
     dims = ("seizure", "time", "channel") if len(envelopes) > 1 else ("time", "channel")
-    axes = {"time": time, "channel": good}
+    axes = {"channel": good}
     if len(envelopes) > 1:
         axes["seizure"] = np.arange(1, len(envelopes) + 1)
     else:
-        observed, predicted = observed[0], predicted[:, :, 0]
+        observed, predicted = observed[0], predicted[:, 0]
     groups = {
         "/": xr.Dataset(
             attrs={
@@ -388,16 +393,17 @@ def _write_posterior(path, draws, names, channels, gain, envelopes, rng) -> None
                 "x0_prior_sd": (("region",), np.full(len(names), 1.0)),
                 "time_s": (("time",), time),
             },
-            coords={"region": names, "time": time},
+            coords={"region": names},
         ),
         "observed_data": xr.Dataset({"envelope": (dims, observed)}, coords=axes),
         "posterior_predictive": xr.Dataset(
-            {"envelope": (("chain", "draw", *dims), predicted)}, coords=axes
+            {"envelope": (("quantile", *dims), predicted)}, coords={**axes, "quantile": levels}
         ),
         "sample_stats": xr.Dataset(
             {
                 "diverging": (scalar, np.zeros((chain, draw), dtype="int8")),
                 "energy": (scalar, rng.normal(0, 1, (chain, draw))),
+                "weight": (("chain",), np.array([0.4, 0.3, 0.2, 0.1])),
             }
         ),
     }
@@ -427,9 +433,9 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
         {
             "candidate": [row[0] for row in rows],
             "kind": [row[1] for row in rows],
-            "regions": ["; ".join(row[2]) or None for row in rows],
+            "regions": [None if row[1] == "sham" else ",".join(row[2]) or None for row in rows],
             "n_regions": [len(row[2]) for row in rows],
-            "volume_mm3": [float(sum(volume[r] for r in row[2])) for row in rows],
+            "volume_mm3": [_volume(row, volume) for row in rows],
             "eloquent": [("language" if k % 7 == 3 else None) for k in range(len(rows))],
             "seizing_before": float(before),
             "seizing_after": [float(row[3]) for row in rows],
@@ -440,7 +446,29 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     table["p_seizure_free"] = np.exp(-table["seizing_after"]).round(3)
     table = table.sort_values("seizing_after", kind="stable")
     table.insert(0, "rank", np.arange(1, len(table) + 1))
-    write_table(layout.outcomes(priors), table, {"n_draws": 100, "interval": 0.89})
+    _write_recruitment(layout, priors, rows, names, onsets)
+    write_table(layout.outcomes(priors), table, {"Sources": ["posterior.nc"]})
+
+
+def _volume(row, volume) -> float:
+    if row[1] == "sham":
+        return float("nan")
+    return 0.0 if row[1] == "disconnection" else float(sum(volume[r] for r in row[2]))
+
+
+def _write_recruitment(layout, priors, rows, names, onsets) -> None:
+    """After a plan its own regions stay silent and the others start later."""
+    parts = []
+    for candidate, kind, chosen, _ in rows:
+        gone = np.isin(names, chosen) & (kind != "none")
+        onset = np.where(gone, np.nan, onsets + 1.5 * len(chosen))
+        p = np.where(np.isnan(onset), 0.0, 1 / (1 + 0.3 * len(chosen)))
+        parts.append(
+            pd.DataFrame(
+                {"candidate": candidate, "region": names, "onset_s": onset, "p_seizing": p}
+            )
+        )
+    write_table(layout.recruitment(priors), pd.concat(parts), {})
 
 
 def _write_quality(layout, spec, regions, channels) -> None:
@@ -460,7 +488,10 @@ def _write_quality(layout, spec, regions, channels) -> None:
         {
             "created": "2026-01-02T03:04:05",
             "user": "dr.alice",
-            "configuration": {"bids": "/home/dr.alice/secret/bids", "seed": 1, "cores": 2},
+            "configuration": {
+                "bids": "/home/dr.alice/secret/bids",
+                "surgery": {"draws": 100, "interval": 0.89},
+            },
             "versions": {"virtualbrain": "0.1.0", "pymc": "6.0.1", "mrtrix3": "3.0.3"},
             "seeds": {"inference": 1},
         },

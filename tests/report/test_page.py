@@ -184,7 +184,7 @@ def test_a_probability_never_stands_without_its_interval(build):
     ],
 )
 def test_a_missing_part_leaves_a_box_with_its_reason(build, part, words):
-    page = Page(build(skip=(part,), n_regions=20, n_channels=24, n_plans=6))
+    page = Page(build(skip=(part,), n_regions=20, n_channels=24, n_plans=6, images=part == "t1"))
     assert words in page.text
     assert "was not written" in page.text
     assert len([1 for tag, _ in page.tags if tag == "section"]) == 8

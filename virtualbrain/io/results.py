@@ -21,7 +21,6 @@ from virtualbrain.io.tables import read_matrix, read_table, sidecar_of
 
 Part = TypeVar("Part")
 PREDICTIVE_DRAWS = 160
-_ANY_ATLAS = "*"
 _UNREADABLE = (VirtualBrainError, ImageFileError, OSError, ValueError, KeyError, IndexError)
 
 
@@ -170,7 +169,7 @@ def load_results(
         raise ValueError("name at least one set of priors")
     root = Path(out)
     reader = _Reader(root)
-    layout = PatientLayout(root, label, _find_atlas(root, label))
+    layout = PatientLayout.of_results(root, label)
     results = PatientResults(
         label=label,
         atlas=layout.atlas,
@@ -204,18 +203,6 @@ def _blame_input(missing: dict[str, str], names: Sequence[str], what: str) -> No
     for name in names:
         if name in missing:
             missing[name] = f"the dataset holds no {what} of this patient"
-
-
-def _find_atlas(out: Path, label: str) -> str:
-    """Return the atlas that the region table's or the matrices' file names state."""
-    pattern = PatientLayout(out, label, _ANY_ATLAS)
-    for path in (pattern.regions, pattern.connectome_regions, pattern.relmat("streamlines")):
-        head, tail = path.name.split(_ANY_ATLAS)
-        names = [p.name for p in path.parent.glob("*" + tail)] if path.parent.is_dir() else []
-        for name in sorted(names):
-            if name.startswith(head):
-                return name[len(head) : len(name) - len(tail)]
-    return PatientLayout.atlas
 
 
 def _regions(reader: _Reader, layout: PatientLayout) -> Table | None:
@@ -270,15 +257,13 @@ def _seizures(out: Path, layout: PatientLayout) -> tuple[Seizure, ...]:
 
 def _prior_results(out: Path, layout: PatientLayout, name: str) -> PriorResults:
     reader = _Reader(out)
-    outcomes = layout.outcomes(name)
-    recruitment = outcomes.with_name("recruitment.tsv")
     return PriorResults(
         name=name,
         diagnostics=reader.part("diagnostics", layout.diagnostics(name), _json, "inference"),
         zones=reader.part("zones", layout.zones(name), _table, "inference"),
         posterior=reader.part("posterior", layout.posterior(name), _posterior, "inference"),
-        outcomes=reader.part("outcomes", outcomes, _table, "surgery"),
-        recruitment=reader.part("recruitment", recruitment, _table, "surgery"),
+        outcomes=reader.part("outcomes", layout.outcomes(name), _table, "surgery"),
+        recruitment=reader.part("recruitment", layout.recruitment(name), _table, "surgery"),
         missing=reader.missing,
     )
 

@@ -81,7 +81,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
     names = region_names(results)
     verdict = findings.verdict_of(results.main)
     regions = findings.regions_of(results.main, names)
-    plans = findings.plans_of(results.main, names)
+    plans = findings.plans_of(results.main, names, results.provenance)
     metrics = region_metrics(regions, len(names), verdict.findings)
     ci = interval_words(results.main)
     return {

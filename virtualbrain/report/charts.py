@@ -10,6 +10,7 @@ from virtualbrain.report.findings import Plan, Region
 from virtualbrain.report.numbers import is_number
 
 Array = NDArray[np.float64]
+PRICED_BY_VOLUME = ("clinical", "resection", "ablation")
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,11 @@ def forest(
 
 
 def _span(prior: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Return the 89 % interval of a normal prior."""
+    """Return the 90 % interval of a normal prior."""
     if prior is None or not all(is_number(value) for value in prior):
         return None
     mean, sd = prior
-    return mean - 1.598 * sd, mean + 1.598 * sd
+    return mean - 1.645 * sd, mean + 1.645 * sd
 
 
 @dataclass(frozen=True)
@@ -127,10 +128,10 @@ def pareto(plans: Sequence[Plan]) -> Pareto | None:
     top = max(max(p.before, *(v for v in p.after if is_number(v))) for p in usable)
     x = Scale(0, max(1.0, *(p.volume_cm3 for p in usable)) * 1.05, 60, 700)
     y = Scale(0, top * 1.05 or 1.0, 330, 16)
-    real = [p for p in usable if p.kind not in ("none", "sham")]
+    real = [p for p in usable if p.kind in PRICED_BY_VOLUME]
     best = front_of([(p.volume_cm3, p.after[0]) for p in real])
     front = {real[i].index for i in best}
-    sham = [p.after[0] for p in usable if p.kind == "sham"]
+    sham = [p.after[0] for p in plans if p.kind == "sham" and is_number(p.after[0])]
     points = tuple(
         ParetoPoint(
             p,

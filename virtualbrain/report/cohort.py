@@ -32,7 +32,7 @@ def summary_of(results: PatientResults) -> Summary:
     names = region_names(results)
     verdict = findings.verdict_of(results.main)
     regions = findings.regions_of(results.main, names)
-    plans = findings.leading_plans(findings.plans_of(results.main, names))
+    plans = findings.leading_plans(findings.plans_of(results.main, names, results.provenance))
     return Summary(
         label=results.label,
         priors=results.main.name,

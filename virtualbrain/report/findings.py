@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 N_LEADING_REGIONS = 5
 N_LEADING_PLANS = 3
-UNSEEN = 0.1
+UNSEEN = 0.3
 SUSPECTED = 0.3
 VERDICT_WORDS = {
     "interpretable": "Interpretable",
@@ -123,7 +123,7 @@ def _region(row: Mapping[Any, Any], index: int, effective: pd.Series, leading: p
     return Region(
         index=index,
         name=name,
-        hemisphere=str(row.get("hemisphere", "")),
+        hemisphere=str(row.get("hemisphere") or "–"),
         rank=int(row["rank"]),
         p_ez=_float(row, "p_ez"),
         p_ez_interval=interval(row.get("p_ez")),
@@ -153,8 +153,10 @@ def threshold_of(posterior: Posterior | None) -> float | None:
 
 def _thresholds(posterior: Posterior) -> Array:
     current = posterior.attributes.get("I1", 3.1)
-    tau0 = np.maximum(posterior.parameters["tau0"].to_numpy(), 0.76)
-    return np.asarray(critical_x0(tau0, float(current)))
+    tau0 = posterior.parameters["tau0"]
+    per_draw = tau0.mean([dim for dim in tau0.dims if dim not in ("chain", "draw")])
+    tau0_draws = np.maximum(per_draw.transpose("chain", "draw").to_numpy(), 0.76)
+    return np.asarray(critical_x0(tau0_draws, float(current)))
 
 
 def _draws_behind(priors: PriorResults) -> tuple[pd.Series, pd.Series]:
@@ -172,33 +174,60 @@ def _draws_behind(priors: PriorResults) -> tuple[pd.Series, pd.Series]:
         return pd.Series(float(fallback), index=priors.zones.frame["region"].astype(str)), empty
     x0 = posterior.parameters["x0"].transpose("chain", "draw", "region")
     names = [str(name) for name in x0["region"].to_numpy()]
-    effective = _effective(x0.to_numpy())
+    weights = _chain_weights(posterior, x0.sizes["chain"])
+    effective = _effective(x0.to_numpy(), weights)
     if "tau0" in posterior.parameters:
         above = x0.to_numpy() > _thresholds(posterior)[..., None]
         varies = above.any((0, 1)) & ~above.all((0, 1))
         if varies.any():
-            effective[varies] = _effective(above[..., varies].astype(float))
+            effective[varies] = _effective(above[..., varies].astype(float), weights)
     order = np.argsort(-x0.to_numpy(), axis=-1)[..., :N_LEADING_REGIONS]
-    counts = np.bincount(order.ravel(), minlength=len(names))
-    share = counts / (order.shape[0] * order.shape[1])
+    per_draw = np.repeat(weights / order.shape[1], order.shape[1] * order.shape[2])
+    share = np.bincount(order.ravel(), weights=per_draw, minlength=len(names))
     return pd.Series(effective, index=names), pd.Series(share, index=names)
 
 
-def _effective(draws: Array) -> Array:
-    """Effective number of draws of every column, between one and their number."""
+def _chain_weights(posterior: Posterior, n_chains: int) -> Array:
+    """Return the weight of every chain; equal ones where none were stored."""
+    if "weight" not in posterior.sample_stats:
+        return np.full(n_chains, 1.0 / n_chains)
+    weights = posterior.sample_stats["weight"].to_numpy().astype(float)
+    return np.asarray(weights / weights.sum())
+
+
+def _effective(draws: Array, weights: Array) -> Array:
+    """Effective number of draws of every column, between one and their number.
+
+    Chains of equal weight are taken together; of unequal weight (separate explanations) each
+    counts by itself, and the variances of a weighted mean add up.
+    """
+    total = float(draws.shape[0] * draws.shape[1])
+    if np.allclose(weights, weights[0]):
+        return _chains_together(draws, total)
+    alone = np.stack([_chains_together(chain[None], total) for chain in draws])
+    return np.asarray(1.0 / (weights[:, None] ** 2 / alone).sum(axis=0))
+
+
+def _chains_together(draws: Array, total: float) -> Array:
     with np.errstate(all="ignore"):
         effective = array_stats.ess(  # type: ignore[no-untyped-call]
             draws, chain_axis=0, draw_axis=1, method="mean"
         )
-    total = float(draws.shape[0] * draws.shape[1])
     return np.asarray(np.clip(np.nan_to_num(effective, nan=1.0), 1.0, total))
 
 
-def plans_of(priors: PriorResults, names: Sequence[str]) -> tuple[Plan, ...]:
-    """Return the rows of the outcomes table in their order."""
+def plans_of(
+    priors: PriorResults, names: Sequence[str], provenance: Mapping[str, Any] | None = None
+) -> tuple[Plan, ...]:
+    """Return the rows of the outcomes table in their order.
+
+    How many posterior draws stand behind a probability is read from the table's sidecar, else
+    from the configuration in `provenance`.
+    """
     if priors.outcomes is None:
         return ()
-    n_draws = lookup(priors.outcomes.sidecar, ("n_draws", "draws", "posterior_draws"))
+    configured = ((provenance or {}).get("configuration") or {}).get("surgery") or {}
+    n_draws = lookup({**configured, **priors.outcomes.sidecar}, ("n_draws", "draws"))
     place = {name: i for i, name in enumerate(names)}
     rows = priors.outcomes.frame.to_dict("records")
     return tuple(_plan(i, row, place, n_draws) for i, row in enumerate(rows))

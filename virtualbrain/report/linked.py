@@ -48,6 +48,7 @@ def linked_data(
             for m in metrics
         ],
         "plans": [{"name": p.candidate, "regions": p.region_indices} for p in plans],
+        "untouched": next((p.candidate for p in plans if p.kind == "none"), ""),
         "recruitment": _recruitment(results.main, names) if ranked else {},
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
-CI_PROB = 0.89
+CI_PROB = 0.9
 
 
 def is_number(value: Any) -> bool:
@@ -71,8 +71,10 @@ def probability_interval(
 
 
 def truth(value: Any) -> bool:
-    """Read a yes-or-no cell of a table."""
-    return str(value).strip().lower() in {"true", "1", "1.0", "yes", "y"}
+    """Tell whether a cell says yes or names something, rather than no or nothing."""
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return False
+    return str(value).strip().lower() not in {"", "false", "0", "0.0", "no", "n", "n/a", "none"}
 
 
 def lookup(nested: Mapping[str, Any], names: Iterable[str]) -> Any:

@@ -38,7 +38,7 @@ def interval_words(priors: PriorResults) -> str:
     """Return how wide the intervals of the zones table are, in words."""
     sidecar = priors.zones.sidecar if priors.zones else {}
     mass = numbers.lookup(sidecar, ("ci_prob", "interval", "credible_interval", "ci"))
-    return f"{100 * mass:.0f} %" if numbers.is_number(mass) and 0 < mass < 1 else "credible"
+    return f"{100 * (mass if numbers.is_number(mass) and 0 < mass < 1 else numbers.CI_PROB):.0f} %"
 
 
 def counts(results: PatientResults) -> dict[str, str]:

@@ -9,11 +9,11 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from virtualbrain.io.results import PatientResults, Seizure
+from virtualbrain.io.results import PatientResults, Posterior, Seizure
 from virtualbrain.report.charts import Scale, band, polyline
 
 Array = NDArray[np.float64]
-BAND = (0.055, 0.945)
+BAND = (0.05, 0.95)
 PANEL = (210.0, 92.0)
 
 
@@ -70,7 +70,11 @@ def seizure_fit(results: PatientResults, seizure: Seizure) -> SeizureFit | None:
         return None
     names = electrode_order(names)
     low, median, high = _quantiles(predicted.sel(channel=names))
-    times = _times(predicted, frame, len(median))
+    times = _times(posterior, predicted, frame, seizure.number)
+    kept = np.isfinite(times) & np.isfinite(median).any(axis=1)
+    times, low, median, high = times[kept], low[kept], median[kept], high[kept]
+    if len(times) < 3:
+        return None
     observed = _at(frame, names, times)
     fits = tuple(
         _channel_fit(name, times, observed[:, i], low[:, i], median[:, i], high[:, i])
@@ -112,11 +116,17 @@ def _quantiles(predicted: xr.DataArray) -> tuple[Array, Array, Array]:
     return low, median, high
 
 
-def _times(predicted: xr.DataArray, frame: pd.DataFrame, n_times: int) -> Array:
-    if "time" in predicted.coords and np.issubdtype(predicted["time"].dtype, np.floating):
-        return predicted["time"].to_numpy().astype(float)
-    times = frame["time_s"].to_numpy(dtype=float)
-    return times if len(times) == n_times else np.linspace(times[0], times[-1], n_times)
+def _times(
+    posterior: Posterior, predicted: xr.DataArray, frame: pd.DataFrame, number: int
+) -> Array:
+    """Return the model's times in seconds, as fitted; NaN where a seizure is shorter."""
+    n_times = predicted.sizes["time"]
+    if "time_s" in posterior.constants:
+        times = _of_seizure(posterior.constants["time_s"], number).to_numpy().astype(float)
+        if times.shape == (n_times,):
+            return times
+    own = frame["time_s"].to_numpy(dtype=float)
+    return own if len(own) == n_times else np.linspace(own[0], own[-1], n_times)
 
 
 def _at(frame: pd.DataFrame, names: Sequence[str], times: Array) -> Array:

@@ -21,8 +21,9 @@ class Threshold:
     title: str
     sense: Sense
     good: float
-    bad: float
+    bad: float | None
     meaning: str
+    gate: str
 
 
 @dataclass(frozen=True)
@@ -42,61 +43,64 @@ THRESHOLDS = (
         ("r_hat_max", "max_r_hat", "rhat_max", "max_rhat", "r_hat", "rhat"),
         "Chains agree (R-hat)",
         "below",
-        1.01,
         1.05,
+        1.5,
         "Independent searches must end in the same place. Far above 1, they found different "
         "answers and no probability on this page would mean anything.",
+        "r_hat",
     ),
     Threshold(
         ("ess_bulk_min", "min_ess_bulk", "ess_bulk"),
         "Independent draws, centre (bulk ESS)",
         "above",
-        400,
         100,
+        20,
         "How many independent samples the middle of the worst-known parameter rests on.",
+        "ess",
     ),
     Threshold(
         ("ess_tail_min", "min_ess_tail", "ess_tail"),
         "Independent draws, ends (tail ESS)",
         "above",
-        400,
         100,
+        20,
         "The same for the ends of the intervals: with few, the intervals are not to be trusted.",
+        "ess",
     ),
     Threshold(
-        ("divergence_fraction", "divergences_fraction", "fraction_divergent", "p_divergent"),
+        (
+            "divergent_share",
+            "divergence_fraction",
+            "divergences_fraction",
+            "fraction_divergent",
+            "p_divergent",
+        ),
         "Share of divergent steps",
         "below",
-        0.001,
         0.01,
+        0.1,
         "Places where the sampler could not follow the posterior and may have left a corner "
         "unexplored.",
-    ),
-    Threshold(
-        ("n_divergences", "n_divergent", "divergences"),
-        "Divergent steps",
-        "below",
-        0,
-        10,
-        "Places where the sampler could not follow the posterior and may have left a corner "
-        "unexplored.",
+        "divergent_share",
     ),
     Threshold(
         ("depth_saturation", "tree_depth_saturation", "depth_saturated", "max_depth_fraction"),
         "Steps cut short (tree depth)",
         "below",
         0.05,
-        0.25,
+        None,
         "Share of steps that ran into the longest allowed path: sampling is slow, and the "
         "posterior may be explored in part only.",
+        "depth_saturation",
     ),
     Threshold(
         ("e_bfmi_min", "min_e_bfmi", "bfmi_min", "e_bfmi", "ebfmi", "bfmi"),
         "Energy explored (E-BFMI)",
         "above",
         0.3,
-        0.2,
+        None,
         "Whether the sampler moves freely between likely and unlikely states.",
+        "e_bfmi",
     ),
     Threshold(
         ("ppc_coverage", "posterior_predictive_coverage", "coverage", "coverage_90"),
@@ -106,6 +110,16 @@ THRESHOLDS = (
         0.5,
         "Share of the recorded envelope inside the band that the fitted model predicts. A good "
         "fit misses few points; a perfect one is suspicious.",
+        "coverage_90",
+    ),
+    Threshold(
+        ("explained", "explained_variance"),
+        "Recording explained",
+        "above",
+        0.5,
+        0.2,
+        "Share of the recorded envelope's variance that the fitted model accounts for.",
+        "explained",
     ),
 )
 
@@ -121,16 +135,27 @@ def _judge_one(threshold: Threshold, figures: Mapping[str, Any]) -> Finding | No
     value = _scalar(lookup(figures, threshold.names), threshold.sense)
     if value is None:
         return None
+    good, bad = _limits(threshold, figures)
     sign = 1 if threshold.sense == "below" else -1
-    if sign * value <= sign * threshold.good:
+    if sign * value <= sign * good:
         state, words = "good", "as it should be"
-    elif sign * value <= sign * threshold.bad:
+    elif bad is None or sign * value <= sign * bad:
         state, words = "fair", "read with care"
     else:
         state, words = "poor", "not good enough"
     relation = "at most" if threshold.sense == "below" else "at least"
-    limit = f"good: {relation} {threshold.good:g}; poor beyond {threshold.bad:g}"
-    return Finding(threshold.title, show(value, 4), limit, state, words, threshold.meaning)
+    limit = f"good: {relation} {good:g}" + ("" if bad is None else f"; poor beyond {bad:g}")
+    return Finding(threshold.title, show(value), limit, state, words, threshold.meaning)
+
+
+def _limits(threshold: Threshold, figures: Mapping[str, Any]) -> tuple[float, float | None]:
+    """Return the limits that the diagnosis used, the page's own where it does not say."""
+    used = (figures.get("thresholds") or {}).get(threshold.gate)
+    if isinstance(used, (int, float)):
+        return float(used), None
+    if isinstance(used, (list, tuple)) and len(used) == 2 and all(map(is_number, used)):
+        return float(used[0]), float(used[1])
+    return threshold.good, threshold.bad
 
 
 def _scalar(value: Any, sense: Sense) -> float | None:

@@ -159,12 +159,12 @@
   function seizingAt(index) {
     // whether the model has this region seizing at the slider's time; null: no slider
     if (state.time === null) return null;
-    const course = data.recruitment[state.candidate];
+    const course = data.recruitment[state.candidate || data.untouched];
     const plan = data.plans.find((p) => p.name === state.candidate);
     if (plan && plan.regions.includes(index)) return false;
     const base = onsets();
-    const onset = course ? course[index][0] : base ? base[index] : null;
-    return onset !== null && onset <= state.time;
+    const [onset, p] = course ? course[index] : [base ? base[index] : null, 1];
+    return onset !== null && onset <= state.time && (p === null || p >= 0.5);
   }
   function onsets() {
     const metric = data.metrics.find((m) => m.key === "onset_s");
