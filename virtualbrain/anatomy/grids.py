@@ -1,0 +1,138 @@
+"""Voxel grids: cropping, resampling, and the way to and from ANTs images."""
+
+import os
+import warnings
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.processing import resample_from_to
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from virtualbrain.io.images import make_image, same_grid
+
+# Fixed, so that sums are added in the same order whatever the number of cores.
+ITK_THREADS = 2
+_TO_LPS = np.diag([-1.0, -1.0, 1.0])
+
+
+def load_ants() -> Any:
+    """Import antspyx with a fixed number of threads, so that results do not depend on cores."""
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(ITK_THREADS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import ants
+    return ants
+
+
+def to_ants(image: nib.Nifti1Image) -> Any:
+    """Return an ANTs image (float) of a three-dimensional image with orthogonal axes."""
+    affine = np.asarray(image.affine, dtype=float)
+    spacing = nib.affines.voxel_sizes(affine)
+    direction = _TO_LPS @ (affine[:3, :3] / spacing)
+    voxels = np.asarray(image.dataobj, dtype=np.float32)
+    return load_ants().from_numpy(
+        voxels,
+        origin=(_TO_LPS @ affine[:3, 3]).tolist(),
+        spacing=spacing.tolist(),
+        direction=direction,
+    )
+
+
+def from_ants(image: Any, like: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Return an ANTs image as NIfTI with the affine of `like`, on whose grid it must lie."""
+    return make_image(np.asarray(image.numpy(), dtype=np.float32), like.affine)
+
+
+def voxel_volume(affine: NDArray[np.float64]) -> float:
+    """Return the volume of a voxel in mm³."""
+    return float(abs(np.linalg.det(np.asarray(affine)[:3, :3])))
+
+
+def is_orthogonal(affine: NDArray[np.float64]) -> bool:
+    """Whether the voxel axes stand at right angles."""
+    axes = np.asarray(affine)[:3, :3] / nib.affines.voxel_sizes(affine)
+    return bool(np.allclose(axes.T @ axes, np.eye(3), atol=1e-3))
+
+
+def resample(
+    image: nib.Nifti1Image, grid: nib.Nifti1Image, *, order: int = 1, cval: float = 0.0
+) -> nib.Nifti1Image:
+    """Return an image on another image's grid (order 0 keeps labels).
+
+    A grid much coarser than the image is fed by a smoothed image, so that nothing aliases.
+    """
+    if same_grid(image, grid):
+        return make_image(np.asarray(image.dataobj), grid.affine)
+    voxels = np.asarray(image.dataobj)
+    if order > 0:
+        voxels = _smoothed_for(voxels.astype(np.float32), image, grid)
+    moved = resample_from_to(
+        nib.Nifti1Image(voxels, image.affine),
+        (grid.shape[:3], grid.affine),
+        order=order,
+        cval=cval,
+    )
+    return make_image(np.asarray(moved.dataobj, dtype=voxels.dtype), grid.affine)
+
+
+def _smoothed_for(
+    voxels: NDArray[np.float32], image: nib.Nifti1Image, grid: nib.Nifti1Image
+) -> NDArray[np.float32]:
+    """Smooth by what the grid's voxels are larger than the image's."""
+    fine, coarse = nib.affines.voxel_sizes(image.affine), nib.affines.voxel_sizes(grid.affine)
+    ratio = coarse.min() / fine
+    if (ratio <= 1.5).all():
+        return voxels
+    sigma = np.sqrt(np.maximum(ratio**2 - 1, 0)) / 2.355
+    return np.asarray(ndimage.gaussian_filter(voxels, sigma), dtype=np.float32)
+
+
+def crop(image: nib.Nifti1Image, mask: NDArray[np.bool_], margin_mm: float) -> nib.Nifti1Image:
+    """Cut an image to the box of a mask and a margin around it; voxels stay where they are."""
+    margin = np.ceil(margin_mm / nib.affines.voxel_sizes(image.affine)).astype(int)
+    places = np.nonzero(mask)
+    low = [max(int(axis.min()) - m, 0) for axis, m in zip(places, margin, strict=True)]
+    high = [
+        min(int(axis.max()) + m + 1, n)
+        for axis, m, n in zip(places, margin, mask.shape, strict=True)
+    ]
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    affine = np.asarray(image.affine) @ nib.affines.from_matvec(np.eye(3), low)
+    return make_image(np.asarray(image.dataobj)[box], affine)
+
+
+def working_grid(
+    image: nib.Nifti1Image, mask: NDArray[np.bool_], working_mm: float, margin_mm: float = 10.0
+) -> nib.Nifti1Image:
+    """Return the image around the brain, on its own voxels where they suit, else isotropic.
+
+    Voxels suit when every side is within a third of `working_mm` and the axes are orthogonal.
+    """
+    cut = crop(image, mask, margin_mm)
+    sizes = nib.affines.voxel_sizes(cut.affine)
+    suits = (sizes > working_mm * 0.74).all() and (sizes < working_mm * 1.34).all()
+    if suits and is_orthogonal(cut.affine):
+        return cut
+    return resample(cut, _isotropic(cut, working_mm))
+
+
+def _isotropic(image: nib.Nifti1Image, size_mm: float) -> nib.Nifti1Image:
+    """An empty isotropic grid along scanner axes that covers an image."""
+    corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in image.shape[:3]])).reshape(3, -1).T
+    points = nib.affines.apply_affine(image.affine, corners)
+    low, high = points.min(axis=0), points.max(axis=0)
+    shape = tuple(int(n) for n in np.ceil((high - low) / size_mm))
+    affine = nib.affines.from_matvec(np.eye(3) * size_mm, low + size_mm / 2)
+    return make_image(np.zeros(shape, dtype=np.uint8), affine)
+
+
+def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the largest connected part of a mask."""
+    parts, count = ndimage.label(mask)
+    if count <= 1:
+        return mask
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return np.asarray(parts == sizes.argmax())

@@ -1,0 +1,74 @@
+"""Figures on an anatomy, and what they mean in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from virtualbrain.anatomy.regions import lost_regions
+from virtualbrain.anatomy.surface import Surface
+
+# Outside these the figure is said in words; they are gates for a look, not for a stop.
+GATES: Mapping[str, tuple[float, float]] = {
+    "template_overlap": (0.90, 1.0),
+    "brain_ml": (900.0, 2000.0),
+    "grey_white_contrast": (1.5, np.inf),
+    "left_right_volume_ratio": (0.80, 1.25),
+    "surface_labelled_share": (0.60, 1.0),
+}
+_WORDS = {
+    "template_overlap": "overlap of the registered template with the brain mask",
+    "brain_ml": "volume of the brain mask in ml",
+    "grey_white_contrast": "contrast of grey to white matter over their spread",
+    "left_right_volume_ratio": "ratio of the regions' volume, left to right",
+    "surface_labelled_share": "share of the pial surface that carries a region",
+}
+
+
+def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Return the overlap of two masks: 2 |A and B| / (|A| + |B|); NaN when both are empty."""
+    total = int(one.sum()) + int(other.sum())
+    return 2.0 * int((one & other).sum()) / total if total else float("nan")
+
+
+def region_figures(table: pd.DataFrame) -> dict[str, Any]:
+    """Return counts of regions, the lost ones by name, and the left-right ratio of volumes."""
+    volume = table.groupby("hemisphere")["volume"].sum()
+    right = float(volume.get("R", 0.0))
+    return {
+        "n_regions": len(table),
+        "lost_regions": list(lost_regions(table)),
+        "left_right_volume_ratio": float(volume.get("L", 0.0)) / right if right else float("nan"),
+    }
+
+
+def surface_figures(surfaces: Mapping[str, Surface]) -> dict[str, Any]:
+    """Return how many vertices the surfaces have and the share that carries a region."""
+    regions = [surface.regions for surface in surfaces.values()]
+    if not regions:
+        return {"n_vertices": {}}
+    joined = np.concatenate(regions)
+    return {
+        "n_vertices": {side: len(surface.vertices) for side, surface in surfaces.items()},
+        "surface_labelled_share": float((joined > 0).mean()),
+    }
+
+
+def notes_on(figures: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say in words which figures lie outside their gates and which regions are lost."""
+    notes = [
+        f"The {_WORDS[name]} is {figures[name]:.2f}; usual is {_range(low, high)}. "
+        "Look at the parcellation before trusting it."
+        for name, (low, high) in GATES.items()
+        if name in figures and not low <= figures[name] <= high
+    ]
+    lost = figures.get("lost_regions", [])
+    if lost:
+        notes.append(f"{len(lost)} regions have no voxel in this brain: {', '.join(lost)}.")
+    return tuple(notes)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:g} or more" if np.isinf(high) else f"{low:g} to {high:g}"

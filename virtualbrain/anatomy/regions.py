@@ -1,0 +1,106 @@
+"""The region table: where each region lies, how large it is, which way its cortex faces."""
+
+from collections.abc import Mapping
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from virtualbrain.anatomy.grids import voxel_volume
+from virtualbrain.anatomy.surface import Surface, vertex_area_vectors, vertex_areas
+
+COLUMNS = (
+    *("index", "name", "hemisphere", "structure"),
+    *("x", "y", "z", "area", "volume", "nx", "ny", "nz"),
+)
+
+
+def region_table(
+    regions: pd.DataFrame,
+    labels: NDArray[np.int32],
+    affine: NDArray[np.float64],
+    surfaces: Mapping[str, Surface],
+) -> pd.DataFrame:
+    """Measure every region; one without voxels stays in the table with volume 0 and no place.
+
+    Parameters
+    ----------
+    regions : pandas.DataFrame
+        Columns index, name, hemisphere, structure.
+    labels : numpy.ndarray of int
+        The label image.
+    affine : numpy.ndarray, shape (4, 4)
+        Voxel to scanner RAS.
+    surfaces : mapping of str to Surface
+        By hemisphere; may be empty.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns index, name, hemisphere, structure, x y z (centroid, mm), area (mm²: of the pial
+        surface for cortex, of the voxels' hull for nuclei), volume (mm³), nx ny nz (mean
+        outward normal of the cortex, a unit vector).
+    """
+    index = regions["index"].to_numpy(dtype=int)
+    counts, centroids = _voxel_moments(labels, affine, int(index.max()))
+    table = regions[["index", "name", "hemisphere", "structure"]].reset_index(drop=True)
+    areas, normals = _surface_moments(surfaces, int(index.max()))
+    is_nucleus = (regions["structure"] == "subcortex").to_numpy()
+    area = np.where(areas[index] > 0, areas[index], np.nan)
+    for row in np.flatnonzero(is_nucleus & (counts[index] > 0)):
+        area[row] = hull_area(labels == index[row], affine)
+    geometry = {
+        **dict(zip("xyz", centroids[index].T, strict=True)),
+        "area": area,
+        "volume": counts[index] * voxel_volume(affine),
+        **dict(zip(("nx", "ny", "nz"), normals[index].T, strict=True)),
+    }
+    return table.assign(**geometry)[list(COLUMNS)]
+
+
+def _voxel_moments(
+    labels: NDArray[np.int32], affine: NDArray[np.float64], largest: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Voxel count and centroid (NaN where there is no voxel) of every label value."""
+    places = np.nonzero(labels)
+    values = labels[places]
+    counts = np.bincount(values, minlength=largest + 1)
+    points = nib.affines.apply_affine(affine, np.column_stack(places))
+    sums = [np.bincount(values, weights=points[:, i], minlength=largest + 1) for i in range(3)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centroids = np.column_stack(sums) / counts[:, None]
+    return counts, centroids
+
+
+def _surface_moments(
+    surfaces: Mapping[str, Surface], largest: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Area and mean outward normal of every region index."""
+    areas, normals = np.zeros(largest + 1), np.zeros((largest + 1, 3))
+    for surface in surfaces.values():
+        weights = vertex_areas(surface.vertices, surface.triangles)
+        vectors = vertex_area_vectors(surface.vertices, surface.triangles)
+        areas += np.bincount(surface.regions, weights=weights, minlength=largest + 1)
+        np.add.at(normals, surface.regions, vectors)
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return areas, np.where(length > 0, normals / length, np.nan)
+
+
+def hull_area(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> float:
+    """Return the area in mm² of a surface wrapped around a mask by marching cubes."""
+    from skimage.measure import marching_cubes, mesh_surface_area
+
+    places = np.nonzero(mask)
+    box = tuple(slice(int(a.min()), int(a.max()) + 1) for a in places)
+    sizes = tuple(float(s) for s in nib.affines.voxel_sizes(affine))
+    vertices, faces, _, _ = marching_cubes(
+        np.pad(mask[box].astype(np.float32), 1), 0.5, spacing=sizes
+    )
+    return float(mesh_surface_area(vertices, faces))
+
+
+def lost_regions(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the names of the regions that have no voxel."""
+    return tuple(table.loc[table["volume"] == 0, "name"])

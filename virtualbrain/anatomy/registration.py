@@ -1,0 +1,163 @@
+"""The MNI152 template registered to a patient's brain with ANTs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from virtualbrain.anatomy.grids import from_ants, load_ants, to_ants
+from virtualbrain.anatomy.settings import Registration
+from virtualbrain.errors import ToolError
+from virtualbrain.io.images import make_image
+
+# Iterations at 8, 4, 2 and 1 times the voxel size.
+_ITERATIONS: dict[Registration, tuple[int, ...]] = {
+    "standard": (60, 60, 40, 4),
+    "quick": (40, 30, 10, 0),
+}
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A map from the template to a patient, as files of ANTs in the order they are applied."""
+
+    transforms: tuple[str, ...]
+
+    def apply(
+        self, image: nib.Nifti1Image, grid: nib.Nifti1Image, *, labels: bool = False
+    ) -> nib.Nifti1Image:
+        """Return a template-space image on a patient's grid (labels by nearest neighbour)."""
+        moved = load_ants().apply_transforms(
+            fixed=to_ants(grid),
+            moving=to_ants(image),
+            transformlist=list(self.transforms),
+            interpolator="nearestNeighbor" if labels else "linear",
+        )
+        result = from_ants(moved, grid)
+        if not labels:
+            return result
+        return make_image(np.rint(np.asarray(result.dataobj)).astype(np.int32), grid.affine)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One contrast seen in both brains: the patient's, the template's, metric and weight."""
+
+    patient: nib.Nifti1Image
+    template: nib.Nifti1Image
+    metric: str = "CC"
+    weight: float = 1.0
+
+
+def register_affine(
+    patient: nib.Nifti1Image,
+    template: nib.Nifti1Image,
+    folder: Path,
+    seed: int,
+    healthy: NDArray[np.bool_] | None = None,
+) -> Warp:
+    """Register the template to the patient with an affine map (Mattes mutual information).
+
+    Parameters
+    ----------
+    patient, template : nibabel.Nifti1Image
+        The same contrast: both brains, or both heads.
+    folder : Path
+        Where the transform's file is put.
+    seed : int
+        ANTs' seed.
+    healthy : numpy.ndarray of bool, optional
+        Patient voxels that may drive the registration (cost-function masking).
+
+    Raises
+    ------
+    ToolError
+        ANTs failed.
+    """
+    found = _registration(
+        fixed=to_ants(patient),
+        moving=to_ants(template),
+        type_of_transform="Affine",
+        aff_metric="mattes",
+        aff_random_sampling_rate=0.25,
+        aff_iterations=(600, 300, 100, 0),
+        aff_shrink_factors=(8, 4, 2, 1),
+        aff_smoothing_sigmas=(4, 2, 1, 0),
+        mask=_ants_mask(healthy, patient),
+        mask_all_stages=True,
+        outprefix=str(folder / "affine_"),
+        random_seed=seed + 1,
+    )
+    return Warp(tuple(found["fwdtransforms"]))
+
+
+def register_deformable(
+    pairs: list[Pair],
+    start: Warp,
+    folder: Path,
+    seed: int,
+    effort: Registration = "standard",
+    healthy: NDArray[np.bool_] | None = None,
+) -> Warp:
+    """Register the template to the patient with SyN (Avants 2008), driven by several contrasts.
+
+    Parameters
+    ----------
+    pairs : list of Pair
+        The first drives alone where there is no other.
+    start : Warp
+        The affine map to begin from.
+    folder : Path
+        Where the transform's files are put.
+    seed : int
+        ANTs' seed.
+    effort : {"standard", "quick"}
+        How many iterations at each resolution.
+    healthy : numpy.ndarray of bool, optional
+        Patient voxels that may drive the registration.
+
+    Raises
+    ------
+    ToolError
+        ANTs failed.
+    """
+    first, *others = [
+        (pair.metric, to_ants(pair.patient), to_ants(pair.template), pair.weight) for pair in pairs
+    ]
+    found = _registration(
+        fixed=first[1],
+        moving=first[2],
+        type_of_transform="SyNOnly",
+        initial_transform=start.transforms[0],
+        syn_metric=first[0],
+        syn_sampling=2,
+        reg_iterations=_ITERATIONS[effort],
+        grad_step=0.2,
+        flow_sigma=3,
+        total_sigma=0,
+        multivariate_extras=[(m, f, t, w, 2) for m, f, t, w in others] or None,
+        mask=_ants_mask(healthy, pairs[0].patient),
+        outprefix=str(folder / "syn_"),
+        random_seed=seed + 1,
+    )
+    warps = [name for name in found["fwdtransforms"] if name.endswith("Warp.nii.gz")]
+    return Warp((*warps[:1], *start.transforms))
+
+
+def _registration(**arguments: Any) -> dict[str, Any]:
+    """Run ANTs' registration, its failure told in one line."""
+    try:
+        return dict(load_ants().registration(**arguments))
+    except RuntimeError as error:
+        raise ToolError(
+            f"the registration failed ({error})",
+            where="ANTs",
+            cure="look at the brain mask: a T1 with a wrong frame cannot be registered",
+        ) from None
+
+
+def _ants_mask(mask: NDArray[np.bool_] | None, like: nib.Nifti1Image) -> Any:
+    return None if mask is None else to_ants(make_image(mask, like.affine))

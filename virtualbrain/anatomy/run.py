@@ -1,0 +1,208 @@
+"""From a T1 image or a FreeSurfer subject to regions, tissues and surfaces."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from virtualbrain.anatomy.brain import require_contrast
+from virtualbrain.anatomy.builtin import Parcellation, parcellate
+from virtualbrain.anatomy.grids import resample, voxel_volume
+from virtualbrain.anatomy.head import Head, extract_brain, lesion_on, on_working_grid
+from virtualbrain.anatomy.parcellation import without_lesion
+from virtualbrain.anatomy.quality import notes_on, region_figures, surface_figures
+from virtualbrain.anatomy.regions import region_table
+from virtualbrain.anatomy.result import Anatomy
+from virtualbrain.anatomy.settings import AnatomySettings
+from virtualbrain.anatomy.subject import parcellate_subject, read_subject, subject_surfaces
+from virtualbrain.anatomy.surface import Surface, regions_of_vertices, surface_of
+from virtualbrain.anatomy.tissues import Tissues, five_tissues, grey_white_contrast
+from virtualbrain.errors import InputError
+from virtualbrain.io.images import make_image, read_image, same_grid
+
+logger = logging.getLogger(__name__)
+
+
+def run_anatomy(
+    t1: Path | None,
+    freesurfer: Path | None,
+    lesion: Path | None,
+    settings: AnatomySettings,
+    *,
+    seed: int = 0,
+    threads: int = 2,
+) -> Anatomy:
+    """Find a patient's regions, tissues and pial surfaces.
+
+    With a FreeSurfer or FastSurfer subject its labels and surfaces are taken as they are, on
+    its own grid. Else the built-in route: N4 bias correction, ROBEX, affine and SyN
+    registration of MNI152, Atropos tissues, atlas labels brought to the patient's own grey
+    matter, a surface by marching cubes.
+
+    Parameters
+    ----------
+    t1 : Path, optional
+        The T1 image; needed without a FreeSurfer subject.
+    freesurfer : Path, optional
+        The subject's folder.
+    lesion : Path, optional
+        A mask in the T1's space: its voxels belong to no region and drive no registration.
+    settings : AnatomySettings
+        Atlas and methods.
+    seed : int
+        Seed of ROBEX and ANTs; the same seed gives the same result.
+    threads : int
+        Unused by ANTs, whose number of threads is fixed so that results do not depend on it.
+
+    Raises
+    ------
+    InputError
+        An input file is missing or not as it must be.
+    ConfigError
+        The atlas is not known.
+    ToolError
+        No brain is found, or a registration fails.
+    """
+    logger.info("anatomy with %d threads", threads)
+    if freesurfer is not None and settings.use_freesurfer:
+        return _from_freesurfer(freesurfer, t1, lesion, settings, seed)
+    if t1 is None:
+        raise InputError("no T1w image", expected="a T1w image or a FreeSurfer subject")
+    return _from_t1(t1, lesion, settings, seed)
+
+
+def _from_t1(path: Path, lesion: Path | None, settings: AnatomySettings, seed: int) -> Anatomy:
+    """Go the built-in way."""
+    image = read_image(path)
+    require_contrast(image, path.name)
+    whole, notes = extract_brain(image, settings, seed)
+    whole = replace(whole, lesion=lesion_on(lesion, whole.t1))
+    logger.info("brain found: %.0f ml", _millilitres(whole.mask, whole))
+    work = on_working_grid(whole, settings.working_mm)
+    found = _without_lesion(parcellate(work, settings, seed), work)
+    surfaces = build_surfaces(found, work, settings.surface_spacing_mm)
+    return _assemble(whole, work, found, surfaces, {"route": "built-in"}, notes)
+
+
+def _from_freesurfer(
+    folder: Path, t1: Path | None, lesion: Path | None, settings: AnatomySettings, seed: int
+) -> Anatomy:
+    """Take a FreeSurfer subject's labels and surfaces."""
+    subject, head, values = read_subject(folder, lesion, settings)
+    notes = _agreement(t1, head)
+    found = _without_lesion(parcellate_subject(head, values, settings, seed), head)
+    surfaces = subject_surfaces(subject, found, head, settings)
+    if len(surfaces) < 2:
+        surfaces = build_surfaces(found, head, settings.surface_spacing_mm)
+        notes = (*notes, "The subject has no pial surfaces: they were built from its labels.")
+    return _assemble(head, head, found, surfaces, {"route": "FreeSurfer"}, notes)
+
+
+def _agreement(t1: Path | None, head: Head) -> tuple[str, ...]:
+    """Refuse a T1 that is not the FreeSurfer subject's: electrodes lie in the T1's space.
+
+    Raises
+    ------
+    InputError
+        Inside the brain the two images do not correlate.
+    """
+    if t1 is None:
+        return ()
+    image = read_image(t1)
+    ours = np.asarray(head.t1.dataobj)[head.mask]
+    theirs = np.asarray(resample(_as_float(image), head.t1).dataobj)[head.mask]
+    covered = float((theirs > 0).mean())
+    alike = float(np.corrcoef(ours, theirs)[0, 1]) if theirs.std() > 0 else 0.0
+    if covered < 0.9 or alike < 0.4:
+        raise InputError(
+            f"the T1 and the FreeSurfer subject do not lie over each other (correlation "
+            f"{alike:.2f}, {covered:.0%} of the brain covered)",
+            where=t1.name,
+            expected="the T1 that FreeSurfer was run on",
+            cure="give that T1, or remove the FreeSurfer subject",
+        )
+    return ()
+
+
+def _as_float(image: Any) -> Any:
+    return make_image(np.asarray(image.dataobj, dtype=np.float32), image.affine)
+
+
+def _without_lesion(found: Parcellation, head: Head) -> Parcellation:
+    """Take the lesion's voxels out of every region."""
+    return replace(found, labels=without_lesion(found.labels, head.lesion))
+
+
+def build_surfaces(found: Parcellation, head: Head, spacing_mm: float) -> dict[str, Surface]:
+    """Wrap a pial surface around each hemisphere and give its vertices their regions."""
+    affine = head.t1.affine
+    surfaces = {}
+    for side, content in found.content.items():
+        vertices, triangles = surface_of(content, affine, spacing_mm)
+        regions = regions_of_vertices(vertices, found.labels, affine, found.regions, side)
+        surfaces[side] = Surface(vertices, triangles, regions)
+    return surfaces
+
+
+def _assemble(
+    whole: Head,
+    work: Head,
+    found: Parcellation,
+    surfaces: dict[str, Surface],
+    figures: Mapping[str, Any],
+    notes: tuple[str, ...],
+) -> Anatomy:
+    """Bring everything to the T1's grid, measure the regions, say what is odd."""
+    grid = whole.t1
+    labels = np.asarray(
+        resample(make_image(found.labels, work.t1.affine), grid, order=0).dataobj, dtype=np.int32
+    )
+    table = region_table(found.regions, labels, grid.affine, surfaces)
+    quality = {
+        **figures,
+        **found.figures,
+        **_volumes(found.tissues, work, whole),
+        "grey_white_contrast": grey_white_contrast(np.asarray(work.t1.dataobj), found.tissues),
+        **region_figures(table),
+        **surface_figures(surfaces),
+    }
+    return Anatomy(
+        t1=grid,
+        brain_mask=make_image(whole.mask, grid.affine),
+        labels=make_image(labels, grid.affine),
+        regions=table,
+        tissues=make_image(_tissues_on(found, work, whole), grid.affine),
+        surfaces=surfaces,
+        quality=quality,
+        notes=(*notes, *notes_on(quality)),
+    )
+
+
+def _tissues_on(found: Parcellation, work: Head, whole: Head) -> NDArray[np.float32]:
+    """Return the five tissues on the T1's grid."""
+    here = five_tissues(found.tissues, work.mask, found.nuclei, found.stem, work.lesion)
+    if same_grid(work.t1, whole.t1):
+        return here
+    moved = [resample(make_image(v, work.t1.affine), whole.t1) for v in np.moveaxis(here, -1, 0)]
+    stack = np.stack([np.asarray(volume.dataobj) for volume in moved], axis=-1)
+    total = stack.sum(axis=-1, keepdims=True)
+    inside = (total > 0.5) & whole.mask[..., None]
+    return np.divide(stack, total, out=np.zeros_like(stack), where=inside)
+
+
+def _volumes(tissues: Tissues, work: Head, whole: Head) -> dict[str, float]:
+    """Volumes in ml of the brain mask, the tissues and the lesion."""
+    parts = {"csf_ml": tissues.csf, "grey_ml": tissues.gm, "white_ml": tissues.wm}
+    volumes = {name: _millilitres(part, work) for name, part in parts.items()}
+    volumes["brain_ml"] = _millilitres(whole.mask, whole)
+    if whole.lesion is not None:
+        volumes["lesion_ml"] = _millilitres(whole.lesion, whole)
+    return volumes
+
+
+def _millilitres(part: NDArray[Any], head: Head) -> float:
+    return float(part.sum(dtype=np.float64)) * voxel_volume(head.t1.affine) / 1000

@@ -1,0 +1,60 @@
+"""What FreeSurfer's label values say: tissues, brain, hemispheres."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from virtualbrain.anatomy.tissues import Tissues
+
+Labels = NDArray[np.int32]
+_NUCLEI = (10, 11, 12, 13, 17, 18, 26, 49, 50, 51, 52, 53, 54, 58)
+_CORTEX = (3, 42)
+_CEREBELLAR_CORTEX = (8, 47)
+_FLUID = (4, 5, 14, 15, 24, 30, 31, 43, 44, 62, 63, 72, 213, 221)
+_STEM = (16,)
+_LEFT = (*range(2, 14), 17, 18, 26, 27, 28, 30, 31, 78)
+_RIGHT = (*range(41, 64), 79)
+_NOT_CEREBRUM = (7, 8, 46, 47, 16, 15)
+
+
+def is_cortex(labels: Labels) -> NDArray[np.bool_]:
+    """Where a label image has cerebral cortex (aseg's, aparc's or aparc.a2009s')."""
+    parcels = ((labels >= 1000) & (labels < 3000)) | ((labels >= 11100) & (labels < 13000))
+    return np.asarray(parcels | np.isin(labels, _CORTEX))
+
+
+def nuclei(labels: Labels) -> NDArray[np.bool_]:
+    """Where a label image has subcortical grey matter, the hippocampus and amygdala included."""
+    return np.isin(labels, _NUCLEI)
+
+
+def brainstem(labels: Labels) -> NDArray[np.bool_]:
+    """Where a label image has brainstem."""
+    return np.isin(labels, _STEM)
+
+
+def brain_of(labels: Labels) -> NDArray[np.bool_]:
+    """Return the brain: all labels, with sulci closed and holes filled."""
+    padded = np.pad(labels > 0, 6)
+    near = ndimage.distance_transform_edt(~padded) <= 4
+    closed = ndimage.distance_transform_edt(near) > 4
+    filled = ndimage.binary_fill_holes(closed | padded)
+    return np.asarray(filled[6:-6, 6:-6, 6:-6])
+
+
+def tissues_of(labels: Labels) -> Tissues:
+    """Return tissues, certain in every voxel: grey, fluid, and white for all other labels."""
+    brain = brain_of(labels)
+    grey = is_cortex(labels) | np.isin(labels, _CEREBELLAR_CORTEX) | nuclei(labels)
+    fluid = brain & (np.isin(labels, _FLUID) | (labels == 0))
+    white = brain & ~grey & ~fluid
+    return Tissues(*(part.astype(np.float32) for part in (fluid, grey, white)))
+
+
+def hemisphere(labels: Labels, side: str) -> NDArray[np.bool_]:
+    """Return one cerebral hemisphere: cortex, white matter, nuclei and ventricle of a side."""
+    thousands = {"L": (1000, 11100), "R": (2000, 12100)}[side]
+    inside = np.isin(labels, _LEFT if side == "L" else _RIGHT)
+    for first in thousands:
+        inside |= (labels >= first) & (labels < first + (1000 if first < 10000 else 900))
+    return np.asarray(inside & ~np.isin(labels, _NOT_CEREBRUM))

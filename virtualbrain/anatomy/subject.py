@@ -1,0 +1,144 @@
+"""The FreeSurfer route: a subject's own labels and surfaces, as they are."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from virtualbrain.anatomy import segmentation
+from virtualbrain.anatomy.atlases import Atlas, load_atlas, make_atlas
+from virtualbrain.anatomy.builtin import Moved, Parcellation, fit_labels, parcellate
+from virtualbrain.anatomy.grids import resample
+from virtualbrain.anatomy.head import Head, lesion_on
+from virtualbrain.anatomy.settings import BUILT_IN, AnatomySettings
+from virtualbrain.anatomy.surface import Surface, regions_of_vertices
+from virtualbrain.errors import InputError
+from virtualbrain.io.freesurfer import (
+    FreeSurferSubject,
+    freesurfer_names,
+    open_subject,
+    read_annotation,
+    read_surface,
+)
+from virtualbrain.io.images import make_image, read_image
+
+Labels = NDArray[np.int32]
+_PREFIXES = {"DesikanKilliany": "ctx-{}h-", "Destrieux": "ctx_{}h_"}
+
+
+def read_subject(
+    folder: Path, lesion: Path | None, settings: AnatomySettings
+) -> tuple[FreeSurferSubject, Head, Labels]:
+    """Read a subject's T1, brain and label values, all on the subject's own grid.
+
+    Raises
+    ------
+    InputError
+        A file is missing, unreadable or of another subject.
+    """
+    atlas = settings.atlas if settings.atlas in BUILT_IN else "DesikanKilliany"
+    subject = open_subject(folder, atlas)
+    image = read_image(subject.labels)
+    if subject.t1 is None:
+        raise InputError("no T1", where=str(folder / "mri"), expected="T1.mgz or orig.mgz")
+    t1 = read_image(subject.t1)
+    voxels = np.asarray(resample(t1, image).dataobj, dtype=np.float32)
+    values = np.asarray(image.dataobj, dtype=np.int32)
+    grid = make_image(voxels, image.affine)
+    return subject, Head(grid, segmentation.brain_of(values), lesion_on(lesion, grid)), values
+
+
+def parcellate_subject(
+    head: Head, values: Labels, settings: AnatomySettings, seed: int
+) -> Parcellation:
+    """Return the subject's parcellation; one's own atlas is laid over its grey matter.
+
+    Only an atlas in MNI space needs a registration here.
+    """
+    tissues = segmentation.tissues_of(values)
+    figures: dict[str, Any]
+    if settings.atlas_image:
+        labels, regions, figures = _own_labels(head, values, settings, seed)
+    else:
+        atlas = subject_atlas(values, head, settings.atlas)
+        labels = np.asarray(atlas.image.dataobj, dtype=np.int32)
+        regions = atlas.table[["index", "name", "hemisphere", "structure"]]
+        figures = {"atlas_source": atlas.source, "dropped": list(atlas.dropped)}
+    return Parcellation(
+        labels=labels,
+        regions=regions,
+        tissues=tissues,
+        nuclei=segmentation.nuclei(values),
+        stem=segmentation.brainstem(values),
+        content={s: segmentation.hemisphere(values, s).astype(np.float32) for s in "LR"},
+        figures=figures,
+    )
+
+
+def subject_atlas(values: Labels, head: Head, label: str) -> Atlas:
+    """Return the subject's label image as an atlas, named by FreeSurfer's colour table.
+
+    Every region of the atlas has its row, also where this subject has no voxel of it; label
+    values that the colour table lacks are refused.
+    """
+    names = freesurfer_names()
+    present = sorted(set(np.unique(values).tolist()) - {0})
+    unknown = [value for value in present if value not in names]
+    if unknown:
+        raise InputError(
+            f"label values that FreeSurfer's colour table lacks: {unknown[:5]}",
+            expected="aparc+aseg or aparc.a2009s+aseg",
+        )
+    table = pd.DataFrame({"index": present, "name": [names[value] for value in present]})
+    # Numbered in the colour table's order, so that two patients' tables agree.
+    image = make_image(values, head.t1.affine)
+    return make_atlas(label, image, table, space="T1w", source="FreeSurfer subject")
+
+
+def _own_labels(
+    head: Head, values: Labels, settings: AnatomySettings, seed: int
+) -> tuple[Labels, pd.DataFrame, dict[str, Any]]:
+    """Lay one's own atlas over the subject: as drawn in T1 space, or registered from MNI."""
+    atlas = load_atlas(settings)
+    nuclei = subject_atlas(values, head, "DesikanKilliany")
+    if atlas.space == "MNI":
+        found = parcellate(head, settings, seed)
+        return found.labels, found.regions, found.figures
+    own = np.asarray(resample(atlas.image, head.t1, order=0).dataobj, dtype=np.int32)
+    base = np.asarray(nuclei.image.dataobj, dtype=np.int32)
+    moved = Moved(zones=base, brain=head.mask, atlas=own, desikan=base)
+    labels, regions = fit_labels(atlas, moved, segmentation.tissues_of(values), head, settings)
+    return labels, regions, {"atlas_source": atlas.source, "dropped": list(atlas.dropped)}
+
+
+def subject_surfaces(
+    subject: FreeSurferSubject, found: Parcellation, head: Head, settings: AnatomySettings
+) -> dict[str, Surface]:
+    """Return the pial surfaces in scanner RAS with a region per vertex.
+
+    Regions come from the annotation where there is one, else from the label image.
+    """
+    surfaces = {}
+    for side, path in subject.pial.items():
+        vertices, triangles = read_surface(path, subject.labels)
+        regions = _annotated(subject, side, found, settings)
+        if regions is None or len(regions) != len(vertices):
+            regions = regions_of_vertices(
+                vertices, found.labels, head.t1.affine, found.regions, side
+            )
+        surfaces[side] = Surface(vertices, triangles, regions)
+    return surfaces
+
+
+def _annotated(
+    subject: FreeSurferSubject, side: str, found: Parcellation, settings: AnatomySettings
+) -> NDArray[np.int32] | None:
+    """Return the region index of every vertex from the subject's annotation, if it has one."""
+    path = subject.annotations.get(side)
+    if path is None or settings.atlas_image or settings.atlas not in _PREFIXES:
+        return None
+    names = read_annotation(path, _PREFIXES[settings.atlas].format(side.lower()))
+    index = dict(zip(found.regions["name"], found.regions["index"], strict=True))
+    return np.array([index.get(name, 0) for name in names], dtype=np.int32)

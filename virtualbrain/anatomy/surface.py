@@ -1,0 +1,169 @@
+"""Pial surfaces: from a segmentation, with areas, normals and a region per vertex."""
+
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+from scipy.spatial import cKDTree
+
+from virtualbrain.anatomy.grids import largest_component
+
+Vertices = NDArray[np.float64]
+Triangles = NDArray[np.int64]
+
+
+class Surface(NamedTuple):
+    """A closed surface of one hemisphere; unpacks to vertices, triangles, regions.
+
+    Parameters
+    ----------
+    vertices : numpy.ndarray, shape (n, 3)
+        mm, scanner RAS.
+    triangles : numpy.ndarray, shape (m, 3)
+        Vertex numbers, counter-clockwise seen from outside.
+    regions : numpy.ndarray, shape (n,)
+        Region index of every vertex, 0 where there is none (medial wall).
+    """
+
+    vertices: Vertices
+    triangles: Triangles
+    regions: NDArray[np.int32]
+
+
+def surface_of(
+    content: NDArray[np.float32], affine: NDArray[np.float64], spacing_mm: float
+) -> tuple[Vertices, Triangles]:
+    """Wrap a surface around a hemisphere by marching cubes (Lewiner 2003), smoothed without shrinking.
+
+    Parameters
+    ----------
+    content : numpy.ndarray
+        How much of each voxel is inside (0..1).
+    affine : numpy.ndarray, shape (4, 4)
+        Voxel to scanner RAS.
+    spacing_mm : float
+        Edge of the cubes, which sets the spacing of the vertices.
+
+    Returns
+    -------
+    vertices, triangles
+        mm in scanner RAS; triangles turned outward.
+    """
+    from skimage.measure import marching_cubes
+
+    sizes = nib.affines.voxel_sizes(affine)
+    body = ndimage.binary_fill_holes(largest_component(content > 0.5))
+    kept = np.where(ndimage.binary_dilation(body, iterations=2), content, 0)
+    kept = np.where(ndimage.binary_erosion(body), 1.0, kept)
+    smooth = ndimage.gaussian_filter(np.pad(kept, 4), 0.35 * spacing_mm / sizes)
+    zoom = sizes / spacing_mm
+    coarse = ndimage.affine_transform(
+        smooth, 1 / zoom, output_shape=tuple(np.ceil(np.array(smooth.shape) * zoom).astype(int) + 1)
+    )
+    solid = largest_component(coarse > 0.5)
+    coarse = np.where(ndimage.binary_dilation(solid), coarse, 0.0)
+    vertices, triangles, _, _ = marching_cubes(coarse, 0.5)
+    vertices = nib.affines.apply_affine(affine, vertices / zoom - 4)
+    vertices, triangles = _largest_piece(vertices, triangles.astype(np.int64))
+    return outward(smoothed(vertices, triangles), triangles)
+
+
+def _largest_piece(vertices: Vertices, triangles: Triangles) -> tuple[Vertices, Triangles]:
+    """Keep the piece with most vertices: cavities inside the hemisphere have shells of their own."""
+    _, piece = sparse.csgraph.connected_components(_edges(triangles, len(vertices)))
+    keep = piece == np.bincount(piece).argmax()
+    number = np.cumsum(keep) - 1
+    return vertices[keep], number[triangles[keep[triangles].all(axis=1)]]
+
+
+def _edges(triangles: Triangles, n_vertices: int) -> sparse.csr_array:
+    """The adjacency matrix of a surface's vertices."""
+    pairs = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    pairs = np.concatenate([pairs, pairs[:, ::-1]])
+    ones = np.ones(len(pairs))
+    matrix = sparse.csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape=(n_vertices, n_vertices))
+    matrix.data[:] = 1.0
+    return matrix
+
+
+def smoothed(vertices: Vertices, triangles: Triangles, rounds: int = 8) -> Vertices:
+    """Smooth a surface by Taubin's two steps (1995), which keep its volume."""
+    matrix = _edges(triangles, len(vertices))
+    degree = np.maximum(np.asarray(matrix.sum(axis=1)).ravel(), 1.0)[:, None]
+    moved = vertices.copy()
+    for _ in range(rounds):
+        for step in (0.5, -0.53):
+            moved = moved + step * (matrix @ moved / degree - moved)
+    return moved
+
+
+def outward(vertices: Vertices, triangles: Triangles) -> tuple[Vertices, Triangles]:
+    """Turn a closed surface's triangles so that its volume is positive: normals point out."""
+    return vertices, triangles if enclosed_volume(vertices, triangles) > 0 else triangles[:, ::-1]
+
+
+def enclosed_volume(vertices: Vertices, triangles: Triangles) -> float:
+    """Return the signed volume in mm³ that a closed surface encloses."""
+    a, b, c = (vertices[triangles[:, i]] - vertices.mean(axis=0) for i in range(3))
+    return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
+
+
+def area_vectors(vertices: Vertices, triangles: Triangles) -> NDArray[np.float64]:
+    """Return every triangle's outward normal, as long as its area in mm², shape (m, 3)."""
+    a, b, c = (vertices[triangles[:, i]] for i in range(3))
+    return np.asarray(np.cross(b - a, c - a) / 2, dtype=float)
+
+
+def vertex_area_vectors(vertices: Vertices, triangles: Triangles) -> NDArray[np.float64]:
+    """Return a third of the area vectors around each vertex, shape (n, 3)."""
+    shares = area_vectors(vertices, triangles) / 3
+    total = np.zeros_like(vertices)
+    for corner in range(3):
+        np.add.at(total, triangles[:, corner], shares)
+    return total
+
+
+def vertex_areas(vertices: Vertices, triangles: Triangles) -> NDArray[np.float64]:
+    """Return a third of the areas around each vertex in mm², shape (n,)."""
+    areas = np.linalg.norm(area_vectors(vertices, triangles), axis=1) / 3
+    return np.bincount(triangles.ravel(), weights=np.repeat(areas, 3), minlength=len(vertices))
+
+
+def regions_of_vertices(
+    vertices: Vertices,
+    labels: NDArray[np.int32],
+    affine: NDArray[np.float64],
+    regions: pd.DataFrame,
+    hemisphere: str,
+    reach_mm: float = 4.0,
+) -> NDArray[np.int32]:
+    """Return the cortical region around each vertex: that of the nearest cortical voxel.
+
+    A vertex is left without one (0) where no cortex of its hemisphere lies within `reach_mm`,
+    or where anything else of the label image is nearer by a voxel: the medial wall.
+    """
+    ours = regions[(regions["structure"] == "cortex") & (regions["hemisphere"] == hemisphere)]
+    is_ours = np.isin(labels, ours["index"])
+    found = np.zeros(len(vertices), dtype=np.int32)
+    if not is_ours.any():
+        return found
+    distance, place = _nearest(vertices, is_ours, affine)
+    near = distance <= reach_mm
+    found[near] = labels[tuple(place[near].T)]
+    other = (labels > 0) & ~is_ours
+    if other.any():
+        to_other, _ = _nearest(vertices, other, affine)
+        found[to_other + nib.affines.voxel_sizes(affine).min() < distance] = 0
+    return found
+
+
+def _nearest(
+    points: Vertices, mask: NDArray[np.bool_], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Distance in mm to the nearest voxel of a mask, and that voxel."""
+    places = np.column_stack(np.nonzero(mask))
+    distance, which = cKDTree(nib.affines.apply_affine(affine, places)).query(points)
+    return np.asarray(distance), places[which]

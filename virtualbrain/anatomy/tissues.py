@@ -1,0 +1,114 @@
+"""Grey matter, white matter and fluid; the five-tissue image of MRtrix."""
+
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from virtualbrain.anatomy.grids import from_ants, load_ants, to_ants
+from virtualbrain.io.images import make_image
+
+CORTICAL, SUBCORTICAL, WHITE, FLUID, PATHOLOGICAL = range(5)
+Volume = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Tissues:
+    """Probabilities of fluid, grey and white matter on one grid; zero outside the brain."""
+
+    csf: Volume
+    gm: Volume
+    wm: Volume
+
+    @property
+    def is_grey(self) -> NDArray[np.bool_]:
+        """Where grey matter is the likeliest."""
+        return np.asarray((self.gm >= self.wm) & (self.gm > self.csf))
+
+    @property
+    def is_white(self) -> NDArray[np.bool_]:
+        """Where white matter is the likeliest."""
+        return np.asarray((self.wm > self.gm) & (self.wm > self.csf))
+
+
+def segment_tissues(
+    brain: nib.Nifti1Image,
+    mask: NDArray[np.bool_],
+    priors: tuple[nib.Nifti1Image, nib.Nifti1Image],
+    prior_weight: float = 0.1,
+) -> Tissues:
+    """Segment a T1 with Atropos (Avants 2011): Gaussian classes, a Markov field, template priors.
+
+    Parameters
+    ----------
+    brain : nibabel.Nifti1Image
+        T1 without bias field.
+    mask : numpy.ndarray of bool
+        The brain.
+    priors : tuple of two images
+        Grey and white matter probability of the template, on the grid of `brain`.
+    prior_weight : float
+        Zero trusts intensities alone, one the template alone.
+    """
+    ants = load_ants()
+    grey, white = (np.clip(np.asarray(p.dataobj, dtype=np.float32), 0, 1) for p in priors)
+    fluid = np.clip(1 - grey - white, 0, 1)
+    # A floor keeps a class possible where the template never has it.
+    stack = np.stack([fluid, grey, white]) * 0.97 + 0.01
+    stack = np.where(mask, stack / stack.sum(axis=0), 0).astype(np.float32)
+    found = ants.atropos(
+        a=to_ants(brain),
+        x=to_ants(make_image(mask, brain.affine)),
+        i=[to_ants(make_image(one, brain.affine)) for one in stack],
+        m="[0.1,1x1x1]",
+        c="[3,0]",
+        priorweight=prior_weight,
+    )["probabilityimages"]
+    csf, gm, wm = (
+        np.where(mask, from_ants(one, brain).get_fdata(dtype=np.float32), 0) for one in found
+    )
+    return Tissues(csf=csf, gm=gm, wm=wm)
+
+
+def five_tissues(
+    tissues: Tissues,
+    mask: NDArray[np.bool_],
+    nuclei: NDArray[np.bool_],
+    white_zone: NDArray[np.bool_],
+    lesion: NDArray[np.bool_] | None = None,
+) -> Volume:
+    """Return the five-tissue volumes (x, y, z, 5): cortical and subcortical grey, white, fluid, lesion.
+
+    The sum is one inside the brain and zero outside, as ``5ttcheck`` wants it. Nuclei are
+    wholly subcortical grey; the brainstem (`white_zone`) is white matter, as in ``5ttgen``.
+    """
+    stack = np.zeros((*mask.shape, 5), dtype=np.float32)
+    stack[..., CORTICAL], stack[..., WHITE] = tissues.gm, tissues.wm
+    stack[..., FLUID] = tissues.csf
+    stack[nuclei] = _only(SUBCORTICAL)
+    stem = white_zone & ~nuclei
+    stack[stem, WHITE] += stack[stem, CORTICAL]
+    stack[stem, CORTICAL] = 0
+    if lesion is not None:
+        stack[lesion] = _only(PATHOLOGICAL)
+    total = stack.sum(axis=-1)
+    stack[mask & (total <= 0.01)] = _only(FLUID)
+    stack[~mask] = 0
+    total = stack.sum(axis=-1, keepdims=True)
+    return np.asarray(np.divide(stack, total, out=stack, where=total > 0), dtype=np.float32)
+
+
+def _only(tissue: int) -> NDArray[np.float32]:
+    row = np.zeros(5, dtype=np.float32)
+    row[tissue] = 1
+    return row
+
+
+def grey_white_contrast(t1: NDArray[np.float32], tissues: Tissues) -> float:
+    """Return the contrast to noise of grey and white matter: difference of means over pooled sd."""
+    grey, white = t1[tissues.is_grey], t1[tissues.is_white]
+    if not grey.size or not white.size:
+        return float("nan")
+    pooled = float(np.sqrt((grey.var() + white.var()) / 2))
+    return float(abs(white.mean() - grey.mean()) / pooled) if pooled else float("nan")

@@ -1,0 +1,158 @@
+"""The anatomy's results: written and read by their place in the output folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.gifti import GiftiCoordSystem, GiftiDataArray, GiftiImage, GiftiLabel, GiftiLabelTable
+
+from virtualbrain.anatomy.result import Anatomy
+from virtualbrain.anatomy.surface import Surface
+from virtualbrain.errors import InputError
+from virtualbrain.io.atomic import atomic_path, read_json, write_json
+from virtualbrain.io.images import read_image, write_image
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.tables import read_table, write_table
+
+_POINTS, _TRIANGLES, _LABEL = (
+    "NIFTI_INTENT_POINTSET",
+    "NIFTI_INTENT_TRIANGLE",
+    "NIFTI_INTENT_LABEL",
+)
+_COLUMN_MEANINGS = {
+    "index": "value in the label image",
+    "x": "centroid, mm, T1w scanner RAS",
+    "y": "centroid, mm, T1w scanner RAS",
+    "z": "centroid, mm, T1w scanner RAS",
+    "area": "mm², pial surface for cortex, hull of the voxels for nuclei",
+    "volume": "mm³",
+    "nx": "mean outward normal of the cortex, unit vector, scanner RAS",
+    "ny": "mean outward normal of the cortex, unit vector, scanner RAS",
+    "nz": "mean outward normal of the cortex, unit vector, scanner RAS",
+}
+
+
+def write_anatomy(layout: PatientLayout, anatomy: Anatomy, sidecar: Mapping[str, Any]) -> None:
+    """Write every result of the anatomy stage.
+
+    Parameters
+    ----------
+    layout : PatientLayout
+        Where the files go.
+    anatomy : Anatomy
+        What `anatomy.run.run_anatomy` returned.
+    sidecar : mapping
+        Sources, configuration and versions; goes into the table's sidecar and the quality file.
+    """
+    write_image(layout.t1, anatomy.t1)
+    write_image(layout.brain_mask, anatomy.brain_mask)
+    write_image(layout.labels, anatomy.labels)
+    write_image(layout.tissues, anatomy.tissues)
+    for hemisphere, surface in anatomy.surfaces.items():
+        write_surface(layout.pial(hemisphere), surface, hemisphere)
+        write_vertex_labels(layout.pial_labels(hemisphere), surface, anatomy.regions, hemisphere)
+    about = {
+        **sidecar,
+        "Atlas": layout.atlas,
+        "Units": _COLUMN_MEANINGS,
+        **{key: anatomy.quality[key] for key in ("dropped", "lost_regions")},
+    }
+    write_table(layout.regions, anatomy.regions, about)
+    write_json(
+        layout.anatomy_quality,
+        {**sidecar, "figures": dict(anatomy.quality), "notes": list(anatomy.notes)},
+    )
+
+
+def read_anatomy(layout: PatientLayout) -> Anatomy:
+    """Read what `write_anatomy` wrote.
+
+    Raises
+    ------
+    InputError
+        A file is missing or unreadable.
+    """
+    said = read_json(layout.anatomy_quality)
+    surfaces = {
+        hemisphere: read_surface(layout.pial(hemisphere), layout.pial_labels(hemisphere))
+        for hemisphere in "LR"
+        if layout.pial(hemisphere).is_file()
+    }
+    return Anatomy(
+        t1=read_image(layout.t1),
+        brain_mask=read_image(layout.brain_mask),
+        labels=read_image(layout.labels),
+        regions=read_table(layout.regions, required=("index", "name", "hemisphere", "structure")),
+        tissues=read_image(layout.tissues, dimensions=4),
+        surfaces=surfaces,
+        quality=said.get("figures", {}),
+        notes=tuple(said.get("notes", ())),
+    )
+
+
+def write_surface(path: Path, surface: Surface, hemisphere: str) -> None:
+    """Write a surface as GIFTI in scanner RAS mm."""
+    side = {"L": "CortexLeft", "R": "CortexRight"}[hemisphere]
+    points = GiftiDataArray(
+        surface.vertices.astype(np.float32),
+        intent=_POINTS,
+        datatype="NIFTI_TYPE_FLOAT32",
+        coordsys=GiftiCoordSystem(1, 1, np.eye(4)),
+        meta={"AnatomicalStructurePrimary": side, "AnatomicalStructureSecondary": "Pial"},
+    )
+    faces = GiftiDataArray(
+        surface.triangles.astype(np.int32), intent=_TRIANGLES, datatype="NIFTI_TYPE_INT32"
+    )
+    _save(path, GiftiImage(darrays=[points, faces]))
+
+
+def write_vertex_labels(
+    path: Path, surface: Surface, regions: pd.DataFrame, hemisphere: str
+) -> None:
+    """Write the region of every vertex as a GIFTI label file, names included."""
+    table = GiftiLabelTable()
+    names = {0: "unknown", **dict(zip(regions["index"], regions["name"], strict=True))}
+    for key in sorted({0, *np.unique(surface.regions).tolist()}):
+        label = GiftiLabel(key=int(key), red=0.5, green=0.5, blue=0.5, alpha=float(key > 0))
+        label.label = str(names[key])
+        table.labels.append(label)
+    values = GiftiDataArray(
+        surface.regions.astype(np.int32),
+        intent=_LABEL,
+        datatype="NIFTI_TYPE_INT32",
+        meta={"AnatomicalStructurePrimary": {"L": "CortexLeft", "R": "CortexRight"}[hemisphere]},
+    )
+    _save(path, GiftiImage(darrays=[values], labeltable=table))
+
+
+def _save(path: Path, image: GiftiImage) -> None:
+    with atomic_path(path) as temporary:
+        nib.save(image, temporary)
+
+
+def read_surface(path: Path, labels: Path) -> Surface:
+    """Read a surface and the region of its vertices.
+
+    Raises
+    ------
+    InputError
+        A file is missing or not readable.
+    """
+    faces, values = _load(path), _load(labels)
+    return Surface(
+        vertices=np.asarray(faces.agg_data(_POINTS), dtype=float),
+        triangles=np.asarray(faces.agg_data(_TRIANGLES), dtype=np.int64),
+        regions=np.asarray(values.agg_data(_LABEL), dtype=np.int32),
+    )
+
+
+def _load(path: Path) -> GiftiImage:
+    try:
+        return nib.load(path)
+    except (FileNotFoundError, nib.filebasedimages.ImageFileError, ValueError):
+        raise InputError(
+            "not a readable surface", where=str(path), cure="run the anatomy stage again"
+        ) from None
