@@ -1,0 +1,325 @@
+"""Numbers, privacy, findings, judgements, geometry and meshes behind the page."""
+
+import gzip
+import json
+import shutil
+import struct
+from base64 import b64decode
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from virtualbrain.errors import ToolError
+from virtualbrain.io.results import Posterior, PriorResults, Surface, Table, load_results
+from virtualbrain.models.stability import critical_x0
+from virtualbrain.report import assets, charts, colours, findings, numbers, pdf, recording, trust
+from virtualbrain.report.cohort import build_cohort, summary_of
+from virtualbrain.report.privacy import scrub, scrub_text
+from virtualbrain.report.scene import first_label, mz3, pack, simplify
+from virtualbrain.report.tables import with_interval
+
+
+# numbers ---------------------------------------------------------------------------------
+@given(st.floats(0, 1), st.floats(1, 1e5))
+def test_an_interval_holds_its_probability_and_narrows_with_draws(p, n):
+    low, high = numbers.probability_interval(p, n)
+    assert 0 <= low <= p <= high <= 1
+    finer = numbers.probability_interval(p, 100 * n)
+    assert finer[1] - finer[0] <= high - low + 1e-12
+
+
+def test_an_interval_covers_as_often_as_it_says():
+    n, p = 200, 0.3
+    chance = binom.pmf(np.arange(n + 1), n, p)
+    ends = [numbers.probability_interval(k / n, n) for k in range(n + 1)]
+    covered = sum(c for c, (low, high) in zip(chance, ends, strict=True) if low <= p <= high)
+    assert covered == pytest.approx(numbers.CI_PROB, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.12345, "0.123"), (12345, "12\u202f345"), (-2.04, "−2.04"), (None, "–"), (True, "yes")],
+)
+def test_numbers_are_shown_briefly(value, shown):
+    assert numbers.show(value) == shown
+
+
+def test_no_probability_is_written_without_its_interval():
+    assert with_interval(0.5, (0.4, 0.6)) == "50 % (40–60)"
+    assert with_interval(0.5, None) == "50 % (interval unknown)"
+    assert numbers.percent(0.999) == ">99 %"
+    assert numbers.percent(0.001) == "<1 %"
+
+
+# privacy ---------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("read /home/dr.alice/bids/sub-01_T1w.nii.gz now", "read …/sub-01_T1w.nii.gz now"),
+        ("in /home/alice", "in …"),
+        (r"C:\Users\alice\x.tsv", "…/x.tsv"),
+        ("~/data/x.json", "…/x.json"),
+        ("sub-01/anat/x.nii.gz and 3/4 of K/tau", "sub-01/anat/x.nii.gz and 3/4 of K/tau"),
+        ("see https://example.org/a/b.html", "see https://example.org/a/b.html"),
+        ("file:///home/alice/x", "…"),
+    ],
+)
+def test_paths_of_the_machine_are_taken_out(text, clean):
+    assert scrub_text(text) == clean
+
+
+def test_users_and_hosts_are_taken_out_at_any_depth():
+    nested = {"a": [{"user": "alice", "n": 1}], "HostName": "x", "/home/alice/b.tsv": "ok"}
+    assert scrub(nested) == {"a": [{"n": 1}], "…/b.tsv": "ok"}
+
+
+# embedding -------------------------------------------------------------------------------
+@given(st.text())
+def test_embedded_json_reads_back_and_cannot_end_its_element(text):
+    embedded = assets.embedded_json({"name": text})
+    assert json.loads(embedded) == {"name": text}
+    assert "<" not in embedded
+    assert "\u2028" not in embedded
+
+
+def test_the_viewer_can_stand_between_script_tags():
+    viewer = assets.viewer()
+    assert len(viewer) > 1_000_000
+    assert "</script" not in viewer
+
+
+# findings --------------------------------------------------------------------------------
+def _priors(x0: np.ndarray, weight: np.ndarray | None = None, **rest) -> PriorResults:
+    n = x0.shape[-1]
+    names = [f"r{i}" for i in range(n)]
+    tau0 = np.full(x0.shape[:2], 10.0)
+    parameters = xr.Dataset(
+        {"x0": (("chain", "draw", "region"), x0), "tau0": (("chain", "draw"), tau0)},
+        coords={"region": names},
+    )
+    stats = xr.Dataset() if weight is None else xr.Dataset({"weight": ("chain", weight)})
+    above = (x0 > critical_x0(10.0)).mean((0, 1))
+    table = pd.DataFrame({"rank": np.arange(1, n + 1), "region": names, "p_ez": above})
+    return PriorResults(
+        name="default",
+        diagnostics=rest.get("diagnostics"),
+        zones=Table("zones.tsv", table, ""),
+        posterior=Posterior({"I1": 3.1}, parameters, xr.Dataset(), stats, None),
+        outcomes=rest.get("outcomes"),
+        recruitment=None,
+        missing={},
+    )
+
+
+def test_independent_draws_give_the_binomial_interval():
+    rng = np.random.default_rng(0)
+    x0 = rng.normal(-2.1, 0.3, (4, 500, 6))
+    region = findings.regions_of(_priors(x0), [f"r{i}" for i in range(6)])[0]
+    low, high = numbers.probability_interval(region.p_ez, 2000)
+    width = region.p_ez_interval[1] - region.p_ez_interval[0]
+    assert width == pytest.approx(high - low, rel=0.25)
+
+
+def test_slow_chains_give_a_wider_interval():
+    rng = np.random.default_rng(1)
+    fresh = rng.normal(0, 1, (4, 500, 3))
+    slow = np.zeros_like(fresh)
+    for t in range(1, 500):
+        slow[:, t] = 0.97 * slow[:, t - 1] + np.sqrt(1 - 0.97**2) * fresh[:, t]
+    names = ["r0", "r1", "r2"]
+    widths = []
+    for draws in (fresh, slow):
+        region = findings.regions_of(_priors(-2.1 + 0.3 * draws), names)[0]
+        widths.append(region.p_ez_interval[1] - region.p_ez_interval[0])
+    assert widths[1] > 2 * widths[0]
+
+
+def test_rank_stability_follows_the_chains_weights():
+    x0 = np.full((2, 50, 8), -3.0) + np.linspace(0, 1e-3, 50)[None, :, None]
+    x0[0, :, :5] = -1.5
+    x0[1, :, 3:] = -1.5
+    names = [f"r{i}" for i in range(8)]
+    regions = findings.regions_of(_priors(x0, np.array([0.9, 0.1])), names)
+    assert regions[0].in_leading == pytest.approx(0.9)
+    assert regions[7].in_leading == pytest.approx(0.1)
+    assert regions[4].in_leading == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("diagnostics", "ranked"),
+    [
+        ({"verdict": "interpretable"}, True),
+        ({"verdict": "caution", "reasons": ["one"]}, True),
+        ({"verdict": "do-not-use", "reasons": ["one"]}, False),
+        ({"verdict": "a new word"}, False),
+        (None, False),
+    ],
+)
+def test_only_a_passed_fit_allows_rankings(diagnostics, ranked):
+    priors = _priors(np.full((1, 4, 2), -3.0), diagnostics=diagnostics)
+    assert findings.verdict_of(priors).findings is ranked
+
+
+@pytest.mark.parametrize("cell", ["a,b", "a; b", "a | b", "a + b"])
+def test_region_lists_are_split_by_what_yields_known_names(cell):
+    assert findings.split_regions(cell, {"a": 0, "b": 1}) == ("a", "b")
+    assert findings.split_regions("a, b", {"a, b": 0}) == ("a, b",)
+    assert findings.split_regions(float("nan"), {}) == ()
+
+
+# trust -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("figures", "state"),
+    [
+        ({"r_hat_max": 1.01}, "good"),
+        ({"r_hat_max": 1.2}, "fair"),
+        ({"r_hat_max": 2.0}, "poor"),
+        ({"r_hat_max": 1.2, "thresholds": {"r_hat": [1.01, 1.1]}}, "poor"),
+        ({"ess_bulk_min": 50.0}, "fair"),
+        ({"e_bfmi_min": [0.9, 0.1]}, "fair"),
+        ({"modes": 3, "mode_weights": [0.5, 0.3, 0.2]}, "fair"),
+    ],
+)
+def test_figures_are_judged_by_the_gates_that_were_used(figures, state):
+    (judged,) = trust.judge(figures)
+    assert judged.state == state
+    assert judged.meaning
+
+
+def test_figures_that_are_not_there_are_not_judged():
+    assert trust.judge({"r_hat_max": None, "e_bfmi_min": None}) == ()
+
+
+# recording -------------------------------------------------------------------------------
+def test_channels_stand_in_electrode_order():
+    names = ["B10-B11", "A'2-A'3", "A2-A3", "B1-B2", "A10-A11", "B2-B3"]
+    ordered = recording.electrode_order(names)
+    assert ordered.index("A2-A3") < ordered.index("A10-A11") < ordered.index("B1-B2")
+    assert ordered[-2:] == ["B2-B3", "B10-B11"]
+
+
+@pytest.mark.parametrize("onset", [2.0, 11.0])
+def test_half_rise_finds_the_step(onset):
+    times = np.linspace(-5, 20, 501)
+    envelope = 3.0 / (1 + np.exp(-(times - onset) / 0.1))
+    assert recording.half_rise(times, envelope) == pytest.approx(onset, abs=0.06)
+    assert np.isnan(recording.half_rise(times, np.zeros(501)))
+
+
+# charts and colours ----------------------------------------------------------------------
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=30))
+def test_the_front_holds_exactly_the_points_that_none_beats(points):
+    front = charts.front_of(points)
+    for i, (x, y) in enumerate(points):
+        beaten = any((a <= x and b <= y) and (a < x or b < y) for a, b in points)
+        assert not (beaten and i in front)
+        if not beaten:
+            assert any(points[j] == (x, y) for j in front)
+
+
+@given(st.floats(-1e3, 1e3), st.floats(0.01, 1e3))
+def test_ticks_are_round_and_inside(low, width):
+    scale = charts.Scale(low, low + width, 0, 100)
+    values = [value for value, _ in scale.ticks]
+    assert 2 <= len(values) <= 12
+    assert all(low - 1e-6 <= v <= low + width + 1e-6 for v in values)
+    assert scale(low) == 0
+    assert scale(low + width) == 100
+
+
+def test_small_probabilities_are_grey_and_early_onsets_bright():
+    scale = colours.ColourScale(0, 1, 0.05)
+    assert scale(0.01) == pytest.approx(colours.GREY)
+    assert scale(None) == colours.GREY
+    assert scale(1.0)[0] > 0.9
+    onset = colours.ColourScale(12, 0)
+    assert sum(onset(0.5)) > sum(onset(11))
+
+
+# meshes ----------------------------------------------------------------------------------
+def _sphere(n: int) -> Surface:
+    angle, height = np.meshgrid(np.linspace(0, 2 * np.pi, n), np.linspace(-1, 1, n))
+    radius = np.sqrt(1 - height**2)
+    points = np.c_[
+        (radius * np.cos(angle)).ravel(), (radius * np.sin(angle)).ravel(), height.ravel()
+    ]
+    corner = np.arange(n * (n - 1)).reshape(n - 1, n)[:, :-1].ravel()
+    triangles = np.r_[
+        np.c_[corner, corner + 1, corner + n], np.c_[corner + 1, corner + n + 1, corner + n]
+    ]
+    return Surface(50 * points, triangles, (points[:, 2] > 0).astype(np.int64) + 1)
+
+
+def test_a_simplified_surface_keeps_place_and_regions():
+    full = _sphere(150)
+    small = simplify(full, 3000)
+    assert len(small.vertices) <= 3000
+    assert np.abs(np.linalg.norm(small.vertices, axis=1) - 50).max() < 2.5
+    assert small.triangles.max() < len(small.vertices)
+    upper = small.vertices[:, 2] > 5
+    assert (small.regions[upper] == 2).all()
+    assert simplify(small, 3000) is small
+
+
+def test_a_mesh_reads_back_from_its_bytes():
+    surface = _sphere(20)
+    content = gzip.decompress(b64decode(pack(mz3(surface))))
+    magic, _, n_triangles, n_vertices, _ = struct.unpack("<HHIII", content[:16])
+    assert (magic, n_triangles, n_vertices) == (23117, len(surface.triangles), 400)
+    triangles = np.frombuffer(content, "<i4", 3 * n_triangles, 16).reshape(-1, 3)
+    vertices = np.frombuffer(content, "<f4", offset=16 + 12 * n_triangles).reshape(-1, 3)
+    np.testing.assert_array_equal(triangles, surface.triangles)
+    np.testing.assert_allclose(vertices, surface.vertices, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [10, 86, 200, 1000])
+def test_background_has_room_below_the_first_region(n):
+    n_colours = n + first_label(n)
+    assert first_label(n) - 1 > 2 / 256 * n_colours
+
+
+# results, cohort, pdf --------------------------------------------------------------------
+def test_nothing_there_gives_reasons_without_paths(tmp_path):
+    results = load_results(tmp_path, "01", ["default"])
+    assert results.main.zones is None
+    assert results.main.missing["zones"].startswith("sub-01/inference/default/zones.tsv")
+    assert not any(str(tmp_path) in reason for reason in results.missing.values())
+    with pytest.raises(ValueError, match="at least one"):
+        load_results(tmp_path, "01", [])
+
+
+def test_a_broken_file_is_a_missing_part_with_its_reason(tmp_path, make_patient):
+    out = tmp_path / "out"
+    shutil.copytree(make_patient(images=False, n_regions=12, n_channels=12, n_plans=4), out)
+    (out / "sub-01/inference/default/zones.tsv").write_text("rank\tregion\n1\n")
+    (out / "sub-01/inference/default/diagnostics.json").write_text("{")
+    (out / "sub-01/inference/default/posterior.nc").write_bytes(b"no netCDF")
+    results = load_results(out, "01", ["default"])
+    assert "row 2" in results.main.missing["zones"]
+    assert "cannot be read" in results.main.missing["diagnostics"]
+    assert "cannot be read" in results.main.missing["posterior"]
+    assert not any(str(out) in reason for reason in results.main.missing.values())
+    assert results.main.outcomes is not None
+
+
+def test_the_cohort_lists_patients_and_withholds_failed_fits(make_patient, tmp_path):
+    small = {"images": False, "n_regions": 12, "n_channels": 12, "n_plans": 4}
+    good = load_results(make_patient(**small), "01", ["default"])
+    bad = load_results(make_patient(label="02", verdict="do-not-use", **small), "02", ["default"])
+    text = build_cohort([summary_of(bad), summary_of(good)], tmp_path).read_text("utf-8")
+    assert text.index("sub-01.html") < text.index("sub-02.html")
+    row = text[text.index("sub-02.html") :]
+    assert row.count("withheld") == 2
+    assert good.main.zones.frame["region"].iloc[0] in text
+    assert "Research use only" in text
+
+
+def test_without_a_browser_the_message_says_the_cure(monkeypatch):
+    monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
+    with pytest.raises(ToolError, match="install Chromium"):
+        pdf.find_browser()
