@@ -40,8 +40,8 @@ class BundleSettings:
     """
 
     density: float = 0.30
-    decay_mm: float = 18.0
-    spread: float = 0.6
+    decay_mm: float = 15.0
+    spread: float = 0.5
     foot_mm2: float = 260.0
     paths: int = 12
     copies: int = 3
@@ -324,15 +324,19 @@ def _log_guess(
     n = len(regions)
     area = np.bincount(ground.region, weights=ground.area, minlength=n)
     bare = regions["name"].str.replace(r"^(ctx-[lr]h-|Left-|Right-)", "", regex=True).to_numpy()
-    homotopic = bare[:, None] == bare[None, :]
+    cortex = (regions["structure"] == "cortex").to_numpy()
+    homotopic = (bare[:, None] == bare[None, :]) & cortex[:, None]
+    side = regions["hemisphere"].to_numpy()
+    across = side[:, None] != side[None, :]
     hub = rng.normal(0.0, 0.35, n)
     rest = np.triu(rng.normal(0.0, settings.spread, (n, n)), 1)
     result = (
-        -shortest / settings.decay_mm
+        -np.where(homotopic, 0.4, 1.0) * shortest / settings.decay_mm
         + 0.5 * np.log(np.outer(area, area) + 1e-9)
         + hub[:, None]
         + hub[None, :]
-        + 2.5 * homotopic
+        + 3.0 * homotopic
+        - 1.0 * across
         + rest
         + rest.T
     )
@@ -416,11 +420,11 @@ def _beside(line: Floats, rng: np.random.Generator, width_mm: float) -> Floats:
     offsets = rng.normal(0.0, width_mm, 3) * 0.8 + rng.normal(0.0, width_mm, (knots, 3)) * 0.6
     at = np.linspace(0, knots - 1, len(line))
     moved = [np.interp(at, np.arange(knots), axis) for axis in offsets.T]
-    return line + np.column_stack(moved)
+    return np.asarray(line + np.column_stack(moved))
 
 
 def _fit_into_white_matter(
-    points: Floats, starts: Ints, weights: Floats, ground: _Ground, rounds: int = 6
+    points: Floats, starts: Ints, weights: Floats, ground: _Ground, rounds: int = 4
 ) -> Floats:
     """Scale fibres until no place holds more of them than there is white matter.
 

@@ -41,7 +41,8 @@ class Deformation:
     def to_template(self, points: Floats) -> Floats:
         """Return the template place (mm) of patient points (mm), shape (..., 3)."""
         upright = apply_affine(np.linalg.inv(self.pose), points)
-        return upright + _sample(exponential(self.velocity), self.grid_affine, upright)
+        moved = upright + _sample(exponential(self.velocity), self.grid_affine, upright)
+        return np.asarray(moved)
 
     def to_patient(self, points: Floats) -> Floats:
         """Return the patient place (mm) of template points (mm), shape (..., 3)."""
@@ -122,7 +123,7 @@ def exponential(velocity: Floats) -> Floats:
         displacement = displacement + np.stack(
             [ndimage.map_coordinates(part, moved, order=1, mode="nearest") for part in displacement]
         )
-    return displacement
+    return np.asarray(displacement)
 
 
 def jacobian_determinant(displacement: Floats, spacing_mm: float) -> Floats:
@@ -140,7 +141,7 @@ def _random_velocity(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats
             part += field / field.std() * (scale / _SCALES_MM[0])
     places = np.indices(shape)
     edge = np.min([np.minimum(p, n - 1 - p) for p, n in zip(places, shape, strict=True)], axis=0)
-    return total * np.clip(edge / 6.0, 0.0, 1.0)
+    return np.asarray(total * np.clip(edge / 6.0, 0.0, 1.0))
 
 
 def _sample(displacement: Floats, grid_affine: Floats, points: Floats) -> Floats:

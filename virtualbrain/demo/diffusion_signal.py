@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 _MIDDLE_MM = (0.0, -16.0, 4.0)
 _FINE_STEP = 3  # points per mm of fibre
+_LEAST_WHITE = 0.02  # share of white matter below which a voxel holds no fibres
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class _Shares:
     gm: Array
     csf: Array
     soft: Array
-    fascicles: Array  # (n_voxels, n_orientations), their sum at most `wm`
+    occupied: NDArray[np.int64]  # voxels with white matter
+    fascicles: Array  # (n_occupied, n_orientations), their sum at most `wm`
 
 
 def make_diffusion(
@@ -236,16 +238,16 @@ def _voxel_shares(
     shape: tuple[int, int, int],
 ) -> _Shares:
     """Mean tissue shares of each voxel, and its fibres by orientation."""
-    maps = [_averaged(image, moved, affine, shape) for image in (head.wm, head.gm, head.csf)]
-    soft = _averaged(head.soft, moved, affine, shape)
-    density = _fibre_density(bundles, moved, affine, orientations, shape)
-    volume = float(abs(np.linalg.det(affine[:3, :3])))
-    density /= volume
-    total = density.sum(axis=1)
+    wm, gm, csf, soft = (
+        _averaged(image, moved, affine, shape) for image in (head.wm, head.gm, head.csf, head.soft)
+    )
+    occupied = np.flatnonzero(wm > _LEAST_WHITE)
+    density = _fibre_density(bundles, moved, affine, orientations, occupied, shape)
+    total, white = density.sum(axis=1), wm[occupied]
     # More fibres than white matter cannot be: the share levels off at what is there.
-    held = maps[0] * (1 - np.exp(-total / np.maximum(maps[0], 1e-3)))
+    held = white * (1 - np.exp(-total / white))
     density *= (held / np.maximum(total, 1e-9))[:, None]
-    return _Shares(*maps, soft, density)
+    return _Shares(wm, gm, csf, soft, occupied, density.astype(np.float32))
 
 
 def _averaged(
@@ -260,7 +262,7 @@ def _averaged(
     for shift in np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3):
         places = apply_affine(back, voxels + shift).T
         total += ndimage.map_coordinates(volume, places, order=1, mode="constant")
-    return total / 27
+    return np.asarray(total / 27, dtype=np.float32)
 
 
 def _fibre_density(
@@ -268,34 +270,31 @@ def _fibre_density(
     moved: Floats,
     affine: Floats,
     orientations: Floats,
+    occupied: NDArray[np.int64],
     shape: tuple[int, int, int],
-) -> Array:
-    """Fibre volume (mm³) in each voxel by orientation, shape (n_voxels, n_orientations)."""
-    counts = np.diff(bundles.starts)
+) -> Floats:
+    """Share of each occupied voxel that fibres fill, by orientation."""
+    number = np.full(int(np.prod(shape)), -1)
+    number[occupied] = np.arange(len(occupied))
     inner = np.ones(len(bundles.points) - 1, dtype=bool)
     inner[bundles.starts[1:-1] - 1] = False
-    weights = np.repeat(bundles.fibre_weights, counts)[:-1][inner]
+    weights = np.repeat(bundles.fibre_weights, np.diff(bundles.starts))[:-1][inner]
+    start = bundles.points[:-1][inner]
+    step = bundles.points[1:][inner] - start
+    volume = weights * np.linalg.norm(step, axis=1) / _FINE_STEP
+    nearest = _nearest_orientation(step @ moved[:3, :3].T, orientations)
     back = np.linalg.inv(affine) @ moved
-    first = apply_affine(moved, bundles.points[:-1][inner])
-    last = apply_affine(moved, bundles.points[1:][inner])
-    step = last - first
-    length = np.linalg.norm(step, axis=1)
-    nearest = _nearest_orientation(step, orientations)
-    n_voxels, n_orientations = int(np.prod(shape)), len(orientations)
-    density = np.zeros(n_voxels * n_orientations, dtype=np.float32)
+    density = np.zeros(len(occupied) * len(orientations))
     for k in range(_FINE_STEP):
-        middle = bundles.points[:-1][inner] + (k + 0.5) / _FINE_STEP * (
-            bundles.points[1:][inner] - bundles.points[:-1][inner]
-        )
-        voxels = np.rint(apply_affine(back, middle)).astype(int)
+        voxels = np.rint(apply_affine(back, start + (k + 0.5) / _FINE_STEP * step)).astype(int)
         inside = ((voxels >= 0) & (voxels < shape)).all(axis=1)
-        flat = np.ravel_multi_index(tuple(voxels[inside].T), shape) * n_orientations
-        density += np.bincount(
-            flat + nearest[inside],
-            weights=(weights * length)[inside] / _FINE_STEP,
-            minlength=len(density),
-        ).astype(np.float32)
-    return density.reshape(n_voxels, n_orientations)
+        place = np.full(len(voxels), -1)
+        place[inside] = number[np.ravel_multi_index(tuple(voxels[inside].T), shape)]
+        held = place >= 0
+        flat = place[held] * len(orientations) + nearest[held]
+        density += np.bincount(flat, weights=volume[held], minlength=len(density))
+    voxel_volume = float(abs(np.linalg.det(affine[:3, :3])))
+    return density.reshape(len(occupied), len(orientations)) / voxel_volume
 
 
 def _nearest_orientation(
@@ -351,9 +350,9 @@ def _signal(
 ) -> Array:
     """Noise-free signal, shape (n_voxels, n_volumes)."""
     at_echo = _weights_at_echo(tissue, acquisition.echo_time_s)
-    loose = shares.wm - shares.fascicles.sum(axis=1)
-    occupied = np.flatnonzero(shares.fascicles.any(axis=1))
-    fascicles = shares.fascicles[occupied]
+    occupied, fascicles = shares.occupied, shares.fascicles
+    loose = shares.wm.copy()
+    loose[occupied] -= fascicles.sum(axis=1)
     signal = np.zeros((len(shares.wm), len(bvals)), dtype=np.float32)
     for k, (bval, direction) in enumerate(zip(bvals, directions, strict=True)):
         response = fascicle_signal(bval, orientations @ direction, tissue).astype(np.float32)
@@ -375,7 +374,7 @@ def _scan(
     sd = np.float32(white / acquisition.snr)
     real = volumes * receive[..., None] + sd * rng.standard_normal(volumes.shape, np.float32)
     imaginary = sd * rng.standard_normal(volumes.shape, np.float32)
-    return np.rint(np.hypot(real, imaginary) * (900.0 / white)).astype(np.int16)
+    return np.asarray(np.rint(np.hypot(real, imaginary) * (900.0 / white)), dtype=np.int16)
 
 
 def _sidecar(acquisition: Acquisition) -> dict[str, object]:

@@ -160,14 +160,20 @@ def template_volume(kind: str) -> nib.Nifti1Image:
     return read_image(folder / _TEMPLATE.format(kind))
 
 
+def _share_map(kind: str) -> Array:
+    """Tissue map of the template as shares from 0 to 1."""
+    stored = np.asarray(template_volume(kind).dataobj, dtype=np.float32)
+    return np.asarray(stored / 255, dtype=np.float32)
+
+
 def _warped_tissues(places: Array) -> tuple[Array, Array, Array, Array]:
     """Shares of brain, grey and white matter, and the template's signal, at template places."""
     t1 = template_volume("t1")
     voxels = np.moveaxis(apply_affine(np.linalg.inv(t1.affine), places), -1, 0)
-    volumes = [
+    volumes: list[Array] = [
         (np.asarray(t1.dataobj) > 0).astype(np.float32),
-        np.asarray(template_volume("gm").dataobj, dtype=np.float32) / 255,
-        np.asarray(template_volume("wm").dataobj, dtype=np.float32) / 255,
+        _share_map("gm"),
+        _share_map("wm"),
         np.asarray(t1.dataobj, dtype=np.float32),
     ]
     brain, gm, wm, signal = (
@@ -207,7 +213,7 @@ def _head_layers(
     depth = _depth((outside < bone_mm + scalp_mm) | _face_and_neck(places))
     muscle = _MUSCLE * (1 + 0.12 * _smooth_field(rng, 4.0))
     fat_mm = 1.5 + np.maximum(3.5 + 1.2 * _smooth_field(rng, 15.0), 1.0)
-    layers = [
+    layers: list[tuple[float | Array, Array]] = [
         (_SKIN, depth),
         (_FAT, depth - 1.5),
         (muscle, depth - fat_mm),
@@ -238,10 +244,10 @@ def _smooth_field(rng: np.random.Generator, scale_mm: float) -> Array:
     step = max(int(scale_mm // 2), 1)
     shape = [n // step + 4 for n in SHAPE]
     coarse = ndimage.gaussian_filter(rng.normal(size=shape), 1.5)
-    coarse = (coarse / coarse.std()).astype(np.float32)
+    field: Array = (coarse / coarse.std()).astype(np.float32)
     for axis, n in enumerate(SHAPE):
-        coarse = _stretch(coarse, axis, n, step)
-    return coarse
+        field = _stretch(field, axis, n, step)
+    return field
 
 
 def _stretch(field: Array, axis: int, n: int, step: int) -> Array:
@@ -249,7 +255,9 @@ def _stretch(field: Array, axis: int, n: int, step: int) -> Array:
     at = (np.arange(n) / step + 1.0).astype(np.float32)
     low = at.astype(int)
     share = (at - low).reshape([-1 if a == axis else 1 for a in range(3)])
-    return np.take(field, low, axis) * (1 - share) + np.take(field, low + 1, axis) * share
+    return np.asarray(
+        np.take(field, low, axis) * (1 - share) + np.take(field, low + 1, axis) * share
+    )
 
 
 def _halved(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -329,7 +337,7 @@ def _scan(rng: np.random.Generator, signal: Array, settings: HeadSettings) -> ND
     sd = np.float32(settings.noise * _WHITE)
     real = signal * field + sd * rng.standard_normal(SHAPE, dtype=np.float32)
     imaginary = sd * rng.standard_normal(SHAPE, dtype=np.float32)
-    return np.rint(_SCALE * np.hypot(real, imaginary)).astype(np.int16)
+    return np.asarray(np.rint(_SCALE * np.hypot(real, imaginary)), dtype=np.int16)
 
 
 # ---- the regions ----------------------------------------------------------------------------
