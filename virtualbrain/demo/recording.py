@@ -296,7 +296,7 @@ def _postictal(seizure: Seizure) -> Signal:
 
 
 def _discharge(lfp: Signal, state: Signal, rate: float) -> Array:
-    """The model's field potential as an amplifier with a 0.5 Hz high-pass passes it."""
+    """Pass the model's field potential through an amplifier with a 0.5 Hz high-pass."""
     band = butter(2, [0.5, min(100.0, 0.45 * rate)], "bandpass", fs=rate, output="sos")
     passed = sosfiltfilt(band, lfp.astype(np.float64))
     return np.asarray(passed * (0.15 + 0.85 * state) * 0.8)

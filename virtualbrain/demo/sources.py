@@ -439,7 +439,7 @@ def _start(
 def _before_the_fold(
     x0: float, strength: float, pull: float, slow_time: float
 ) -> tuple[float, float]:
-    """Go back in time from the fold along the left branch, z' = 4(x - x0) - z - K sum C (xj - x)."""
+    """Return (x, z) some time before the fold, going back along the left branch."""
     x, steps = _FOLD_X - 0.02, 2000
     dt = slow_time / steps
     for _ in range(steps):
