@@ -155,7 +155,7 @@ def spike_bridge(seizure_s: float) -> dict[str, float]:
 
 def _write(folder: Path, run: xr.Dataset, table: pd.DataFrame, choices: Mapping[str, Any]) -> None:
     with atomic_path(folder / "simulation.nc") as temporary:
-        run.to_netcdf(temporary, engine="h5netcdf")
+        run.to_netcdf(temporary, engine="netcdf4")
     write_table(
         folder / "seizures.tsv",
         table,

@@ -28,7 +28,7 @@ Progress = Callable[[float], None]
 
 DEFAULT_STEP = 0.05
 _SETTLING = 20.0  # model time in which a start may swing through states it never sees again
-_STRETCH = 4_000_000  # steps of regions between two looks at how the run is doing
+_STRETCH = 1_000_000  # steps of regions between two looks at how the run is doing
 _CACHE_BYTES = 768 * 1024  # share of a core's cache that a group of members may fill
 
 
