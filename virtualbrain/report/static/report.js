@@ -150,7 +150,7 @@
 
   // 3D and slices --------------------------------------------------------------------------
   const VIRIDIS = [[68,1,84],[72,36,117],[65,68,135],[53,95,141],[42,120,142],[33,145,140],[34,168,132],[68,191,112],[122,209,81],[189,223,38],[253,231,37]];
-  const GREY = [205, 205, 200], CHOSEN = [209, 73, 91], DARK = [120, 124, 128];
+  const GREY = [205, 205, 200], LIGHT = [228, 228, 224], CHOSEN = [209, 73, 91], DARK = [120, 124, 128];
   function viridis(share) {
     const place = Math.min(Math.max(share, 0), 1) * (VIRIDIS.length - 1), low = Math.min(Math.floor(place), VIRIDIS.length - 2);
     return VIRIDIS[low].map((v, i) => Math.round(v + (place - low) * (VIRIDIS[low + 1][i] - v)));
@@ -174,14 +174,14 @@
     const plan = state.time === null ? null : data.plans.find((p) => p.name === state.candidate);
     return Boolean(plan && plan.regions.includes(index));
   }
-  function colourOf(index) {
+  function colourOf(index, ground = GREY) {
     if (index === state.region) return CHOSEN;
     if (taken(index)) return DARK;
     const metric = data.metrics[state.metric], value = metric ? metric.values[index] : null;
     const seizing = seizingAt(index);
-    if (seizing === false || value === null || value === undefined) return GREY;
+    if (seizing === false || value === null || value === undefined) return ground;
     const colour = viridis(shareOf(metric, value)), strength = strengthOf(metric, value);
-    return colour.map((c, i) => Math.round(GREY[i] + strength * (c - GREY[i])));
+    return colour.map((c, i) => Math.round(ground[i] + strength * (c - ground[i])));
   }
   function shareOf(metric, value) {
     return Math.min(1, Math.max(0, (value - metric.low) / (metric.high - metric.low || 1)));
@@ -209,14 +209,14 @@
       const mesh = await niivue.NVMesh.readMesh(await inflate(packed.mz3), `${side}.mz3`, nv.gl, 1, new Uint8Array([205, 205, 200, 255]), true);
       const regions = new Uint16Array(await inflate(packed.regions));
       nv.addMesh(mesh);
-      nv.setMeshShader(mesh.id, "Hemispheric");
+      nv.setMeshShader(mesh.id, "Diffuse");
       cortex.push([mesh, regions]);
     }
     addContacts(nv, 1.4);
     const paint = () => {
       cortex.forEach(([mesh, regions]) => {
         const colours = new Uint8Array(regions.length * 4);
-        const palette = [GREY, ...data.regions.map((_, i) => colourOf(i))];
+        const palette = [LIGHT, ...data.regions.map((_, i) => colourOf(i, LIGHT))];
         regions.forEach((region, vertex) => { colours.set(palette[region], 4 * vertex); colours[4 * vertex + 3] = 255; });
         mesh.rgba255 = colours;
         mesh.updateMesh(nv.gl);
