@@ -19,8 +19,6 @@ from inference.settings import Settings
 
 Array = NDArray[np.float64]
 
-LEVEL_QUANTILE = 0.99
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -161,17 +159,6 @@ def kernel_options(settings: Settings, share: float) -> Array:
     )
 
 
-def level_centre(envelope: Array, priors: Priors, settings: Settings) -> float:
-    """Return the prior centre of the offsets' level.
-
-    With the log-power form it is stated relative to the largest envelope, because a
-    recording's signal to noise is known only from itself; with the linear form as it is.
-    """
-    if settings.observation == "linear":
-        return priors.level.mean
-    return priors.level.mean + float(np.quantile(envelope, LEVEL_QUANTILE))
-
-
 def build_density(
     problem: Problem, priors: Priors, settings: Settings, share: float = 1.0
 ) -> Density:
@@ -182,14 +169,14 @@ def build_density(
         priors=priors,
         settings=settings,
         share=share,
-        layout=_build_layout(problem, priors, settings, level_centre(envelope, priors, settings)),
+        layout=_build_layout(problem, priors, settings),
         envelope=envelope,
         time_s=time_s,
         mask=np.ones((problem.n_seizures, problem.n_channels)),
     )
 
 
-def _build_layout(problem: Problem, priors: Priors, settings: Settings, level: float) -> Layout:
+def _build_layout(problem: Problem, priors: Priors, settings: Settings) -> Layout:
     """Lay the parameters out in the order of the PyMC model."""
     n, s, m = problem.n_regions, problem.n_seizures, problem.n_channels
     x0_mean, x0_sd = priors.of_regions(problem)
@@ -201,8 +188,8 @@ def _build_layout(problem: Problem, priors: Priors, settings: Settings, level: f
         ("K", (), np.log(priors.K.median), priors.K.sd_log),
         ("tau0", (s,), np.log(priors.tau0.median), priors.tau0.sd_log),
         ("amplitude", (), np.log(priors.amplitude.median), priors.amplitude.sd_log),
-        ("level", (), level, priors.level.sd),
-        ("offset", (m,), level, priors.offset.sd),
+        ("level", (), priors.level.mean, priors.level.sd),
+        ("offset", (m,), priors.level.mean, priors.offset.sd),
         ("noise", (), np.log(priors.noise.median), priors.noise.sd_log),
     ]
     slices, shapes, centre, scale, first = {}, {}, [], [], 0

@@ -135,7 +135,7 @@ def _agreement(posterior: xr.DataTree) -> dict[str, Any]:
 
 
 def _leading(posterior: xr.DataTree) -> dict[str, Any]:
-    """What may be wrong with the first place itself."""
+    """Return what may be wrong with the first place itself."""
     table = zones(posterior)
     seen = observability(posterior["constant_data"]["gain"].to_numpy())
     hidden = posterior.attrs.get("hidden_margin")
@@ -168,11 +168,11 @@ def _reasons(f: dict[str, Any]) -> tuple[list[str], list[str]]:
     gate(f["ess_bulk_min"], ESS_CAUTION, ESS_STOP, -1,
          "Few independent draws: smallest bulk effective size of x0 is {:.0f}.")  # fmt: skip
     gate(f["ess_tail_min"], ESS_CAUTION, ESS_STOP, -1,
-         "Few independent draws in the tails: smallest effective size of x0 is {:.0f}.")  # fmt: skip
+         "Few independent draws in the tails: smallest effective size is {:.0f}.")  # fmt: skip
     gate(f["divergent_share"], DIVERGENCES_CAUTION, DIVERGENCES_STOP, 1,
          "{:.1%} of transitions diverged: parts of the posterior were not reached.")  # fmt: skip
     gate(f["depth_saturation"], DEPTH_CAUTION, None, 1,
-         "{:.1%} of transitions ended at the largest tree depth: the draws move slowly.")  # fmt: skip
+         "{:.1%} of transitions ended at the largest tree depth: slow draws.")  # fmt: skip
     gate(f["e_bfmi_min"], E_BFMI_CAUTION, None, -1,
          "The sampler explored the energy poorly (E-BFMI {:.2f}).")  # fmt: skip
     gate(f["coverage_90"], COVERAGE_CAUTION, COVERAGE_STOP, -1,

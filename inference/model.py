@@ -4,7 +4,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from inference.density import Density, build_density, level_centre
+from inference.density import Density, build_density
 from inference.op import LogLikelihood
 from inference.priors import Priors
 from inference.problem import Problem
@@ -31,7 +31,6 @@ def build_model(
     """
     density = build_density(problem, priors, settings, share)
     x0_mean, x0_sd = priors.of_regions(problem)
-    level = level_centre(density.envelope, priors, settings)
     states = ("seizure", "region")
     with pm.Model(coords=model_coords(problem)) as model:
         x0 = pm.Normal("x0", x0_mean, x0_sd, dims="region")
@@ -45,7 +44,7 @@ def build_model(
         amplitude = pm.LogNormal(
             "amplitude", np.log(priors.amplitude.median), priors.amplitude.sd_log
         )
-        mean = pm.Normal("level", level, priors.level.sd)
+        mean = pm.Normal("level", priors.level.mean, priors.level.sd)
         offset = pm.Normal("offset", mean, priors.offset.sd, dims="channel")
         noise = pm.LogNormal("noise", np.log(priors.noise.median), priors.noise.sd_log)
         coupling = pt.full((problem.n_regions,), big_k)

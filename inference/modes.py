@@ -75,7 +75,7 @@ def weigh_chains(density: Density, points: Array) -> dict[str, Array]:
 
 
 def group_chains(x0: Array) -> NDArray[np.int64]:
-    """Number the modes that chains are in, by x0 (chain, draw, region)."""
+    """Return the mode that each chain is in, by x0 (chain, draw, region)."""
     mean, sd = x0.mean(axis=1), x0.std(axis=1)
     mode = np.full(len(x0), -1)
     for chain in range(len(x0)):

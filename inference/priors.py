@@ -49,17 +49,17 @@ class Priors:
 
     name: str = "default"
     description: str = ""
-    x0: Normal = field(default_factory=lambda: Normal(-2.9, 0.45))
+    x0: Normal = field(default_factory=lambda: Normal(-2.6, 0.3))
     x0_ez: Normal | None = None
     x0_pz: Normal | None = None
     x0_lesion: Normal | None = None
     x_init: Normal = field(default_factory=lambda: Normal(-2.0, 0.5))
     z_init: Normal = field(default_factory=lambda: Normal(0.0, 0.1))
-    K: LogNormal = field(default_factory=lambda: LogNormal(1.0, 0.7))
-    tau0: LogNormal = field(default_factory=lambda: LogNormal(30.0, 0.5))
-    amplitude: LogNormal = field(default_factory=lambda: LogNormal(3.0, 0.3))
-    level: Normal = field(default_factory=lambda: Normal(0.0, 1.5))
-    offset: Scatter = field(default_factory=lambda: Scatter(0.5))
+    K: LogNormal = field(default_factory=lambda: LogNormal(2.0, 0.6))
+    tau0: LogNormal = field(default_factory=lambda: LogNormal(15.0, 0.5))
+    amplitude: LogNormal = field(default_factory=lambda: LogNormal(1.5, 0.7))
+    level: Normal = field(default_factory=lambda: Normal(3.0, 2.0))
+    offset: Scatter = field(default_factory=lambda: Scatter(1.0))
     noise: LogNormal = field(default_factory=lambda: LogNormal(0.5, 0.7))
 
     def of_regions(self, problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -105,6 +105,7 @@ def ensemble(density: Density, count: int, rng: np.random.Generator) -> Iterable
     problem = density.problem
     sources = source_estimate(density)
     ranks = np.argsort(np.argsort(-sources))
+    early = np.argsort(np.argsort(-early_energy(density)))
     for number in range(count):
         kind = number % 4
         scatter = 0.0 if number < 4 else 0.15
@@ -113,10 +114,9 @@ def ensemble(density: Density, count: int, rng: np.random.Generator) -> Iterable
         elif kind == 1:
             x0 = SILENT + (SEIZING + 0.2 - SILENT) * np.sqrt(sources / max(sources.max(), 1e-12))
         elif kind == 2:
-            leading = 1 + number // 4
-            x0 = np.where(ranks < leading, SEIZING, NEAR_THRESHOLD - 0.1)
-        else:
-            x0 = density.layout.centre[: problem.n_regions] + 0.4
+            x0 = np.where(ranks < 1 + number // 4, SEIZING, NEAR_THRESHOLD - 0.1)
+        elif kind == 3:
+            x0 = np.where(early < 1 + number // 4, SEIZING, NEAR_THRESHOLD - 0.1)
         x0 = x0 + scatter * rng.standard_normal(problem.n_regions)
         point = density.flat({"x0": np.clip(x0, -4.5, -1.5)})
         if number >= 4:
@@ -137,6 +137,22 @@ def source_estimate(density: Density) -> Array:
     return np.asarray(estimate)
 
 
+def early_energy(density: Density) -> Array:
+    """Return for every region the energy of the channels that see it, discounted by lateness (n,).
+
+    A channel's onset is where it first passes a third of its largest value; lateness counts
+    in tenths of the window.
+    """
+    envelope = density.envelope[0]
+    energy = np.clip(envelope, 0, None).mean(axis=0)
+    onset = (envelope > envelope.max(axis=0) / 3).argmax(axis=0) / len(envelope)
+    seizing = energy > np.quantile(energy, 0.7)
+    delay = onset - onset[seizing].min()
+    gain = density.problem.gain
+    share = gain / gain.max(axis=1, keepdims=True)
+    return np.asarray((share**2 * (energy * seizing * np.exp(-10 * delay))[:, None]).max(axis=0))
+
+
 def _exchange(density: Density, best: Optimum, pool: ThreadPoolExecutor) -> Optimum:
     """Try every single switch of a leading region or a candidate, climb from the best few."""
     trials = list(_switches(density, best.point))
@@ -152,7 +168,7 @@ def _switches(density: Density, point: Array, leading: int = 8) -> Iterable[Arra
     values = density.named(point)
     order = np.argsort(-values["x0"])
     on = order[:leading]
-    likely = np.argsort(-source_estimate(density))
+    likely = np.argsort(-early_energy(density))
     off = [i for i in [*likely[:leading], *order[leading : 2 * leading]] if i not in set(on)]
     for i in on:
         yield _with(density, point, {int(i): SILENT})

@@ -1,0 +1,274 @@
+"""Calibration as a command: virtual patients, the same fit, blind scores, baselines, plots."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from inference.density import Density, build_density
+from inference.diagnose import INTERPRETABLE, diagnose
+from inference.fit import fit
+from inference.patients import VirtualPatient, draw_patient
+from inference.priors import Priors
+from inference.problem import Problem
+from inference.scores import (
+    calibration_curve,
+    calibration_error,
+    nearest_baseline,
+    nnls_baseline,
+    score,
+)
+from inference.settings import Settings
+from inference.zones import zones
+from virtualbrain.io.atomic import atomic_path, write_json
+from virtualbrain.io.tables import write_table
+
+Array = NDArray[np.float64]
+_LOG = logging.getLogger(__name__)
+
+UNSAMPLED_EVERY = 4
+METHODS = ("fit", "nnls", "nearest")
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The result of a validation.
+
+    `patients`: one row per patient and method; `regions`: one per patient and region;
+    `summary`: means, calibration and verdicts, for sampled and unsampled zones apart.
+    """
+
+    patients: pd.DataFrame
+    regions: pd.DataFrame
+    summary: dict[str, Any]
+
+
+def run_validation(
+    n_patients: int,
+    seed: int,
+    out: Path | str | None = None,
+    settings: Settings | None = None,
+    priors: str | Path | Priors = "default",
+    progress: Callable[[str], None] | None = None,
+) -> Validation:
+    """Draw virtual patients, fit each, and only then look at the truth.
+
+    Parameters
+    ----------
+    n_patients : int
+        Every fourth has a zone that no channel sees.
+    seed : int
+        Of patients and fits.
+    out : Path or str, optional
+        Folder for tables, summary and plot.
+    settings, priors
+        Of the fit.
+    progress : callable, optional
+        Told one line per patient.
+
+    Returns
+    -------
+    Validation
+        Scores of the fit and of two baselines computed from the same data.
+    """
+    choices = settings or Settings()
+    rows: list[dict[str, Any]] = []
+    regions: list[pd.DataFrame] = []
+    for number in range(n_patients):
+        rng = np.random.default_rng([seed, number])
+        sampled = number % UNSAMPLED_EVERY != UNSAMPLED_EVERY - 1
+        patient = draw_patient(rng, sampled)
+        estimates, verdict = _estimate(
+            patient.problem, patient.nearest, replace(choices, seed=seed + number), priors
+        )
+        found, table = _scored(number + 1, patient, estimates, verdict)
+        rows += found
+        regions.append(table)
+        if progress is not None:
+            progress(_line(found))
+        if out is not None:
+            _write(Path(out), pd.DataFrame(rows), pd.concat(regions), seed)
+    patients, every = pd.DataFrame(rows), pd.concat(regions, ignore_index=True)
+    summary = summarise(patients, every)
+    if out is not None:
+        _write(Path(out), patients, every, seed)
+        write_json(
+            Path(out) / "summary.json", {"seed": seed, "settings": asdict(choices), **summary}
+        )
+        plot_calibration(every, Path(out) / "calibration.png")
+    return Validation(patients, every, summary)
+
+
+def _estimate(
+    problem: Problem, nearest: NDArray[np.int64], settings: Settings, priors: str | Path | Priors
+) -> tuple[dict[str, Array], str]:
+    """Return each method's probabilities in the problem's order, and the verdict."""
+    posterior = fit(problem, priors, settings)
+    by_name = zones(posterior).set_index("region")["p_ez"]
+    estimates = {
+        "fit": by_name.loc[list(problem.regions)].to_numpy(dtype=np.float64),
+        "nnls": nnls_baseline(problem),
+        "nearest": nearest_baseline(problem, nearest),
+    }
+    return estimates, str(diagnose(posterior)["verdict"])
+
+
+def _scored(
+    number: int, patient: VirtualPatient, estimates: dict[str, Array], verdict: str
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    """Compare estimates with the truth: the first place where the truth is opened."""
+    ez = patient.truth.ez
+    rows = []
+    for method, probability in estimates.items():
+        rows.append(
+            {
+                "patient": number,
+                "method": method,
+                "sampled": patient.truth.sampled,
+                "regions": len(ez),
+                "channels": patient.problem.n_channels,
+                "zone": int(ez.sum()),
+                "recruited": int(patient.truth.recruited.sum()),
+                "verdict": verdict if method == "fit" else None,
+                "first_right": bool(ez[int(np.argmax(probability))]),
+                **score(probability, ez),
+            }
+        )
+    table = pd.DataFrame(
+        {
+            "patient": number,
+            "sampled": patient.truth.sampled,
+            "region": list(patient.problem.regions),
+            "ez": ez,
+            **estimates,
+        }
+    )
+    return rows, table
+
+
+def _line(rows: list[dict[str, Any]]) -> str:
+    """One line on one patient."""
+    by = {row["method"]: row for row in rows}
+    kind = "sampled" if by["fit"]["sampled"] else "unsampled"
+    return (
+        f"patient {by['fit']['patient']} ({kind}): AUC-PR {by['fit']['auc_pr']:.2f}, "
+        f"nnls {by['nnls']['auc_pr']:.2f}, nearest {by['nearest']['auc_pr']:.2f}, "
+        f"verdict {by['fit']['verdict']}"
+    )
+
+
+def summarise(patients: pd.DataFrame, regions: pd.DataFrame) -> dict[str, Any]:
+    """Return mean scores per method and kind of zone, calibration, and wrong verdicts."""
+    measures = [c for c in patients if c in score(np.array([1.0, 0.0]), np.array([True, False]))]
+    summary: dict[str, Any] = {}
+    for kind, sampled in (("sampled", True), ("unsampled", False)):
+        chosen = patients[patients["sampled"] == sampled]
+        if chosen.empty:
+            continue
+        inside = regions[regions["sampled"] == sampled]
+        summary[kind] = {
+            method: {
+                **chosen.loc[chosen["method"] == method, measures].mean().to_dict(),
+                "calibration_error": calibration_error(
+                    inside[method].to_numpy(), inside["ez"].to_numpy(dtype=bool)
+                ),
+            }
+            for method in METHODS
+        }
+        summary[kind]["patients"] = int(chosen["patient"].nunique())
+    fits = patients[patients["method"] == "fit"]
+    wrong = fits[~fits["first_right"] & (fits["verdict"] == INTERPRETABLE)]
+    summary["wrong_first_interpretable"] = len(wrong)
+    summary["wrong_first_interpretable_unsampled"] = int((~wrong["sampled"]).sum())
+    summary["verdicts"] = fits.groupby("sampled")["verdict"].value_counts().unstack(fill_value=0)
+    summary["verdicts"] = {
+        "sampled" if kind else "unsampled": {str(k): int(v) for k, v in row.items()}
+        for kind, row in summary["verdicts"].iterrows()
+    }
+    return summary
+
+
+def _write(out: Path, patients: pd.DataFrame, regions: pd.DataFrame, seed: int) -> None:
+    about = {"Description": "Blind scores on virtual patients", "Seed": seed}
+    write_table(out / "patients.tsv", patients, about)
+    write_table(out / "regions.tsv", regions, about)
+
+
+def plot_calibration(regions: pd.DataFrame, path: Path | str) -> None:
+    """Draw how often regions of each predicted probability are in the true zone."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    for sampled, label, marker in ((True, "zone sampled", "o"), (False, "zone unsampled", "s")):
+        part = regions[regions["sampled"] == sampled]
+        if len(part):
+            curve = calibration_curve(part["fit"].to_numpy(), part["ez"].to_numpy(dtype=bool))
+            axes.plot(curve["predicted"], curve["observed"], marker=marker, label=label)
+    axes.set(
+        xlabel="predicted probability", ylabel="share in the true zone", xlim=(0, 1), ylim=(0, 1)
+    )
+    axes.legend(frameon=False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def rank_histograms(
+    problem: Problem, priors: Priors, settings: Settings, n_draws: int, seed: int
+) -> pd.DataFrame:
+    """Simulation-based calibration: ranks of prior draws among their posteriors' draws.
+
+    Each row is one parameter of one replica; under a right sampler ranks are uniform on
+    0 ... 1. The data come from the fitted model itself, so this tests the computation and not
+    the model.
+
+    Parameters
+    ----------
+    problem : Problem
+        Gives connectome, gain and shape; its envelope is replaced.
+    priors, settings
+        Beliefs to draw from, and the fit's choices; the share of independent samples is one.
+    n_draws : int
+        Replicas.
+    seed : int
+        Of everything.
+    """
+    rows = []
+    for replica in range(n_draws):
+        rng = np.random.default_rng([seed, replica])
+        honest = replace(settings, independent_share=1.0, seed=seed + replica)
+        density = build_density(problem, priors, honest)
+        truth, envelope = simulate_prior(density, rng)
+        copy = replace(problem, envelope=list(envelope), times=list(density.time_s))
+        posterior = fit(copy, priors, honest)["posterior"]
+        for name in ("x0", "K", "tau0", "amplitude", "noise"):
+            draws = np.moveaxis(posterior[name].to_numpy(), (0, 1), (-2, -1))
+            draws = draws.reshape(*draws.shape[:-2], -1)[..., ::10].reshape(
+                -1, settings.draws * settings.chains // 10
+            )
+            for index, value in enumerate(np.atleast_1d(truth[name]).ravel()):
+                rows.append({"replica": replica, "parameter": name, "index": index,
+                             "rank": float((draws[index] < value).mean())})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def simulate_prior(density: Density, rng: np.random.Generator) -> tuple[dict[str, Array], Array]:
+    """Draw parameters from the prior and an envelope (S, T, m) from the model."""
+    point = rng.standard_normal(density.layout.size)
+    level, offset = density.layout.slices["level"], density.layout.slices["offset"]
+    point[offset] += point[level] * density.layout.scale[level] / density.layout.scale[offset]
+    values = density.named(point)
+    mean = density.expected(point)
+    settings = density.settings
+    noise = (
+        rng.standard_normal(mean.shape)
+        if settings.noise_family == "normal"
+        else rng.standard_t(settings.degrees_of_freedom, mean.shape)
+    )
+    return values, mean + float(values["noise"]) * noise

@@ -1,0 +1,151 @@
+"""One small patient from problem to zones and verdict, by NUTS and by the quick mode."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import inference
+from inference.density import build_density
+from inference.fit import choose_modes, independent_share
+from inference.priors import Priors
+from inference.starts import Optimum, climb, find_optima
+from inference.zones import COLUMNS
+from virtualbrain.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def quick(small_problem, small_settings):
+    return inference.fit(small_problem, settings=replace(small_settings, method="laplace"))
+
+
+@pytest.fixture(scope="module")
+def drawn(small_problem, small_settings):
+    return inference.fit(small_problem, settings=small_settings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["quick", "drawn"])
+def test_the_true_region_comes_first(which, request, small_truth):
+    posterior = request.getfixturevalue(which)
+    table = inference.zones(posterior)
+    assert tuple(table.columns) == COLUMNS
+    assert table["region"].iloc[0] == f"region-{int(np.argmax(small_truth)) + 1}"
+    assert table["p_ez"].iloc[0] > 0.9
+    assert table["p_ez"].iloc[1] < 0.5
+    assert ((table["p_ez"] + table["p_pz"]) <= 1.05).all()
+
+
+@pytest.mark.slow
+def test_layout_is_the_contract(drawn, small_settings):
+    group = drawn["posterior"]
+    assert group["x0"].dims == ("chain", "draw", "region")
+    assert group["offset"].dims == ("chain", "draw", "channel")
+    assert group["x0"].shape[:2] == (small_settings.chains, small_settings.draws)
+    for name in ("K", "tau0", "noise", "amplitude"):
+        assert group[name].dims == ("chain", "draw")
+    for name in ("x_init", "z_init"):
+        assert group[name].dims == ("chain", "draw", "region")
+    constants = drawn["constant_data"]
+    assert constants["weights"].dims == ("region", "source")
+    assert constants["gain"].dims == ("channel", "region")
+    assert drawn["observed_data"]["envelope"].dims == ("time", "channel")
+    for name in ("method", "priors", "seed", "normalisation", "dt", "n_steps", "I1", "form"):
+        assert name in drawn.attrs
+    weight = drawn["sample_stats"]["weight"]
+    assert float(weight.sum()) == pytest.approx(1)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_draws(drawn, small_problem, small_settings):
+    again = inference.fit(small_problem, settings=small_settings)
+    np.testing.assert_array_equal(again["posterior"]["x0"], drawn["posterior"]["x0"])
+
+
+@pytest.mark.slow
+def test_quick_mode_is_never_called_interpretable(quick):
+    diagnosis = inference.diagnose(quick)
+    assert quick.attrs["method"] == "laplace"
+    assert diagnosis["verdict"] != "interpretable"
+    assert any("Quick mode" in reason for reason in diagnosis["reasons"])
+
+
+@pytest.mark.slow
+def test_saved_and_loaded_is_the_same(drawn, tmp_path):
+    path = tmp_path / "deep" / "posterior.nc"
+    inference.save(drawn, path)
+    loaded = inference.load(path)
+    pd.testing.assert_frame_equal(inference.zones(loaded), inference.zones(drawn))
+    assert inference.diagnose(loaded)["verdict"] == inference.diagnose(drawn)["verdict"]
+    assert [item.name for item in path.parent.iterdir()] == ["posterior.nc"]
+
+
+def test_what_is_no_posterior_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such posterior"):
+        inference.load(tmp_path / "posterior.nc")
+    (tmp_path / "posterior.nc").write_text("nothing")
+    with pytest.raises(InputError, match="not a posterior"):
+        inference.load(tmp_path / "posterior.nc")
+
+
+@pytest.mark.slow
+def test_optima_are_optima(small_problem, small_settings):
+    density = build_density(small_problem, Priors(), small_settings, 0.3)
+    optima = find_optima(density, np.random.default_rng(0))
+    values = [optimum.value for optimum in optima]
+    assert values == sorted(values, reverse=True)
+    again = climb(density, optima[0].point, 200)
+    assert again.value == pytest.approx(values[0], abs=0.5)
+
+
+def test_modes_are_distinct_and_near_the_best():
+    optima = [Optimum(np.array([v, 0.0]), -v) for v in (0.0, 0.1, 1.0, 50.0)]
+    chosen = choose_modes(optima, 3)
+    assert [float(o.point[0]) for o in chosen] == [0.0, 1.0, 0.0]
+
+
+def test_white_residuals_count_fully_and_smooth_ones_do_not(small_problem, small_settings):
+    density = build_density(small_problem, Priors(), small_settings)
+    point = np.zeros(density.layout.size)
+    rng = np.random.default_rng(0)
+    white = rng.standard_normal(density.envelope.shape)
+    mean = density.expected(point)
+    smooth = np.apply_along_axis(lambda c: np.convolve(c, np.ones(10) / 10, "same"), 1, white)
+    shares = [
+        independent_share(replace(density, envelope=mean + noise), point)
+        for noise in (white, smooth)
+    ]
+    assert shares[0] > 0.7
+    assert 0.05 < shares[1] < 0.2
+
+
+@pytest.mark.slow
+def test_tables_are_aligned_by_name(small_problem, small_settings, quick):
+    rng = np.random.default_rng(4)
+    channels = list(small_problem.channels)
+    shuffled = list(rng.permutation(channels))
+    envelope = xr.DataArray(
+        small_problem.envelope[0], dims=("time", "channel"),
+        coords={"time": small_problem.times[0], "channel": channels},
+    ).sel(channel=shuffled)  # fmt: skip
+    columns = list(rng.permutation(small_problem.regions))
+    gain = pd.DataFrame(small_problem.gain, index=channels, columns=list(small_problem.regions))[
+        columns
+    ]
+    result = inference.run_inference(
+        [envelope], gain, small_problem.weights, small_problem.regions,
+        settings=replace(small_settings, method="laplace"),
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(result.zones, inference.zones(quick), atol=1e-6)
+    with pytest.raises(InputError, match="gain has no column"):
+        inference.run_inference(
+            [envelope], gain.drop(columns=columns[0]), small_problem.weights,
+            small_problem.regions,
+        )  # fmt: skip
+    with pytest.raises(InputError, match="gain has no row"):
+        inference.run_inference(
+            [envelope], gain.drop(index=channels[0]), small_problem.weights,
+            small_problem.regions,
+        )  # fmt: skip

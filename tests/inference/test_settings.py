@@ -1,0 +1,22 @@
+"""Settings that cannot be are refused."""
+
+import pytest
+
+from inference.settings import Settings
+from virtualbrain.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"method": "magic"}, "expected nuts or laplace"),
+        ({"observation": "cubic"}, "expected logpower or linear"),
+        ({"chains": 0}, "chains is 0"),
+        ({"n_steps": 5}, "20 steps or more"),
+        ({"dt": 0.0}, "dt above zero"),
+        ({"independent_share": 2.0}, "independent_share is 2"),
+    ],
+)
+def test_wrong_settings(values, words):
+    with pytest.raises(ConfigError, match=words):
+        Settings(**values)
