@@ -139,7 +139,7 @@ def write_connectome_patient(
 
 
 def _personal_head(rng: np.random.Generator) -> tuple[pd.DataFrame, RegionPoints]:
-    """The atlas' grey matter in another size and pose."""
+    """Give the atlas' grey matter another size and pose."""
     table, points = atlas_head()
     pose = rigid(np.deg2rad(rng.normal(0.0, 4.0, 3)), rng.normal(0.0, 6.0, 3))
     scaled = points.positions_mm * rng.normal(1.0, 0.03, 3)

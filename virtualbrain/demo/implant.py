@@ -184,9 +184,9 @@ def _best_electrode(
         contacts = _trajectory(own, side, rng, settings)
         if contacts is None:
             continue
-        if taken is not None and taken.query(contacts)[0].min() < settings.clearance_mm:
+        if taken is not None and np.min(taken.query(contacts)[0]) < settings.clearance_mm:
             continue
-        if forbidden is not None and forbidden.query(contacts)[0].min() < settings.avoid_mm:
+        if forbidden is not None and np.min(forbidden.query(contacts)[0]) < settings.avoid_mm:
             continue
         touched = points.region_at(contacts)
         in_target = int((touched == place).sum())

@@ -45,7 +45,7 @@ class RegionPoints:
 
     def of(self, name: str) -> Positions:
         """Return the points of one region, shape (n, 3)."""
-        return self.positions_mm[self.region == self.regions.index(name)]
+        return np.asarray(self.positions_mm[self.region == self.regions.index(name)])
 
     def centroids_mm(self) -> Positions:
         """Return the mean position of every region's points, shape (n_regions, 3)."""
@@ -103,7 +103,7 @@ def points_from_labels(labels: Any, regions: pd.DataFrame) -> RegionPoints:
             expected="every region of the table in the image",
         )
     affine = np.asarray(labels.affine, dtype=np.float64)
-    positions = voxels @ affine[:3, :3].T + affine[:3, 3]
+    positions = np.asarray(voxels @ affine[:3, :3].T + affine[:3, 3], dtype=np.float64)
     spacing = float(np.max(np.linalg.norm(affine[:3, :3], axis=0)))
     return RegionPoints(tuple(regions["name"]), positions, region, spacing)
 

@@ -395,7 +395,8 @@ def _faulty(signal: Signal, kind: str, rate: float, rng: np.random.Generator) ->
     if kind == "flat":
         return np.asarray(0.05 * rng.standard_normal(n, dtype=np.float32))
     if kind == "noisy":
-        return signal + 400.0 * coloured_noise(1, n, rate, rng, exponent=0.6, knee_hz=1.0)[0]
+        added = 400.0 * coloured_noise(1, n, rate, rng, exponent=0.6, knee_hz=1.0)[0]
+        return np.asarray(signal + added)
     swings = 900.0 * coloured_noise(1, n, rate, rng, exponent=2.5, knee_hz=0.3)[0]
     mains = 600.0 * np.sin(2 * np.pi * 50.0 * np.arange(n) / rate)
     return np.asarray(signal + swings + mains, dtype=np.float32)

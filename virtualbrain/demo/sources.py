@@ -417,9 +417,8 @@ def _start(
     settings: SeizureSettings,
 ) -> Array:
     """Return states at which epileptogenic regions have some time to go."""
-    states = np.array(np.broadcast_to(model.rest(1, network.n_regions), (1, 6, network.n_regions)))[
-        0
-    ]
+    shape = (6, network.n_regions)
+    states: Array = np.array(np.broadcast_to(model.rest(1, network.n_regions)[0], shape))
     rest = _resting_x(np.minimum(disease.x0, -2.2))
     first_s = settings.quiet_s + float(rng.uniform(6.0, 14.0))
     for number, name in enumerate(disease.epileptogenic):

@@ -78,7 +78,7 @@ def write_truth(
 
 
 def _summary(made: ImplantedPatient, events: tuple[Event, ...]) -> dict[str, Any]:
-    """The truth in one object."""
+    """Gather the truth in one object."""
     patient = made.patient
     disease, seizure = patient.disease, patient.seizure
     return {
