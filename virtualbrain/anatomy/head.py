@@ -13,7 +13,7 @@ from scipy import ndimage
 from virtualbrain.anatomy.atlases import package_folder
 from virtualbrain.anatomy.brain import correct_bias, is_stripped, robex_mask
 from virtualbrain.anatomy.check import require_lesion
-from virtualbrain.anatomy.grids import resample, working_grid
+from virtualbrain.anatomy.grids import crop, resample, working_grid
 from virtualbrain.anatomy.registration import Pair, register_affine, register_deformable
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.errors import ToolError
@@ -102,6 +102,16 @@ def lesion_on(path: Path | None, grid: nib.Nifti1Image) -> Mask | None:
 def on_working_grid(head: Head, working_mm: float) -> Head:
     """Return the head around its brain at the working resolution."""
     t1 = working_grid(head.t1, head.mask, working_mm)
+
+    def moved(mask: Mask) -> Mask:
+        return np.asarray(_resampled_mask(mask, head.t1, t1))
+
+    return Head(t1, moved(head.mask), None if head.lesion is None else moved(head.lesion))
+
+
+def cropped(head: Head, margin_mm: float = 10.0) -> Head:
+    """Return the box around the brain, voxels where they were."""
+    t1 = crop(head.t1, head.mask, margin_mm)
 
     def moved(mask: Mask) -> Mask:
         return np.asarray(_resampled_mask(mask, head.t1, t1))

@@ -1,7 +1,6 @@
 """What a region's name says: hemisphere, structure, and whether it is a region at all."""
 
 import re
-from collections.abc import Iterable
 from typing import Literal
 
 Structure = Literal["cortex", "subcortex"]
@@ -10,7 +9,8 @@ Structure = Literal["cortex", "subcortex"]
 DROPPED = (
     r"unknown|\?\?\?|background|^clear|medial[_ -]?wall|brain[_ -]?stem|^pons$|^medulla|^midbrain|"
     r"corpus[_ -]?callosum|(^|[-_])cc_|ventric|inf-lat-vent|[-_]vent$|white[_ -]?matter|"
-    r"hypointens|^csf$|vessel|choroid|optic-chiasm|ventraldc|fornix|^wm[-_]|[-_]wm$|skull|dura"
+    r"cerebral[_ -]?cortex|hypointens|^csf$|vessel|choroid|optic-chiasm|ventraldc|fornix|"
+    r"^wm[-_]|[-_]wm$|skull|dura"
 )
 _SUBCORTEX = (
     r"thalam|caudate|putamen|pallid|accumb|hippocamp(?!al)|amygdal|cerebell|subthal|"
@@ -26,8 +26,8 @@ def is_dropped(name: str) -> bool:
     """Whether a label is dropped by name.
 
     Dropped are unknown and background, brainstem, corpus callosum, ventricles and other
-    fluid, white matter (the cerebellum's too), vessels, chiasm and the mixed ventral
-    diencephalon.
+    fluid, white matter (the cerebellum's too), vessels, chiasm, the mixed ventral
+    diencephalon, and cerebral cortex that no parcel claimed.
     """
     return re.search(DROPPED, name, re.IGNORECASE) is not None
 
@@ -77,8 +77,3 @@ def desikan_name(label: str, hemisphere: str) -> str:
     if label in nuclei:
         return f"{'Left' if hemisphere == 'L' else 'Right'}-{nuclei[label]}"
     return f"ctx-{'lh' if hemisphere == 'L' else 'rh'}-{label}"
-
-
-def kept(names: Iterable[str]) -> list[str]:
-    """Return the names that are regions, in order."""
-    return [name for name in names if not is_dropped(name)]

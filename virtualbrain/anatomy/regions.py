@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.affines import apply_affine, voxel_sizes
 from numpy.typing import NDArray
 
 from virtualbrain.anatomy.grids import voxel_volume
@@ -66,7 +66,7 @@ def _voxel_moments(
     places = np.nonzero(labels)
     values = labels[places]
     counts = np.bincount(values, minlength=largest + 1)
-    points = nib.affines.apply_affine(affine, np.column_stack(places))
+    points = apply_affine(affine, np.column_stack(places))
     sums = [np.bincount(values, weights=points[:, i], minlength=largest + 1) for i in range(3)]
     with np.errstate(invalid="ignore", divide="ignore"):
         centroids = np.column_stack(sums) / counts[:, None]
@@ -94,7 +94,7 @@ def hull_area(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> float:
 
     places = np.nonzero(mask)
     box = tuple(slice(int(a.min()), int(a.max()) + 1) for a in places)
-    sizes = tuple(float(s) for s in nib.affines.voxel_sizes(affine))
+    sizes = tuple(float(s) for s in voxel_sizes(affine))
     vertices, faces, _, _ = marching_cubes(
         np.pad(mask[box].astype(np.float32), 1), 0.5, spacing=sizes
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from virtualbrain.anatomy.brain import require_contrast
 from virtualbrain.anatomy.builtin import Parcellation, parcellate
 from virtualbrain.anatomy.grids import resample, voxel_volume
-from virtualbrain.anatomy.head import Head, extract_brain, lesion_on, on_working_grid
+from virtualbrain.anatomy.head import Head, cropped, extract_brain, lesion_on, on_working_grid
 from virtualbrain.anatomy.parcellation import without_lesion
 from virtualbrain.anatomy.quality import notes_on, region_figures, surface_figures
 from virtualbrain.anatomy.regions import region_table
@@ -92,14 +92,16 @@ def _from_freesurfer(
     folder: Path, t1: Path | None, lesion: Path | None, settings: AnatomySettings, seed: int
 ) -> Anatomy:
     """Take a FreeSurfer subject's labels and surfaces."""
-    subject, head, values = read_subject(folder, lesion, settings)
-    notes = _agreement(t1, head)
-    found = _without_lesion(parcellate_subject(head, values, settings, seed), head)
-    surfaces = subject_surfaces(subject, found, head, settings)
+    subject, whole, values = read_subject(folder, lesion, settings)
+    notes = _agreement(t1, whole)
+    work = cropped(whole)
+    values = np.asarray(resample(make_image(values, whole.t1.affine), work.t1, order=0).dataobj)
+    found = _without_lesion(parcellate_subject(work, values, settings, seed), work)
+    surfaces = subject_surfaces(subject, found, work, settings)
     if len(surfaces) < 2:
-        surfaces = build_surfaces(found, head, settings.surface_spacing_mm)
+        surfaces = build_surfaces(found, work, settings.surface_spacing_mm)
         notes = (*notes, "The subject has no pial surfaces: they were built from its labels.")
-    return _assemble(head, head, found, surfaces, {"route": "FreeSurfer"}, notes)
+    return _assemble(whole, work, found, surfaces, {"route": "FreeSurfer"}, notes)
 
 
 def _agreement(t1: Path | None, head: Head) -> tuple[str, ...]:
@@ -187,8 +189,10 @@ def _tissues_on(found: Parcellation, work: Head, whole: Head) -> NDArray[np.floa
     here = five_tissues(found.tissues, work.mask, found.nuclei, found.stem, work.lesion)
     if same_grid(work.t1, whole.t1):
         return here
-    moved = [resample(make_image(v, work.t1.affine), whole.t1) for v in np.moveaxis(here, -1, 0)]
-    stack = np.stack([np.asarray(volume.dataobj) for volume in moved], axis=-1)
+    stack = np.empty((*whole.mask.shape, here.shape[-1]), dtype=np.float32)
+    for tissue in range(here.shape[-1]):
+        volume = make_image(here[..., tissue], work.t1.affine)
+        stack[..., tissue] = np.asarray(resample(volume, whole.t1).dataobj)
     total = stack.sum(axis=-1, keepdims=True)
     inside = (total > 0.5) & whole.mask[..., None]
     return np.divide(stack, total, out=np.zeros_like(stack), where=inside)

@@ -17,6 +17,20 @@ _RIGHT = (*range(41, 64), 79)
 _NOT_CEREBRUM = (7, 8, 46, 47, 16, 15)
 
 
+def expected_values(present: set[int]) -> tuple[int, ...]:
+    """Return the label values that an atlas has, told by those present: DK, DKT or Destrieux.
+
+    A region of the atlas that is not among them is lost in this subject.
+    """
+    sixteen = (*_NUCLEI, *_CEREBELLAR_CORTEX)
+    if any(value >= 11100 for value in present):
+        parcels = [n for n in range(101, 176) if n != 142]
+        return (*sixteen, *(base + n for base in (11000, 12000) for n in parcels))
+    absent = {4} if present & {1001, 2001} else {1, 4, 32, 33}
+    parcels = [n for n in range(1, 36) if n not in absent]
+    return (*sixteen, *(base + n for base in (1000, 2000) for n in parcels))
+
+
 def is_cortex(labels: Labels) -> NDArray[np.bool_]:
     """Where a label image has cerebral cortex (aseg's, aparc's or aparc.a2009s')."""
     parcels = ((labels >= 1000) & (labels < 3000)) | ((labels >= 11100) & (labels < 13000))

@@ -33,6 +33,8 @@ def read_subject(
 ) -> tuple[FreeSurferSubject, Head, Labels]:
     """Read a subject's T1, brain and label values, all on the subject's own grid.
 
+    The brain is that of the labels, sulci closed.
+
     Raises
     ------
     InputError
@@ -84,15 +86,15 @@ def subject_atlas(values: Labels, head: Head, label: str) -> Atlas:
     values that the colour table lacks are refused.
     """
     names = freesurfer_names()
-    present = sorted(set(np.unique(values).tolist()) - {0})
-    unknown = [value for value in present if value not in names]
+    present = set(np.unique(values).tolist()) - {0}
+    unknown = sorted(present - set(names))
     if unknown:
         raise InputError(
             f"label values that FreeSurfer's colour table lacks: {unknown[:5]}",
             expected="aparc+aseg or aparc.a2009s+aseg",
         )
-    table = pd.DataFrame({"index": present, "name": [names[value] for value in present]})
-    # Numbered in the colour table's order, so that two patients' tables agree.
+    rows = sorted(present | set(segmentation.expected_values(present)))
+    table = pd.DataFrame({"index": rows, "name": [names[value] for value in rows]})
     image = make_image(values, head.t1.affine)
     return make_atlas(label, image, table, space="T1w", source="FreeSurfer subject")
 

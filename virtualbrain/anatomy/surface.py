@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.affines import apply_affine, voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.spatial import cKDTree
@@ -36,7 +36,7 @@ class Surface(NamedTuple):
 def surface_of(
     content: NDArray[np.float32], affine: NDArray[np.float64], spacing_mm: float
 ) -> tuple[Vertices, Triangles]:
-    """Wrap a surface around a hemisphere by marching cubes (Lewiner 2003), smoothed without shrinking.
+    """Wrap a smooth surface around a hemisphere by marching cubes (Lewiner 2003).
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def surface_of(
     """
     from skimage.measure import marching_cubes
 
-    sizes = nib.affines.voxel_sizes(affine)
+    sizes = voxel_sizes(affine)
     body = ndimage.binary_fill_holes(largest_component(content > 0.5))
     kept = np.where(ndimage.binary_dilation(body, iterations=2), content, 0)
     kept = np.where(ndimage.binary_erosion(body), 1.0, kept)
@@ -66,13 +66,13 @@ def surface_of(
     solid = largest_component(coarse > 0.5)
     coarse = np.where(ndimage.binary_dilation(solid), coarse, 0.0)
     vertices, triangles, _, _ = marching_cubes(coarse, 0.5)
-    vertices = nib.affines.apply_affine(affine, vertices / zoom - 4)
+    vertices = apply_affine(affine, vertices / zoom - 4)
     vertices, triangles = _largest_piece(vertices, triangles.astype(np.int64))
     return outward(smoothed(vertices, triangles), triangles)
 
 
 def _largest_piece(vertices: Vertices, triangles: Triangles) -> tuple[Vertices, Triangles]:
-    """Keep the piece with most vertices: cavities inside the hemisphere have shells of their own."""
+    """Keep the piece with most vertices: cavities inside have shells of their own."""
     _, piece = sparse.csgraph.connected_components(_edges(triangles, len(vertices)))
     keep = piece == np.bincount(piece).argmax()
     number = np.cumsum(keep) - 1
@@ -80,7 +80,7 @@ def _largest_piece(vertices: Vertices, triangles: Triangles) -> tuple[Vertices, 
 
 
 def _edges(triangles: Triangles, n_vertices: int) -> sparse.csr_array:
-    """The adjacency matrix of a surface's vertices."""
+    """Return the adjacency matrix of a surface's vertices."""
     pairs = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     pairs = np.concatenate([pairs, pairs[:, ::-1]])
     ones = np.ones(len(pairs))
@@ -143,27 +143,28 @@ def regions_of_vertices(
     """Return the cortical region around each vertex: that of the nearest cortical voxel.
 
     A vertex is left without one (0) where no cortex of its hemisphere lies within `reach_mm`,
-    or where anything else of the label image is nearer by a voxel: the medial wall.
+    or where a nucleus of its hemisphere is nearer by a voxel: the medial wall.
     """
-    ours = regions[(regions["structure"] == "cortex") & (regions["hemisphere"] == hemisphere)]
-    is_ours = np.isin(labels, ours["index"])
     found = np.zeros(len(vertices), dtype=np.int32)
-    if not is_ours.any():
+    ours = regions[regions["hemisphere"] == hemisphere]
+    cortex = np.isin(labels, ours.loc[ours["structure"] == "cortex", "index"])
+    nuclei = np.isin(labels, ours.loc[ours["structure"] == "subcortex", "index"])
+    if not cortex.any():
         return found
-    distance, place = _nearest(vertices, is_ours, affine)
-    near = distance <= reach_mm
+    distance, place = _nearest(vertices, cortex, affine, reach_mm)
+    near = np.isfinite(distance)
+    if nuclei.any():
+        to_nucleus, _ = _nearest(vertices, nuclei, affine, reach_mm)
+        near &= distance <= to_nucleus + voxel_sizes(affine).min()
     found[near] = labels[tuple(place[near].T)]
-    other = (labels > 0) & ~is_ours
-    if other.any():
-        to_other, _ = _nearest(vertices, other, affine)
-        found[to_other + nib.affines.voxel_sizes(affine).min() < distance] = 0
     return found
 
 
 def _nearest(
-    points: Vertices, mask: NDArray[np.bool_], affine: NDArray[np.float64]
+    points: Vertices, mask: NDArray[np.bool_], affine: NDArray[np.float64], reach_mm: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Distance in mm to the nearest voxel of a mask, and that voxel."""
-    places = np.column_stack(np.nonzero(mask))
-    distance, which = cKDTree(nib.affines.apply_affine(affine, places)).query(points)
-    return np.asarray(distance), places[which]
+    """Distance in mm to the nearest voxel of a mask (inf beyond the reach), and that voxel."""
+    places = np.argwhere(mask)
+    tree = cKDTree(apply_affine(affine, places))
+    distance, which = tree.query(points, distance_upper_bound=reach_mm)
+    return np.asarray(distance), places[np.minimum(which, len(places) - 1)]

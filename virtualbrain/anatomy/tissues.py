@@ -78,7 +78,9 @@ def five_tissues(
     white_zone: NDArray[np.bool_],
     lesion: NDArray[np.bool_] | None = None,
 ) -> Volume:
-    """Return the five-tissue volumes (x, y, z, 5): cortical and subcortical grey, white, fluid, lesion.
+    """Return the five-tissue volumes of MRtrix, shape (x, y, z, 5).
+
+    In order: cortical grey, subcortical grey, white matter, fluid, lesion.
 
     The sum is one inside the brain and zero outside, as ``5ttcheck`` wants it. Nuclei are
     wholly subcortical grey; the brainstem (`white_zone`) is white matter, as in ``5ttgen``.

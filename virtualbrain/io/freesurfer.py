@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.affines import apply_affine
 from nibabel.freesurfer import io as fsio
 from numpy.typing import NDArray
 
@@ -137,14 +138,14 @@ def read_surface(
         ) from None
     vertices = np.asarray(vertices, dtype=float)
     if not _is_scanner(meta):
-        vertices = nib.affines.apply_affine(tkras_to_scanner(volume), vertices)
+        vertices = apply_affine(tkras_to_scanner(volume), vertices)
     return vertices, np.asarray(triangles, dtype=np.int64)
 
 
 def _is_scanner(meta: dict[str, object]) -> bool:
-    """Whether the file's head says scanner RAS (2) and not tkRAS (0)."""
-    head = np.atleast_1d(np.asarray(meta.get("head", 0)))
-    return bool(head.size and int(head[0]) == 2)
+    """Whether the file says scanner RAS: its first tag, 2, is followed by 1 and not by 0."""
+    head = np.atleast_1d(np.asarray(meta.get("head", 0))).tolist()
+    return len(head) >= 2 and head[0] == 2 and head[1] == 1
 
 
 def tkras_to_scanner(volume: Path | str) -> NDArray[np.float64]:

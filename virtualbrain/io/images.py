@@ -5,13 +5,15 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import atomic_path
 
-Image = nib.spatialimages.SpatialImage
+type Image = SpatialImage
 _UNREADABLE = (ImageFileError, OSError, EOFError, ValueError, zlib.error, KeyError)
 
 
@@ -87,12 +89,12 @@ def _voxels(image: Image, path: Path) -> NDArray[np.generic]:
             cure="copy or convert the file again",
         ) from None
     if voxels.dtype.kind in "iub":
-        return voxels.astype(np.int32)
+        return np.asarray(voxels, dtype=np.int32)
     if voxels.dtype.kind != "f":
         raise InputError(
             f"voxels of type {voxels.dtype}", where=path.name, expected="one number per voxel"
         )
-    return voxels.astype(np.float32)
+    return np.asarray(voxels, dtype=np.float32)
 
 
 def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:
@@ -107,7 +109,7 @@ def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:
     cure = "convert the image again from the scanner's files"
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
         return [InputError("the affine is zero", where=name, expected=expected, cure=cure)]
-    sizes = nib.affines.voxel_sizes(affine)
+    sizes = voxel_sizes(affine)
     if sizes.min() < 0.2 or sizes.max() > 10:
         size = " x ".join(f"{s:.3g}" for s in sizes)
         return [
