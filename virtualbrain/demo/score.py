@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +24,6 @@ from virtualbrain.errors import InputError
 from virtualbrain.io.images import Image, read_image, same_grid
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_matrix, read_table
-
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def score_demo(out: Path, dataset: Path, label: str = "01", priors: str = "defau
     )
 
 
-def _if_there(read: Callable[[], _Value]) -> _Value | None:
+def _if_there[Value](read: Callable[[], Value]) -> Value | None:
     """Return what `read` reads, or None where its file is missing."""
     try:
         return read()
@@ -258,8 +256,9 @@ def _recruited(zones: pd.DataFrame | None, truth: pd.DataFrame) -> float | None:
 def _contact_accuracy(layout: PatientLayout, dataset: Path, label: str) -> float | None:
     true = read_true_contacts(dataset, label).set_index("name")["region"]
     found = read_table(layout.contacts, required=("name", "region")).set_index("name")["region"]
-    grey = [n for n, region in true.items() if isinstance(region, str) and n in found.index]
-    return float(np.mean([found[n] == true[n] for n in grey])) if grey else None
+    both = pd.DataFrame({"true": true, "found": found}).dropna(subset="true")
+    both = both.loc[both.index.isin(found.index)]
+    return float((both["true"] == both["found"]).mean()) if len(both) else None
 
 
 def stage_seconds(layout: PatientLayout) -> dict[str, float]:
