@@ -83,7 +83,7 @@ def test_many_regions_spill_over_one_tile():
     start = Epileptor().rest(1, 300)[0]
     start[0] += np.linspace(0, 0.1, 300)
     run = simulate(network, Epileptor(x0=-2.4, K=1.0, r=0.5), duration=5e-5, dt=5e-5,
-                   initial=start, sample_rate=None, options=Options(integrator="euler"))  # fmt: skip
+                   initial=start, sample_rate=None, options=Options("euler"))  # fmt: skip
     coupling = network.weights @ start[0] - network.weights.sum(axis=1) * start[0]
     rate = 0.5 * (4 * (start[0] + 2.4) - start[2] - coupling)
     np.testing.assert_allclose(run["z"].values[0], start[2] + 0.05 * rate, atol=1e-12)
@@ -136,8 +136,8 @@ def test_order_of_convergence(integrator, coupling, order):
                        initial=start, options=Options(integrator, coupling))  # fmt: skip
         return run["x1"].values[-1]
 
-    exact = end(2560)
-    errors = [np.abs(end(steps) - exact).max() for steps in (20, 40, 80)]
+    exact = end(5120)
+    errors = [np.abs(end(steps) - exact).max() for steps in (80, 160, 320)]
     measured = np.log2(np.array(errors[:-1]) / errors[1:])
     assert measured == pytest.approx(order, abs=0.3)
 

@@ -44,7 +44,7 @@ def model_rates(
         to_blocks(stimulus[np.newaxis, np.newaxis]).ravel(),
         to_blocks(model.packed(1, n_regions)).ravel(), rates.reshape(-1),
     )  # fmt: skip
-    return from_blocks(rates, n_regions)[0]
+    return np.asarray(from_blocks(rates, n_regions)[0])
 
 
 @compiled()
