@@ -62,7 +62,7 @@ class Density:
             np.ascontiguousarray(point), self.layout.centre, self.layout.scale, self.sizes,
             self.problem.weights, self.problem.gain, self.envelope, self.mask, self.options,
         )  # fmt: skip
-        return value, slope
+        return float(value), np.asarray(slope)
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -111,10 +111,11 @@ class Density:
         """Return x and z, (S, T, n), for named values."""
         z, x = self.start(values)
         s = self.settings
-        return kernels.sweep(
+        states: tuple[Array, Array] = kernels.sweep(
             values["x0"], x, z, np.full(self.problem.n_regions, float(values["K"])),
             values["tau0"], self.problem.weights, s.n_steps, s.dt, int(s.integrator == "heun"),
         )  # fmt: skip
+        return states
 
     def start(self, values: dict[str, Array]) -> tuple[Array, Array]:
         """Return z(0) and x(0), each (S, n)."""

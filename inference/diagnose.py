@@ -8,7 +8,8 @@ import xarray as xr
 from arviz import bfmi, ess, rhat
 from numpy.typing import NDArray
 
-from inference.zones import chain_weights, observability, zones
+from inference.zones import chain_weights, zones
+from virtualbrain.seeg.gain import observability
 
 Array = NDArray[np.float64]
 
@@ -22,7 +23,7 @@ E_BFMI_CAUTION = 0.3
 COVERAGE_CAUTION, COVERAGE_STOP = 0.75, 0.5
 EXPLAINED_CAUTION, EXPLAINED_STOP = 0.5, 0.2
 WEIGHT_THAT_COUNTS = 0.05
-UNSEEN = 0.3
+UNSEEN = 0.1
 HIDDEN_MARGIN = 3.0
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from inference.density import Density, build_density
+from inference.hidden import hidden_alternative
 from inference.modes import weigh_chains
 from inference.posterior import assemble
 from inference.priors import Priors, load_priors
@@ -66,7 +67,11 @@ def fit(
             starts = [jittered(optimum.point, rng) for optimum in chosen]
             points, stats = _sample(density, starts, choices, progress)
         weights = weigh_chains(density, points)
-        return assemble(density, points, stats, weights, rng)
+        posterior = assemble(density, points, stats, weights, rng)
+        hidden = hidden_alternative(density, optima[0])
+    if hidden is not None:
+        posterior.attrs.update(hidden_region=hidden.region, hidden_margin=hidden.margin)
+    return posterior
 
 
 def _prepare(

@@ -38,12 +38,12 @@ _jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FA
 def _softplus(u: float) -> float:
     if u > 30.0:
         return u
-    return np.log1p(np.exp(u))
+    return float(np.log1p(np.exp(u)))
 
 
 @_jit
 def _logistic(u: float) -> float:
-    return 1.0 / (1.0 + np.exp(-u))
+    return float(1.0 / (1.0 + np.exp(-u)))
 
 
 @_jit
@@ -247,12 +247,12 @@ def observe(xs: Array, gain: Array, amplitude: float, offset: Array, form: int) 
         mean = np.dot(xs, gain.T) * amplitude
         for c in range(gain.shape[0]):
             mean[:, c] += offset[c]
-        return mean
+        return mean  # type: ignore[no-any-return]
     power = np.dot(np.exp(amplitude * xs), gain.T)
     for t in range(power.shape[0]):
         for c in range(gain.shape[0]):
             power[t, c] = np.log1p(np.exp(offset[c]) * power[t, c])
-    return power
+    return power  # type: ignore[no-any-return]
 
 
 @_jit

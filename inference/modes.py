@@ -1,9 +1,10 @@
 """Chains that end in different places are modes, and modes have weights."""
 
 import warnings
+from typing import Any
 
 import numpy as np
-from arviz_stats.base import array_stats
+from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import gammaln, logsumexp
@@ -36,10 +37,10 @@ def _per_channel(density: Density, point: Array) -> Array:
         value = -0.5 * (nu + 1) * np.log1p(residual**2 / nu) + (
             gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(np.pi * nu)
         )
-    return density.share * (value - np.log(noise)).sum(axis=1).ravel()
+    return np.asarray(density.share * (value - np.log(noise)).sum(axis=1).ravel())
 
 
-def weigh_chains(density: Density, points: Array) -> dict[str, Array]:
+def weigh_chains(density: Density, points: Array) -> dict[str, NDArray[Any]]:
     """Return each chain's stacking weight and mode, and the log likelihood they rest on.
 
     Chains whose means lie within their common spread are one mode. Weights maximise the
@@ -93,7 +94,8 @@ def _elpd(log_likelihood: Array) -> tuple[Array, Array]:
     """Return PSIS-LOO's expected log density per chain and observation, and the largest k."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        log_ratio, k = array_stats.psislw(np.moveaxis(log_likelihood, 1, -1), axis=-1)
+        smooth: Any = array_stats.psislw
+        log_ratio, k = smooth(np.moveaxis(log_likelihood, 1, -1), axis=-1)
     # psislw negates what it is given: log likelihoods in, normalised log weights out
     values = logsumexp(log_ratio + np.moveaxis(log_likelihood, 1, -1), axis=-1)
     return values, np.asarray(k).max(axis=-1)

@@ -108,7 +108,7 @@ def _try_patient(rng: np.random.Generator, sampled: bool) -> VirtualPatient | No
     if cut is None:
         return None
     envelope, times, zero_s = cut
-    problem = Problem(envelope, gain, given, times=times)
+    problem = Problem([envelope], gain, given, times=[times])
     nearest = _nearest(head)
     truth = Truth(ez, recruited, x0, onset_s - zero_s, coupling, sampled)
     return VirtualPatient(problem, nearest, truth)
@@ -120,7 +120,8 @@ def _draw_head(rng: np.random.Generator) -> _Head:
     side = _spread_points(n_half, rng)
     centres = np.concatenate([side, side * [-1, 1, 1] + rng.normal(0, 2, side.shape)])
     radii = rng.uniform(8, 14, 2 * n_half)
-    anodes, cathodes = [], []
+    anodes: list[Array] = []
+    cathodes: list[Array] = []
     wanted = int(rng.integers(80, 141))
     while sum(len(a) for a in anodes) < wanted:
         near = rng.integers(n_half) if rng.random() < 0.85 else rng.integers(n_half, 2 * n_half)

@@ -24,7 +24,7 @@ def assemble(
     density: Density,
     points: Array,
     stats: xr.Dataset,
-    weights: dict[str, Array],
+    weights: dict[str, NDArray[Any]],
     rng: np.random.Generator,
 ) -> xr.DataTree:
     """Lay draws, statistics, predictions and data out by name.

@@ -53,7 +53,8 @@ def sample_nuts(
     # every chain is a job of its own, so that each has its own start and its own seed
     with ThreadPoolExecutor(density.settings.cores) as pool:
         jobs = pool.map(
-            lambda job: _run_chain(density, *job), zip(starts, _seeds(seed, total), strict=True)
+            lambda job: _run_chain(density, *job),
+            zip(starts, chain_seeds(seed, total), strict=True),
         )
         for trace in jobs:
             finished.append(trace)
@@ -61,10 +62,10 @@ def sample_nuts(
                 progress("sampling", len(finished) / total)
     points = np.concatenate([trace.posterior["point"].to_numpy() for trace in finished])
     stats = xr.concat([trace.sample_stats.to_dataset() for trace in finished], dim="chain")
-    return points, _tidy(stats)
+    return points, tidy_stats(stats)
 
 
-def _seeds(seed: int, count: int) -> list[int]:
+def chain_seeds(seed: int, count: int) -> list[int]:
     """Return one seed per chain."""
     return [int(word) for word in np.random.SeedSequence(seed).generate_state(count)]
 
@@ -117,7 +118,7 @@ def _fused_model(density: Density, start: Array, root: Array) -> Any:
     )
 
 
-def _tidy(stats: xr.Dataset) -> xr.Dataset:
+def tidy_stats(stats: xr.Dataset) -> xr.Dataset:
     """Keep the statistics that ArviZ knows, under its names."""
     kept = {new: stats[old] for old, new in STAT_NAMES.items() if old in stats}
     return xr.Dataset(kept).assign_coords(chain=np.arange(stats.sizes["chain"]))

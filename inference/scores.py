@@ -4,7 +4,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import nnls
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from sklearn.metrics import (  # type: ignore[import-untyped]
+    average_precision_score,
+    brier_score_loss,
+    roc_auc_score,
+)
 
 from inference.problem import Problem
 

@@ -171,14 +171,14 @@ def _switches(density: Density, point: Array, leading: int = 8) -> Iterable[Arra
     likely = np.argsort(-early_energy(density))
     off = [i for i in [*likely[:leading], *order[leading : 2 * leading]] if i not in set(on)]
     for i in on:
-        yield _with(density, point, {int(i): SILENT})
+        yield with_x0(density, point, {int(i): SILENT})
     for j in off:
-        yield _with(density, point, {int(j): SEIZING})
+        yield with_x0(density, point, {int(j): SEIZING})
     for i in on[: leading // 2]:
         near = np.argsort(-_alike(problem.gain, int(i)))[:4]
         for j in near:
             if j != i:
-                yield _with(density, point, {int(i): SILENT, int(j): float(values["x0"][i])})
+                yield with_x0(density, point, {int(i): SILENT, int(j): float(values["x0"][i])})
 
 
 def _alike(gain: Array, region: int) -> Array:
@@ -187,7 +187,7 @@ def _alike(gain: Array, region: int) -> Array:
     return np.asarray(gain.T @ gain[:, region] / (norms * norms[region]))
 
 
-def _with(density: Density, point: Array, x0: dict[int, float]) -> Array:
+def with_x0(density: Density, point: Array, x0: dict[int, float]) -> Array:
     """Return a copy of a flat vector with some regions' x0 replaced."""
     copy = point.copy()
     for region, value in x0.items():

@@ -1,11 +1,14 @@
 """What the posterior says of every region: the columns of zones.tsv."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from virtualbrain.models.stability import critical_x0
+from virtualbrain.seeg.gain import observability
 
 Array = NDArray[np.float64]
 
@@ -32,9 +35,9 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
         :math:`P(x_0 > x_{0,c}(\tau_0))`, ``p_pz`` the probability that the region is below
         that threshold and seizes in the simulated draws all the same; ``onset_s`` the median
         onset (seconds from the marked one, first seizure) in the draws where it seizes, where at
-        least half do; ``x0_low`` and ``x0_high`` bound 90 %; ``observability`` the largest share
-        of one channel's gain that the region has, relative to the region that the channel sees
-        best; ``information_gain`` the Kullback-Leibler divergence from prior to posterior of x0
+        least half do; ``x0_low`` and ``x0_high`` bound 90 %; ``observability``
+        what the gain can tell of the region (`virtualbrain.seeg.gain.observability`);
+        ``information_gain`` the Kullback-Leibler divergence from prior to posterior of x0
         (nats, both taken as Normal).
     """
     regions = [str(name) for name in posterior["posterior"]["region"].to_numpy()]
@@ -70,7 +73,7 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
 
 def chain_weights(posterior: xr.DataTree) -> Array:
     """Return the stacking weight of every chain; equal ones where none are stored."""
-    stats = posterior["sample_stats"] if "sample_stats" in posterior.children else {}
+    stats: Any = posterior["sample_stats"] if "sample_stats" in posterior.children else {}
     n_chains = posterior["posterior"].sizes["chain"]
     if "weight" not in stats:
         return np.full(n_chains, 1.0 / n_chains)
@@ -95,7 +98,8 @@ def _quantile(values: Array, weights: Array, q: float) -> Array:
     order = np.argsort(values, axis=0)
     summed = np.cumsum(weights[order], axis=0)
     rows = np.minimum((summed < q).sum(axis=0), len(values) - 1)
-    return np.take_along_axis(np.take_along_axis(values, order, axis=0), rows[None], axis=0)[0]
+    ordered = np.take_along_axis(values, order, axis=0)
+    return np.asarray(np.take_along_axis(ordered, rows[None], axis=0)[0])
 
 
 def _recruited(posterior: xr.DataTree) -> tuple[Array, Array]:
@@ -115,11 +119,6 @@ def _recruited(posterior: xr.DataTree) -> tuple[Array, Array]:
     if often.any():
         median[often] = np.nanmedian(onset[:, often], axis=0)
     return (seizes & ~own).mean(axis=0), median
-
-
-def observability(gain: Array) -> Array:
-    """Return for every region its best gain relative to the best-seen region of the channel."""
-    return np.asarray((gain / gain.max(axis=1, keepdims=True)).max(axis=0))
 
 
 def _divergence(mean: Array, sd: Array, prior_mean: Array, prior_sd: Array) -> Array:

@@ -1,0 +1,59 @@
+"""NUTS on the PyMC model itself, compiled by PyTensor and numba."""
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from inference.density import POSITIVE, Density
+from inference.model import build_model
+from inference.sampling import chain_seeds, tidy_stats
+from inference.starts import Progress
+
+Array = NDArray[np.float64]
+
+
+def sample_pymc(
+    density: Density, starts: list[Array], seed: int, progress: Progress | None = None
+) -> tuple[Array, xr.Dataset]:
+    """Run one chain from each start on the compiled PyMC model; returns as `sample_nuts`."""
+    import nutpie
+
+    settings = density.settings
+    model = build_model(density.problem, density.priors, settings, density.share)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compiled = nutpie.compile_pymc_model(model)
+
+    def run(job: tuple[Array, int]) -> xr.DataTree:
+        start = density.unconstrained(job[0])
+        placed = replace(compiled, initial_point_func=lambda _: start.copy())
+        trace: xr.DataTree = nutpie.sample(
+            placed, chains=1, cores=1, tune=settings.tune, draws=settings.draws, seed=job[1],
+            adaptation="low_rank", target_accept=settings.target_accept,
+            maxdepth=settings.max_depth, save_warmup=False, progress_bar=False,
+        )  # fmt: skip
+        return trace
+
+    traces = []
+    with ThreadPoolExecutor(settings.cores) as pool:
+        for trace in pool.map(run, zip(starts, chain_seeds(seed, len(starts)), strict=True)):
+            traces.append(trace)
+            if progress is not None:
+                progress("sampling", len(traces) / len(starts))
+    points = np.concatenate([_points(density, trace) for trace in traces])
+    stats = xr.concat([trace["sample_stats"].to_dataset() for trace in traces], dim="chain")
+    return points, tidy_stats(stats)
+
+
+def _points(density: Density, trace: xr.DataTree) -> Array:
+    """Return draws as flat standardised vectors (chain, draw, size)."""
+    parts = []
+    for name in density.layout.slices:
+        values = trace["posterior"][name].to_numpy()
+        values = values.reshape(*values.shape[:2], -1)
+        parts.append(np.log(values) if name in POSITIVE else values)
+    return density.standardised(np.concatenate(parts, axis=-1))
