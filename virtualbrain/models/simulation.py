@@ -213,7 +213,8 @@ def ensemble_chunks(
     """
     run, members = _planned_ensemble(network, model, n_members, duration, arguments)
     per_member = run.bytes_kept + run.bytes_working
-    chunk = min(members_within(run.options.memory_limit_bytes // 2, per_member, "run"), n_members)
+    # Two chunks are alive at once: the one in the caller's hands and the one that is made.
+    chunk = min(members_within(run.options.memory_limit_bytes // 3, per_member, "run"), n_members)
     for start in range(0, n_members, chunk):
         part = slice(start, min(start + chunk, n_members))
         report = None if progress is None else _part_of(progress, part, n_members)
