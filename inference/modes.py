@@ -61,7 +61,7 @@ def weigh_chains(density: Density, points: Array) -> dict[str, NDArray[Any]]:
     """
     thin = max(1, points.shape[1] // MAX_DRAWS)
     log_likelihood = pointwise_log_likelihood(density, points[:, ::thin])
-    elpd, largest_k = _elpd(log_likelihood)
+    elpd, largest_k = leave_one_out(log_likelihood)
     mode = group_chains(points[..., : density.problem.n_regions])
     by_mode = np.stack([elpd[mode == k].mean(axis=0) for k in range(mode.max() + 1)])
     shares = stack(by_mode)
@@ -90,7 +90,7 @@ def group_chains(x0: Array) -> NDArray[np.int64]:
     return mode
 
 
-def _elpd(log_likelihood: Array) -> tuple[Array, Array]:
+def leave_one_out(log_likelihood: Array) -> tuple[Array, Array]:
     """Return PSIS-LOO's expected log density per chain and observation, and the largest k."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
