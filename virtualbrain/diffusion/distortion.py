@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from virtualbrain.diffusion.registration import one_thread_workers
+from virtualbrain.diffusion.registration import ants_module, one_thread_workers
 from virtualbrain.diffusion.series import PhaseEncoding
 
 Array = NDArray[np.float64]
@@ -77,8 +77,7 @@ def estimate_unwarping(forward: Volume, backward: Volume, sizes: Array, axis: in
 
 def _displacement(fixed: Volume, moving: Volume, sizes: Array, axis: int) -> Array:
     """Displacement in mm along one axis from points of `fixed` to points of `moving`."""
-    import ants
-
+    ants = ants_module()
     first, second = (
         ants.from_numpy(np.ascontiguousarray(v, dtype=np.float32), spacing=tuple(sizes))
         for v in (fixed, moving)
@@ -90,12 +89,12 @@ def _displacement(fixed: Volume, moving: Volume, sizes: Array, axis: int) -> Arr
             type_of_transform="SyNOnly",
             initial_transform="Identity",
             outprefix=str(Path(folder) / "u"),
-            syn_metric="CC",
-            syn_sampling=3,
-            grad_step=0.2,
+            syn_metric="mattes",
+            syn_sampling=32,
+            grad_step=0.25,
             flow_sigma=2,
             total_sigma=0,
-            reg_iterations=(60, 40, 20),
+            reg_iterations=(60, 40, 10),
             restrict_transformation=tuple(int(i == axis) for i in range(3)),
             random_seed=1,
         )

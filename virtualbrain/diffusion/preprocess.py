@@ -27,6 +27,7 @@ from virtualbrain.diffusion.motion import (
 from virtualbrain.diffusion.orientation import brain_voxels, check_orientation
 from virtualbrain.diffusion.registration import (
     RegistrationTask,
+    ants_module,
     one_thread_workers,
     register_all,
     to_ants,
@@ -329,8 +330,7 @@ def _without_bias(series: Series, settings: DiffusionSettings, journal: _Journal
 
 def _bias_field(mean_b0: Array, affine: Array) -> NDArray[np.float32]:
     """Return the receive field, scaled to a mean of one inside the head."""
-    import ants
-
+    ants = ants_module()
     mask = brain_voxels(mean_b0)
     image = to_ants(mean_b0.astype(np.float32), affine)
     field = ants.n4_bias_field_correction(

@@ -4,14 +4,17 @@ ITK's sums depend on how threads share them out; one thread per worker gives the
 on any number of cores.
 """
 
+import importlib
 import multiprocessing
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +88,7 @@ def register_rigid(task: RegistrationTask) -> Array:
     numpy.ndarray, shape (4, 4)
         Scanner RAS, mm; the moving image sampled at the mapped points lies on the fixed one.
     """
-    import ants
-
+    ants = ants_module()
     fixed = to_ants(task.fixed, task.fixed_affine)
     moving = to_ants(task.moving, task.moving_affine)
     mask = None
@@ -111,10 +113,16 @@ def register_rigid(task: RegistrationTask) -> Array:
         return read_itk_matrix(Path(found["fwdtransforms"][0]))
 
 
-def to_ants(values: NDArray[np.float32], affine: Array) -> "object":
-    """Return an ANTs image of a volume given in scanner RAS."""
-    import ants
+def ants_module() -> Any:
+    """Import ANTs without the warnings of its own source."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module("ants")
 
+
+def to_ants(values: NDArray[np.float32], affine: Array) -> Any:
+    """Return an ANTs image of a volume given in scanner RAS."""
+    ants = ants_module()
     lps = _LPS @ affine
     sizes = np.linalg.norm(lps[:3, :3], axis=0)
     return ants.from_numpy(
@@ -127,8 +135,7 @@ def to_ants(values: NDArray[np.float32], affine: Array) -> "object":
 
 def read_itk_matrix(path: Path) -> Array:
     """Read an ITK linear transform as a matrix in scanner RAS (fixed to moving points)."""
-    import ants
-
+    ants = ants_module()
     transform = ants.read_transform(str(path))
     parameters = np.asarray(transform.parameters, dtype=float)
     centre = np.asarray(transform.fixed_parameters, dtype=float)

@@ -1,0 +1,54 @@
+import logging
+import os
+
+import pytest
+
+from virtualbrain.diffusion import mrtrix
+from virtualbrain.errors import ToolError
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Return a maker of programs on the PATH that are shell scripts."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    def make(name, script):
+        path = tmp_path / name
+        path.write_text("#!/bin/sh\n" + script)
+        path.chmod(0o755)
+
+    return make
+
+
+def test_missing_program_says_how_to_get_it():
+    with pytest.raises(ToolError, match="apt-get install mrtrix3"):
+        mrtrix.run("no-such-program")
+
+
+def test_arguments_threads_and_environment_reach_the_program(program):
+    program("show", 'echo "$@ $MRTRIX_RNG_SEED"\n')
+    said = mrtrix.run("show", 1, "b", threads=3, environment={"MRTRIX_RNG_SEED": "7"})
+    assert said.strip() == "1 b -nthreads 3 7"
+    assert mrtrix.run("show", threads=None).strip() == ""
+
+
+def test_failure_is_the_error_line_and_the_log_has_all(program, caplog):
+    program(
+        "fail", 'printf "first\\n\\033[01;31m[ERROR] no gradients\\033[0m\\nlast\\n" >&2; exit 1\n'
+    )
+    with caplog.at_level(logging.ERROR), pytest.raises(ToolError) as caught:
+        mrtrix.run("fail")
+    assert "[ERROR] no gradients" in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+    assert "last" in caplog.text
+
+
+def test_killed_program_is_told_as_want_of_memory(program):
+    program("greedy", "kill -9 $$\n")
+    with pytest.raises(ToolError, match="memory"):
+        mrtrix.run("greedy")
+
+
+@pytest.mark.tools
+def test_version():
+    assert mrtrix.mrtrix_version().startswith("3.")
