@@ -1,4 +1,4 @@
-"""The front door: `virtualbrain check | run | demo | score | simulate | validate | export-tvb`."""
+"""The front door: `virtualbrain COMMAND`; `virtualbrain --help` lists the commands."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ import yaml
 from rich.console import Console
 
 from virtualbrain.config import load_config, project_root
-from virtualbrain.errors import VirtualBrainError
+from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.bids import check_label, participants, require_dataset
 from virtualbrain.io.layout import PatientLayout
@@ -222,6 +222,69 @@ def score(options: argparse.Namespace) -> int:
     return 0
 
 
+# ---- for researchers --------------------------------------------------------------------
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """Simulate a hypothesis on a connectome."""
+    from rich.progress import Progress
+
+    from virtualbrain.io.connectome import read_ready_connectome, read_tvb_zip
+    from virtualbrain.io.tables import read_table
+    from virtualbrain.models.command import SimulationSettings, run_simulation
+
+    source = Path(options.connectome)
+    connectome = read_tvb_zip(source) if source.is_file() else read_ready_connectome(source)
+    settings = SimulationSettings(
+        duration_s=options.duration, K=options.coupling, noise=options.noise, seed=options.seed
+    )
+    hypothesis = read_table(options.hypothesis, required=["region"])
+    with Progress(console=err_console, transient=True) as bar:
+        task = bar.add_task("simulating", total=1.0)
+        run_simulation(
+            connectome.network(),
+            hypothesis,
+            options.out,
+            settings,
+            lambda share: bar.update(task, completed=share),
+        )
+    _say(f"traces, seizure table and picture are in {options.out}")
+    return 0
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Fit virtual patients of known truth, and only then look at the truth."""
+    from inference.validate import run_validation
+
+    def tell(line: str) -> None:
+        err_console.print(line, highlight=False, markup=False)
+
+    found = run_validation(options.patients, options.seed, options.out, progress=tell)
+    _say(yaml.safe_dump(found.summary, sort_keys=False).rstrip())
+    _say(f"tables and calibration curve are in {options.out}")
+    return 0
+
+
+def export_tvb(options: argparse.Namespace) -> int:
+    """Write a fitted patient as files The Virtual Brain opens."""
+    from inference.posterior import load
+    from virtualbrain.io.tvb import export_patient
+
+    for given in options.participant_label or _results(options.out):
+        layout = PatientLayout.of_results(options.out, check_label(given))
+        folder = export_patient(layout, options.priors, load(layout.posterior(options.priors)))
+        _say(f"sub-{layout.label}: {folder}")
+    return 0
+
+
+def _results(out: str) -> list[str]:
+    """Return the labels of the patients with results under OUT."""
+    labels = sorted(path.name for path in Path(out).glob("sub-*") if path.is_dir())
+    if not labels:
+        raise InputError("no patient", where=out, expected="the output folder of a run")
+    return labels
+
+
 # ---- the parser -------------------------------------------------------------------------
 
 
@@ -232,7 +295,15 @@ def _parser() -> argparse.ArgumentParser:
         "Research software, no medical device.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_check, _add_run, _add_demo, _add_score):
+    for add in (
+        _add_check,
+        _add_run,
+        _add_demo,
+        _add_score,
+        _add_simulate,
+        _add_validate,
+        _add_export,
+    ):
         add(commands)
     return parser
 
@@ -286,6 +357,34 @@ def _add_score(commands: Any) -> None:
     parser.add_argument("--priors", default="default", help="the prior set to score")
     _add_common(parser)
     parser.set_defaults(command=score)
+
+
+def _add_simulate(commands: Any) -> None:
+    parser = commands.add_parser("simulate", help="a hypothesis on a connectome: traces, picture")
+    parser.add_argument("connectome", metavar="CONNECTOME", help="connectivity.zip, or a folder")
+    parser.add_argument("hypothesis", metavar="TSV", help="columns region and zone (EZ, PZ) or x0")
+    parser.add_argument("out", metavar="OUT", help="a folder for the results")
+    parser.add_argument("--duration", type=float, default=60.0, metavar="SECONDS")
+    parser.add_argument("--coupling", type=float, default=1.0, metavar="K")
+    parser.add_argument("--noise", type=float, default=2.5e-4)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.set_defaults(command=simulate)
+
+
+def _add_validate(commands: Any) -> None:
+    parser = commands.add_parser("validate", help="accuracy and calibration on virtual patients")
+    parser.add_argument("--patients", type=int, default=20, metavar="N")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", default="validation", metavar="DIR")
+    parser.set_defaults(command=validate)
+
+
+def _add_export(commands: Any) -> None:
+    parser = commands.add_parser("export-tvb", help="the fitted patient for The Virtual Brain")
+    parser.add_argument("out", metavar="OUT", help="the output folder of a run")
+    parser.add_argument("--participant-label", nargs="+", metavar="LABEL", help="default: all")
+    parser.add_argument("--priors", default="default", help="the prior set")
+    parser.set_defaults(command=export_tvb)
 
 
 if __name__ == "__main__":

@@ -217,6 +217,10 @@ class PatientLayout:
         """When each region starts to seize after each plan."""
         return self.outcomes(priors).with_name("recruitment.tsv")
 
+    def tvb_export(self, priors: str) -> Path:
+        """Folder for The Virtual Brain."""
+        return Path(self.out) / f"sub-{self.label}" / "tvb" / priors
+
     @property
     def provenance(self) -> Path:
         """Inputs, configuration, versions, seeds, times."""

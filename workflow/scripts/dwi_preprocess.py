@@ -2,24 +2,27 @@
 
 from virtualbrain.stage import scratch, stage
 
-with stage(snakemake.log[0], snakemake.threads):
-    from dataclasses import replace
-    from pathlib import Path
+if __name__ == "__main__":  # workers of the registration import this file again
+    with stage(snakemake.log[0], snakemake.threads):
+        from dataclasses import replace
+        from pathlib import Path
 
-    from virtualbrain.config import settings_from
-    from virtualbrain.diffusion.preprocess import preprocess_dwi
-    from virtualbrain.diffusion.settings import DiffusionSettings
-    from virtualbrain.io.atomic import write_json
-    from virtualbrain.io.bids import find_patient
-    from virtualbrain.io.layout import PatientLayout
-    from virtualbrain.stage import sidecar
+        from virtualbrain.config import settings_from
+        from virtualbrain.diffusion.preprocess import preprocess_dwi
+        from virtualbrain.diffusion.settings import DiffusionSettings
+        from virtualbrain.io.atomic import write_json
+        from virtualbrain.io.bids import find_patient
+        from virtualbrain.io.layout import PatientLayout
+        from virtualbrain.stage import sidecar
 
-    label, params, output = snakemake.wildcards.label, snakemake.params, snakemake.output
-    files = find_patient(params.bids, label)
-    settings = settings_from(params.settings, DiffusionSettings, "diffusion")
-    settings = replace(settings, seed=params.seed)
-    with scratch(PatientLayout(params.out, label).work("dwi_preprocess")) as workdir:
-        quality = preprocess_dwi(files.dwi, Path(output.dwi), workdir, settings, snakemake.threads)
-    sources = [path.name for path in files.dwi_files()]
-    about = sidecar({"diffusion": params.settings}, ["diffusion"], sources)
-    write_json(output.quality, {**about, **quality})
+        label, params, output = snakemake.wildcards.label, snakemake.params, snakemake.output
+        files = find_patient(params.bids, label)
+        settings = settings_from(params.settings, DiffusionSettings, "diffusion")
+        settings = replace(settings, seed=params.seed)
+        with scratch(PatientLayout(params.out, label).work("dwi_preprocess")) as workdir:
+            quality = preprocess_dwi(
+                files.dwi, Path(output.dwi), workdir, settings, snakemake.threads
+            )
+        sources = [path.name for path in files.dwi_files()]
+        about = sidecar({"diffusion": params.settings}, ["diffusion"], sources)
+        write_json(output.quality, {**about, **quality})

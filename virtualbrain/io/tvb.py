@@ -1,0 +1,112 @@
+"""A fitted patient as files that The Virtual Brain opens."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from virtualbrain.connectome import Connectome
+from virtualbrain.io.atomic import write_json, write_text
+from virtualbrain.io.connectome import read_connectome, write_tvb_zip
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.seeg import read_channels, read_gain
+from virtualbrain.io.tables import write_table
+
+_HOW = """\
+Open these files with The Virtual Brain (tvb-library):
+
+    import json
+    import numpy as np
+    from tvb.simulator.lab import connectivity, coupling, models
+
+    brain = connectivity.Connectivity.from_file("connectivity.zip")   # weights as fitted
+    fitted = json.load(open("epileptor2d.json"))
+    model = models.Epileptor2D(
+        x0=np.array(fitted["x0"]), r=np.array([fitted["r"]]),
+        Ks=np.array([fitted["Ks"]]), Iext=np.array([fitted["Iext"]]),
+    )
+    long_range = coupling.Difference(a=np.array([1.0]))
+
+Ks is minus the fitted K. One step of the fit is fitted["dt"] of model time. The fit uses the cubic
+form on both branches; The Virtual Brain's Epileptor2D has another right branch (x >= 0), so traces
+in the seizure differ while thresholds and recruitment agree.
+sensors.txt: name x y z (mm, T1w scanner RAS) of the fitted channels; gain.txt: channels by regions.
+"""
+
+
+def export_patient(layout: PatientLayout, priors: str, posterior: xr.DataTree) -> Path:
+    """Write connectivity.zip, fitted parameters, sensors and gain.
+
+    Parameters
+    ----------
+    layout : PatientLayout
+        The patient's results.
+    priors : str
+        The prior set whose fit is exported.
+    posterior : xarray.DataTree
+        That fit.
+
+    Returns
+    -------
+    Path
+        The folder written.
+    """
+    folder = layout.tvb_export(priors)
+    connectome = _as_fitted(read_connectome(layout), posterior)
+    write_tvb_zip(folder / "connectivity.zip", connectome)
+    write_json(folder / "epileptor2d.json", fitted_parameters(posterior, connectome.names))
+    _write_sensors(layout, connectome.names, folder)
+    write_text(folder / "README.txt", _HOW)
+    return folder
+
+
+def _as_fitted(connectome: Connectome, posterior: xr.DataTree) -> Connectome:
+    """Return the connectome with the normalised weights of the fit, in its own order."""
+    weights = posterior["constant_data"]["weights"]
+    names = list(connectome.names)
+    ordered = weights.sel(region=names, source=names).to_numpy()
+    return Connectome(
+        connectome.regions, 0.5 * (ordered + ordered.T), connectome.lengths_mm, connectome.source
+    )
+
+
+def fitted_parameters(posterior: xr.DataTree, regions: tuple[str, ...]) -> dict[str, Any]:
+    """Return posterior means under The Virtual Brain's names, with their standard deviations.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        The fit.
+    regions : tuple of str
+        Order of the per-region values.
+    """
+    samples = posterior["posterior"].to_dataset().stack(sample=("chain", "draw"))
+    x0 = samples["x0"].sel(region=list(regions)).transpose("region", "sample").to_numpy()
+    K, tau0 = samples["K"].to_numpy(), samples["tau0"].to_numpy()
+    return {
+        "regions": list(regions),
+        "x0": x0.mean(axis=1),
+        "x0_sd": x0.std(axis=1),
+        "Ks": -float(np.mean(K)),
+        "r": float(np.mean(1.0 / tau0)),
+        "Iext": float(posterior.attrs["I1"]),
+        "dt": float(posterior.attrs["dt"]),
+        "normalisation": str(posterior.attrs["normalisation"]),
+        "method": str(posterior.attrs["method"]),
+    }
+
+
+def _write_sensors(layout: PatientLayout, regions: tuple[str, ...], folder: Path) -> None:
+    """Write the fitted channels' places and their gain."""
+    gain = read_gain(layout.gain)
+    channels = read_channels(layout.channels).set_index("name").loc[list(gain.index)]
+    places = channels[["x", "y", "z"]]
+    lines = [f"{name} {x:.4f} {y:.4f} {z:.4f}" for name, x, y, z in places.itertuples()]
+    write_text(folder / "sensors.txt", "\n".join(lines) + "\n")
+    rows = gain[list(regions)].to_numpy()
+    text = "\n".join(" ".join(f"{value:.10g}" for value in row) for row in rows)
+    write_text(folder / "gain.txt", text + "\n")
+    order = pd.DataFrame({"index": np.arange(len(regions)), "region": list(regions)})
+    write_table(folder / "regions.tsv", order, {"index": "position in every file here"})
