@@ -39,8 +39,9 @@ def test_sidecar_names_sources_and_versions():
 def test_a_stage_ends_with_the_run_that_started_it(tmp_path):
     """The grandchild must not outlive the process that announced itself as the run."""
     grandchild = (
-        "import time\nfrom virtualbrain.stage import stage\n"
-        f"with stage({str(tmp_path / 'a.log')!r}):\n    time.sleep(60)"
+        "import ctypes\nfrom virtualbrain.stage import stage\n"
+        f"with stage({str(tmp_path / 'a.log')!r}):\n"
+        "    ctypes.PyDLL(None).sleep(60)"  # holds the interpreter, as ANTs does
     )
     parent = (
         "import subprocess, sys, time\nfrom virtualbrain.stage import announce_run\n"

@@ -5,13 +5,12 @@ import os
 import shutil
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 
@@ -44,21 +43,31 @@ def announce_run() -> None:
 def end_with_run() -> None:
     """End this process and its children when the run that started it is gone.
 
-    A killed run would otherwise leave stages behind that write beside the next run.
-    Nothing is watched where the run is on another machine (a cluster's job).
+    A killed run would otherwise leave stages behind that write beside the next run. A process
+    of its own watches: a thread could not while a library holds the interpreter. Nothing is
+    watched where the run is on another machine (a cluster's job).
     """
     host, _, pid = os.environ.get(RUN_VARIABLE, "").rpartition(":")
-    if host == socket.gethostname() and int(pid) != os.getpid():
-        threading.Thread(target=_watch, args=(int(pid),), daemon=True).start()
+    if host != socket.gethostname() or int(pid) == os.getpid():
+        return
+    this = os.getpid()
+    if os.fork() == 0:
+        _watch(int(pid), this)
 
 
-def _watch(pid: int) -> None:
-    """Wait for a process to end, then end everything that is below this one."""
-    while psutil.pid_exists(pid):
+def _watch(run: int, stage_pid: int) -> NoReturn:
+    """Wait for a run or its stage to end; end the stage and all below it with the run."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    while psutil.pid_exists(run) and os.getppid() == stage_pid:
         time.sleep(0.5)
-    for child in psutil.Process().children(recursive=True):
-        child.kill()
-    os._exit(137)
+    if os.getppid() == stage_pid:
+        watched = psutil.Process(stage_pid)
+        for process in (*watched.children(recursive=True), watched):
+            if process.pid != os.getpid():
+                process.kill()
+    os._exit(0)
 
 
 def limit_threads(threads: int) -> None:
