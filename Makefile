@@ -41,7 +41,6 @@ lint: setup-test
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile workflow
-	virtualbrain lint-workflow
 
 types: setup-test
 	mypy
