@@ -1,6 +1,7 @@
 """FreeSurfer and FastSurfer subjects: which file holds what, and in which frame."""
 
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,21 +132,23 @@ def read_surface(
     """
     path = Path(path)
     try:
-        vertices, triangles, meta = fsio.read_geometry(path, read_metadata=True)
+        vertices, triangles = fsio.read_geometry(path)
     except (OSError, ValueError, IndexError):
         raise InputError(
             "not a readable FreeSurfer surface", where=path.name, cure="run recon-all again"
         ) from None
     vertices = np.asarray(vertices, dtype=float)
-    if not _is_scanner(meta):
+    if not _is_scanner(path, len(vertices), len(triangles)):
         vertices = apply_affine(tkras_to_scanner(volume), vertices)
     return vertices, np.asarray(triangles, dtype=np.int64)
 
 
-def _is_scanner(meta: dict[str, object]) -> bool:
-    """Whether the file says scanner RAS: its first tag, 2, is followed by 1 and not by 0."""
-    head = np.atleast_1d(np.asarray(meta.get("head", 0))).tolist()
-    return len(head) >= 2 and head[0] == 2 and head[1] == 1
+def _is_scanner(path: Path, n_vertices: int, n_triangles: int) -> bool:
+    """Whether a surface file says scanner RAS: the tag 2 after its triangles has the value 1."""
+    content = path.read_bytes()
+    header = content.index(b"\n", content.index(b"\n") + 1) + 1
+    footer = header + 8 + 12 * (n_vertices + n_triangles)
+    return content[footer : footer + 8] == struct.pack(">2i", 2, 1)
 
 
 def tkras_to_scanner(volume: Path | str) -> NDArray[np.float64]:

@@ -107,7 +107,7 @@ def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:
     affine = np.asarray(image.affine, dtype=float)
     expected = "an affine that maps voxels to scanner RAS in mm"
     cure = "convert the image again from the scanner's files"
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         return [InputError("the affine is zero", where=name, expected=expected, cure=cure)]
     sizes = voxel_sizes(affine)
     if sizes.min() < 0.2 or sizes.max() > 10:

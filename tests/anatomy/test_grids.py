@@ -1,0 +1,111 @@
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from virtualbrain.anatomy.grids import (
+    crop,
+    from_ants,
+    is_orthogonal,
+    largest_component,
+    resample,
+    to_ants,
+    voxel_volume,
+    working_grid,
+)
+from virtualbrain.io.images import make_image
+
+OBLIQUE = nib.affines.from_matvec(
+    nib.eulerangles.euler2mat(0.1, -0.2, 0.3) @ np.diag([-1.0, 1.0, 1.5]), [20, -30, 5]
+)
+
+
+def smooth_volume(shape=(30, 34, 26)):
+    noise = np.random.default_rng(5).normal(size=shape)
+    return ndimage.gaussian_filter(noise, 3).astype(np.float32)
+
+
+def ball(shape=(40, 40, 40), radius=12):
+    places = np.indices(shape) - (np.array(shape) / 2)[:, None, None, None]
+    return (places**2).sum(axis=0) < radius**2
+
+
+def test_ants_sees_every_voxel_where_nibabel_does():
+    image = make_image(smooth_volume(), OBLIQUE)
+    theirs = to_ants(image)
+    np.testing.assert_allclose(theirs.numpy(), smooth_volume())
+    for voxel in [(0, 0, 0), (3, 5, 7), (29, 33, 25)]:
+        ours = nib.affines.apply_affine(OBLIQUE, voxel)
+        direction = np.asarray(theirs.direction)
+        lps = np.array(theirs.origin) + direction @ (np.array(theirs.spacing) * voxel)
+        np.testing.assert_allclose(lps * [-1, -1, 1], ours, atol=1e-4)
+
+
+def test_ants_and_back_changes_nothing():
+    image = make_image(smooth_volume(), OBLIQUE)
+    back = from_ants(to_ants(image), image)
+    np.testing.assert_array_equal(np.asarray(back.dataobj), smooth_volume())
+    np.testing.assert_allclose(back.affine, OBLIQUE, atol=1e-6)
+
+
+def test_resampling_puts_values_where_they_were():
+    image = make_image(smooth_volume(), OBLIQUE)
+    grid = make_image(
+        np.zeros((50, 50, 50), np.uint8), nib.affines.from_matvec(np.eye(3), [-20, -30, -5])
+    )
+    moved = np.asarray(resample(image, grid).dataobj)
+    inside = np.argwhere(moved != 0)[::97]
+    voxels = nib.affines.apply_affine(np.linalg.inv(OBLIQUE) @ grid.affine, inside)
+    expected = ndimage.map_coordinates(smooth_volume(), voxels.T, order=1)
+    np.testing.assert_allclose(moved[tuple(inside.T)], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_cropping_and_back_is_exact(order):
+    labels = (ball() * 7).astype(np.int32)
+    image = make_image(labels, OBLIQUE)
+    cut = crop(image, ball(), 3.0)
+    assert np.prod(cut.shape) < labels.size / 2
+    np.testing.assert_array_equal(np.asarray(resample(cut, image, order=order).dataobj), labels)
+
+
+def test_grids_that_do_not_meet_give_background():
+    image = make_image(ball().astype(np.float32), np.eye(4))
+    far = make_image(np.zeros((9, 9, 9)), nib.affines.from_matvec(np.eye(3), [500, 0, 0]))
+    assert not np.asarray(resample(image, far).dataobj).any()
+
+
+def test_a_coarse_grid_keeps_the_mean():
+    image = make_image(ball().astype(np.float32), np.eye(4))
+    coarse = make_image(
+        np.zeros((12, 12, 12)), nib.affines.from_matvec(np.eye(3) * 4, [-2.5, -2.5, -2.5])
+    )
+    share = np.asarray(resample(image, coarse).dataobj)
+    assert share.sum() * 64 == pytest.approx(ball().sum(), rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept"), [((1.0, 1.0, 1.0), True), ((0.9, 0.9, 1.2), True), ((1, 1, 5), False)]
+)
+def test_the_working_grid_keeps_voxels_that_suit(sizes, kept):
+    affine = np.diag([*map(float, sizes), 1.0])
+    image = make_image(ball().astype(np.float32), affine)
+    grid = working_grid(image, ball(), 1.0)
+    found = nib.affines.voxel_sizes(grid.affine)
+    np.testing.assert_allclose(found, sizes if kept else (1.0, 1.0, 1.0))
+    volume = np.asarray(grid.dataobj).sum() * voxel_volume(grid.affine)
+    assert volume == pytest.approx(ball().sum() * np.prod(sizes), rel=0.05)
+
+
+def test_sheared_axes_are_noticed():
+    sheared = np.eye(4)
+    sheared[0, 1] = 0.2
+    assert is_orthogonal(OBLIQUE)
+    assert not is_orthogonal(sheared)
+
+
+def test_the_largest_component_is_kept():
+    mask = ball()
+    mask[:2, :2, :2] = True
+    np.testing.assert_array_equal(largest_component(mask), ball())
+    assert not largest_component(np.zeros((3, 3, 3), bool)).any()
