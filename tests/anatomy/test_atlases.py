@@ -82,7 +82,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
 
 
 def test_an_unknown_atlas_is_refused_with_those_known():
-    with pytest.raises(ConfigError, match="unknown atlas Schaefer.*DesikanKilliany"):
+    with pytest.raises(ConfigError, match=r"unknown atlas Schaefer.*DesikanKilliany"):
         load_atlas(AnatomySettings(atlas="Schaefer"))
 
 
@@ -101,7 +101,8 @@ def test_own_atlas_is_numbered_anew_and_named(own):
 
 
 def test_stated_hemisphere_and_structure_win_over_the_name(own):
-    table = "index\tname\themisphere\tstructure\n4\tV1_L\tR\tsubcortex\n7\ta\tL\tcortex\n9\tb\tL\tcortex\n"
+    rows = ["index name hemisphere structure", "4 V1_L R subcortex", "7 a L cortex", "9 b L cortex"]
+    table = "\n".join(rows).replace(" ", "\t")
     atlas = load_atlas(own(table))
     assert atlas.table["hemisphere"].tolist() == ["R", "L", "L"]
     assert atlas.table["structure"].tolist() == ["subcortex", "cortex", "cortex"]

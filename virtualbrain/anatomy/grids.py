@@ -144,10 +144,10 @@ def working_grid(
     suits = (sizes > working_mm * 0.74).all() and (sizes < working_mm * 1.34).all()
     if suits and is_orthogonal(cut.affine):
         return cut
-    return resample(cut, _isotropic(cut, working_mm))
+    return resample(cut, isotropic(cut, working_mm))
 
 
-def _isotropic(image: nib.Nifti1Image, size_mm: float) -> nib.Nifti1Image:
+def isotropic(image: nib.Nifti1Image, size_mm: float) -> nib.Nifti1Image:
     """Return an empty isotropic grid along scanner axes that covers an image."""
     corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in image.shape[:3]])).reshape(3, -1).T
     points = apply_affine(image.affine, corners)

@@ -8,15 +8,16 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.grids import from_ants, load_ants, to_ants
+from virtualbrain.anatomy.grids import from_ants, isotropic, load_ants, resample, to_ants
 from virtualbrain.anatomy.settings import Registration
 from virtualbrain.errors import ToolError
 from virtualbrain.io.images import make_image
 
-# Iterations at 8, 4, 2 and 1 times the voxel size.
-_ITERATIONS: dict[Registration, tuple[int, ...]] = {
-    "standard": (60, 60, 40, 4),
-    "quick": (40, 30, 10, 0),
+# Voxel size in mm that the deformation is sought on, iterations at 4, 2 and 1 times that size.
+# At 1 mm it takes many times longer and follows cortical folds hardly better.
+_EFFORTS: dict[Registration, tuple[float, tuple[int, ...]]] = {
+    "standard": (2.0, (60, 40, 15)),
+    "quick": (3.0, (30, 15, 5)),
 }
 
 
@@ -115,7 +116,7 @@ def register_deformable(
     seed : int
         ANTs' seed.
     effort : {"standard", "quick"}
-        How many iterations at each resolution.
+        How fine, and how many iterations at each resolution.
     healthy : numpy.ndarray of bool, optional
         Patient voxels that may drive the registration.
 
@@ -124,8 +125,10 @@ def register_deformable(
     ToolError
         ANTs failed.
     """
+    size_mm, iterations = _EFFORTS[effort]
+    grid = isotropic(pairs[0].patient, size_mm)
     first, *others = [
-        (pair.metric, to_ants(pair.patient), to_ants(pair.template), pair.weight) for pair in pairs
+        (p.metric, to_ants(resample(p.patient, grid)), to_ants(p.template), p.weight) for p in pairs
     ]
     found = _registration(
         fixed=first[1],
@@ -134,12 +137,12 @@ def register_deformable(
         initial_transform=start.transforms[0],
         syn_metric=first[0],
         syn_sampling=2,
-        reg_iterations=_ITERATIONS[effort],
+        reg_iterations=iterations,
         grad_step=0.2,
         flow_sigma=3,
         total_sigma=0,
         multivariate_extras=[(m, f, t, w, 2) for m, f, t, w in others] or None,
-        mask=_ants_mask(healthy, pairs[0].patient),
+        mask=_ants_mask(healthy, pairs[0].patient, grid),
         outprefix=str(folder / "syn_"),
         random_seed=seed + 1,
     )
@@ -159,5 +162,12 @@ def _registration(**arguments: Any) -> dict[str, Any]:
         ) from None
 
 
-def _ants_mask(mask: NDArray[np.bool_] | None, like: nib.Nifti1Image) -> Any:
-    return None if mask is None else to_ants(make_image(mask, like.affine))
+def _ants_mask(
+    mask: NDArray[np.bool_] | None, like: nib.Nifti1Image, grid: nib.Nifti1Image | None = None
+) -> Any:
+    """Return a mask as ANTs wants it, on another grid where one is given."""
+    if mask is None:
+        return None
+    image = make_image(mask.astype(np.float32), like.affine)
+    moved = image if grid is None else resample(image, grid)
+    return to_ants(make_image(np.asarray(moved.dataobj) > 0.5, moved.affine))

@@ -31,7 +31,8 @@ class AnatomySettings:
     brain_extraction : {"robex", "template"}
         ROBEX, or the template's mask after registration (also used where ROBEX cannot run).
     registration : {"standard", "quick"}
-        Effort of the non-linear registration; quick stops at 2 mm.
+        Effort of the non-linear registration; standard works at 2 mm, quick at
+        3 mm.
     working_mm : float
         Voxels coarser or finer than this by more than a third are resampled to it inside.
     label_reach_mm : float
