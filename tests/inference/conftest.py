@@ -42,6 +42,6 @@ def small_problem(small_truth):
         small_truth, x, z, np.full(N_REGIONS, 1.0), np.array([12.0]),
         normalise_weights(weights), N_STEPS, 0.1, kernels.EULER,
     )  # fmt: skip
-    mean = kernels.observe(xs[0], gain, 3.0, np.full(N_CHANNELS, 3.0), kernels.LOGPOWER)
+    mean = kernels.observe(xs[0], gain, 1.5, np.full(N_CHANNELS, 3.0), kernels.LINEAR)
     envelope = mean + 0.2 * rng.standard_normal(mean.shape)
     return Problem(envelope, gain, weights, times=np.arange(N_STEPS) * 0.4 - 3.0)
