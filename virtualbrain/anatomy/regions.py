@@ -8,7 +8,13 @@ from nibabel.affines import apply_affine, voxel_sizes
 from numpy.typing import NDArray
 
 from virtualbrain.anatomy.grids import voxel_volume
-from virtualbrain.anatomy.surface import Surface, vertex_area_vectors, vertex_areas
+from virtualbrain.anatomy.surface import (
+    Surface,
+    area_vectors,
+    level_surface,
+    vertex_area_vectors,
+    vertex_areas,
+)
 
 COLUMNS = (
     *("index", "name", "hemisphere", "structure"),
@@ -90,15 +96,11 @@ def _surface_moments(
 
 def hull_area(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> float:
     """Return the area in mm² of a surface wrapped around a mask by marching cubes."""
-    from skimage.measure import marching_cubes, mesh_surface_area
-
     places = np.nonzero(mask)
     box = tuple(slice(int(a.min()), int(a.max()) + 1) for a in places)
-    sizes = tuple(float(s) for s in voxel_sizes(affine))
-    vertices, faces, _, _ = marching_cubes(
-        np.pad(mask[box].astype(np.float32), 1), 0.5, spacing=sizes
-    )
-    return float(mesh_surface_area(vertices, faces))
+    vertices, faces = level_surface(np.pad(mask[box].astype(np.float32), 1))
+    vertices = vertices * voxel_sizes(affine)
+    return float(np.linalg.norm(area_vectors(vertices, faces), axis=1).sum())
 
 
 def lost_regions(table: pd.DataFrame) -> tuple[str, ...]:

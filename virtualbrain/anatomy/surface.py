@@ -1,5 +1,6 @@
 """Pial surfaces: from a segmentation, with areas, normals and a region per vertex."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -52,8 +53,6 @@ def surface_of(
     vertices, triangles
         mm in scanner RAS; triangles turned outward.
     """
-    from skimage.measure import marching_cubes
-
     sizes = voxel_sizes(affine)
     body = ndimage.binary_fill_holes(largest_component(content > 0.5))
     kept = np.where(ndimage.binary_dilation(body, iterations=2), content, 0)
@@ -65,10 +64,21 @@ def surface_of(
     )
     solid = largest_component(coarse > 0.5)
     coarse = np.where(ndimage.binary_dilation(solid), coarse, 0.0)
-    vertices, triangles, _, _ = marching_cubes(coarse, 0.5)
+    vertices, triangles = level_surface(coarse)
     vertices = apply_affine(affine, vertices / zoom - 4)
-    vertices, triangles = _largest_piece(vertices, triangles.astype(np.int64))
+    vertices, triangles = _largest_piece(vertices, triangles)
     return outward(smoothed(vertices, triangles), triangles)
+
+
+def level_surface(content: NDArray[np.float32]) -> tuple[Vertices, Triangles]:
+    """Return the surface where a volume passes one half, in voxels (Lewiner 2003)."""
+    with warnings.catch_warnings():
+        # scikit-image sets an array's shape in place, which NumPy 2.5 deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from skimage.measure import marching_cubes
+
+        vertices, triangles, _, _ = marching_cubes(content, 0.5)
+    return np.asarray(vertices, dtype=float), np.asarray(triangles, dtype=np.int64)
 
 
 def _largest_piece(vertices: Vertices, triangles: Triangles) -> tuple[Vertices, Triangles]:

@@ -1,0 +1,105 @@
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from virtualbrain.anatomy.tissues import (
+    CORTICAL,
+    FLUID,
+    PATHOLOGICAL,
+    SUBCORTICAL,
+    WHITE,
+    Tissues,
+    five_tissues,
+    grey_white_contrast,
+    segment_tissues,
+)
+from virtualbrain.io.images import make_image, write_image
+
+SHAPE = (40, 44, 36)
+
+
+def shells():
+    """A ball of white matter in a shell of grey in a shell of fluid, as 0/1 volumes."""
+    places = np.indices(SHAPE) - (np.array(SHAPE) / 2)[:, None, None, None]
+    radius = np.sqrt((places**2).sum(axis=0))
+    return radius < 10, (radius >= 10) & (radius < 13), (radius >= 13) & (radius < 15)
+
+
+@pytest.fixture
+def tissues():
+    white, grey, fluid = shells()
+    return Tissues(*(part.astype(np.float32) for part in (fluid, grey, white)))
+
+
+@pytest.fixture
+def mask():
+    return np.any(shells(), axis=0)
+
+
+def box(low, high):
+    inside = np.zeros(SHAPE, bool)
+    inside[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = True
+    return inside
+
+
+def test_tissues_sum_to_one_inside_and_zero_outside(tissues, mask):
+    stack = five_tissues(tissues, mask, box((18, 20, 16), (22, 24, 20)), box((5, 5, 5), (9, 9, 9)))
+    np.testing.assert_allclose(stack.sum(axis=-1), mask.astype(float), atol=1e-5)
+    assert stack.dtype == np.float32
+
+
+def test_nuclei_brainstem_and_lesion_have_their_tissue(tissues, mask):
+    nuclei, stem = box((18, 20, 16), (22, 24, 20)), shells()[1] & box((0, 0, 0), (40, 44, 14))
+    lesion = box((20, 20, 16), (22, 24, 20))
+    stack = five_tissues(tissues, mask, nuclei, stem, lesion)
+    assert (stack[lesion][:, PATHOLOGICAL] == 1).all()
+    assert (stack[nuclei & ~lesion][:, SUBCORTICAL] == 1).all()
+    assert (stack[stem][:, WHITE] == 1).all()
+    cortex = shells()[1] & ~stem
+    assert (stack[cortex][:, CORTICAL] == 1).all()
+
+
+def test_brain_without_any_tissue_is_fluid(tissues):
+    mask = np.ones(SHAPE, bool)
+    none = np.zeros(SHAPE, bool)
+    stack = five_tissues(tissues, mask, none, none)
+    assert (stack[0, 0, 0] == np.eye(5)[FLUID]).all()
+
+
+@pytest.mark.tools
+@pytest.mark.skipif(shutil.which("5ttcheck") is None, reason="MRtrix3 is not installed")
+def test_mrtrix_finds_no_fault(tissues, mask, tmp_path):
+    stack = five_tissues(tissues, mask, box((18, 20, 16), (22, 24, 20)), box((0, 0, 0), (3, 3, 3)))
+    write_image(tmp_path / "5tt.nii.gz", make_image(stack, np.eye(4)))
+    done = subprocess.run(
+        ["5ttcheck", str(tmp_path / "5tt.nii.gz")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_atropos_finds_the_shells(mask):
+    white, grey, _ = shells()
+    ideal = np.where(white, 110.0, np.where(grey, 75.0, 30.0)) * mask
+    noise = np.random.default_rng(1).normal(0, 5, SHAPE)
+    brain = make_image(((ideal + noise) * mask).astype(np.float32), np.eye(4))
+    priors = tuple(
+        make_image(ndimage.gaussian_filter(part.astype(np.float32), 1.5), np.eye(4))
+        for part in (grey, white)
+    )
+    found = segment_tissues(brain, mask, priors)
+    assert (found.is_white[white]).mean() > 0.97
+    assert (found.is_grey[grey]).mean() > 0.9
+    np.testing.assert_allclose((found.csf + found.gm + found.wm)[mask], 1, atol=1e-3)
+    assert not found.gm[~mask].any()
+
+
+def test_contrast_is_the_difference_over_the_spread(tissues):
+    white = shells()[0]
+    rng = np.random.default_rng(0)
+    t1 = np.where(white, 110.0, 70.0) + rng.normal(0, 10, SHAPE)
+    assert grey_white_contrast(t1.astype(np.float32), tissues) == pytest.approx(4.0, rel=0.05)
+    empty = Tissues(tissues.csf, np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32))
+    assert np.isnan(grey_white_contrast(t1.astype(np.float32), empty))
