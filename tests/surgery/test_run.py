@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from virtualbrain.errors import ConfigError, ModelError
 from virtualbrain.surgery.candidates import (
@@ -172,3 +173,22 @@ def test_recruitment_tells_when_and_how_surely(posterior, zones, regions):
     assert set(result.recruitment["candidate"]) == set(
         result.outcomes.query("kind != 'sham'")["candidate"]
     )
+
+
+def test_a_chain_without_weight_gives_no_draw(posterior):
+    weighted = posterior.copy()
+    weighted.attrs = posterior.attrs
+    weighted["posterior"]["K"][1, :] = 99.0
+    weighted["sample_stats"] = xr.DataTree(xr.Dataset({"weight": ("chain", [1.0, 0.0])}))
+    draws = draws_from(weighted, 100, generator())
+    assert draws.n_draws == 100
+    assert (draws.K < 99).all()
+
+
+def test_draws_are_shared_out_by_weight(posterior):
+    weighted = posterior.copy()
+    weighted.attrs = posterior.attrs
+    weighted["posterior"]["K"][1, :] = 99.0
+    weighted["sample_stats"] = xr.DataTree(xr.Dataset({"weight": ("chain", [0.75, 0.25])}))
+    draws = draws_from(weighted, 40, generator())
+    assert (draws.K == 99).sum() == 10

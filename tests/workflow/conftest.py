@@ -19,7 +19,7 @@ def settings(tmp_path_factory) -> Path:
 def dataset(tmp_path_factory) -> Path:
     """A patient with only a ready connectome and a recording."""
     folder = tmp_path_factory.mktemp("bids")
-    write_connectome_patient(folder, seed=11)
+    write_connectome_patient(folder, seed=1)
     return folder
 
 

@@ -70,7 +70,10 @@ class FittedDraws:
 
 
 def draws_from(posterior: xr.DataTree, n_draws: int, rng: np.random.Generator) -> FittedDraws:
-    """Take draws from a posterior, without replacement where there are enough.
+    """Take draws from a posterior, each chain as often as its weight says.
+
+    Chains that ended in different modes carry stacking weights; a chain without weight gives no
+    draw. Within a chain draws are taken without replacement while there are enough.
 
     Several seizures share everything but their initial states: the first seizure's are taken.
 
@@ -83,10 +86,9 @@ def draws_from(posterior: xr.DataTree, n_draws: int, rng: np.random.Generator) -
     rng : numpy.random.Generator
         Chooses the draws.
     """
-    samples = posterior["posterior"].to_dataset().stack(sample=("chain", "draw"))
-    samples = samples.transpose("sample", ...)
-    count = samples.sizes["sample"]
-    chosen = np.sort(rng.choice(count, size=min(n_draws, count), replace=False))
+    samples = posterior["posterior"].to_dataset()
+    chosen = _chosen(_chain_weights(posterior), samples.sizes["draw"], n_draws, rng)
+    samples = samples.stack(sample=("chain", "draw")).transpose("sample", ...)
     samples = samples.isel(sample=chosen)
     if "seizure" in samples.dims:
         samples = samples.isel(seizure=0)
@@ -116,3 +118,30 @@ def _times(constants: xr.Dataset) -> Array:
     if "seizure" in times.dims:
         times = times.isel(seizure=0)
     return np.asarray(times.to_numpy(), dtype=np.float64)
+
+
+def _chain_weights(posterior: xr.DataTree) -> Array:
+    """Return the weight of every chain, equal ones where the fit stored none."""
+    n_chains = posterior["posterior"].sizes["chain"]
+    stats = posterior["sample_stats"] if "sample_stats" in posterior.children else {}
+    if "weight" not in stats:
+        return np.full(n_chains, 1.0 / n_chains)
+    weights = np.asarray(posterior["sample_stats"]["weight"].to_numpy(), dtype=np.float64)
+    return np.asarray(weights / weights.sum())
+
+
+def _chosen(
+    weights: Array, draws_per_chain: int, wanted: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return positions of draws, chain after chain, as many of each as its weight says."""
+    total = min(wanted, len(weights) * draws_per_chain)
+    counts = np.floor(weights * total).astype(int)
+    largest_rest = np.argsort(counts - weights * total, kind="stable")
+    counts[largest_rest[: total - counts.sum()]] += 1
+    parts = []
+    for chain, count in enumerate(counts):
+        often, rest = divmod(int(count), draws_per_chain)
+        part = rng.choice(draws_per_chain, size=rest, replace=False)
+        whole = np.tile(np.arange(draws_per_chain), often)
+        parts.append(chain * draws_per_chain + np.sort(np.concatenate([whole, part])))
+    return np.concatenate(parts).astype(np.int64)

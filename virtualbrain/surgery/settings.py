@@ -32,7 +32,7 @@ class SurgerySettings:
     largest: int = 4
     target: float = 0.9
     sham: int = 20
-    interval: float = 0.89
+    interval: float = 0.9
     seizing_threshold: float = 0.0
 
     def __post_init__(self) -> None:

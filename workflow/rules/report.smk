@@ -37,6 +37,7 @@ rule report:
         diagnostics=per_prior_set("diagnostics"),
         zones=per_prior_set("zones"),
         outcomes=per_prior_set("outcomes"),
+        recruitment=per_prior_set("recruitment"),
         clinical=clinical_inputs,
     output:
         ANY.report,

@@ -39,6 +39,6 @@ with stage(snakemake.log[0], snakemake.threads):
         {"surgery": params.settings, "seed": params.seed}, ["surgery", "seed"], ["posterior.nc"]
     )
     verdict = read_json(snakemake.input.diagnostics)["verdict"]
-    about |= {"Verdict": verdict}
+    about |= {"Verdict": verdict, "n_draws": params.settings["draws"]}
     write_table(snakemake.output.recruitment, surgery.recruitment, about)
     write_table(snakemake.output.outcomes, surgery.outcomes, about)
