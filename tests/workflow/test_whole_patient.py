@@ -15,10 +15,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.tools]
 def demo(tmp_path_factory):
     """A demo patient whose truth is out of the dataset while the pipeline runs."""
     folder = tmp_path_factory.mktemp("demo")
-    write_demo(folder / "bids", seed=3)
+    write_demo(folder / "bids", seed=1)
     shutil.move(folder / "bids/derivatives/truth", folder / "truth")
     settings = folder / "quick.yaml"
-    settings.write_text("diffusion: {streamlines: 60000}\n" + QUICK)
+    settings.write_text("diffusion: {streamlines: 40000}\nanatomy: {registration: quick}\n" + QUICK)
     done = virtualbrain(
         *("run", folder / "bids", folder / "out", "--cores", 2, "--config", settings)
     )
@@ -29,7 +29,9 @@ def demo(tmp_path_factory):
 
 def test_every_stage_finds_the_truth_again(demo):
     scores = score_demo(demo / "out", demo / "bids")
-    assert scores.dice_cortical >= 0.70
-    assert scores.dice_subcortical >= 0.75
-    assert scores.weights_spearman >= 0.6
+    assert scores.median_dice("cortex") > 0.6
+    assert scores.median_dice("subcortex") > 0.7
+    assert scores.weights_spearman > 0.5
+    assert scores.contact_accuracy > 0.7
+    assert scores.verdict in {"interpretable", "caution", "do-not-use"}
     assert (demo / "out" / "sub-01.html").stat().st_size < 15_000_000
