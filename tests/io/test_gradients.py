@@ -78,7 +78,9 @@ def test_there_and_back(seed, mirrored):
 
 
 def test_files_round_trip(tmp_path):
-    table = GradientTable(np.array([0, 700.0, 2000]), np.array([[0, 0, 0], [0.6, 0.8, 0], [0, 0, 1.0]]))
+    table = GradientTable(
+        np.array([0, 700.0, 2000]), np.array([[0, 0, 0], [0.6, 0.8, 0], [0, 0, 1.0]])
+    )
     affine = np.diag([-2.0, 2, 3, 1])
     write_fsl_gradients(table, affine, tmp_path / "b", tmp_path / "v")
     bvals, bvecs = read_fsl_gradients(tmp_path / "b", tmp_path / "v")

@@ -336,7 +336,7 @@ def _bias_field(mean_b0: Array, affine: Array) -> NDArray[np.float32]:
     field = ants.n4_bias_field_correction(
         image,
         mask=to_ants(mask.astype(np.float32), affine),
-        shrink_factor=2,
+        shrink_factor=4,
         return_bias_field=True,
     ).numpy()
     return np.asarray(np.maximum(field / field[mask].mean(), 0.05), dtype=np.float32)

@@ -69,9 +69,15 @@ def _read_qsirecon(folder: Path, path: Path) -> Connectome:
         path,
     )
     lengths = _first_key(content, [f"{atlas}_radius2_meanlength_connectivity"], path)
-    labels = [str(name).strip() for name in np.ravel(content[f"{atlas}_region_labels"])]
-    labels = [str(name[0]) if isinstance(name, np.ndarray) else name for name in labels]
+    labels = [_text(name) for name in np.ravel(content[f"{atlas}_region_labels"])]
     return _by_name(table_path, labels, weights, lengths, path, f"QSIRecon, {atlas}")
+
+
+def _text(cell: Any) -> str:
+    """Return the text of a MATLAB cell or of a padded row of characters."""
+    while isinstance(cell, np.ndarray) and cell.size:
+        cell = cell.ravel()[0]
+    return str(cell).strip()
 
 
 def _chosen_atlas(atlases: list[str], table: Path, path: Path) -> str:
