@@ -45,10 +45,10 @@ class RecordingSettings:
     patch_mm3: float = 1500.0
     points_per_patch: int = 40
     clamp_mm: float = 2.0
-    background: float = 45.0
-    discharge: float = 260.0
-    fast: float = 75.0
-    spike: float = 300.0
+    background: float = 65.0
+    discharge: float = 420.0
+    fast: float = 115.0
+    spike: float = 400.0
     noise: float = 3.0
     reference: float = 12.0
     line: float = 9.0
@@ -263,7 +263,9 @@ def _ictal(
         own = np.flatnonzero(patches.region == region)
         shares = rng.lognormal(0.0, 0.4, len(own))
         delays_s = np.concatenate([[0.0], rng.uniform(0.0, 1.2, len(own) - 1)])
-        discharge = _discharge(seizure.lfp[:, region], state[:, region], rate)
+        since = np.maximum(seizure.times_s - seizure.onset_s[region], 0.0)
+        growth = 0.35 + 0.65 * np.minimum(since / 5.0, 1.0)
+        discharge = growth * _discharge(seizure.lfp[:, region], state[:, region], rate)
         bursts = _bursts(seizure.x1[:, region], rate)
         for patch, share, delay_s in zip(own, shares, delays_s, strict=True):
             fast = _fast_activity(seizure, int(region), state[:, region], bursts, rate, rng)

@@ -69,8 +69,17 @@ class Scores:
     contact_accuracy: float | None
     seconds: dict[str, float]
 
-    def median_dice(self, structure: str) -> float | None:
-        """Return the median overlap of ``cortex`` or ``subcortex``."""
+    @property
+    def dice_cortical(self) -> float | None:
+        """Median overlap of the cortical regions."""
+        return self._median_dice("cortex")
+
+    @property
+    def dice_subcortical(self) -> float | None:
+        """Median overlap of the subcortical regions."""
+        return self._median_dice("subcortex")
+
+    def _median_dice(self, structure: str) -> float | None:
         if self.dice is None:
             return None
         part = self.dice.loc[self.dice["structure"] == structure, "dice"]
@@ -288,8 +297,8 @@ def _found_table(scores: Scores) -> Table:
     table.add_column("what")
     table.add_column("value", justify="right")
     rows: list[tuple[str, Any]] = [
-        ("parcellation, Dice, cortex (median)", _number(scores.median_dice("cortex"))),
-        ("parcellation, Dice, subcortex (median)", _number(scores.median_dice("subcortex"))),
+        ("parcellation, Dice, cortex (median)", _number(scores.dice_cortical)),
+        ("parcellation, Dice, subcortex (median)", _number(scores.dice_subcortical)),
         ("connectome, Spearman over true connections", _number(scores.weights_spearman)),
         ("connectome, correlation of logarithms", _number(scores.weights_log_pearson)),
         ("connectome, connections found", _share(scores.connections_found)),
