@@ -14,7 +14,7 @@ _FLUID = (4, 5, 14, 15, 24, 30, 31, 43, 44, 62, 63, 72, 213, 221)
 _STEM = (16,)
 _LEFT = (*range(2, 14), 17, 18, 26, 27, 28, 30, 31, 78)
 _RIGHT = (*range(41, 64), 79)
-_NOT_CEREBRUM = (7, 8, 46, 47, 16, 15)
+_NOT_CEREBRUM = (6, 7, 8, 45, 46, 47, 16, 15)
 
 
 def expected_values(present: set[int]) -> tuple[int, ...]:

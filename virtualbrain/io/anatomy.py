@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.filebasedimages import ImageFileError
 from nibabel.gifti import GiftiCoordSystem, GiftiDataArray, GiftiImage, GiftiLabel, GiftiLabelTable
 
 from virtualbrain.anatomy.result import Anatomy
@@ -152,7 +154,7 @@ def read_surface(path: Path, labels: Path) -> Surface:
 def _load(path: Path) -> GiftiImage:
     try:
         return nib.load(path)
-    except (FileNotFoundError, nib.filebasedimages.ImageFileError, ValueError):
+    except (FileNotFoundError, ImageFileError, ExpatError, ValueError):
         raise InputError(
             "not a readable surface", where=str(path), cure="run the anatomy stage again"
         ) from None

@@ -167,6 +167,8 @@ def make_image(voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> nib.
     """Return a NIfTI image in scanner RAS mm whose type on disk is that of `voxels`."""
     if voxels.dtype == np.bool_:
         voxels = voxels.astype(np.uint8)
+    elif voxels.dtype in (np.int64, np.uint64):
+        voxels = voxels.astype(np.int32)
     image = nib.Nifti1Image(voxels, affine)
     image.header.set_xyzt_units("mm", "sec")
     image.set_qform(affine, code=1)

@@ -1,0 +1,211 @@
+import json
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+
+from virtualbrain.anatomy.atlases import desikan_killiany
+from virtualbrain.anatomy.quality import dice
+from virtualbrain.anatomy.run import run_anatomy
+from virtualbrain.anatomy.settings import AnatomySettings
+from virtualbrain.anatomy.surface import enclosed_volume
+from virtualbrain.errors import InputError
+from virtualbrain.io.freesurfer import freesurfer_names
+from virtualbrain.io.images import make_image, read_image, write_image
+
+QUICK = AnatomySettings(registration="quick", working_mm=2.5, surface_spacing_mm=3.0)
+
+
+def overlaps(found, truth, table):
+    """Dice of every region, by name."""
+    found, truth = np.asarray(found.dataobj), np.asarray(truth.dataobj)
+    return pd.Series(
+        {
+            name: dice(found == index, truth == index)
+            for index, name in zip(table["index"], table["name"], strict=True)
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def lesion(brain):
+    """A ball in the right frontal lobe, as a mask on disk."""
+    _, truth = brain
+    where = (
+        np.asarray(truth.dataobj)
+        == desikan_killiany().table.set_index("name").loc["ctx-rh-rostralmiddlefrontal", "index"]
+    )
+    centre = np.array(ndimage.center_of_mass(where))
+    away = np.indices(truth.shape) - centre[:, None, None, None]
+    path = brain[0].with_name("lesion_mask.nii.gz")
+    write_image(path, make_image((away**2).sum(axis=0) < 16, truth.affine))
+    return path
+
+
+@pytest.fixture(scope="module")
+def anatomy(brain, lesion):
+    return run_anatomy(brain[0], None, lesion, QUICK, seed=3)
+
+
+@pytest.mark.slow
+def test_the_built_in_route_finds_the_regions(anatomy, brain, lesion):
+    healthy = np.asarray(read_image(lesion).dataobj) == 0
+    truth = make_image(np.asarray(brain[1].dataobj) * healthy, brain[1].affine)
+    table = anatomy.regions
+    found = overlaps(anatomy.labels, truth, table)
+    is_cortex = (table["structure"] == "cortex").to_numpy()
+    assert found[is_cortex].median() > 0.7
+    assert found[~is_cortex].median() > 0.75
+    assert found.min() > 0.3
+    assert anatomy.quality["template_overlap"] > 0.95
+    assert anatomy.quality["lost_regions"] == []
+
+
+@pytest.mark.slow
+def test_everything_lies_on_the_t1s_grid(anatomy, brain):
+    t1 = read_image(brain[0])
+    for image in (anatomy.t1, anatomy.brain_mask, anatomy.labels, anatomy.tissues):
+        assert image.shape[:3] == t1.shape
+        np.testing.assert_allclose(image.affine, t1.affine, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_lesion_belongs_to_no_region_and_is_a_tissue(anatomy, lesion):
+    inside = np.asarray(read_image(lesion).dataobj) > 0
+    assert not np.asarray(anatomy.labels.dataobj)[inside].any()
+    in_brain = inside & (np.asarray(anatomy.brain_mask.dataobj) > 0)
+    assert (np.asarray(anatomy.tissues.dataobj)[in_brain][:, 4] == 1).all()
+    assert anatomy.quality["lesion_ml"] == pytest.approx(inside.sum() * 2.5**3 / 1000)
+
+
+@pytest.mark.slow
+def test_tissues_are_valid_for_tractography(anatomy):
+    total = np.asarray(anatomy.tissues.dataobj).sum(axis=-1)
+    mask = np.asarray(anatomy.brain_mask.dataobj) > 0
+    np.testing.assert_allclose(total[mask], 1, atol=1e-3)
+    assert not total[~mask].any()
+
+
+@pytest.mark.slow
+def test_surfaces_are_closed_and_labelled(anatomy, brain):
+    for side, surface in anatomy.surfaces.items():
+        assert enclosed_volume(surface.vertices, surface.triangles) > 3e5
+        assert (surface.regions > 0).mean() > 0.6
+        sides = anatomy.regions.set_index("index")["hemisphere"]
+        assert set(sides[np.unique(surface.regions[surface.regions > 0])]) == {side}
+    left, right = (anatomy.surfaces[side].vertices[:, 0].mean() for side in "LR")
+    assert left < right
+
+
+@pytest.mark.slow
+def test_the_bias_field_is_gone(anatomy, brain):
+    mask = np.asarray(anatomy.brain_mask.dataobj) > 0
+    places = np.nonzero(mask)[1]
+
+    def slope(image):
+        voxels = np.asarray(image.dataobj)[mask]
+        return abs(np.corrcoef(voxels, places)[0, 1])
+
+    assert slope(anatomy.t1) < 0.5 * slope(read_image(brain[0]))
+
+
+@pytest.mark.slow
+def test_a_stripped_brain_is_told(anatomy):
+    assert any("without skull" in note for note in anatomy.notes)
+    json.dumps({key: str(value) for key, value in anatomy.quality.items()})
+
+
+# A FreeSurfer subject made of the same labels -------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def subject(brain, tmp_path_factory):
+    """A subject's folder: labels in FreeSurfer's values, the T1, no surfaces."""
+    path, truth = brain
+    values = {name: value for value, name in freesurfer_names().items()}
+    values |= {"Left-Thalamus": 10, "Right-Thalamus": 49}
+    table = desikan_killiany().table
+    lookup = np.zeros(len(table) + 2, np.int32)
+    lookup[table["index"]] = [values[name] for name in table["name"]]
+    labels = lookup[np.asarray(truth.dataobj) % 83]
+    t1 = np.asarray(read_image(path).dataobj)
+    x = np.indices(labels.shape)[0]
+    labels[(labels == 0) & (t1 > 0)] = np.where(x < 35, 41, 2)[(labels == 0) & (t1 > 0)]
+    labels[labels == values["ctx-lh-frontalpole"]] = 2
+    folder = tmp_path_factory.mktemp("freesurfer") / "sub-01"
+    (folder / "mri").mkdir(parents=True)
+    nib.save(nib.MGHImage(labels, truth.affine), folder / "mri" / "aparc+aseg.mgz")
+    nib.save(nib.MGHImage(t1, truth.affine), folder / "mri" / "T1.mgz")
+    return folder, labels
+
+
+@pytest.fixture(scope="module")
+def from_subject(subject, brain, lesion):
+    return run_anatomy(brain[0], subject[0], lesion, AnatomySettings(surface_spacing_mm=3.0))
+
+
+def test_a_subjects_regions_have_the_volumes_of_its_label_image(subject, from_subject, lesion):
+    healthy = np.asarray(read_image(lesion).dataobj) == 0
+    values, counts = np.unique(subject[1][healthy], return_counts=True)
+    names = freesurfer_names()
+    expected = {names[int(v)]: n * 2.5**3 for v, n in zip(values, counts, strict=True)}
+    table = from_subject.regions.set_index("name")
+    for name, volume in table["volume"].items():
+        earlier = name.replace("Thalamus", "Thalamus-Proper")
+        wanted = expected.get(name, expected.get(earlier, 0))
+        assert volume == pytest.approx(wanted, rel=1e-5), name
+    assert len(table) == 84
+
+
+def test_a_subjects_lost_regions_stay_in_the_table(from_subject):
+    lost = set(from_subject.quality["lost_regions"])
+    assert lost == {"ctx-lh-frontalpole", "Left-Cerebellum-Cortex", "Right-Cerebellum-Cortex"}
+    assert any("ctx-lh-frontalpole" in note for note in from_subject.notes)
+
+
+def test_without_pial_files_surfaces_are_built(from_subject):
+    assert set(from_subject.surfaces) == {"L", "R"}
+    assert any("no pial surfaces" in note for note in from_subject.notes)
+
+
+def test_the_t1_of_somebody_else_is_refused(subject, brain, tmp_path):
+    image = read_image(brain[0])
+    moved = image.affine.copy()
+    moved[:3, 3] += 60
+    write_image(tmp_path / "other_T1w.nii.gz", make_image(np.asarray(image.dataobj), moved))
+    with pytest.raises(InputError, match="do not lie over each other"):
+        run_anatomy(tmp_path / "other_T1w.nii.gz", subject[0], None, AnatomySettings())
+
+
+def test_own_atlas_in_t1_space_is_taken_as_drawn(subject, brain, tmp_path):
+    truth = np.asarray(brain[1].dataobj)
+    write_image(
+        tmp_path / "own.nii.gz", make_image((truth == 5) + 2 * (truth == 60), brain[1].affine)
+    )
+    (tmp_path / "own.tsv").write_text("index\tname\themisphere\n1\tfirst\tL\n2\tsecond\tR\n")
+    settings = AnatomySettings(
+        atlas="Own",
+        atlas_image=str(tmp_path / "own.nii.gz"),
+        atlas_table=str(tmp_path / "own.tsv"),
+        atlas_space="T1w",
+        surface_spacing_mm=3.0,
+    )
+    found = run_anatomy(None, subject[0], None, settings)
+    table = found.regions
+    assert table["name"].tolist()[:2] == ["first", "second"]
+    assert (table["structure"] == "subcortex").sum() == 14 + 2
+    labels = np.asarray(found.labels.dataobj)
+    taken = labels > 2
+    np.testing.assert_array_equal((labels == 1) | taken, (truth == 5) | taken)
+    alone = run_anatomy(None, subject[0], None, replace(settings, join_subcortex=False))
+    assert len(alone.regions) == 2
+
+
+def test_without_a_t1_and_a_subject_nothing_can_be_done(subject):
+    with pytest.raises(InputError, match="no T1w image"):
+        run_anatomy(None, None, None, AnatomySettings())
+    with pytest.raises(InputError, match="no T1w image"):
+        run_anatomy(None, subject[0], None, AnatomySettings(use_freesurfer=False))
