@@ -48,18 +48,23 @@ class Parcellation:
 
 @dataclass(frozen=True)
 class Moved:
-    """What the template and the atlases say, on a patient's grid."""
+    """What the template and the atlases say, on a patient's grid.
+
+    `atlas` is the atlas that was asked for, `base` the one whose nuclei are joined to it, with
+    `base_regions` its table.
+    """
 
     zones: Labels
     brain: Mask
     atlas: Labels
-    desikan: Labels
+    base: Labels
+    base_regions: pd.DataFrame
 
     @property
     def nuclei(self) -> Mask:
-        """Where Desikan-Killiany has subcortical regions."""
-        table = desikan_killiany().table
-        return np.isin(self.desikan, table.loc[table["structure"] == "subcortex", "index"])
+        """Where the base atlas has subcortical regions."""
+        table = self.base_regions
+        return np.isin(self.base, table.loc[table["structure"] == "subcortex", "index"])
 
 
 def parcellate(head: Head, settings: AnatomySettings, seed: int) -> Parcellation:
@@ -129,7 +134,8 @@ def _move(warp: Warp, atlas: Atlas, head: Head) -> Moved:
         zones=np.where(head.mask, zones[tuple(nearest)], 0),
         brain=np.asarray(np.asarray(warp.apply(brain, head.t1).dataobj) > 0.5),
         atlas=base if atlas.label == desikan.label else _atlas_on(atlas, warp, head.t1),
-        desikan=base,
+        base=base,
+        base_regions=desikan.table,
     )
 
 
@@ -159,6 +165,5 @@ def fit_labels(
         )
         labels = np.where(head.mask, labels, 0)
     if settings.join_subcortex and not has_subcortex(regions):
-        table = desikan_killiany().table[_COLUMNS]
-        labels, regions = joined(labels, regions, moved.desikan, table)
+        labels, regions = joined(labels, regions, moved.base, moved.base_regions[_COLUMNS])
     return labels.astype(np.int32), regions

@@ -10,11 +10,14 @@ from nibabel.affines import apply_affine
 
 from virtualbrain.anatomy.atlases import load_atlas
 from virtualbrain.anatomy.brain import require_contrast
+from virtualbrain.anatomy.grids import voxel_volume
 from virtualbrain.anatomy.settings import BUILT_IN, AnatomySettings
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.freesurfer import open_subject, read_surface
 from virtualbrain.io.images import read_image
+
+_LARGEST_ML = 700.0
 
 
 def check_anatomy(files: PatientFiles, settings: AnatomySettings) -> list[VirtualBrainError]:
@@ -90,15 +93,16 @@ def require_lesion(lesion: nib.Nifti1Image, t1: nib.Nifti1Image, name: str) -> N
     Raises
     ------
     InputError
-        It is empty, fills a third of the image, or a tenth or more of it lies outside the T1.
+        It is empty, larger than half a brain, or a tenth or more of it lies outside the T1.
     """
     inside = np.asarray(lesion.dataobj) > 0.5
     expected = "a mask drawn on this T1: 1 in the lesion, 0 elsewhere"
     if not inside.any():
         raise InputError("the lesion mask is empty", where=name, expected=expected)
-    if inside.mean() > 1 / 3:
+    volume_ml = float(inside.sum()) * voxel_volume(lesion.affine) / 1000
+    if volume_ml > _LARGEST_ML:
         raise InputError(
-            f"the lesion mask fills {inside.mean():.0%} of the image",
+            f"the lesion mask holds {volume_ml:.0f} ml",
             where=name,
             expected=expected,
             cure="check that 1 stands for the lesion and not for the healthy brain",

@@ -110,7 +110,7 @@ def _own_labels(
         return found.labels, found.regions, found.figures
     own = np.asarray(resample(atlas.image, head.t1, order=0).dataobj, dtype=np.int32)
     base = np.asarray(nuclei.image.dataobj, dtype=np.int32)
-    moved = Moved(zones=base, brain=head.mask, atlas=own, desikan=base)
+    moved = Moved(head.mask.astype(np.int32), head.mask, own, base, nuclei.table)
     labels, regions = fit_labels(atlas, moved, segmentation.tissues_of(values), head, settings)
     return labels, regions, {"atlas_source": atlas.source, "dropped": list(atlas.dropped)}
 
