@@ -78,7 +78,13 @@ def write_ieeg(
         # montage: electrodes.tsv is written below.
         warnings.simplefilter("ignore")
         mne_bids.write_raw_bids(
-            raw, path, format="EDF", allow_preload=True, overwrite=True, verbose="error"
+            raw,
+            path,
+            format="EDF",
+            physical_range="channelwise",
+            allow_preload=True,
+            overwrite=True,
+            verbose="error",
         )
     folder = root / f"sub-{label}" / "ieeg"
     for name in ("electrodes.tsv", "electrodes.json", "coordsystem.json"):

@@ -229,9 +229,9 @@ def draw_disease(
     """Draw who seizes by themselves (x0 about -1.6) and who is near the threshold beside them.
 
     The first epileptogenic region is any of the candidates, each with the same chance.
-    Proposals are a group of epileptogenic regions around it and a cluster of regions that get much of
-    their input from it, with an x0 of -2.08 to -2.3; all others have -3.3 to -2.6. They are
-    tried in the slow limit of the model (`slow_onsets`), and the one is kept that recruits as
+    Proposals are a group of epileptogenic regions around it and a cluster of regions that get
+    much of their input from it, with an x0 of -2.09 to -2.34; all others have -3.3 to -2.6. They
+    are tried in the slow limit of the model (`slow_onsets`), and the one is kept that recruits as
     many regions as asked for over the longest time.
 
     Raises
@@ -328,7 +328,8 @@ def slow_onsets(weights: Array, K: float, x0: Array, seizing: Sequence[NDArray[n
     """Follow the model in the limit of a slow z: when does each region start to seize.
 
     x lies on the left branch of 4.1 - x³ - 2x² = z at rest and at 0.28 in seizure, which
-    starts at z = 2.91 and ends at z = 4.02; z' = 4(x - x0) - z - K Σ C (x_j - x_i).
+    starts at z = 2.91 and ends at z = 4.02; z' = 4(x - x0) - z - K Σ C (x_j - x_i). The six
+    equations recruit later, up to twice: they pass the fold slowly.
 
     Parameters
     ----------
