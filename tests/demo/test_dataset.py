@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from virtualbrain.connectome import Connectome
+from virtualbrain.demo.connectomes import connectome_from_geometry
 from virtualbrain.demo.dataset import write_connectome_patient
 from virtualbrain.demo.implant import regions_of_contacts
 from virtualbrain.demo.on_real import prepare_real, simulate_on_real
 from virtualbrain.demo.patients import PatientSettings, make_patient
 from virtualbrain.demo.points import atlas_head, points_from_centroids, points_from_labels
-from virtualbrain.demo.sources import SeizureSettings
 from virtualbrain.demo.truth import (
     read_region_truth,
     read_true_contacts,
@@ -170,21 +170,16 @@ def test_the_seeg_stage_sees_the_seizure_where_it_is(written):
 # ---- settings -------------------------------------------------------------------------------
 
 
-def test_an_unsampled_focus_has_no_contact_near():
+def test_tables_in_another_order_are_refused():
     regions, points = atlas_head()
     network = Network(np.zeros((82, 82)), None, list(regions["name"]))
-    settings = PatientSettings(
-        seizure=SeizureSettings(n_epileptogenic=1, recruited=(0, 0), quiet_s=5.0), unsampled=1
-    )
-    with pytest.raises(ModelError):
-        make_patient(network, regions.iloc[::-1], points, np.random.default_rng(1), settings)
+    with pytest.raises(ModelError, match="another order"):
+        make_patient(network, regions.iloc[::-1], points, np.random.default_rng(1))
 
 
 def test_points_of_centroids_carry_a_patient_too():
     regions, _ = atlas_head()
     points = points_from_centroids(regions, spacing_mm=3.0)
-    from virtualbrain.demo.connectomes import connectome_from_geometry
-
     network = connectome_from_geometry(regions, np.random.default_rng(1))
     made = make_patient(
         network, regions, points, np.random.default_rng(2), PatientSettings(unsampled=1)

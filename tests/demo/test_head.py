@@ -46,7 +46,7 @@ def test_region_table_agrees_with_the_label_image(made_head):
     np.testing.assert_allclose(
         apply_affine(made_head.labels.affine, places).mean(axis=0),
         row[["x", "y", "z"]].to_numpy(dtype=float),
-        atol=1e-6,
+        atol=1e-4,
     )
     assert row["volume"] == pytest.approx(len(places))
     assert row["x"] < 0
@@ -97,11 +97,12 @@ def test_white_matter_is_brighter_than_grey_and_the_field_is_not_flat(made_head)
     assert field.std() / field.mean() > 0.03
 
 
-def test_same_seed_same_head_and_another_seed_another(made_head):
-    again, other = (make_head(np.random.default_rng(seed)) for seed in (1, 2))
-    np.testing.assert_array_equal(voxels(again.t1), voxels(made_head.t1))
-    np.testing.assert_array_equal(voxels(again.labels), voxels(made_head.labels))
-    assert (voxels(other.labels) != voxels(made_head.labels)).mean() > 0.01
+def test_same_seed_same_head(made_head):
+    again = make_head(np.random.default_rng(1))
+    for name in ("t1", "labels", "brain_mask", "gm", "wm", "csf", "soft"):
+        np.testing.assert_array_equal(
+            voxels(getattr(again, name)), voxels(getattr(made_head, name))
+        )
 
 
 def test_head_is_not_the_template(made_head):

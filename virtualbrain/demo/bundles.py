@@ -297,7 +297,10 @@ def _choose_connections(
     kept = np.zeros(len(upper), dtype=bool)
     kept[order[:count]] = True
     kept &= np.isfinite(score)
-    return upper[kept], np.exp(score[kept] - score[kept].max())
+    area = np.bincount(ground.region, weights=ground.area, minlength=n)
+    size = 0.35 * np.log(area[upper[kept]]).sum(axis=1)
+    log_weight_kept = score[kept] + size
+    return upper[kept], np.exp(log_weight_kept - log_weight_kept.max())
 
 
 def _region_lengths(region: Ints, lengths_mm: Floats, n: int) -> Floats:
@@ -328,7 +331,7 @@ def _log_guess(
     homotopic = (bare[:, None] == bare[None, :]) & cortex[:, None]
     side = regions["hemisphere"].to_numpy()
     across = side[:, None] != side[None, :]
-    hub = rng.normal(0.0, 0.35, n)
+    hub = rng.normal(0.0, 0.45, n)
     rest = np.triu(rng.normal(0.0, settings.spread, (n, n)), 1)
     result = (
         -np.where(homotopic, 0.4, 1.0) * shortest / settings.decay_mm
@@ -424,7 +427,7 @@ def _beside(line: Floats, rng: np.random.Generator, width_mm: float) -> Floats:
 
 
 def _fit_into_white_matter(
-    points: Floats, starts: Ints, weights: Floats, ground: _Ground, rounds: int = 4
+    points: Floats, starts: Ints, weights: Floats, ground: _Ground, rounds: int = 3
 ) -> Floats:
     """Scale fibres until no place holds more of them than there is white matter.
 

@@ -1,5 +1,6 @@
 """A made patient's head: T1 image, brain, tissues and regions, all of them known."""
 
+import warnings
 from dataclasses import dataclass
 
 import nibabel as nib
@@ -113,8 +114,8 @@ def make_head(rng: np.random.Generator, settings: HeadSettings | None = None) ->
     affine = _scanner_affine(rng, deformation.pose)
     places = deformation.to_template(_voxel_points(affine)).astype(np.float32)
     brain, gm, wm, template = _warped_tissues(places)
-    csf = np.clip(brain - gm - wm, 0.0, 1.0)
     mask = brain > 0.5
+    csf = np.where(mask, np.clip(1.0 - gm - wm, 0.0, 1.0), 0.0).astype(np.float32)
     layers = _head_layers(rng, mask, places, _brain_signal(template, gm, wm, csf))
     labels = _warped_labels(atlas, places)
     return Head(
@@ -371,7 +372,10 @@ def _surface_areas(labels: NDArray[np.int16], wm: Array, count: int) -> Floats:
     box = tuple(slice(max(int(p.min()) - 4, 0), int(p.max()) + 5) for p in np.nonzero(labels))
     labels, wm = labels[box], wm[box]
     distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
-    vertices, triangles, _, _ = measure.marching_cubes(wm, 0.5)
+    with warnings.catch_warnings():
+        # scikit-image reads its tables in a way that NumPy 2.5 has begun to phase out
+        warnings.filterwarnings("ignore", "Setting the shape", DeprecationWarning)
+        vertices, triangles, _, _ = measure.marching_cubes(wm, 0.5)
     corners = vertices[triangles]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     middle = tuple(np.rint(corners.mean(axis=1)).astype(int).T)
