@@ -72,7 +72,7 @@ def test_regions_to_avoid_stay_far(points):
 
 
 def test_the_plan_moves_with_the_head(points):
-    turned = points.moved(points.positions_mm + [30.0, -12.0, 8.0])
+    turned = points.moved(points.positions_mm + np.array([30.0, -12.0, 8.0]))
     here = plan_implantation(points, FOCUS, np.random.default_rng(5))
     there = plan_implantation(turned, FOCUS, np.random.default_rng(5))
     difference = there[["x", "y", "z"]].to_numpy() - here[["x", "y", "z"]].to_numpy()

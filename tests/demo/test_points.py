@@ -72,7 +72,7 @@ def test_a_missing_centroid_is_refused_by_name():
 
 def test_moving_points_moves_the_table(block):
     points = points_from_labels(*block)
-    moved = points.moved(points.positions_mm + [1.0, 2.0, 3.0])
+    moved = points.moved(points.positions_mm + np.array([1.0, 2.0, 3.0]))
     assert isinstance(moved, RegionPoints)
     difference = moved.centroids_mm() - points.centroids_mm()
     assert difference == pytest.approx(np.tile([1.0, 2.0, 3.0], (2, 1)))
