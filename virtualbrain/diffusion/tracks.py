@@ -111,15 +111,16 @@ def generate_tracks(files: TrackFiles, settings: DiffusionSettings, threads: int
 def weight_tracks(files: TrackFiles, tissues: Path | None) -> float:
     """Write the SIFT2 weight of every streamline and return the proportionality mu.
 
-    The sum of weights times mu is a fibre cross-section in mm². Without threads: sums taken in
-    another order differ in their last digits.
+    The sum of weights times mu is a fibre cross-section in mm². One worker thread: sums taken
+    in another order differ in their last digits, and with threads switched off altogether
+    (``-nthreads 0``) MRtrix 3.0.3 leaves every weight at one.
     """
     logger.info("weighting the streamlines (SIFT2)")
     mu = files.workdir / "mu.txt"
     act = [] if tissues is None else ["-act", tissues]
     with atomic_path(files.weights) as temporary:
         mrtrix.run(
-            "tcksift2", files.tracks, files.fod, temporary, *act, "-out_mu", mu, "-force", threads=0
+            "tcksift2", files.tracks, files.fod, temporary, *act, "-out_mu", mu, "-force", threads=1
         )
     return float(mu.read_text())
 
