@@ -71,8 +71,9 @@ def test_sensors_and_gain_are_in_one_order(exported):
 @pytest.mark.slow
 def test_the_virtual_brain_runs_it(exported):
     folder, _, weights = exported
-    script = (folder / "README.txt").read_text().split("\n\n")[1].replace("\n    ", "\n").strip()
-    script = script.replace("    import json", "import json", 1) + (
+    said = (folder / "README.txt").read_text().splitlines()
+    code = [line[4:] for line in said if line.startswith("    ")]
+    script = "\n".join(code) + (
         "\nfrom tvb.simulator.lab import integrators, monitors, simulator"
         "\nbrain.speed = np.array([np.inf])"
         "\nrun = simulator.Simulator(model=model, connectivity=brain, coupling=long_range,"
