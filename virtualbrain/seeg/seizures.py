@@ -48,8 +48,8 @@ def find_seizures(files: PatientFiles, settings: SeegSettings) -> tuple[Seizure,
 
     A row of events.tsv is a seizure when one of `settings.event_columns` holds one of
     `settings.seizure_words` as a word of its own (``sz_foc_ia`` holds ``sz``). Two marks
-    without duration, such as *seizure onset* and *seizure offset*, make one. A recording whose
-    events.tsv has no seizure is searched for marks inside the file.
+    without duration, such as *seizure onset* and *seizure offset*, make one. Only a recording
+    without an events.tsv is searched for marks inside the file: the table is the last word.
 
     Parameters
     ----------
@@ -70,8 +70,12 @@ def find_seizures(files: PatientFiles, settings: SeegSettings) -> tuple[Seizure,
     """
     found: list[Seizure] = []
     for recording in files.recordings:
-        seizures = _pair(recording, _table_marks(recording.events, settings), settings)
-        found += seizures or _pair(recording, _file_marks(recording), settings)
+        marks = (
+            _file_marks(recording)
+            if recording.events is None
+            else _table_marks(recording.events, settings)
+        )
+        found += _pair(recording, marks, settings)
     return tuple(found)
 
 

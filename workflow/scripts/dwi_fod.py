@@ -2,24 +2,25 @@
 
 from virtualbrain.stage import scratch, stage
 
-with stage(snakemake.log[0], snakemake.threads):
-    from pathlib import Path
+if __name__ == "__main__":  # workers of the registration import this file again
+    with stage(snakemake.log[0], snakemake.threads):
+        from pathlib import Path
 
-    from virtualbrain.diffusion.fod import FodFiles, estimate_fod
-    from virtualbrain.io.atomic import write_json
-    from virtualbrain.io.layout import PatientLayout
+        from virtualbrain.diffusion.fod import FodFiles, estimate_fod
+        from virtualbrain.io.atomic import write_json
+        from virtualbrain.io.layout import PatientLayout
 
-    output = snakemake.output
-    layout = PatientLayout.of_results(snakemake.params.out, snakemake.wildcards.label)
-    with scratch(layout.work("dwi_fod")) as workdir:
-        files = FodFiles(
-            dwi=Path(snakemake.input.dwi),
-            t1=layout.t1,
-            t1_mask=layout.brain_mask,
-            tissues=layout.tissues,
-            fod=Path(output.fod),
-            t1_to_dwi=Path(output.transform),
-            tissues_in_dwi=Path(output.tissues),
-            workdir=workdir,
-        )
-        write_json(output.quality, estimate_fod(files, snakemake.threads))
+        output = snakemake.output
+        layout = PatientLayout.of_results(snakemake.params.out, snakemake.wildcards.label)
+        with scratch(layout.work("dwi_fod")) as workdir:
+            files = FodFiles(
+                dwi=Path(snakemake.input.dwi),
+                t1=layout.t1,
+                t1_mask=layout.brain_mask,
+                tissues=layout.tissues,
+                fod=Path(output.fod),
+                t1_to_dwi=Path(output.transform),
+                tissues_in_dwi=Path(output.tissues),
+                workdir=workdir,
+            )
+            write_json(output.quality, estimate_fod(files, snakemake.threads))
