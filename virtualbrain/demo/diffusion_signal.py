@@ -298,7 +298,7 @@ def _fibre_density(
 
 
 def _nearest_orientation(
-    steps: Floats, orientations: Floats, block: int = 100_000
+    steps: Floats, orientations: Floats, block: int = 20_000
 ) -> NDArray[np.int64]:
     """Position of the orientation nearest to each step, signs ignored."""
     parts = [
