@@ -46,7 +46,9 @@ def test_onsets_are_read_per_region():
     assert np.isinf(np.delete(onsets, [2, 5])).all()
 
 
-def test_the_first_to_seize_is_the_most_excitable():
-    opinion = second_opinion(_patient(), seed=3)
-    assert opinion.table["region"].iloc[0] == "region-3"
-    assert opinion.table.set_index("region")["p_ez"]["region-1"] < 0.2
+def test_the_regions_that_seize_lead():
+    """Which of the two was first the short chain does not settle: each can explain the other."""
+    table = second_opinion(_patient(), seed=3).table
+    assert set(table["region"][:2]) == {"region-3", "region-6"}
+    assert table["p_ez"][:2].sum() > 0.8
+    assert (table["p_ez"][2:] < 0.2).all()
