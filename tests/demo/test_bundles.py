@@ -45,11 +45,11 @@ def test_weights_and_lengths_are_what_the_fibres_carry(made_bundles):
     assert made_bundles.true_lengths_mm[i, j] == pytest.approx(measured, rel=0.05)
 
 
-def test_no_length_is_below_the_distance_of_the_regions_borders(made_head, made_bundles):
+def test_lengths_grow_with_the_distance_of_the_regions(made_head, made_bundles):
     centres = made_head.regions[["x", "y", "z"]].to_numpy()
     apart = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
     edges = made_bundles.true_weights > 0
-    assert spearmanr(apart[edges], made_bundles.true_lengths_mm[edges])[0] > 0.8
+    assert spearmanr(apart[edges], made_bundles.true_lengths_mm[edges])[0] > 0.7
 
 
 def test_fibres_run_in_white_matter_and_end_in_their_regions(made_head, made_bundles):

@@ -81,7 +81,7 @@ FAULTS = [
     (no_coordinates, "coordinates"),
     (no_unit, "nit"),
     (no_frame, "oordinateSystem"),
-    (pixels, "Pixels"),
+    (pixels, "pixels of a picture"),
     (channel_without_contact, "contact"),
     (event_past_the_end, "record"),
 ]
