@@ -99,8 +99,8 @@ def _chosen_atlas(atlases: list[str], table: Path, path: Path) -> str:
 def _read_micapipe(folder: Path, path: Path) -> Connectome:
     """Micapipe: GIFTI matrices of one triangle, rows in the order of its lookup table."""
     lengths = path.with_name(path.name.replace("full-connectome", "full-edgeLengths"))
-    matrices = [_gifti_matrix(one) for one in (path, lengths)]
-    return _by_index(_region_table_path(folder), *matrices, path, "micapipe")
+    weights, between = _gifti_matrix(path), _gifti_matrix(lengths)
+    return _by_index(_region_table_path(folder), weights, between, path, "micapipe")
 
 
 def _gifti_matrix(path: Path) -> Array:
@@ -135,8 +135,8 @@ def _read_mrtrix(folder: Path, _: Path) -> Connectome:
                 where=folder.name,
                 expected="one CSV named …weights.csv or …sift2.csv and one named …lengths.csv",
             )
-    matrices = [_csv_matrix(one) for one in (weights[0], lengths[0])]
-    return _by_index(_region_table_path(folder), *matrices, weights[0], "MRtrix3 CSV")
+    counts, between = _csv_matrix(weights[0]), _csv_matrix(lengths[0])
+    return _by_index(_region_table_path(folder), counts, between, weights[0], "MRtrix3 CSV")
 
 
 def _has_word(path: Path, words: tuple[str, ...]) -> bool:

@@ -123,8 +123,8 @@ def _times(constants: xr.Dataset) -> Array:
 def _chain_weights(posterior: xr.DataTree) -> Array:
     """Return the weight of every chain, equal ones where the fit stored none."""
     n_chains = posterior["posterior"].sizes["chain"]
-    stats = posterior["sample_stats"] if "sample_stats" in posterior.children else {}
-    if "weight" not in stats:
+    stored = "sample_stats" in posterior.children and "weight" in posterior["sample_stats"]
+    if not stored:
         return np.full(n_chains, 1.0 / n_chains)
     weights = np.asarray(posterior["sample_stats"]["weight"].to_numpy(), dtype=np.float64)
     return np.asarray(weights / weights.sum())
