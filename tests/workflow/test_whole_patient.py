@@ -29,8 +29,8 @@ def demo(tmp_path_factory):
 
 def test_every_stage_finds_the_truth_again(demo):
     scores = score_demo(demo / "out", demo / "bids")
-    assert scores.median_dice("cortex") > 0.6
-    assert scores.median_dice("subcortex") > 0.7
+    assert scores.dice_cortical > 0.6
+    assert scores.dice_subcortical > 0.7
     assert scores.weights_spearman > 0.5
     assert scores.contact_accuracy > 0.7
     assert scores.verdict in {"interpretable", "caution", "do-not-use"}

@@ -1,0 +1,171 @@
+"""The whole way from a series with known bundles to a connectome, with MRtrix itself."""
+
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.diffusion.phantom import (
+    AFFINE,
+    SHAPE,
+    gradient_table,
+    make_series,
+    region_table,
+    save_series,
+)
+from virtualbrain.diffusion.connectome import ConnectomeFiles, build_connectome
+from virtualbrain.diffusion.fod import FodFiles, estimate_fod
+from virtualbrain.diffusion.preprocess import preprocess_dwi
+from virtualbrain.diffusion.registration import read_itk_matrix
+from virtualbrain.diffusion.series import read_mif
+from virtualbrain.diffusion.settings import DiffusionSettings
+from virtualbrain.diffusion.tracks import TrackFiles, generate_tracks
+from virtualbrain.errors import InputError
+
+pytestmark = [pytest.mark.tools, pytest.mark.slow]
+
+SETTINGS = DiffusionSettings(streamlines=4000, parts=4, motion="none", resamples=20)
+
+
+def write_anatomy(phantom, series, folder):
+    """Write T1, mask, labels and tissues: bundles white, their ends grey, the rest fluid."""
+    volumes = {
+        "t1": series.mean_b0.astype(np.float32),
+        "mask": phantom.head.astype(np.uint8),
+        "labels": phantom.ends.astype(np.int16),
+    }
+    tissues = np.zeros((*SHAPE, 5), dtype=np.float32)
+    tissues[..., 0] = phantom.ends > 0
+    tissues[..., 2] = phantom.bundle > 0
+    tissues[..., 3] = phantom.head & (phantom.ends == 0) & (phantom.bundle == 0)
+    volumes["5tt"] = tissues
+    for name, values in volumes.items():
+        nib.save(nib.Nifti1Image(values, AFFINE), folder / f"{name}.nii.gz")
+
+
+@pytest.fixture(scope="module")
+def made(phantom, tmp_path_factory):
+    """Run the chain once; return the folder and the quality of each stage."""
+    folder = tmp_path_factory.mktemp("chain")
+    series = make_series(gradient_table(30, 2500.0), phantom=phantom)
+    files = save_series(series, folder / "raw")
+    write_anatomy(phantom, series, folder)
+    work = folder / "work"
+    quality = preprocess_dwi([files], folder / "dwi.mif", work, SETTINGS, 2)
+    quality |= estimate_fod(
+        FodFiles(
+            folder / "dwi.mif", folder / "t1.nii.gz", folder / "mask.nii.gz", folder / "5tt.nii.gz",
+            folder / "fod.mif", folder / "x.txt", folder / "5tt.mif", work,
+        ), 2,
+    )  # fmt: skip
+    quality |= generate_tracks(track_files(folder), SETTINGS, 2)
+    return folder, quality
+
+
+def track_files(folder, name="tracks"):
+    work = folder / f"work-{name}"
+    return TrackFiles(
+        folder / "fod.mif", folder / "5tt.mif", folder / f"{name}.tck", folder / f"{name}.txt", work
+    )
+
+
+def built(folder, name="tracks"):
+    files = ConnectomeFiles(
+        folder / f"{name}.tck", folder / f"{name}.txt", folder / "labels.nii.gz", folder / "x.txt",
+        folder / "fod.mif", folder / "work",
+    )  # fmt: skip
+    return build_connectome(files, region_table(), SETTINGS, 1)
+
+
+def test_corrections_are_told(made):
+    quality = made[1]
+    told = {entry["name"]: entry["done"] for entry in quality["corrections"]}
+    assert told == {
+        "noise": True, "ringing": True, "motion": False, "susceptibility": False, "bias": True,
+    }  # fmt: skip
+    assert quality["shells"] == {"0": 3, "2500": 30}
+    assert quality["orientation_best"] == "as given"
+    assert quality["snr_b0"] > 10
+
+
+def test_alignment_of_an_aligned_t1_is_the_identity(made):
+    folder, quality = made
+    corner = np.array([30.0, 30, 30, 1])
+    moved = read_itk_matrix(folder / "x.txt") @ corner
+    assert np.linalg.norm(moved - corner) < 1.0
+    assert quality["t1_overlap"] > 0.9
+
+
+def test_weights_are_fitted_to_the_signal(made):
+    weights = np.loadtxt(made[0] / "tracks.txt", comments="#").ravel()
+    assert len(weights) == SETTINGS.streamlines
+    assert weights.min() >= 0
+    assert weights.std() > 0.05
+
+
+def test_bundles_are_found_and_nothing_else(made):
+    found = built(made[0])
+    weights = found.connectome.weights
+    true = np.zeros((6, 6), dtype=bool)
+    for k in range(3):
+        true[2 * k, 2 * k + 1] = true[2 * k + 1, 2 * k] = True
+    assert weights[true].min() > 0
+    assert weights[true].sum() > 0.95 * weights.sum()
+    lengths = found.connectome.lengths_mm[true]
+    assert (lengths > 40).all()
+    assert (lengths < 110).all()
+    assert found.quality["coverage"]["R-area0"] == 1
+    assert found.quality["poorly_covered_regions"] == []
+
+
+def test_same_seed_gives_the_same_files_on_one_core_and_on_two(made):
+    folder, _ = made
+    files = track_files(folder, "again")
+    generate_tracks(files, SETTINGS, 1)
+    first, second = folder / "tracks.txt", files.weights
+    strip = [
+        [line for line in p.read_text().splitlines() if line[:1] != "#"] for p in (first, second)
+    ]
+    assert strip[0] == strip[1]
+    a, b = built(folder), built(folder, "again")
+    assert np.array_equal(a.connectome.weights, b.connectome.weights)
+    assert np.array_equal(a.reliability, b.reliability)
+
+
+def test_another_seed_gives_other_streamlines(made):
+    folder, _ = made
+    files = track_files(folder, "other")
+    generate_tracks(files, replace(SETTINGS, seed=9), 2)
+    assert not np.array_equal(built(folder, "other").counts, built(folder).counts)
+
+
+def test_gradients_survive_the_mif(made):
+    folder, _ = made
+    back = read_mif(folder / "dwi.mif", folder / "work")
+    assert np.allclose(np.abs(np.diag(back.affine)[:3]), 3)
+    assert np.allclose(back.table.directions, gradient_table(30).directions, atol=1e-5)
+
+
+def test_streamlines_without_tissues(made):
+    folder, _ = made
+    files = replace(track_files(folder, "plain"), tissues=None)
+    quality = generate_tracks(files, replace(SETTINGS, streamlines=500), 2)
+    assert quality["tissue_constraint"] is False
+    assert quality["seeding"] == "-seed_image"
+
+
+def test_images_of_different_places_are_refused(made, tmp_path):
+    folder, _ = made
+    shape = (30, 30, 30)
+    needle = np.zeros(shape, np.uint8)
+    needle[14:16, 14:16, 2:28] = 1
+    nib.save(nib.Nifti1Image(needle, AFFINE), tmp_path / "mask.nii.gz")
+    nib.save(nib.Nifti1Image(needle * np.float32(100), AFFINE), tmp_path / "t1.nii.gz")
+    files = FodFiles(
+        folder / "dwi.mif", tmp_path / "t1.nii.gz", tmp_path / "mask.nii.gz", None,
+        tmp_path / "fod.mif", tmp_path / "x.txt", tmp_path / "5tt.mif", tmp_path,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="overlap"):
+        estimate_fod(files, 1)
+    assert not (tmp_path / "x.txt").exists()
