@@ -1,6 +1,7 @@
 """The fit from problem to posterior."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from inference.density import Density, build_density
+from inference.geometry import Rounded, rounded_about
 from inference.hidden import hidden_alternative
 from inference.modes import weigh_chains
 from inference.posterior import assemble
@@ -23,8 +25,11 @@ Array = NDArray[np.float64]
 _LOG = logging.getLogger(__name__)
 
 SCREENING_SHARE = 0.2
-# A mode further below the best than this (log density) holds no weight worth a chain.
-MODE_DEPTH = 10.0
+# An optimum further below the best than this (log density) is not looked at.
+MODE_DEPTH = 20.0
+MOST_MODES = 8
+# A mode with less than this share of the best one's evidence gets no chain.
+EVIDENCE_THAT_COUNTS = 0.01
 SAME_MODE = 0.25
 
 
@@ -60,12 +65,11 @@ def fit(
     rng = np.random.default_rng(choices.seed)
     with threadpool_limits(1, user_api="blas"):
         density, optima = _prepare(problem, beliefs, choices, rng, progress)
-        chosen = choose_modes(optima, choices.chains)
+        modes = choose_modes(density, optima, choices)
         if choices.method == "laplace":
-            points, stats = sample_laplace(density, chosen, rng)
+            points, stats = sample_laplace(modes, rng)
         else:
-            starts = [jittered(optimum.point, rng) for optimum in chosen]
-            points, stats = _sample(density, starts, choices, progress)
+            points, stats = _sample(modes, choices, progress)
         weights = weigh_chains(density, points)
         posterior = assemble(density, points, stats, weights, rng)
         hidden = hidden_alternative(density, optima[0])
@@ -98,10 +102,12 @@ def independent_share(density: Density, point: Array) -> float:
     r"""Return the share of samples that count as independent, from the residuals at a point.
 
     The residuals of a smooth envelope under a wrong model are correlated in time; n samples
-    with autocorrelation :math:`\\rho_k` weigh as :math:`n / (1 + 2 \\sum_k \\rho_k)`. The sum runs
-    to the first lag where the correlation, averaged over channels, is not positive.
+    with autocorrelation :math:`\rho_k` (each channel about its mean) weigh as
+    :math:`n / (1 + 2 \sum_k \rho_k)`. The sum runs to the first lag where the correlation,
+    averaged over channels, is not positive.
     """
     residual = density.envelope - density.expected(point)
+    residual = residual - residual.mean(axis=1, keepdims=True)
     n_steps = residual.shape[1]
     spectrum = np.fft.rfft(residual, 2 * n_steps, axis=1)
     correlation = np.fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, :n_steps].sum(axis=(0, 2))
@@ -111,27 +117,42 @@ def independent_share(density: Density, point: Array) -> float:
     return float(1.0 / (1.0 + 2.0 * correlation[1:last].sum()))
 
 
-def choose_modes(optima: list[Optimum], chains: int) -> list[Optimum]:
-    """Return one optimum per chain: the distinct ones near the best, best first, repeated."""
+def choose_modes(density: Density, optima: list[Optimum], settings: Settings) -> list[Rounded]:
+    """Return the mode that each chain runs about.
+
+    The distinct optima near the best, by the evidence under each (Laplace). With NUTS at most
+    half as many as there are chains, so that two chains or more can be held against each other.
+    """
+    near = [optimum for optimum in optima if optimum.value > optima[0].value - MODE_DEPTH]
+    with ThreadPoolExecutor(settings.cores) as pool:
+        rounded = list(pool.map(lambda o: rounded_about(density, o.point), _distinct(near)))
+    rounded.sort(key=lambda mode: -mode.log_evidence)
+    least = rounded[0].log_evidence + np.log(EVIDENCE_THAT_COUNTS)
+    found: list[Rounded] = []
+    for mode in rounded:
+        apart = [np.abs(mode.centre - other.centre).max() > SAME_MODE for other in found]
+        if mode.log_evidence > least and all(apart):
+            found.append(mode)
+    most = settings.chains if settings.method == "laplace" else max(1, settings.chains // 2)
+    found = found[:most]
+    _LOG.info("log evidence of the modes: %s", [round(mode.log_evidence, 1) for mode in found])
+    return [found[chain % len(found)] for chain in range(settings.chains)]
+
+
+def _distinct(optima: list[Optimum]) -> list[Optimum]:
+    """Return the optima that lie apart, best first."""
     distinct: list[Optimum] = []
     for optimum in optima:
-        if optimum.value < optima[0].value - MODE_DEPTH:
-            continue
         if all(np.abs(optimum.point - other.point).max() > SAME_MODE for other in distinct):
             distinct.append(optimum)
-    return [distinct[c % len(distinct)] for c in range(chains)]
-
-
-def jittered(point: Array, rng: np.random.Generator) -> Array:
-    """Return a point scattered by a little of the prior's spread."""
-    return point + 0.02 * rng.standard_normal(len(point))
+    return distinct[:MOST_MODES]
 
 
 def _sample(
-    density: Density, starts: list[Array], settings: Settings, progress: Progress | None
+    modes: list[Rounded], settings: Settings, progress: Progress | None
 ) -> tuple[Array, xr.Dataset]:
     if settings.engine == "pymc":
         from inference.pymc_engine import sample_pymc
 
-        return sample_pymc(density, starts, settings.seed, progress)
-    return sample_nuts(density, starts, settings.seed, progress)
+        return sample_pymc(modes, settings.seed, progress)
+    return sample_nuts(modes, settings.seed, progress)

@@ -29,9 +29,8 @@ REST_WIDTH = 0.02
 FOLD_MARGIN = 0.02
 _Z_FOLD = 1.0 + I1 - 32.0 / 27.0
 
-# Everything of fastmath but the licence to forget NaN and infinity: blow-ups must be seen.
-_FAST = {"contract", "reassoc", "arcp", "nsz", "afn"}
-_jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+# No fastmath: it would let a cold and a warm cache differ in the last bit, and chains with them.
+_jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_jit
@@ -240,18 +239,21 @@ def sweep_adjoint(
 def observe(xs: Array, gain: Array, amplitude: float, offset: Array, form: int) -> Array:
     r"""Return the expected envelope (T, m) of one seizure's x (T, n).
 
-    Linear: :math:`a\, G x + o`; log power: :math:`\log(1 + e^{o} \, G e^{a x})`, where the
-    one is the channel's noise floor.
+    Linear: :math:`a\, G x + o`. Log power above the start:
+    :math:`\log\big(1 + w (G e^{a (x - x(0))} - 1)\big)` with rows of G of unit sum and
+    :math:`w = 1 / (1 + e^{-o})`, the share of the channel's power at the start that comes from
+    its regions and not from a floor.
     """
     if form == LINEAR:
         mean = np.dot(xs, gain.T) * amplitude
         for c in range(gain.shape[0]):
             mean[:, c] += offset[c]
         return mean  # type: ignore[no-any-return]
-    power = np.dot(np.exp(amplitude * xs), gain.T)
-    for t in range(power.shape[0]):
-        for c in range(gain.shape[0]):
-            power[t, c] = np.log1p(np.exp(offset[c]) * power[t, c])
+    power = np.dot(np.exp(amplitude * (xs - xs[0])), gain.T)
+    for c in range(gain.shape[0]):
+        share = _logistic(offset[c])
+        for t in range(power.shape[0]):
+            power[t, c] = np.log1p(share * (power[t, c] - 1.0))
     return power  # type: ignore[no-any-return]
 
 
@@ -275,15 +277,21 @@ def _observe_adjoint(
         bar_amplitude = (bar_x * xs).sum()
         return bar_x * amplitude, bar_amplitude
     scaled = np.empty((n_steps, n_channels))
-    scale = np.exp(offset)
-    for t in range(n_steps):
-        for c in range(n_channels):
-            above = np.exp(-mean[t, c])  # 1 / (1 + power)
-            bar_offset[c] += bar_mean[t, c] * (1.0 - above)
-            scaled[t, c] = bar_mean[t, c] * above * scale[c]
-    bar_x = np.dot(scaled, gain) * np.exp(amplitude * xs)
-    bar_amplitude = (bar_x * xs).sum()
-    return bar_x * amplitude, bar_amplitude
+    for c in range(n_channels):
+        share = _logistic(offset[c])
+        slope = 0.0
+        for t in range(n_steps):
+            above = bar_mean[t, c] * np.exp(-mean[t, c])
+            scaled[t, c] = above * share
+            # share (power - 1) = e^mean - 1
+            slope += bar_mean[t, c] - above
+        bar_offset[c] += slope * (1.0 - share)
+    rise = xs - xs[0]
+    bar_x = np.dot(scaled, gain) * np.exp(amplitude * rise)
+    bar_amplitude = (bar_x * rise).sum()
+    bar_x *= amplitude
+    bar_x[0] -= bar_x.sum(axis=0)
+    return bar_x, bar_amplitude
 
 
 @_jit

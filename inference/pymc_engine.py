@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from inference.density import POSITIVE, Density
+from inference.geometry import Rounded
 from inference.model import build_model
 from inference.sampling import chain_seeds, tidy_stats
 from inference.starts import Progress
@@ -17,19 +18,23 @@ Array = NDArray[np.float64]
 
 
 def sample_pymc(
-    density: Density, starts: list[Array], seed: int, progress: Progress | None = None
+    modes: list[Rounded], seed: int, progress: Progress | None = None
 ) -> tuple[Array, xr.Dataset]:
-    """Run one chain from each start on the compiled PyMC model; returns as `sample_nuts`."""
+    """Run one chain from each mode on the compiled PyMC model; returns as `sample_nuts`.
+
+    The model's own coordinates are kept, so that it is sampled as anyone would sample it.
+    """
     import nutpie
 
+    density = modes[0].density
     settings = density.settings
     model = build_model(density.problem, density.priors, settings, density.share)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         compiled = nutpie.compile_pymc_model(model)
 
-    def run(job: tuple[Array, int]) -> xr.DataTree:
-        start = density.unconstrained(job[0])
+    def run(job: tuple[Rounded, int]) -> xr.DataTree:
+        start = density.unconstrained(job[0].point(np.zeros(density.layout.size)))
         placed = replace(compiled, initial_point_func=lambda _: start.copy())
         trace: xr.DataTree = nutpie.sample(
             placed, chains=1, cores=1, tune=settings.tune, draws=settings.draws, seed=job[1],
@@ -40,10 +45,10 @@ def sample_pymc(
 
     traces = []
     with ThreadPoolExecutor(settings.cores) as pool:
-        for trace in pool.map(run, zip(starts, chain_seeds(seed, len(starts)), strict=True)):
+        for trace in pool.map(run, zip(modes, chain_seeds(seed, len(modes)), strict=True)):
             traces.append(trace)
             if progress is not None:
-                progress("sampling", len(traces) / len(starts))
+                progress("sampling", len(traces) / len(modes))
     points = np.concatenate([_points(density, trace) for trace in traces])
     stats = xr.concat([trace["sample_stats"].to_dataset() for trace in traces], dim="chain")
     return points, tidy_stats(stats)

@@ -8,10 +8,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from inference.density import Density
-from inference.starts import Optimum, Progress
+from inference.geometry import Rounded
+from inference.starts import Progress
 
 Array = NDArray[np.float64]
+
+# Chains begin this many standard deviations from their mode.
+START_SCATTER = 0.5
 
 STAT_NAMES = {
     "diverging": "diverging",
@@ -26,18 +29,16 @@ STAT_NAMES = {
 
 
 def sample_nuts(
-    density: Density, starts: Sequence[Array], seed: int, progress: Progress | None = None
+    modes: Sequence[Rounded], seed: int, progress: Progress | None = None
 ) -> tuple[Array, xr.Dataset]:
-    """Run one NUTS chain from each start.
+    """Run one NUTS chain about each mode.
 
     Parameters
     ----------
-    density : Density
-        The log density.
-    starts : sequence of arrays (size,)
-        Flat standardised vectors, one per chain.
+    modes : sequence of Rounded
+        Where each chain runs, in the coordinates that are round there; one per chain.
     seed : int
-        Of the sampler.
+        Of the sampler and of the chains' starts.
     progress : callable, optional
         Told the stage and the share of it that is done.
 
@@ -48,13 +49,12 @@ def sample_nuts(
     stats : xarray.Dataset
         Sampler statistics, dims (chain, draw).
     """
-    total = len(starts)
+    total = len(modes)
     finished: list[Any] = []
     # every chain is a job of its own, so that each has its own start and its own seed
-    with ThreadPoolExecutor(density.settings.cores) as pool:
+    with ThreadPoolExecutor(modes[0].density.settings.cores) as pool:
         jobs = pool.map(
-            lambda job: _run_chain(density, *job),
-            zip(starts, chain_seeds(seed, total), strict=True),
+            lambda job: _run_chain(*job), zip(modes, chain_seeds(seed, total), strict=True)
         )
         for trace in jobs:
             finished.append(trace)
@@ -70,51 +70,38 @@ def chain_seeds(seed: int, count: int) -> list[int]:
     return [int(word) for word in np.random.SeedSequence(seed).generate_state(count)]
 
 
-def _run_chain(density: Density, start: Array, seed: int) -> Any:
+def _run_chain(mode: Rounded, seed: int) -> Any:
     import nutpie
 
-    settings = density.settings
-    model = _fused_model(density, start, whitening(density, start))
+    settings = mode.density.settings
     return nutpie.sample(
-        model, chains=1, cores=1, tune=settings.tune, draws=settings.draws,
-        seed=seed, adaptation="low_rank",
-        target_accept=settings.target_accept, maxdepth=settings.max_depth, save_warmup=False,
-        progress_bar=False,
+        _fused_model(mode, seed), chains=1, cores=1, tune=settings.tune, draws=settings.draws,
+        seed=seed, target_accept=settings.target_accept, maxdepth=settings.max_depth,
+        save_warmup=False, progress_bar=False,
     )  # fmt: skip
 
 
-def whitening(density: Density, point: Array) -> Array:
-    """Return the symmetric square root of the inverse curvature at a point.
-
-    In coordinates so whitened the mode is round, whatever the gain's condition: NUTS adapts
-    from there. Directions less curved than the prior are given the prior's spread.
-    """
-    eigenvalues, vectors = np.linalg.eigh(-_hessian(density, point))
-    return np.asarray((vectors / np.sqrt(np.maximum(eigenvalues, 1.0))) @ vectors.T)
-
-
-def _fused_model(density: Density, start: Array, root: Array) -> Any:
-    """Wrap the fused density for nutpie, whitened about a fixed start."""
+def _fused_model(mode: Rounded, seed: int) -> Any:
+    """Wrap a rounded density for nutpie, with a start scattered about the mode."""
     import nutpie
 
-    def make_logp() -> Callable[..., tuple[float, Array]]:
-        def whitened(move: Array) -> tuple[float, Array]:
-            value, slope = density(start + root @ move)
-            return value, root @ slope
+    size = mode.density.layout.size
+    start = START_SCATTER * np.random.default_rng(seed).standard_normal(size)
 
-        return whitened
+    def make_logp() -> Callable[..., tuple[float, Array]]:
+        return mode
 
     def make_expand(*_: Any) -> Callable[..., dict[str, Array]]:
-        return lambda move: {"point": start + root @ move}
+        return lambda move: {"point": mode.point(move)}
 
     return nutpie.compiled_pyfunc.from_pyfunc(
-        ndim=density.layout.size,
+        ndim=size,
         make_logp_fn=make_logp,
         make_expand_fn=make_expand,
         expanded_dtypes=[np.dtype("float64")],
-        expanded_shapes=[(density.layout.size,)],
+        expanded_shapes=[(size,)],
         expanded_names=["point"],
-        make_initial_point_fn=lambda seed: np.zeros(density.layout.size),
+        make_initial_point_fn=lambda _: start.copy(),
     )
 
 
@@ -124,32 +111,11 @@ def tidy_stats(stats: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(kept).assign_coords(chain=np.arange(stats.sizes["chain"]))
 
 
-def sample_laplace(
-    density: Density, optima: Sequence[Optimum], rng: np.random.Generator
-) -> tuple[Array, xr.Dataset]:
-    """Draw from a Normal about each optimum with the inverse Hessian as covariance.
-
-    The Hessian is the central difference of the exact gradient; directions in which the
-    optimum is no maximum take the prior's spread.
-    """
-    settings = density.settings
+def sample_laplace(modes: Sequence[Rounded], rng: np.random.Generator) -> tuple[Array, xr.Dataset]:
+    """Draw from the Normal that touches the density at each mode, in its round coordinates."""
     points, values = [], []
-    for optimum in optima:
-        eigenvalues, vectors = np.linalg.eigh(-_hessian(density, optimum.point))
-        spread = 1.0 / np.sqrt(np.maximum(eigenvalues, 1.0))
-        noise = rng.standard_normal((settings.draws, density.layout.size))
-        draws = optimum.point + (noise * spread) @ vectors.T
-        points.append(draws)
-        values.append([density(draw)[0] for draw in draws])
-    return np.stack(points), xr.Dataset({"lp": (("chain", "draw"), np.array(values))})
-
-
-def _hessian(density: Density, point: Array, step: float = 1e-4) -> Array:
-    """Return the symmetrised Hessian of the log density."""
-    size = len(point)
-    hessian = np.empty((size, size))
-    for i in range(size):
-        shift = np.zeros(size)
-        shift[i] = step
-        hessian[i] = (density(point + shift)[1] - density(point - shift)[1]) / (2 * step)
-    return (hessian + hessian.T) / 2
+    for mode in modes:
+        moves = rng.standard_normal((mode.density.settings.draws, mode.density.layout.size))
+        points.append([mode.point(move) for move in moves])
+        values.append([mode(move)[0] for move in moves])
+    return np.array(points), xr.Dataset({"lp": (("chain", "draw"), np.array(values))})

@@ -33,7 +33,8 @@ class Settings:
     integrator : {"euler", "heun"}
         Of the fitted 2D model.
     observation : {"logpower", "linear"}
-        log(1 + e^offset G e^(amplitude x)), or amplitude G x + offset.
+        log(1 + w (G e^(amplitude (x - x(0))) - 1)) with w the logistic of offset, or amplitude
+        G x + offset.
     noise_family : {"student", "normal"}
         Of the envelope's residuals.
     degrees_of_freedom : float

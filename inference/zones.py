@@ -53,7 +53,7 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
         {
             "region": regions,
             "hemisphere": [hemisphere_of(name) for name in regions],
-            "p_ez": weights @ above,
+            "p_ez": np.clip(weights @ above, 0.0, 1.0),  # weights sum to one but for rounding
             "p_pz": p_pz,
             "x0_mean": mean,
             "x0_sd": sd,

@@ -101,10 +101,16 @@ def test_optima_are_optima(small_problem, small_settings):
     assert again.value == pytest.approx(values[0], abs=0.5)
 
 
-def test_modes_are_distinct_and_near_the_best():
-    optima = [Optimum(np.array([v, 0.0]), -v) for v in (0.0, 0.1, 1.0, 50.0)]
-    chosen = choose_modes(optima, 3)
-    assert [float(o.point[0]) for o in chosen] == [0.0, 1.0, 0.0]
+@pytest.mark.slow
+def test_every_mode_gets_two_chains_and_the_best_comes_first(small_problem, small_settings):
+    density = build_density(small_problem, Priors(), small_settings, 0.3)
+    best = climb(density, np.zeros(density.layout.size), 300)
+    near = [best, Optimum(best.point + 1e-3, best.value - 1e-3)]
+    far = Optimum(best.point - 3.0, best.value - 1000.0)
+    chosen = choose_modes(density, [*near, far], replace(small_settings, chains=4))
+    assert len(chosen) == 4
+    assert all(mode is chosen[0] for mode in chosen)
+    assert np.abs(density(chosen[0].point(np.zeros(density.layout.size)))[0] - best.value) < 20
 
 
 def test_white_residuals_count_fully_and_smooth_ones_do_not(small_problem, small_settings):
