@@ -302,23 +302,31 @@ def _score(
 
     ``nu`` zero means Normal; constants that depend on nothing fitted are kept out.
     """
-    total, bar_noise = 0.0, 0.0
-    log_noise = np.log(noise)
+    total, bar_noise, product, counted = 0.0, 0.0, 1.0, 0
     for t in range(data.shape[0]):
         for c in range(data.shape[1]):
             if mask[c] == 0.0:
                 bar_mean[t, c] = 0.0
                 continue
+            counted += 1
             r = (data[t, c] - mean[t, c]) / noise
             if nu == 0.0:
-                total -= 0.5 * r * r + log_noise
+                total -= 0.5 * r * r
                 bar_mean[t, c] = r / noise
-                bar_noise += (r * r - 1.0) / noise
+                bar_noise += r * r
             else:
                 w = (nu + 1.0) / (nu + r * r)
-                total -= 0.5 * (nu + 1.0) * np.log1p(r * r / nu) + log_noise
                 bar_mean[t, c] = w * r / noise
-                bar_noise += (w * r * r - 1.0) / noise
+                bar_noise += w * r * r
+                # one logarithm for many samples
+                product *= 1.0 + r * r / nu
+                if product > 1e150:
+                    total -= 0.5 * (nu + 1.0) * np.log(product)
+                    product = 1.0
+    if nu != 0.0:
+        total -= 0.5 * (nu + 1.0) * np.log(product)
+    total -= counted * np.log(noise)
+    bar_noise = (bar_noise - counted) / noise
     return total, bar_noise
 
 

@@ -39,8 +39,11 @@ def check_patient(
         files = find_patient(bids, label)
     except VirtualBrainError as error:
         return [error]
+    structural = _structural_problems(files, config)
+    if config["structure_only"]:
+        return structural
     return [
-        *_structural_problems(files, config),
+        *structural,
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
         *check_clinical(files),
     ]

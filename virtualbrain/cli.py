@@ -19,6 +19,8 @@ from virtualbrain.launcher import Outcome, only_run, run_workflow, snakemake_com
 from virtualbrain.priors import prior_files
 from virtualbrain.stage import use_project_caches
 
+# The workflow's target that needs no SEEG.
+STRUCTURE = "connectomes"
 FAULT_OF_INPUT = 2
 FAULT_OF_PROGRAM = 1
 out_console = Console(soft_wrap=True)
@@ -88,6 +90,8 @@ def run(options: argparse.Namespace) -> int:
         overrides["priors"] = options.priors
     if options.seed is not None:
         overrides["seed"] = options.seed
+    if options.until == STRUCTURE:
+        overrides["structure_only"] = True
     config = load_config(options.config, overrides)
     _check_priors(config)
     labels = _labels(options.bids, options.participant_label)
@@ -200,10 +204,10 @@ def _demo_on(options: argparse.Namespace, folder: Path) -> int:
     prepare_real(Path(options.on), folder, label)
     work = folder / "derivatives" / "structure"
     run_options = _parser().parse_args(
-        ["run", str(folder), str(work), "--participant-label", label, "--until", "connectomes"]
+        ["run", str(folder), str(work), "--participant-label", label, "--until", STRUCTURE]
     )
     run_options.cores, run_options.config = options.cores, options.config
-    config = load_config(options.config)
+    config = load_config(options.config, {"structure_only": True})
     code = _run_good(run_options, config, [label])
     if code:
         return code

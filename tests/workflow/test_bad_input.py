@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from virtualbrain import cli
+from virtualbrain.check import check_patient
+from virtualbrain.config import load_config
 
 
 def only(folder: Path, pattern: str) -> Path:
@@ -160,3 +162,9 @@ def test_check_lists_every_problem_at_once(patient, capsys):
 def test_check_of_a_good_patient(patient, capsys):
     assert cli.main(["check", str(patient)]) == 0
     assert capsys.readouterr().out.strip() == "sub-01: no problem found"
+
+
+def test_structure_alone_asks_for_no_recording(patient):
+    shutil.rmtree(patient / "sub-01" / "ieeg")
+    assert check_patient(patient, "01", load_config(None, {"structure_only": True})) == []
+    assert check_patient(patient, "01", load_config(None)) != []

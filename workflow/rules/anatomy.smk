@@ -1,7 +1,7 @@
 rule anatomy:
     """Regions, tissues and surfaces from the T1 or from a FreeSurfer subject."""
     input:
-        checked=ANY.inputs,
+        checked=ancient(ANY.inputs),
         files=anatomy_inputs,
     output:
         directory(ANY.anatomy),

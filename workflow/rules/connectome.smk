@@ -1,7 +1,7 @@
 rule connectome:
     """Weights and lengths between regions: from streamlines, or a ready connectome read in."""
     input:
-        checked=ANY.inputs,
+        checked=ancient(ANY.inputs),
         sources=connectome_sources,
     output:
         directory(ANY.connectome),

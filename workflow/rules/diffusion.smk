@@ -1,7 +1,7 @@
 rule dwi_preprocess:
     """Denoised, unringed, motion-corrected diffusion series."""
     input:
-        checked=ANY.inputs,
+        checked=ancient(ANY.inputs),
         files=dwi_inputs,
     output:
         dwi=ANY.dwi,
