@@ -101,13 +101,22 @@ def _prepare(
 def independent_share(density: Density, point: Array) -> float:
     r"""Return the share of samples that count as independent, from the residuals at a point.
 
-    The residuals of a smooth envelope under a wrong model are correlated in time; n samples
-    with autocorrelation :math:`\rho_k` (each channel about its mean) weigh as
-    :math:`n / (1 + 2 \sum_k \rho_k)`. The sum runs to the first lag where the correlation,
-    averaged over channels, is not positive.
+    The residuals of a smooth envelope under a wrong model are correlated in time and between
+    channels. n samples with autocorrelation :math:`\rho_k` (each channel about its mean) weigh
+    as :math:`n / (1 + 2 \sum_k \rho_k)`, the sum running to the first lag where the
+    correlation, averaged over channels, is not positive; m channels whose correlations have the
+    mean square :math:`r^2` weigh as :math:`m / (1 + (m - 1) r^2)`, what chance adds to
+    :math:`r^2` taken off.
     """
     residual = density.envelope - density.expected(point)
     residual = residual - residual.mean(axis=1, keepdims=True)
+    in_time = _share_in_time(residual)
+    flat = residual.reshape(-1, residual.shape[-1])
+    return in_time * _share_between_channels(flat, in_time * len(flat))
+
+
+def _share_in_time(residual: Array) -> float:
+    """Return the share for the autocorrelation of residuals (S, T, m)."""
     n_steps = residual.shape[1]
     spectrum = np.fft.rfft(residual, 2 * n_steps, axis=1)
     correlation = np.fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, :n_steps].sum(axis=(0, 2))
@@ -115,6 +124,17 @@ def independent_share(density: Density, point: Array) -> float:
     negative = np.flatnonzero(correlation <= 0)
     last = int(negative[0]) if len(negative) else n_steps
     return float(1.0 / (1.0 + 2.0 * correlation[1:last].sum()))
+
+
+def _share_between_channels(residual: Array, n_independent: float) -> float:
+    """Return the share for correlations between channels, residuals (T, m)."""
+    varying = residual[:, residual.std(axis=0) > 0]
+    m = varying.shape[1]
+    if m < 2:
+        return 1.0
+    square = np.corrcoef(varying.T) ** 2
+    mean = (square.sum() - m) / (m * (m - 1))
+    return float(1.0 / (1.0 + (m - 1) * max(0.0, mean - 1.0 / n_independent)))
 
 
 def choose_modes(density: Density, optima: list[Optimum], settings: Settings) -> list[Rounded]:

@@ -49,12 +49,12 @@ class Priors:
 
     name: str = "default"
     description: str = ""
-    x0: Normal = field(default_factory=lambda: Normal(-2.6, 0.3))
+    x0: Normal = field(default_factory=lambda: Normal(-2.5, 0.2))
     x0_ez: Normal | None = None
     x0_pz: Normal | None = None
     x0_lesion: Normal | None = None
     x_init: Normal = field(default_factory=lambda: Normal(-2.0, 0.5))
-    z_init: Normal = field(default_factory=lambda: Normal(0.0, 0.1))
+    z_init: Normal = field(default_factory=lambda: Normal(0.0, 0.05))
     K: LogNormal = field(default_factory=lambda: LogNormal(2.0, 0.6))
     tau0: LogNormal = field(default_factory=lambda: LogNormal(15.0, 0.5))
     amplitude: LogNormal = field(default_factory=lambda: LogNormal(1.5, 0.7))

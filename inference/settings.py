@@ -43,7 +43,8 @@ class Settings:
         Regions start at rest, shifted by z_init; or from x_init and z_init of their own.
     independent_share : float
         Share of the samples that count as independent (the likelihood is raised to this
-        power); 0 estimates it from the residuals' autocorrelation at the best mode.
+        power); 0 estimates it from the residuals' correlations, in time and between
+        channels, at the best mode.
     starts : int
         Starts of the screening ensemble.
     exchange_rounds : int
@@ -61,7 +62,7 @@ class Settings:
     method: Method = "nuts"
     chains: int = 4
     tune: int = 400
-    draws: int = 400
+    draws: int = 600
     seed: int = 1
     n_steps: int = 100
     dt: float = 0.1

@@ -128,6 +128,15 @@ def test_white_residuals_count_fully_and_smooth_ones_do_not(small_problem, small
     assert 0.05 < shares[1] < 0.2
 
 
+def test_a_residual_that_all_channels_share_counts_once(small_problem, small_settings):
+    density = build_density(small_problem, Priors(), small_settings)
+    point = np.zeros(density.layout.size)
+    mean = density.expected(point)
+    common = np.random.default_rng(0).standard_normal((*mean.shape[:2], 1))
+    share = independent_share(replace(density, envelope=mean + common), point)
+    assert 0.03 < share < 1.3 / mean.shape[-1]
+
+
 @pytest.mark.slow
 def test_tables_are_aligned_by_name(small_problem, small_settings, quick):
     rng = np.random.default_rng(4)
