@@ -146,7 +146,7 @@ def early_energy(density: Density) -> Array:
     envelope = density.envelope[0]
     energy = np.clip(envelope, 0, None).mean(axis=0)
     onset = (envelope > envelope.max(axis=0) / 3).argmax(axis=0) / len(envelope)
-    seizing = energy > np.quantile(energy, 0.7)
+    seizing = energy >= np.quantile(energy, 0.7)
     delay = onset - onset[seizing].min()
     gain = density.problem.gain
     share = gain / gain.max(axis=1, keepdims=True)
