@@ -25,6 +25,8 @@ from virtualbrain.io.images import make_image, read_image
 
 logger = logging.getLogger(__name__)
 _PLAUSIBLE_ML = (600.0, 2600.0)
+_STRIPPED_ML = (600.0, 2000.0)
+_RIM_MM = 4.0
 _ROBEX_SECONDS = 1200
 
 
@@ -130,13 +132,27 @@ def _plausible(mask: NDArray[np.bool_], image: nib.Nifti1Image) -> NDArray[np.bo
 
 
 def is_stripped(image: nib.Nifti1Image) -> bool:
-    """Whether an image holds a brain without its head: most voxels zero, one brain-sized rest."""
-    inside = np.asarray(image.dataobj) > 0
+    """Whether an image holds a brain without its head: one brain-sized rest, no scalp around it.
+
+    A head that was cut away close to the brain, to remove the face, still has its scalp.
+    """
+    voxels = np.asarray(image.dataobj, dtype=np.float32)
+    inside = voxels > 0
     volume_ml = float(inside.sum()) * voxel_volume(image.affine) / 1000
-    if not inside.any() or not _PLAUSIBLE_ML[0] <= volume_ml <= _PLAUSIBLE_ML[1]:
+    if not inside.any() or not _STRIPPED_ML[0] <= volume_ml <= _STRIPPED_ML[1]:
         return False
-    filled = ndimage.binary_fill_holes(largest_component(inside))
-    return bool(filled.sum() > 0.95 * inside.sum() and _is_compact(filled))
+    filled = np.asarray(ndimage.binary_fill_holes(largest_component(inside)))
+    one_compact = filled.sum() > 0.95 * inside.sum() and _is_compact(filled)
+    return bool(one_compact and not _has_bright_rim(voxels, filled, voxel_sizes(image.affine)))
+
+
+def _has_bright_rim(
+    voxels: NDArray[np.float32], mask: NDArray[np.bool_], sizes_mm: NDArray[np.float64]
+) -> bool:
+    """Whether the outermost millimetres are as bright as white matter: fat, not fluid and grey."""
+    depth_mm = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=sizes_mm)[1:-1, 1:-1, 1:-1]
+    rim, core = mask & (depth_mm < _RIM_MM), depth_mm > 4 * _RIM_MM
+    return bool(np.percentile(voxels[rim], 90) > 0.9 * np.percentile(voxels[core], 90))
 
 
 def _is_compact(mask: NDArray[np.bool_]) -> bool:
