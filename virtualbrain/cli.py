@@ -4,13 +4,14 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from rich.console import Console
 
-from virtualbrain.config import load_config, project_root
+from virtualbrain.config import load_config, project_root, settings_from
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.bids import check_label, participants, require_dataset
@@ -258,12 +259,20 @@ def simulate(options: argparse.Namespace) -> int:
 
 def validate(options: argparse.Namespace) -> int:
     """Fit virtual patients of known truth, and only then look at the truth."""
+    from inference.settings import Settings
     from inference.validate import run_validation
+
+    config = load_config(options.config)
+    settings = replace(
+        settings_from(config["inference"], Settings, "inference"), cores=options.cores
+    )
 
     def tell(line: str) -> None:
         err_console.print(line, highlight=False, markup=False)
 
-    found = run_validation(options.patients, options.seed, options.out, progress=tell)
+    found = run_validation(
+        options.patients, options.seed, options.out, settings, options.priors, progress=tell
+    )
     _say(yaml.safe_dump(found.summary, sort_keys=False).rstrip())
     _say(f"tables and calibration curve are in {options.out}")
     return 0
@@ -380,6 +389,9 @@ def _add_validate(commands: Any) -> None:
     parser.add_argument("--patients", type=int, default=20, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", default="validation", metavar="DIR")
+    parser.add_argument("--priors", default="default", help="a name in config/priors or a path")
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("--config", metavar="FILE", help="your settings, laid over the defaults")
     parser.set_defaults(command=validate)
 
 
