@@ -9,7 +9,7 @@ from arviz import bfmi, ess, rhat
 from numpy.typing import NDArray
 
 from inference.zones import chain_weights, zones
-from virtualbrain.seeg.gain import observability
+from virtualbrain.seeg.gain import HARDLY_SEEN, observability
 
 Array = NDArray[np.float64]
 
@@ -23,7 +23,6 @@ E_BFMI_CAUTION = 0.3
 COVERAGE_CAUTION, COVERAGE_STOP = 0.75, 0.5
 EXPLAINED_CAUTION, EXPLAINED_STOP = 0.5, 0.2
 WEIGHT_THAT_COUNTS = 0.05
-UNSEEN = 0.1
 HIDDEN_MARGIN = 3.0
 
 
@@ -153,7 +152,7 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
         "leading": table["region"].iloc[0],
         "leading_p_ez": float(table["p_ez"].iloc[0]),
         "leading_observability": float(table["observability"].iloc[0]),
-        "regions_unseen_share": float((seen < UNSEEN).mean()),
+        "regions_unseen_share": float((seen < HARDLY_SEEN).mean()),
         "hidden_margin": None if hidden is None else float(hidden),
         "hidden_region": str(posterior.attrs.get("hidden_region", "")),
         "regions_above_half": int((table["p_ez"] > 0.5).sum()),
@@ -205,7 +204,7 @@ def _about_leading(f: dict[str, Any]) -> list[str]:
             f"No region seizes by itself for sure: the first, {f['leading']}, "
             f"with probability {f['leading_p_ez']:.2f}."
         )
-    if f["leading_observability"] < UNSEEN:
+    if f["leading_observability"] < HARDLY_SEEN:
         found.append(
             f"The first region, {f['leading']}, is hardly seen by any channel "
             f"(observability {f['leading_observability']:.2f})."

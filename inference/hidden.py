@@ -6,9 +6,8 @@ import numpy as np
 
 from inference.density import Density
 from inference.starts import SEIZING, SILENT, Optimum, climb, with_x0
-from virtualbrain.seeg.gain import observability
+from virtualbrain.seeg.gain import HARDLY_SEEN, observability
 
-UNSEEN = 0.1
 CANDIDATES = 6
 
 
@@ -40,7 +39,7 @@ def hidden_alternative(density: Density, best: Optimum) -> Alternative | None:
         None where every region is seen.
     """
     problem = density.problem
-    unseen = np.flatnonzero(observability(problem.gain) < UNSEEN)
+    unseen = np.flatnonzero(observability(problem.gain) < HARDLY_SEEN)
     if len(unseen) == 0:
         return None
     leading = int(np.argmax(density.named(best.point)["x0"]))

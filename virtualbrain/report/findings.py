@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from virtualbrain.io.results import Posterior, PriorResults
 from virtualbrain.models.stability import critical_x0
 from virtualbrain.report.numbers import is_number, lookup, probability_interval, truth
+from virtualbrain.seeg.gain import HARDLY_SEEN
 
 Array = NDArray[np.float64]
 
 N_LEADING_REGIONS = 5
 N_LEADING_PLANS = 3
-UNSEEN = 0.3
 SUSPECTED = 0.3
 VERDICT_WORDS = {
     "interpretable": "Interpretable",
@@ -61,7 +61,7 @@ class Region:
     @property
     def unseen(self) -> bool:
         """No channel sees this region well enough to tell its state."""
-        return is_number(self.observability) and self.observability < UNSEEN
+        return is_number(self.observability) and self.observability < HARDLY_SEEN
 
 
 @dataclass(frozen=True)

@@ -295,6 +295,10 @@ def _dipole_power(
     return np.asarray(np.where(oriented[None, :], along, (combined**2).sum(axis=-1) / 3))
 
 
+# Below this observability a region is called hardly seen, by the fit and by the report.
+HARDLY_SEEN = 0.1
+
+
 def observability(gain: NDArray[np.float64], noise: float = 0.5) -> NDArray[np.float64]:
     r"""Return how much the channels can tell about each region, from 0 (nothing) to 1.
 
