@@ -180,7 +180,7 @@ def build_density(
 def _build_layout(problem: Problem, priors: Priors, settings: Settings) -> Layout:
     """Lay the parameters out in the order of the PyMC model."""
     n, s, m = problem.n_regions, problem.n_seizures, problem.n_channels
-    x0_mean, x0_sd = priors.of_regions(problem)
+    x0_mean, x0_sd = priors.of_fitted(problem)
     parts: list[tuple[str, tuple[int, ...], Any, Any]] = [("x0", (n,), x0_mean, x0_sd)]
     if settings.initial == "free":
         parts.append(("x_init", (s, n), priors.x_init.mean, priors.x_init.sd))

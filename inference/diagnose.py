@@ -88,7 +88,8 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
             "ess_bulk_min": None,
             "ess_tail_min": None,
         }
-    x0 = posterior["posterior"].to_dataset()[["x0"]]
+    # what was sampled: the model's error on top of it would hide chains that disagree
+    x0 = posterior["posterior"].to_dataset()[["x0_fitted"]].rename(x0_fitted="x0")
     weights = chain_weights(posterior)
     heavy = max(set(mode), key=lambda k: weights[np.array(mode) == k].sum())
     inside = x0.isel(chain=np.flatnonzero(np.array(mode) == heavy))

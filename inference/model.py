@@ -16,7 +16,8 @@ def build_model(
 ) -> pm.Model:
     r"""Build the PyMC model of a problem.
 
-    Excitabilities :math:`x_{0,i}` are Normal with means and sds of their own;
+    Excitabilities :math:`x_{0,i}`, as the model needs them, are Normal with means and sds of their
+    own (`Priors.of_fitted`);
     K, tau0, amplitude and noise are log-Normal; channel offsets scatter about a level.
     The envelopes enter through one fused Op, `inference.op.LogLikelihood`.
 
@@ -30,7 +31,7 @@ def build_model(
         Power of the likelihood: the share of samples that count as independent.
     """
     density = build_density(problem, priors, settings, share)
-    x0_mean, x0_sd = priors.of_regions(problem)
+    x0_mean, x0_sd = priors.of_fitted(problem)
     states = ("seizure", "region")
     with pm.Model(coords=model_coords(problem)) as model:
         x0 = pm.Normal("x0", x0_mean, x0_sd, dims="region")

@@ -42,9 +42,10 @@ def assemble(
     rng : numpy.random.Generator
         Chooses the draws that are simulated.
     """
-    posterior = _posterior(density, points)
+    posterior = _posterior(density, points, rng)
     chosen = weighted_draws(weights["weight"], points.shape[:2], PREDICTIVE_DRAWS, rng)
     predictive, sources = _predictive(density, points, chosen, rng)
+    sources["above_threshold"] = ("sample", "region"), _above_threshold(posterior, chosen)
     stats = stats.assign(
         weight=("chain", weights["weight"]),
         mode=("chain", weights["mode"]),
@@ -68,7 +69,7 @@ def assemble(
     return tree
 
 
-def _posterior(density: Density, points: Array) -> xr.Dataset:
+def _posterior(density: Density, points: Array, rng: np.random.Generator) -> xr.Dataset:
     """Name the draws; x(0) and z(0) are the states themselves, whatever was fitted."""
     values = density.named(points)
     starts = np.array(
@@ -81,13 +82,45 @@ def _posterior(density: Density, points: Array) -> xr.Dataset:
         ]
     )
     lead = ("chain", "draw")
-    dims = {"x0": ("region",), "offset": ("channel",), "tau0": ("seizure",)}
+    dims = {"offset": ("channel",), "tau0": ("seizure",)}
     found = xr.Dataset(coords=_coords(density) | _draw_coords(points))
-    for name in ("x0", "K", "tau0", "amplitude", "level", "offset", "noise"):
+    found["x0_fitted"] = ((*lead, "region"), values["x0"])
+    found["x0"] = ((*lead, "region"), own_excitability(density, values["x0"], rng))
+    for name in ("K", "tau0", "amplitude", "level", "offset", "noise"):
         found[name] = (lead + dims.get(name, ()), values[name])
     found["z_init"] = ((*lead, "seizure", "region"), starts[:, :, 0])
     found["x_init"] = ((*lead, "seizure", "region"), starts[:, :, 1])
     return _squeezed(found)
+
+
+def own_excitability(density: Density, fitted: Array, rng: np.random.Generator) -> Array:
+    r"""Draw the regions' own x0 given the x0 that the fitted model needed.
+
+    The model needs :math:`\tilde x_0 = x_0 + e` with :math:`x_0 \sim N(m, s^2)` and the
+    model's error :math:`e \sim N(0, d^2)`: connectome, gain and the 2D form are not the patient's.
+    Given :math:`\tilde x_0`, x0 is Normal with mean :math:`m + q(\tilde x_0 - m)`,
+    variance :math:`q d^2` and :math:`q = s^2 / (s^2 + d^2)`.
+
+    Parameters
+    ----------
+    density : Density
+        Holds the beliefs.
+    fitted : numpy.ndarray, shape (..., n_regions)
+        Draws of :math:`\tilde x_0`.
+    rng : numpy.random.Generator
+        Source of the draws.
+    """
+    mean, sd = density.priors.of_regions(density.problem)
+    error = density.priors.x0_error.sd
+    kept = sd**2 / (sd**2 + error**2)
+    noise = np.sqrt(kept) * error * rng.standard_normal(fitted.shape)
+    return np.asarray(mean + kept * (fitted - mean) + noise)
+
+
+def _above_threshold(posterior: xr.Dataset, chosen: list[tuple[int, int]]) -> Array:
+    """Return whether each chosen draw's own x0 exceeds the threshold (sample, region)."""
+    x0, tau0 = posterior["x0"].to_numpy(), posterior["tau0"].to_numpy()
+    return np.stack([x0[c, d] > critical_x0(tau0[c, d]).mean() for c, d in chosen])
 
 
 def _squeezed(dataset: xr.Dataset) -> xr.Dataset:
@@ -125,7 +158,7 @@ def _predictive(
     """Return quantiles of replicated envelopes, and the simulated sources x of those draws."""
     nu = density.settings.degrees_of_freedom
     normal = density.settings.noise_family == "normal"
-    replicas, sources, above = [], [], []
+    replicas, sources = [], []
     for c, d in chosen:
         values = density.named(points[c, d])
         xs, _ = density.simulate(values)
@@ -133,7 +166,6 @@ def _predictive(
         noise = rng.standard_normal(mean.shape) if normal else rng.standard_t(nu, mean.shape)
         replicas.append(mean + float(values["noise"]) * noise)
         sources.append(xs.astype(np.float32))
-        above.append(values["x0"] > critical_x0(values["tau0"]).mean())
     quantiles = np.quantile(np.stack(replicas), QUANTILES, axis=0).astype(np.float32)
     coords = _coords(density)
     predictive = xr.Dataset(
@@ -141,10 +173,7 @@ def _predictive(
         coords={"quantile": list(QUANTILES), **{k: coords[k] for k in ("seizure", "channel")}},
     )
     simulated = xr.Dataset(
-        {
-            "x": (("sample", "seizure", "time", "region"), np.stack(sources)),
-            "above_threshold": (("sample", "region"), np.stack(above)),
-        },
+        {"x": (("sample", "seizure", "time", "region"), np.stack(sources))},
         coords={k: coords[k] for k in ("seizure", "region")},
     )
     return _squeezed(predictive), _squeezed(simulated)

@@ -44,7 +44,8 @@ class Priors:
     """All beliefs; the fields are the keys of a prior file.
 
     `x0_ez`, `x0_pz` and `x0_lesion` replace `x0` in the regions that the hypothesis names as
-    EZ or PZ, or that the lesion touches; None leaves those as the rest.
+    EZ or PZ, or that the lesion touches; None leaves those as the rest. `x0_error` is how far the
+    excitability that the fitted model needs may lie from the region's own.
     """
 
     name: str = "default"
@@ -53,6 +54,7 @@ class Priors:
     x0_ez: Normal | None = None
     x0_pz: Normal | None = None
     x0_lesion: Normal | None = None
+    x0_error: Scatter = field(default_factory=lambda: Scatter(0.15))
     x_init: Normal = field(default_factory=lambda: Normal(-2.0, 0.5))
     z_init: Normal = field(default_factory=lambda: Normal(0.0, 0.05))
     K: LogNormal = field(default_factory=lambda: LogNormal(2.0, 0.6))
@@ -76,11 +78,16 @@ class Priors:
             np.array([belief.sd for belief in beliefs]),
         )
 
+    def of_fitted(self, problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and sd of the x0 that the fitted model needs: own and error together."""
+        mean, sd = self.of_regions(problem)
+        return mean, np.hypot(sd, self.x0_error.sd)
+
 
 _SHAPES: dict[str, type] = {
-    "x0": Normal, "x0_ez": Normal, "x0_pz": Normal, "x0_lesion": Normal, "x_init": Normal,
-    "z_init": Normal, "K": LogNormal, "tau0": LogNormal, "amplitude": LogNormal, "level": Normal,
-    "offset": Scatter, "noise": LogNormal,
+    "x0": Normal, "x0_ez": Normal, "x0_pz": Normal, "x0_lesion": Normal, "x0_error": Scatter,
+    "x_init": Normal, "z_init": Normal, "K": LogNormal, "tau0": LogNormal, "amplitude": LogNormal,
+    "level": Normal, "offset": Scatter, "noise": LogNormal,
 }  # fmt: skip
 
 

@@ -248,7 +248,8 @@ def rank_histograms(
         copy = replace(problem, envelope=list(envelope), times=list(density.time_s))
         posterior = fit(copy, priors, honest)["posterior"]
         for name in ("x0", "K", "tau0", "amplitude", "noise"):
-            draws = np.moveaxis(posterior[name].to_numpy(), (0, 1), (-2, -1))
+            stored = "x0_fitted" if name == "x0" else name
+            draws = np.moveaxis(posterior[stored].to_numpy(), (0, 1), (-2, -1))
             draws = draws.reshape(*draws.shape[:-2], -1)[..., ::10].reshape(
                 -1, settings.draws * settings.chains // 10
             )

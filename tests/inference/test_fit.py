@@ -10,7 +10,8 @@ import xarray as xr
 import inference
 from inference.density import build_density
 from inference.fit import choose_modes, independent_share
-from inference.priors import Priors
+from inference.posterior import own_excitability
+from inference.priors import Priors, Scatter
 from inference.starts import Optimum, climb, find_optima
 from inference.zones import COLUMNS
 from virtualbrain.errors import InputError
@@ -43,6 +44,7 @@ def test_the_true_region_comes_first(which, request, small_truth):
 def test_layout_is_the_contract(drawn, small_settings):
     group = drawn["posterior"]
     assert group["x0"].dims == ("chain", "draw", "region")
+    assert group["x0_fitted"].dims == ("chain", "draw", "region")
     assert group["offset"].dims == ("chain", "draw", "channel")
     assert group["x0"].shape[:2] == (small_settings.chains, small_settings.draws)
     for name in ("K", "tau0", "noise", "amplitude"):
@@ -111,6 +113,28 @@ def test_every_mode_gets_two_chains_and_the_best_comes_first(small_problem, smal
     assert len(chosen) == 4
     assert all(mode is chosen[0] for mode in chosen)
     assert np.abs(density(chosen[0].point(np.zeros(density.layout.size)))[0] - best.value) < 20
+
+
+def test_own_excitability_is_drawn_from_its_conditional(small_problem, small_settings):
+    density = build_density(small_problem, Priors(), small_settings)
+    belief, error = Priors().x0, Priors().x0_error.sd
+    rng = np.random.default_rng(0)
+    own = rng.normal(belief.mean, belief.sd, (40_000, 12))
+    fitted = own + error * rng.standard_normal(own.shape)
+    drawn = own_excitability(density, fitted, rng)
+    # drawn and own are exchangeable given what was fitted: same moments, same covariance with it
+    assert drawn.mean() == pytest.approx(own.mean(), abs=2e-3)
+    assert drawn.std() == pytest.approx(own.std(), rel=0.01)
+    both = [np.cov(x.ravel(), fitted.ravel())[0, 1] for x in (own, drawn)]
+    assert both[0] == pytest.approx(both[1], rel=0.03)
+
+
+def test_a_model_without_error_needs_the_regions_own_excitability(small_problem, small_settings):
+    exact = Priors(x0_error=Scatter(1e-9))
+    density = build_density(small_problem, exact, small_settings)
+    fitted = np.random.default_rng(0).normal(-2.0, 0.5, (5, 12))
+    drawn = own_excitability(density, fitted, np.random.default_rng(1))
+    np.testing.assert_allclose(drawn, fitted, atol=1e-7)
 
 
 def test_white_residuals_count_fully_and_smooth_ones_do_not(small_problem, small_settings):

@@ -83,7 +83,8 @@ def fitted_parameters(posterior: xr.DataTree, regions: tuple[str, ...]) -> dict[
         Order of the per-region values.
     """
     samples = posterior["posterior"].to_dataset().stack(sample=("chain", "draw"))
-    x0 = samples["x0"].sel(region=list(regions)).transpose("region", "sample").to_numpy()
+    fitted = samples["x0_fitted" if "x0_fitted" in samples else "x0"]
+    x0 = fitted.sel(region=list(regions)).transpose("region", "sample").to_numpy()
     K, tau0 = samples["K"].to_numpy(), samples["tau0"].to_numpy()
     return {
         "regions": list(regions),

@@ -100,7 +100,8 @@ def draws_from(posterior: xr.DataTree, n_draws: int, rng: np.random.Generator) -
     return FittedDraws(
         regions=tuple(str(name) for name in samples["region"].to_numpy()),
         weights=np.asarray(posterior["constant_data"]["weights"], dtype=np.float64),
-        x0=array("x0"),
+        # the x0 with which the model repeats the seizure, not the region's own
+        x0=array("x0_fitted" if "x0_fitted" in samples else "x0"),
         x_init=array("x_init"),
         z_init=array("z_init"),
         K=array("K"),
