@@ -87,12 +87,17 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
             "r_hat_all_chains": None,
             "ess_bulk_min": None,
             "ess_tail_min": None,
+            "r_hat_fitted_max": None,
+            "ess_fitted_min": None,
         }
-    # what was sampled: the model's error on top of it would hide chains that disagree
-    x0 = posterior["posterior"].to_dataset()[["x0_fitted"]].rename(x0_fitted="x0")
+    # gates are on what is reported; how well the sampler itself did stands beside it
+    samples = posterior["posterior"].to_dataset()
+    x0 = samples[["x0"]]
+    fitted = samples[["x0_fitted"]] if "x0_fitted" in samples else x0.rename(x0="x0_fitted")
     weights = chain_weights(posterior)
     heavy = max(set(mode), key=lambda k: weights[np.array(mode) == k].sum())
-    inside = x0.isel(chain=np.flatnonzero(np.array(mode) == heavy))
+    chains = np.flatnonzero(np.array(mode) == heavy)
+    inside = x0.isel(chain=chains)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return {
@@ -100,6 +105,8 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
             "r_hat_all_chains": float(rhat(x0)["x0"].max()),
             "ess_bulk_min": float(ess(inside, method="bulk")["x0"].min()),
             "ess_tail_min": float(ess(inside, method="tail")["x0"].min()),
+            "r_hat_fitted_max": float(rhat(_halved(fitted.isel(chain=chains)))["x0_fitted"].max()),
+            "ess_fitted_min": float(ess(fitted.isel(chain=chains))["x0_fitted"].min()),
         }
 
 
