@@ -62,7 +62,7 @@ class Settings:
     method: Method = "nuts"
     chains: int = 4
     tune: int = 400
-    draws: int = 600
+    draws: int = 1000
     seed: int = 1
     n_steps: int = 100
     dt: float = 0.1
