@@ -19,13 +19,12 @@ def tvb():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
-        # TVB asks every handler of the root logger for its stream's name; pytest's have none
-        root = logging.getLogger()
-        handlers, root.handlers = root.handlers, []
+        from tvb.basic.logger.builder import GLOBAL_LOGGER_BUILDER
+
+        # it asks every handler for its stream's name, and what pytest puts there has none
+        GLOBAL_LOGGER_BUILDER.set_loggers_level = lambda level: None
         from tvb.simulator import lab
         from tvb.simulator.models import epileptor, epileptor_rs
-
-        root.handlers = handlers
 
         lab.epileptor, lab.epileptor_rs = epileptor, epileptor_rs
         yield lab

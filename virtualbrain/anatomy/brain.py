@@ -25,7 +25,7 @@ from virtualbrain.io.images import make_image, read_image
 
 logger = logging.getLogger(__name__)
 _PLAUSIBLE_ML = (600.0, 2600.0)
-_STRIPPED_ML = (600.0, 2000.0)
+_STRIPPED_ML = (600.0, 2200.0)
 _RIM_MM = 4.0
 _ROBEX_SECONDS = 1200
 
@@ -149,10 +149,10 @@ def is_stripped(image: nib.Nifti1Image) -> bool:
 def _has_bright_rim(
     voxels: NDArray[np.float32], mask: NDArray[np.bool_], sizes_mm: NDArray[np.float64]
 ) -> bool:
-    """Whether the outermost millimetres are as bright as white matter: fat, not fluid and grey."""
+    """Whether the outermost millimetres outshine white matter: fat, not fluid and grey."""
     depth_mm = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=sizes_mm)[1:-1, 1:-1, 1:-1]
     rim, core = mask & (depth_mm < _RIM_MM), depth_mm > 4 * _RIM_MM
-    return bool(np.percentile(voxels[rim], 90) > 0.9 * np.percentile(voxels[core], 90))
+    return bool(np.percentile(voxels[rim], 90) > 1.1 * np.percentile(voxels[core], 90))
 
 
 def _is_compact(mask: NDArray[np.bool_]) -> bool:
