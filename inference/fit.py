@@ -1,6 +1,7 @@
 """The fit from problem to posterior."""
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -144,28 +145,25 @@ def choose_modes(density: Density, optima: list[Optimum], settings: Settings) ->
     half as many as there are chains, so that two chains or more can be held against each other.
     """
     near = [optimum for optimum in optima if optimum.value > optima[0].value - MODE_DEPTH]
+    near = _apart(near, lambda optimum: optimum.point)[:MOST_MODES]
     with ThreadPoolExecutor(settings.cores) as pool:
-        rounded = list(pool.map(lambda o: rounded_about(density, o.point), _distinct(near)))
-    rounded.sort(key=lambda mode: -mode.log_evidence)
-    least = rounded[0].log_evidence + np.log(EVIDENCE_THAT_COUNTS)
-    found: list[Rounded] = []
-    for mode in rounded:
-        apart = [np.abs(mode.centre - other.centre).max() > SAME_MODE for other in found]
-        if mode.log_evidence > least and all(apart):
-            found.append(mode)
+        modes = list(pool.map(lambda optimum: rounded_about(density, optimum.point), near))
+    modes.sort(key=lambda mode: -mode.log_evidence)
+    least = modes[0].log_evidence + np.log(EVIDENCE_THAT_COUNTS)
+    found = _apart([m for m in modes if m.log_evidence > least], lambda mode: mode.centre)
     most = settings.chains if settings.method == "laplace" else max(1, settings.chains // 2)
     found = found[:most]
     _LOG.info("log evidence of the modes: %s", [round(mode.log_evidence, 1) for mode in found])
     return [found[chain % len(found)] for chain in range(settings.chains)]
 
 
-def _distinct(optima: list[Optimum]) -> list[Optimum]:
-    """Return the optima that lie apart, best first."""
-    distinct: list[Optimum] = []
-    for optimum in optima:
-        if all(np.abs(optimum.point - other.point).max() > SAME_MODE for other in distinct):
-            distinct.append(optimum)
-    return distinct[:MOST_MODES]
+def _apart[Found](items: list[Found], place: Callable[[Found], Array]) -> list[Found]:
+    """Return the items that lie apart from all before them."""
+    kept: list[Found] = []
+    for item in items:
+        if all(np.abs(place(item) - place(other)).max() > SAME_MODE for other in kept):
+            kept.append(item)
+    return kept
 
 
 def _sample(

@@ -13,17 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from inference.density import Density
 from inference.kernels import I1
+from inference.starts import climb
+from virtualbrain.models.stability import equilibrium
 
 Array = NDArray[np.float64]
 
 # Below this resting x the map is continued as a line: further down, x0 falls so steeply with x
 # that the prior alone would dictate short steps.
 STRAIGHT_BELOW = -2.4
-STEP = 1e-4
+# In units of the prior's curvature.
+LEAST_CURVATURE = 0.3
 
 
 def excitability_of(x: Array) -> tuple[Array, Array, Array]:
@@ -37,14 +39,8 @@ def excitability_of(x: Array) -> tuple[Array, Array, Array]:
 
 def resting_x(x0: Array) -> Array:
     """Return the x at which regions of excitability `x0` rest, uncoupled; see `excitability_of`."""
-    x = np.full(np.shape(x0), -2.0)
-    for _ in range(100):
-        value, slope, _ = excitability_of(x)
-        step = (value - x0) / slope
-        x -= np.clip(step, -1.0, 1.0)
-        if np.abs(step).max(initial=0.0) < 1e-13:
-            break
-    return x
+    lowest, slope, _ = excitability_of(np.array(STRAIGHT_BELOW))
+    return np.asarray(equilibrium(np.maximum(x0, lowest))[0] + np.minimum(x0 - lowest, 0.0) / slope)
 
 
 @dataclass(frozen=True)
@@ -59,19 +55,15 @@ class Rounded:
         The mode, with the resting x in the place of x0.
     root : numpy.ndarray, shape (size, size)
         Symmetric square root of the inverse curvature there.
+    log_evidence : float
+        Log of the volume under the Normal that touches the density at the mode, up to a constant
+        that all modes of one density share (Laplace).
     """
 
     density: Density
     centre: Array
     root: Array
-
-    @property
-    def log_evidence(self) -> float:
-        """Log of the volume under the Normal that touches the density at the mode.
-
-        Up to a constant that all modes of one density share (Laplace).
-        """
-        return rest_density(self.density, self.centre)[0] + float(np.linalg.slogdet(self.root)[1])
+    log_evidence: float
 
     def point(self, move: Array) -> Array:
         """Return the standardised point that a move leads to."""
@@ -113,24 +105,18 @@ def rest_density(density: Density, rested: Array) -> tuple[float, Array]:
 def rounded_about(density: Density, point: Array, n_iterations: int = 500) -> Rounded:
     """Climb to the mode nearest to a standardised point and measure the curvature there.
 
-    Directions less curved than a tenth of the prior's are taken to be as wide as that.
+    Directions less curved than `LEAST_CURVATURE` are taken to be as wide as that.
     """
-
-    def downhill(rested: Array) -> tuple[float, Array]:
-        value, gradient = rest_density(density, rested)
-        if not (np.isfinite(value) and np.isfinite(gradient).all()):
-            return 1e10, np.zeros_like(rested)
-        return -value, -gradient
-
-    found = minimize(
-        downhill, to_rested(density, point), jac=True, method="L-BFGS-B",
-        options={"maxiter": n_iterations, "maxfun": 2 * n_iterations, "maxcor": 30},
-    )  # fmt: skip
-    eigenvalues, vectors = np.linalg.eigh(-hessian(density, found.x))
-    return Rounded(density, found.x, (vectors / np.sqrt(np.maximum(eigenvalues, 0.3))) @ vectors.T)
+    mode = climb(
+        lambda rested: rest_density(density, rested), to_rested(density, point), n_iterations, 30
+    )
+    eigenvalues, vectors = np.linalg.eigh(-hessian(density, mode.point))
+    spread = 1.0 / np.sqrt(np.maximum(eigenvalues, LEAST_CURVATURE))
+    log_evidence = mode.value + float(np.log(spread).sum())
+    return Rounded(density, mode.point, (vectors * spread) @ vectors.T, log_evidence)
 
 
-def hessian(density: Density, rested: Array, step: float = STEP) -> Array:
+def hessian(density: Density, rested: Array, step: float = 1e-4) -> Array:
     """Return the symmetrised Hessian of `rest_density`, by differences of its exact gradient."""
     size = len(rested)
     rows = np.empty((size, size))

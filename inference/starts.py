@@ -33,8 +33,13 @@ class Optimum:
     value: float
 
 
-def climb(density: Density, start: Array, n_iterations: int) -> Optimum:
-    """Climb from a start by L-BFGS."""
+def climb(
+    density: Callable[[Array], tuple[float, Array]],
+    start: Array,
+    n_iterations: int,
+    remembered: int = 20,
+) -> Optimum:
+    """Climb from a start by L-BFGS, which remembers so many steps."""
 
     def downhill(point: Array) -> tuple[float, Array]:
         value, slope = density(point)
@@ -44,7 +49,7 @@ def climb(density: Density, start: Array, n_iterations: int) -> Optimum:
 
     found = minimize(
         downhill, start, jac=True, method="L-BFGS-B",
-        options={"maxiter": n_iterations, "maxfun": 2 * n_iterations, "maxcor": 20},
+        options={"maxiter": n_iterations, "maxfun": 2 * n_iterations, "maxcor": remembered},
     )  # fmt: skip
     return Optimum(found.x, -float(found.fun))
 

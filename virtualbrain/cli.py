@@ -208,8 +208,7 @@ def _demo_on(options: argparse.Namespace, folder: Path) -> int:
         ["run", str(folder), str(work), "--participant-label", label, "--until", STRUCTURE]
     )
     run_options.cores, run_options.config = options.cores, options.config
-    config = load_config(options.config, {"structure_only": True})
-    code = _run_good(run_options, config, [label])
+    code = run(run_options)
     if code:
         return code
     simulate_on_real(folder, PatientLayout(work, label), seed=options.seed)
