@@ -9,6 +9,7 @@ from arviz import bfmi, ess, rhat
 from numpy.typing import NDArray
 
 from inference.zones import chain_weights, zones
+from virtualbrain.io.results import simulated_x0
 from virtualbrain.seeg.gain import HARDLY_SEEN, observability
 
 Array = NDArray[np.float64]
@@ -93,11 +94,11 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
     # gates are on what is reported; how well the sampler itself did stands beside it
     samples = posterior["posterior"].to_dataset()
     x0 = samples[["x0"]]
-    fitted = samples[["x0_fitted"]] if "x0_fitted" in samples else x0.rename(x0="x0_fitted")
+    fitted = simulated_x0(samples).rename("x0").to_dataset()
     weights = chain_weights(posterior)
     heavy = max(set(mode), key=lambda k: weights[np.array(mode) == k].sum())
     chains = np.flatnonzero(np.array(mode) == heavy)
-    inside = x0.isel(chain=chains)
+    inside, sampled = x0.isel(chain=chains), fitted.isel(chain=chains)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return {
@@ -105,8 +106,8 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
             "r_hat_all_chains": float(rhat(x0)["x0"].max()),
             "ess_bulk_min": float(ess(inside, method="bulk")["x0"].min()),
             "ess_tail_min": float(ess(inside, method="tail")["x0"].min()),
-            "r_hat_fitted_max": float(rhat(_halved(fitted.isel(chain=chains)))["x0_fitted"].max()),
-            "ess_fitted_min": float(ess(fitted.isel(chain=chains))["x0_fitted"].min()),
+            "r_hat_fitted_max": float(rhat(_halved(sampled))["x0"].max()),
+            "ess_fitted_min": float(ess(sampled)["x0"].min()),
         }
 
 

@@ -378,3 +378,11 @@ def _signal(path: Path) -> xr.DataArray:
             if {"time", "channel"} <= set(variable.dims)
         )
         return array.transpose("time", "channel").load()
+
+
+def simulated_x0(samples: xr.Dataset) -> xr.DataArray:
+    """Return the x0 with which the model repeats the seizure, from a group `posterior`.
+
+    That is `x0_fitted`; a posterior without a model error has only the regions' own `x0`.
+    """
+    return samples["x0_fitted" if "x0_fitted" in samples else "x0"]

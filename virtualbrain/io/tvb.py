@@ -11,6 +11,7 @@ from virtualbrain.connectome import Connectome
 from virtualbrain.io.atomic import write_json, write_text
 from virtualbrain.io.connectome import read_connectome, write_tvb_zip
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.results import simulated_x0
 from virtualbrain.io.seeg import read_channels, read_gain
 from virtualbrain.io.tables import write_table
 
@@ -83,8 +84,7 @@ def fitted_parameters(posterior: xr.DataTree, regions: tuple[str, ...]) -> dict[
         Order of the per-region values.
     """
     samples = posterior["posterior"].to_dataset().stack(sample=("chain", "draw"))
-    fitted = samples["x0_fitted" if "x0_fitted" in samples else "x0"]
-    x0 = fitted.sel(region=list(regions)).transpose("region", "sample").to_numpy()
+    x0 = simulated_x0(samples).sel(region=list(regions)).transpose("region", "sample").to_numpy()
     K, tau0 = samples["K"].to_numpy(), samples["tau0"].to_numpy()
     return {
         "regions": list(regions),

@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from virtualbrain.errors import ModelError
+from virtualbrain.io.results import simulated_x0
 
 Array = NDArray[np.float64]
 
@@ -100,8 +101,7 @@ def draws_from(posterior: xr.DataTree, n_draws: int, rng: np.random.Generator) -
     return FittedDraws(
         regions=tuple(str(name) for name in samples["region"].to_numpy()),
         weights=np.asarray(posterior["constant_data"]["weights"], dtype=np.float64),
-        # the x0 with which the model repeats the seizure, not the region's own
-        x0=array("x0_fitted" if "x0_fitted" in samples else "x0"),
+        x0=np.ascontiguousarray(simulated_x0(samples).to_numpy(), dtype=np.float64),
         x_init=array("x_init"),
         z_init=array("z_init"),
         K=array("K"),
