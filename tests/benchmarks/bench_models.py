@@ -164,7 +164,7 @@ def print_growth():
     print("  regions        single   ensemble of 32   product share")
     for n_regions in (76, 84, 162, 400, 1000):
         network = network_of(n_regions)
-        n_steps = max(400, int(80_000 * (76 / n_regions) ** 2))
+        n_steps = max(8_000, int(80_000 * (76 / n_regions) ** 2))
         speeds, rates = [], {"single": 0.0, "ensemble": 0.0}
         for _ in range(3):
             speeds.append(product_speed())

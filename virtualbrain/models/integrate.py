@@ -66,7 +66,7 @@ class Fixed(NamedTuple):
 class Memory(NamedTuple):
     """What the loop changes; flat arrays."""
 
-    states: Array  # (n_members, n_blocks, n_states, LANES)
+    states: Array  # (n_blocks, n_members, n_states, LANES)
     sent: Array  # (n_slots, n_coupled, n_members, n_padded)
     received: Array  # (n_tiles, n_coupled * n_members, TILE)
     inputs: Array  # (3, LANES)
@@ -75,10 +75,10 @@ class Memory(NamedTuple):
     predicted: Array
     noise: Array
     normals: Array
-    generators: NDArray[np.uint64]  # (n_members, n_blocks, 4, LANES)
+    generators: NDArray[np.uint64]  # (n_blocks, n_members, 4, LANES)
     stimulus: Array  # (n_padded)
-    sums: Array  # (n_members, n_blocks, n_kept, LANES)
-    lowest: Array  # (n_members, n_padded) lowest x1 so far; NaN once there was one
+    sums: Array  # (n_blocks, n_members, n_kept, LANES)
+    lowest: Array  # (n_blocks, n_members, LANES) lowest x1 so far; NaN once there was one
 
 
 @compiled(allocates=False)
@@ -91,9 +91,11 @@ def advance(scheme, sizes, fixed, memory, first_step, n_steps, out):
     for step in range(first_step, first_step + n_steps):
         _couple(scheme, sizes, fixed, memory, step)
         _stimulate(sizes, fixed, memory, step)
-        for m in range(sizes.n_members):
-            for b in range(sizes.n_blocks):
-                q = (m * sizes.n_blocks + b) * sizes.n_states * LANES if whole else 0
+        # All members of a block in turn: they share its parameters, which then stay in cache, and
+        # their states lie side by side.
+        for b in range(sizes.n_blocks):
+            for m in range(sizes.n_members):
+                q = (b * sizes.n_members + m) * sizes.n_states * LANES if whole else 0
                 _first_stage(scheme, sizes, fixed, memory, m, b, q)
                 if scheme.heun and not whole:
                     _second_stage(scheme, sizes, fixed, memory, m, b, q)
@@ -103,9 +105,9 @@ def advance(scheme, sizes, fixed, memory, first_step, n_steps, out):
                     _finish(scheme, sizes, fixed, memory, m, b, step, out)
         if whole:
             _couple(scheme, sizes, fixed, memory, step + 1)
-            for m in range(sizes.n_members):
-                for b in range(sizes.n_blocks):
-                    q = (m * sizes.n_blocks + b) * sizes.n_states * LANES
+            for b in range(sizes.n_blocks):
+                for m in range(sizes.n_members):
+                    q = (b * sizes.n_members + m) * sizes.n_states * LANES
                     _receive(sizes, fixed, memory, memory.predicted, q, m, b)
                     _second_stage(scheme, sizes, fixed, memory, m, b, q)
                     _finish(scheme, sizes, fixed, memory, m, b, step, out)
@@ -115,9 +117,9 @@ def advance(scheme, sizes, fixed, memory, first_step, n_steps, out):
 def start(sizes, fixed, memory):
     """Fill the memory of past states with the start."""
     for step in range(sizes.n_slots):
-        for m in range(sizes.n_members):
-            for b in range(sizes.n_blocks):
-                s = (m * sizes.n_blocks + b) * sizes.n_states * LANES
+        for b in range(sizes.n_blocks):
+            for m in range(sizes.n_members):
+                s = (b * sizes.n_members + m) * sizes.n_states * LANES
                 _send(sizes, fixed, memory, memory.states, s, m, b, step)
 
 
@@ -203,7 +205,7 @@ def _send(sizes, fixed, memory, states, s, m, b, step):
 def _first_stage(scheme, sizes, fixed, memory, m, b, q):
     """Take one block's Euler step into `predicted`."""
     width = sizes.n_states * LANES
-    s = (m * sizes.n_blocks + b) * width
+    s = (b * sizes.n_members + m) * width
     p_member = sizes.n_blocks * sizes.n_parameters * LANES
     p = _member_offset(fixed.parameters, m, p_member) + b * sizes.n_parameters * LANES
     _receive(sizes, fixed, memory, memory.states, s, m, b)
@@ -224,7 +226,7 @@ def _first_stage(scheme, sizes, fixed, memory, m, b, q):
 def _draw(sizes, fixed, memory, m, b, q):
     """Draw one block's noise of this step."""
     n_noisy = fixed.noisy.size
-    generator = (m * sizes.n_blocks + b) * 4 * LANES
+    generator = (b * sizes.n_members + m) * 4 * LANES
     for pair in range((n_noisy + 1) // 2):
         normal_pairs(memory.generators, generator, memory.normals, 2 * pair * LANES)
     a = _member_offset(fixed.amplitudes, m, sizes.n_blocks * n_noisy * LANES) + b * n_noisy * LANES
@@ -239,7 +241,7 @@ def _draw(sizes, fixed, memory, m, b, q):
 def _second_stage(scheme, sizes, fixed, memory, m, b, q):
     """Replace one block's Euler step in `predicted` by Heun's."""
     width = sizes.n_states * LANES
-    s = (m * sizes.n_blocks + b) * width
+    s = (b * sizes.n_members + m) * width
     p_member = sizes.n_blocks * sizes.n_parameters * LANES
     p = _member_offset(fixed.parameters, m, p_member) + b * sizes.n_parameters * LANES
     block_rates(scheme.model, memory.predicted, q, memory.inputs, memory.stimulus, b * LANES,
@@ -261,13 +263,13 @@ def _second_stage(scheme, sizes, fixed, memory, m, b, q):
 def _finish(scheme, sizes, fixed, memory, m, b, step, out):
     """Make the predicted block the state, send it, watch it and keep it."""
     width = sizes.n_states * LANES
-    s = (m * sizes.n_blocks + b) * width
+    s = (b * sizes.n_members + m) * width
     q = s if scheme.heun and scheme.exact_coupling else 0
     states, predicted, lowest = memory.states, memory.predicted, memory.lowest
     for k in range(width):
         states[at(s + k)] = predicted[at(q + k)]
     _send(sizes, fixed, memory, states, s, m, b, step + 1)
-    w = (m * sizes.n_blocks + b) * LANES
+    w = (b * sizes.n_members + m) * LANES
     for i in range(LANES):
         x, low = states[at(s + i)], lowest[at(w + i)]
         lowest[at(w + i)] = low if x >= low else x
@@ -281,7 +283,7 @@ def _finish(scheme, sizes, fixed, memory, m, b, step, out):
 def _kept_value(scheme, sizes, fixed, memory, m, b, variable, lane):
     """Return one kept quantity of one region."""
     L = LANES
-    s = (m * sizes.n_blocks + b) * sizes.n_states * L + lane
+    s = (b * sizes.n_members + m) * sizes.n_states * L + lane
     states = memory.states
     if variable != LFP:
         return states[at(s + variable * L)]
@@ -301,7 +303,7 @@ def _sum_up(scheme, sizes, fixed, memory, m, b):
     """Add one block's kept quantities to their sums."""
     n_kept = fixed.kept.size
     for v in range(n_kept):
-        a = ((m * sizes.n_blocks + b) * n_kept + v) * LANES
+        a = ((b * sizes.n_members + m) * n_kept + v) * LANES
         variable = fixed.kept[v]
         for i in range(LANES):
             memory.sums[at(a + i)] += _kept_value(scheme, sizes, fixed, memory, m, b, variable, i)
@@ -313,7 +315,7 @@ def _keep(scheme, sizes, fixed, memory, m, b, sample, out):
     n_kept = fixed.kept.size
     share = 1.0 / scheme.every
     for v in range(n_kept):
-        a = ((m * sizes.n_blocks + b) * n_kept + v) * LANES
+        a = ((b * sizes.n_members + m) * n_kept + v) * LANES
         variable = fixed.kept[v]
         for i in range(min(LANES, sizes.n_regions - b * LANES)):
             if scheme.average:

@@ -15,7 +15,7 @@ from virtualbrain.errors import ModelError
 from virtualbrain.io.atomic import atomic_path
 from virtualbrain.models import integrate
 from virtualbrain.models.epileptor import Model
-from virtualbrain.models.lanes import LANES, TILE, n_blocks, pack_weights, to_blocks
+from virtualbrain.models.lanes import LANES, TILE, from_blocks, n_blocks, pack_weights, to_blocks
 from virtualbrain.models.normals import seed_lanes
 from virtualbrain.models.parallel import members_within, usable_cores
 from virtualbrain.models.stimulus import Stimulus
@@ -648,7 +648,8 @@ class _Worker:
             report((first + count) / n_steps)
 
     def _look(self, settled: bool) -> None:
-        lowest = self.memory.lowest.reshape(self.sizes.n_members, -1)[:, : self.sizes.n_regions]
+        blocks = self.memory.lowest.reshape(self.sizes.n_blocks, self.sizes.n_members, LANES)
+        lowest = from_blocks(blocks.swapaxes(0, 1)[:, :, None], self.sizes.n_regions)[:, 0]
         broken = ~np.isfinite(lowest)
         if broken.any():
             names = np.array(self.planned.network.regions)[broken.any(axis=0)]
@@ -685,12 +686,12 @@ def _memory(
 ) -> integrate.Memory:
     """Set aside what the loop changes."""
     m, padded = sizes.n_members, sizes.n_blocks * LANES
-    states = to_blocks(start).ravel()
+    states = to_blocks(start).swapaxes(0, 1).ravel()
     working = states.size if scheme.heun and scheme.exact_coupling else sizes.n_states * LANES
     lanes = np.zeros(0, dtype=np.uint64)
     if generators is not None:
         # A copy: a run must not use up the generator of a member that is run again.
-        lanes = np.concatenate([seed_lanes(g, sizes.n_blocks).ravel() for g in generators[part]])
+        lanes = np.stack([seed_lanes(g, sizes.n_blocks) for g in generators[part]], axis=1).ravel()
     rows = sizes.n_coupled * m
     return integrate.Memory(
         states=states,
