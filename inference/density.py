@@ -45,6 +45,8 @@ class Density:
         What is fitted, believed, and chosen.
     share : float
         Power of the likelihood; see `Settings.independent_share`.
+    tie : numpy.ndarray, shape (n_regions, n_regions)
+        Inverse of the prior correlation of x0, less the identity.
     """
 
     problem: Problem
@@ -52,6 +54,7 @@ class Density:
     settings: Settings
     share: float
     layout: Layout
+    tie: Array
     envelope: Array
     time_s: Array
     mask: Array
@@ -60,7 +63,8 @@ class Density:
         """Return log density and gradient at a flat standardised vector."""
         value, slope = _flat_density(
             np.ascontiguousarray(point), self.layout.centre, self.layout.scale, self.sizes,
-            self.problem.weights, self.problem.gain, self.envelope, self.mask, self.options,
+            self.problem.weights, self.problem.gain, self.envelope, self.mask, self.tie,
+            self.options,
         )  # fmt: skip
         return float(value), np.asarray(slope)
 
@@ -101,6 +105,16 @@ class Density:
             part = np.log(value) if name in POSITIVE else np.asarray(value, dtype=float)
             part = np.broadcast_to(part, self.layout.shapes[name]).ravel()
             point[where] = (part - self.layout.centre[where]) / self.layout.scale[where]
+        return point
+
+    def drawn_from_prior(self, rng: np.random.Generator) -> Array:
+        """Return a standardised vector drawn from the beliefs alone."""
+        point = rng.standard_normal(self.layout.size)
+        n = self.problem.n_regions
+        correlation = np.linalg.inv(self.tie + np.eye(n))
+        point[:n] = np.linalg.cholesky(correlation) @ point[:n]
+        level, offset = self.layout.slices["level"], self.layout.slices["offset"]
+        point[offset] += point[level] * self.layout.scale[level] / self.layout.scale[offset]
         return point
 
     def trajectories(self, point: Array) -> tuple[Array, Array]:
@@ -165,12 +179,16 @@ def build_density(
 ) -> Density:
     """Put data, beliefs and choices together."""
     envelope, time_s = problem.on_grid(settings.n_steps)
+    covariance = priors.fitted_covariance(problem)
+    sd = np.sqrt(np.diag(covariance))
+    tie = np.linalg.inv(covariance / np.outer(sd, sd)) - np.eye(problem.n_regions)
     return Density(
         problem=problem,
         priors=priors,
         settings=settings,
         share=share,
         layout=_build_layout(problem, priors, settings),
+        tie=tie,
         envelope=envelope,
         time_s=time_s,
         mask=np.ones((problem.n_seizures, problem.n_channels)),
@@ -180,7 +198,8 @@ def build_density(
 def _build_layout(problem: Problem, priors: Priors, settings: Settings) -> Layout:
     """Lay the parameters out in the order of the PyMC model."""
     n, s, m = problem.n_regions, problem.n_seizures, problem.n_channels
-    x0_mean, x0_sd = priors.of_fitted(problem)
+    x0_mean, _ = priors.of_regions(problem)
+    x0_sd = np.sqrt(np.diag(priors.fitted_covariance(problem)))
     parts: list[tuple[str, tuple[int, ...], Any, Any]] = [("x0", (n,), x0_mean, x0_sd)]
     if settings.initial == "free":
         parts.append(("x_init", (s, n), priors.x_init.mean, priors.x_init.sd))
@@ -216,6 +235,7 @@ def _flat_density(
     gain: Array,
     envelope: Array,
     mask: Array,
+    tie: Array,
     options: Array,
 ) -> tuple[float, Array]:
     """Log density and gradient in standardised coordinates."""
@@ -223,6 +243,9 @@ def _flat_density(
     u = centre + scale * point
     slope = -point
     value = -0.5 * np.dot(point, point)
+    tied = np.dot(tie, point[:n].copy())
+    value -= 0.5 * np.dot(point[:n].copy(), tied)
+    slope[:n] -= tied
     at = n
     x_init = np.zeros((s, n))
     if free == 1:

@@ -16,8 +16,8 @@ def build_model(
 ) -> pm.Model:
     r"""Build the PyMC model of a problem.
 
-    Excitabilities :math:`x_{0,i}`, as the model needs them, are Normal with means and sds of their
-    own (`Priors.of_fitted`);
+    Excitabilities :math:`x_{0,i}`, as the model needs them, are Normal with means of their own, and
+    alike where regions are connected (`Priors.fitted_covariance`);
     K, tau0, amplitude and noise are log-Normal; channel offsets scatter about a level.
     The envelopes enter through one fused Op, `inference.op.LogLikelihood`.
 
@@ -31,10 +31,10 @@ def build_model(
         Power of the likelihood: the share of samples that count as independent.
     """
     density = build_density(problem, priors, settings, share)
-    x0_mean, x0_sd = priors.of_fitted(problem)
+    x0_mean, _ = priors.of_regions(problem)
     states = ("seizure", "region")
     with pm.Model(coords=model_coords(problem)) as model:
-        x0 = pm.Normal("x0", x0_mean, x0_sd, dims="region")
+        x0 = pm.MvNormal("x0", x0_mean, cov=priors.fitted_covariance(problem), dims="region")
         if settings.initial == "free":
             x_init = pm.Normal("x_init", priors.x_init.mean, priors.x_init.sd, dims=states)
         else:

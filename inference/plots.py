@@ -31,11 +31,9 @@ def plot_prior_predictive(
     """
     density = build_density(problem, priors, settings)
     rng = np.random.default_rng(seed)
-    level, offset = density.layout.slices["level"], density.layout.slices["offset"]
     counts, courses = [], []
     for _ in range(N_DRAWS):
-        point = rng.standard_normal(density.layout.size)
-        point[offset] += point[level] * density.layout.scale[level] / density.layout.scale[offset]
+        point = density.drawn_from_prior(rng)
         values = density.named(point)
         counts.append(int((values["x0"] > critical_x0(values["tau0"]).mean()).sum()))
         courses.append(density.expected(point)[0])

@@ -96,10 +96,11 @@ def _posterior(density: Density, points: Array, rng: np.random.Generator) -> xr.
 def own_excitability(density: Density, fitted: Array, rng: np.random.Generator) -> Array:
     r"""Draw the regions' own x0 given the x0 that the fitted model needed.
 
-    The model needs :math:`\tilde x_0 = x_0 + e` with :math:`x_0 \sim N(m, s^2)` and the
-    model's error :math:`e \sim N(0, d^2)`: connectome, gain and the 2D form are not the patient's.
-    Given :math:`\tilde x_0`, x0 is Normal with mean :math:`m + q(\tilde x_0 - m)`,
-    variance :math:`q d^2` and :math:`q = s^2 / (s^2 + d^2)`.
+    The model needs :math:`\tilde x_0 = x_0 + e` with :math:`x_0 \sim N(m, S)` and the
+    model's error :math:`e \sim N(0, d^2 I)`: connectome, gain and the 2D form are not
+    the patient's.
+    Given :math:`\tilde x_0`, x0 is Normal with mean :math:`m + Q(\tilde x_0 - m)`,
+    covariance :math:`S - Q S` and :math:`Q = S (S + d^2 I)^{-1}`.
 
     Parameters
     ----------
@@ -110,11 +111,14 @@ def own_excitability(density: Density, fitted: Array, rng: np.random.Generator) 
     rng : numpy.random.Generator
         Source of the draws.
     """
-    mean, sd = density.priors.of_regions(density.problem)
-    error = density.priors.x0_error.sd
-    kept = sd**2 / (sd**2 + error**2)
-    noise = np.sqrt(kept) * error * rng.standard_normal(fitted.shape)
-    return np.asarray(mean + kept * (fitted - mean) + noise)
+    mean, _ = density.priors.of_regions(density.problem)
+    own = density.priors.own_covariance(density.problem)
+    kept = np.linalg.solve(density.priors.fitted_covariance(density.problem), own).T
+    left = own - kept @ own
+    values, vectors = np.linalg.eigh((left + left.T) / 2)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    noise = rng.standard_normal(fitted.shape) @ root.T
+    return np.asarray(mean + (fitted - mean) @ kept.T + noise)
 
 
 def _above_threshold(posterior: xr.Dataset, chosen: list[tuple[int, int]]) -> Array:

@@ -40,12 +40,20 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """A belief that a region is like those it is connected to: their weight beside its own."""
+
+    weight: float
+
+
+@dataclass(frozen=True)
 class Priors:
     """All beliefs; the fields are the keys of a prior file.
 
     `x0_ez`, `x0_pz` and `x0_lesion` replace `x0` in the regions that the hypothesis names as
     EZ or PZ, or that the lesion touches; None leaves those as the rest. `x0_error` is how far the
-    excitability that the fitted model needs may lie from the region's own.
+    excitability that the fitted model needs may lie from the region's own. `x0_neighbours` ties
+    the x0 of connected regions together; see `correlation`.
     """
 
     name: str = "default"
@@ -55,6 +63,7 @@ class Priors:
     x0_pz: Normal | None = None
     x0_lesion: Normal | None = None
     x0_error: Scatter = field(default_factory=lambda: Scatter(0.15))
+    x0_neighbours: Neighbours = field(default_factory=lambda: Neighbours(1.0))
     x_init: Normal = field(default_factory=lambda: Normal(-2.0, 0.5))
     z_init: Normal = field(default_factory=lambda: Normal(0.0, 0.05))
     K: LogNormal = field(default_factory=lambda: LogNormal(2.0, 0.6))
@@ -78,14 +87,35 @@ class Priors:
             np.array([belief.sd for belief in beliefs]),
         )
 
-    def of_fitted(self, problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and sd of the x0 that the fitted model needs: own and error together."""
-        mean, sd = self.of_regions(problem)
-        return mean, np.hypot(sd, self.x0_error.sd)
+    def correlation(self, problem: Problem) -> NDArray[np.float64]:
+        r"""Return the correlation of the regions' own x0 before the envelope is seen, (n, n).
+
+        Zones are made of regions that are connected. With P the weights divided by their row
+        sums and w the weight of the neighbours, x0 deviates from its mean like
+        :math:`u + w P u` with independent u, so the correlation is that of
+        :math:`(I + w P)(I + w P)^T`.
+        """
+        rows = problem.weights.sum(axis=1, keepdims=True)
+        share = np.divide(problem.weights, rows, out=np.zeros_like(problem.weights), where=rows > 0)
+        mixed = np.eye(problem.n_regions) + self.x0_neighbours.weight * share
+        covariance = mixed @ mixed.T
+        sd = np.sqrt(np.diag(covariance))
+        return np.asarray(covariance / np.outer(sd, sd))
+
+    def own_covariance(self, problem: Problem) -> NDArray[np.float64]:
+        """Return the covariance of the regions' own x0, (n, n)."""
+        _, sd = self.of_regions(problem)
+        return np.asarray(np.outer(sd, sd) * self.correlation(problem))
+
+    def fitted_covariance(self, problem: Problem) -> NDArray[np.float64]:
+        """Return the covariance of the x0 that the fitted model needs: own and error together."""
+        error = self.x0_error.sd**2 * np.eye(problem.n_regions)
+        return np.asarray(self.own_covariance(problem) + error)
 
 
 _SHAPES: dict[str, type] = {
     "x0": Normal, "x0_ez": Normal, "x0_pz": Normal, "x0_lesion": Normal, "x0_error": Scatter,
+    "x0_neighbours": Neighbours,
     "x_init": Normal, "z_init": Normal, "K": LogNormal, "tau0": LogNormal, "amplitude": LogNormal,
     "level": Normal, "offset": Scatter, "noise": LogNormal,
 }  # fmt: skip
@@ -185,4 +215,6 @@ def _number(key: str, value: object, where: str) -> float:
         raise ConfigError(f"{key} is {value!r}", where=where, expected="a number")
     if key.split(".")[1] in ("sd", "sd_log", "median") and value <= 0:
         raise ConfigError(f"{key} is {value}", where=where, expected="above zero")
+    if key.endswith(".weight") and value < 0:
+        raise ConfigError(f"{key} is {value}", where=where, expected="zero or more")
     return float(value)

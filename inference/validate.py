@@ -261,9 +261,7 @@ def rank_histograms(
 
 def simulate_prior(density: Density, rng: np.random.Generator) -> tuple[dict[str, Array], Array]:
     """Draw parameters from the prior and an envelope (S, T, m) from the model."""
-    point = rng.standard_normal(density.layout.size)
-    level, offset = density.layout.slices["level"], density.layout.slices["offset"]
-    point[offset] += point[level] * density.layout.scale[level] / density.layout.scale[offset]
+    point = density.drawn_from_prior(rng)
     values = density.named(point)
     mean = density.expected(point)
     settings = density.settings

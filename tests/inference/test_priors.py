@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inference.priors import Priors, load_priors, prior_names
+from inference.density import build_density
+from inference.priors import Neighbours, Priors, load_priors, prior_names
 from inference.problem import Problem
 from virtualbrain.errors import ConfigError
 
@@ -60,3 +61,64 @@ def test_hypothesis_and_lesion_move_their_regions_only():
     assert mean[1] > mean[2] > mean[0] == mean[3]
     lesion = load_priors("lesion").of_regions(problem)[0]
     assert lesion[0] > lesion[1] == lesion[3]
+
+
+def _problem(weights):
+    rng = np.random.default_rng(0)
+    n = len(weights)
+    return Problem(rng.random((30, 3)), rng.random((3, n)), weights)
+
+
+def _chain():
+    """Four regions in a row, and one that nothing reaches."""
+    weights = np.zeros((5, 5))
+    for i in range(3):
+        weights[i, i + 1] = weights[i + 1, i] = 1.0
+    return weights
+
+
+def test_connected_regions_are_believed_alike_and_isolated_ones_alone():
+    correlation = Priors().correlation(_problem(_chain()))
+    np.testing.assert_allclose(np.diag(correlation), 1.0)
+    assert correlation[0, 1] > correlation[0, 2] > 0
+    assert correlation[0, 3] == 0
+    np.testing.assert_array_equal(correlation[4, :4], 0.0)
+    assert np.linalg.eigvalsh(correlation).min() > -1e-12
+
+
+def test_without_weight_of_neighbours_regions_are_independent():
+    priors = Priors(x0_neighbours=Neighbours(0.0))
+    problem = _problem(_chain())
+    np.testing.assert_array_equal(priors.correlation(problem), np.eye(5))
+    expected = (priors.x0.sd**2 + priors.x0_error.sd**2) * np.eye(5)
+    np.testing.assert_allclose(priors.fitted_covariance(problem), expected)
+
+
+def test_order_and_unit_of_the_weights_do_not_matter_to_the_beliefs():
+    rng = np.random.default_rng(1)
+    weights = np.triu(rng.lognormal(0, 2, (7, 7)), 1)
+    weights += weights.T
+    order = rng.permutation(7)
+    plain = Priors().correlation(_problem(weights))
+    moved = Priors().correlation(_problem(1000 * weights[np.ix_(order, order)]))
+    np.testing.assert_allclose(moved, plain[np.ix_(order, order)], rtol=1e-12)
+
+
+def test_draws_from_the_prior_have_its_covariance(small_problem, small_settings):
+    density = build_density(small_problem, Priors(), small_settings)
+    rng = np.random.default_rng(2)
+    draws = np.array([density.drawn_from_prior(rng) for _ in range(8000)])
+    x0 = density.named(draws)["x0"]
+    expected = Priors().fitted_covariance(small_problem)
+    np.testing.assert_allclose(np.cov(x0.T), expected, atol=0.05 * expected.max())
+    where = density.layout.slices["offset"]
+    scatter = density.named(draws)["offset"] - density.named(draws)["level"][:, None]
+    assert scatter.std() == pytest.approx(Priors().offset.sd, rel=0.02)
+    assert where.stop - where.start == small_problem.n_channels
+
+
+def test_a_negative_weight_of_neighbours_is_refused(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("x0_neighbours: {weight: -1}")
+    with pytest.raises(ConfigError, match="zero or more"):
+        load_priors(path)
