@@ -111,8 +111,10 @@ class Density:
         """Return a standardised vector drawn from the beliefs alone."""
         point = rng.standard_normal(self.layout.size)
         n = self.problem.n_regions
-        correlation = np.linalg.inv(self.tie + np.eye(n))
-        point[:n] = np.linalg.cholesky(correlation) @ point[:n]
+        root = np.linalg.cholesky(np.linalg.inv(self.tie + np.eye(n)))
+        point[:n] = root @ point[:n]
+        while (self.unconstrained(point)[:n] > kernels.X0_CEILING).any():
+            point[:n] = root @ rng.standard_normal(n)
         level, offset = self.layout.slices["level"], self.layout.slices["offset"]
         point[offset] += point[level] * self.layout.scale[level] / self.layout.scale[offset]
         return point
@@ -274,6 +276,7 @@ def _flat_density(
         u[:n].copy(), x_init, z_init, np.full(n, big_k), tau0, amplitude, u[off : off + m].copy(),
         sigma, weights, gain, envelope, mask, options,
     )  # fmt: skip
+    value += kernels.wall(u[:n], b_x0)
     slope[:n] += b_x0 * scale[:n]
     if free == 1:
         slope[n : n + s * n] += b_x.ravel() * scale[n : n + s * n]

@@ -28,6 +28,10 @@ REST_CAP = -2.075
 REST_WIDTH = 0.02
 FOLD_MARGIN = 0.02
 _Z_FOLD = 1.0 + I1 - 32.0 / 27.0
+# Above the oscillatory window a region rests in an active state, which a free offset hides: no x0
+# is believed beyond a wall there, a Gaussian's flank of this width.
+X0_CEILING = -1.1
+X0_WALL = 0.1
 
 # No fastmath: it would let a cold and a warm cache differ in the last bit, and chains with them.
 _jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -87,6 +91,18 @@ def initial_states(
             else:
                 x[s, i] = x_init[s, i]
     return z, x, dz, dx
+
+
+@_jit
+def wall(x0: Array, slope: Array) -> float:
+    r"""Return :math:`-\tfrac12 \sum_i ((x_{0,i} - c) / w)^2` over x0 above c; adds to its slope."""
+    total = 0.0
+    for i in range(x0.size):
+        beyond = (x0[i] - X0_CEILING) / X0_WALL
+        if beyond > 0.0:
+            total -= 0.5 * beyond * beyond
+            slope[i] -= beyond / X0_WALL
+    return total
 
 
 @_jit

@@ -4,6 +4,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from inference import kernels
 from inference.density import Density, build_density
 from inference.op import LogLikelihood
 from inference.priors import Priors
@@ -17,7 +18,8 @@ def build_model(
     r"""Build the PyMC model of a problem.
 
     Excitabilities :math:`x_{0,i}`, as the model needs them, are Normal with means of their own, and
-    alike where regions are connected (`Priors.fitted_covariance`);
+    alike where regions are connected (`Priors.fitted_covariance`),
+    with a wall at the upper end of the oscillatory window (`kernels.wall`);
     K, tau0, amplitude and noise are log-Normal; channel offsets scatter about a level.
     The envelopes enter through one fused Op, `inference.op.LogLikelihood`.
 
@@ -35,6 +37,8 @@ def build_model(
     states = ("seizure", "region")
     with pm.Model(coords=model_coords(problem)) as model:
         x0 = pm.MvNormal("x0", x0_mean, cov=priors.fitted_covariance(problem), dims="region")
+        beyond = pt.maximum((x0 - kernels.X0_CEILING) / kernels.X0_WALL, 0.0)
+        pm.Potential("x0_wall", -0.5 * (beyond**2).sum())
         if settings.initial == "free":
             x_init = pm.Normal("x_init", priors.x_init.mean, priors.x_init.sd, dims=states)
         else:

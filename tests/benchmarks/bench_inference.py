@@ -122,7 +122,8 @@ def scan_density(density):
     scale = density.priors.offset.sd
     offsets = ((value["offset"] - value["level"]) / scale) ** 2
     others = pt.concatenate([point[: layout.slices["offset"].start], point[layout.slices["noise"]]])
-    total = likelihood - 0.5 * (others**2).sum() - 0.5 * offsets.sum()
+    beyond = pt.maximum((value["x0"] - kernels.X0_CEILING) / kernels.X0_WALL, 0.0)
+    total = likelihood - 0.5 * ((others**2).sum() + offsets.sum() + (beyond**2).sum())
     return pytensor.function([point], [total, pt.grad(total, point)], mode="NUMBA")
 
 

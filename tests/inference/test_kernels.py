@@ -124,3 +124,13 @@ def test_rest_is_an_equilibrium_below_threshold():
     )
     assert np.abs(xs[0, -1] - xs[0, 0]).max() < 0.02
     assert np.abs(zs[0, -1] - zs[0, 0]).max() < 0.02
+
+
+def test_the_wall_stands_above_the_oscillatory_window_only():
+    x0 = np.array([-3.0, kernels.X0_CEILING - 1e-9, kernels.X0_CEILING + kernels.X0_WALL])
+    slope = np.zeros(3)
+    assert kernels.wall(x0, slope) == pytest.approx(-0.5)
+    np.testing.assert_allclose(slope, [0, 0, -1 / kernels.X0_WALL])
+    step = np.array([0, 0, 1e-6])
+    rise = kernels.wall(x0 + step, np.zeros(3)) - kernels.wall(x0 - step, np.zeros(3))
+    assert rise / 2e-6 == pytest.approx(slope[2], rel=1e-6)

@@ -81,6 +81,7 @@ def test_the_flat_density_is_that_of_the_pymc_model(small_problem, small_setting
         function.set_extra_values({})
     rng = np.random.default_rng(3)
     points = [0.3 * rng.standard_normal(density.layout.size) for _ in range(2)]
+    points[1][:2] = 6.0  # beyond the wall
     ours = [density(point) for point in points]
     theirs = [function(density.unconstrained(point)) for point in points]
     assert ours[0][0] - ours[1][0] == pytest.approx(float(theirs[0][0] - theirs[1][0]), rel=1e-9)
