@@ -7,7 +7,8 @@ from typing import Any
 from virtualbrain.anatomy.check import check_anatomy
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.config import settings_from
-from virtualbrain.diffusion.check import check_dwi
+from virtualbrain.diffusion.check import check_dwi, check_same_head
+from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, find_patient
 from virtualbrain.io.clinical import check_clinical
@@ -59,7 +60,11 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
         problems.append(_no_structure(files, "T1w image"))
     if not files.dwi:
         problems.append(_no_structure(files, "diffusion series"))
-    return [*problems, *check_dwi(files.dwi)]
+    diffusion = settings_from(config["diffusion"], DiffusionSettings, "diffusion")
+    problems += check_dwi(files.dwi, files.epi, diffusion)
+    if not problems and files.t1 is not None and files.dwi:
+        problems += check_same_head(files.t1, files.dwi[0])
+    return problems
 
 
 def _no_structure(files: PatientFiles, what: str) -> InputError:

@@ -2,29 +2,49 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.measure import block_reduce
 
+from virtualbrain.diffusion.fsl import eddy_obstacle
 from virtualbrain.diffusion.orientation import brain_voxels, check_orientation
-from virtualbrain.diffusion.series import Series, load_series
-from virtualbrain.errors import InputError, VirtualBrainError
-from virtualbrain.io.bids import DwiSeries
+from virtualbrain.diffusion.registration import RegistrationTask, register_rigid
+from virtualbrain.diffusion.series import Series, load_epi, load_series
+from virtualbrain.diffusion.settings import DiffusionSettings
+from virtualbrain.errors import InputError, ToolError, VirtualBrainError
+from virtualbrain.io.bids import DwiSeries, EpiImage
 from virtualbrain.io.gradients import GradientTable
+from virtualbrain.io.images import read_image
 
 logger = logging.getLogger(__name__)
 
+Array = NDArray[np.float64]
 MIN_DIRECTIONS = 6
+MIN_SHARE_IN_T1 = 0.8
+"""Share of the head in the diffusion images that must lie in the T1's head."""
+_COARSE_MM = 4.0
 MIN_ORIENTATION_MARGIN = 0.95
 """Continuity of the table as given over the best other one, below which it is refused."""
 
 
-def check_dwi(series: Sequence[DwiSeries]) -> list[VirtualBrainError]:
+def check_dwi(
+    series: Sequence[DwiSeries],
+    epi: Sequence[EpiImage] = (),
+    settings: DiffusionSettings | None = None,
+) -> list[VirtualBrainError]:
     """Return every problem of a patient's diffusion series, one line each.
 
     Parameters
     ----------
     series : sequence of DwiSeries
         As `virtualbrain.io.bids.find_patient` found them; empty is no problem here.
+    epi : sequence of EpiImage
+        The images of fmap/ that belong to them.
+    settings : DiffusionSettings, optional
+        Refused when they ask for what these series or this machine cannot do.
     """
     problems: list[VirtualBrainError] = []
     loaded = []
@@ -35,9 +55,35 @@ def check_dwi(series: Sequence[DwiSeries]) -> list[VirtualBrainError]:
             problems += _problems_of(one, files)
         except VirtualBrainError as problem:
             problems.append(problem)
+    problems += [problem for image in epi for problem in _epi_problems(image)]
     if loaded and len(loaded) == len(series) and not problems:
         problems += _joint_problems(loaded, series)
+        problems += _eddy_problems(loaded, settings or DiffusionSettings())
     return problems
+
+
+def _epi_problems(files: EpiImage) -> list[VirtualBrainError]:
+    """Problems of an image of fmap/: unreadable, or without its phase encoding."""
+    try:
+        load_epi(files)
+    except VirtualBrainError as problem:
+        return [problem]
+    return []
+
+
+def _eddy_problems(loaded: list[Series], settings: DiffusionSettings) -> list[VirtualBrainError]:
+    """Say why FSL's eddy cannot be used where it is asked for by name."""
+    obstacle = eddy_obstacle(loaded) if settings.motion == "eddy" else ""
+    if not obstacle:
+        return []
+    return [
+        ToolError(
+            f"FSL's eddy is asked for, but {obstacle}",
+            where="configuration, diffusion.motion",
+            expected="FSL on the PATH, FSLDIR set, and sidecars that state the read-out",
+            cure="set diffusion.motion to auto",
+        )
+    ]
 
 
 def count_directions(table: GradientTable) -> int:
@@ -48,6 +94,57 @@ def count_directions(table: GradientTable) -> int:
     alike = np.abs(directions @ directions.T) > np.cos(np.deg2rad(2.0))
     first_of_its_kind = ~np.any(np.tril(alike, k=-1), axis=1)
     return int(first_of_its_kind.sum())
+
+
+def check_same_head(t1: Path, files: DwiSeries) -> list[VirtualBrainError]:
+    """Find a T1 that no turn or shift brings over the diffusion series, as another part's is.
+
+    Heads of two people of one size pass: what tells them apart is the figure
+    ``white_matter_likeness``, known when tissues and fibres are.
+    """
+    series, image = load_series(files), read_image(t1)
+    b0, b0_affine = _coarse(series.mean_b0, series.affine)
+    head, t1_affine = _coarse(np.asarray(image.dataobj, dtype=float), np.asarray(image.affine))
+    within = brain_voxels(b0)
+    task = RegistrationTask(
+        fixed=b0.astype(np.float32),
+        moving=head.astype(np.float32),
+        fixed_affine=b0_affine,
+        moving_affine=t1_affine,
+        fixed_mask=ndimage.binary_dilation(within, iterations=2),
+        from_centres=True,
+        shrink=(2, 1),
+        iterations=(100, 50),
+        sampling=0.5,
+    )
+    pull = np.linalg.inv(t1_affine) @ register_rigid(task) @ b0_affine
+    filled = brain_voxels(head).astype(np.float32)
+    moved = ndimage.affine_transform(
+        filled, pull[:3, :3], pull[:3, 3], output_shape=within.shape, order=1
+    )
+    share = float((moved[within] > 0.5).mean())
+    if share >= MIN_SHARE_IN_T1:
+        return []
+    return [
+        InputError(
+            f"only {share:.0%} of the head in the diffusion series lies in the T1's head, "
+            "however the two are turned",
+            where=f"{t1.name}, {files.image.name}",
+            expected=f"{MIN_SHARE_IN_T1:.0%} or more",
+            cure="check that both images are of this patient, and of the whole head",
+        )
+    ]
+
+
+def _coarse(volume: Array, affine: Array) -> tuple[Array, Array]:
+    """Average a volume to voxels of about 4 mm, for a first look."""
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    factors = np.maximum(np.rint(_COARSE_MM / sizes), 1).astype(int)
+    kept = tuple(slice(n // f * f) for n, f in zip(volume.shape, factors, strict=True))
+    small = block_reduce(volume[kept], tuple(factors), np.mean)
+    centre = np.eye(4)
+    centre[:3, :3], centre[:3, 3] = np.diag(factors), (factors - 1) / 2
+    return np.asarray(small), np.asarray(affine @ centre)
 
 
 def _problems_of(series: Series, files: DwiSeries) -> list[VirtualBrainError]:

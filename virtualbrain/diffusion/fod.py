@@ -8,6 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.orientation import brain_voxels
@@ -93,7 +94,37 @@ def estimate_fod(files: FodFiles, threads: int) -> dict[str, Any]:
         with atomic_path(files.tissues_in_dwi) as temporary:
             move_by_header(files.tissues, files.t1_to_dwi, temporary, files.workdir)
         mrtrix.run("5ttcheck", files.tissues_in_dwi, threads=None)
+        quality["white_matter_likeness"] = white_matter_likeness(files)
     return quality
+
+
+def white_matter_likeness(files: FodFiles) -> float:
+    """Return the correlation of the T1's white matter with the diffusion's, inside the brain.
+
+    The T1's is its tissue probability, the diffusion's the isotropic part of the orientation
+    distributions. Low where the alignment failed, or where the two are of different people.
+    """
+    copy = files.workdir / "white-in-dwi.nii"
+    mrtrix.convert(files.fod, copy, "-coord", 3, 0, "-axes", "0,1,2", "-strides", "1,2,3")
+    image = nib.load(copy)
+    measured = np.asarray(image.dataobj, dtype=float)
+    tissues = nib.load(files.tissues)
+    pull = np.linalg.inv(header_in_dwi(np.asarray(tissues.affine), files.t1_to_dwi)) @ image.affine
+    # half the ratio of the voxels' sizes, so that nothing aliases
+    blur = np.abs(np.linalg.det(pull[:3, :3])) ** (1 / 3) / 2
+
+    def moved(volume: Array) -> Array:
+        smooth = ndimage.gaussian_filter(volume.astype(np.float32), blur)
+        shape = measured.shape
+        return np.asarray(
+            ndimage.affine_transform(smooth, pull[:3, :3], pull[:3, 3], output_shape=shape, order=1)
+        )
+
+    stack = np.asarray(tissues.dataobj)
+    inside = (moved(stack.sum(axis=3)) > 0.5) & (measured > 0)
+    if inside.sum() < 2:
+        return 0.0
+    return float(np.corrcoef(moved(stack[..., 2])[inside], measured[inside])[0, 1])
 
 
 def _deconvolve(series: Series, files: FodFiles, threads: int) -> dict[str, Any]:
@@ -166,8 +197,6 @@ def _dice_in_field(
     head: Mask, affine: Array, inside: Mask, t1_affine: Array, matrix: Array
 ) -> float:
     """Dice of both brains on the diffusion grid: what it does not cover does not count."""
-    from scipy import ndimage
-
     pull = np.linalg.inv(t1_affine) @ matrix @ affine
     moved = (
         ndimage.affine_transform(

@@ -94,6 +94,11 @@ def read_ready_connectome(folder: Path) -> Connectome:
     )
 
 
+def read_given_connectome(path: Path) -> Connectome:
+    """Read a connectome that a user names: The Virtual Brain's zip, or a ready one's folder."""
+    return read_tvb_zip(path) if path.is_file() else read_ready_connectome(path)
+
+
 def check_connectome(folder: Path) -> list[VirtualBrainError]:
     """Find the problem of a ready connectome, if it has one."""
     try:
