@@ -54,7 +54,7 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     """Check what the connectome is made of: a ready one, or the images."""
     if files.connectome is not None:
         return check_connectome(files.connectome)
-    anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy")
+    anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy").of_patient(files.label)
     problems = check_anatomy(files, anatomy)
     if files.t1 is None and files.freesurfer is None:
         problems.append(_no_structure(files, "T1w image"))

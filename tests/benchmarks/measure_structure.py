@@ -26,10 +26,9 @@ from scipy import ndimage
 
 from virtualbrain.anatomy.atlases import desikan_killiany
 from virtualbrain.anatomy.grids import isotropic, voxel_volume
-from virtualbrain.anatomy.head import Head
 from virtualbrain.anatomy.names import canonical, is_dropped
-from virtualbrain.anatomy.registration import Pair, register_affine, register_deformable
 from virtualbrain.anatomy.regions import region_table
+from virtualbrain.anatomy.registration import Pair, register_affine, register_deformable
 from virtualbrain.anatomy.run import run_anatomy
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.template import BRAINSTEM, load_template
@@ -215,8 +214,8 @@ def corrected(series, out: Path, settings, threads) -> Path:
     quality = preprocess_dwi(series, target, out / "work", settings, threads)
     for one in quality["corrections"]:
         print(f"  {one['name']}: {'done' if one['done'] else 'NOT done'}: {one['how']}")
-    print({key: quality.get(key) for key in
-           ("snr_b0", "max_motion_mm", "orientation_margin", "susceptibility")}, flush=True)  # fmt: skip
+    shown = ("snr_b0", "max_motion_mm", "orientation_margin", "susceptibility", "notes")
+    print("  quality:", {key: quality.get(key) for key in shown}, flush=True)
     return target
 
 

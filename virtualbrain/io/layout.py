@@ -59,6 +59,11 @@ class PatientLayout:
         """Folder of the recording's results."""
         return self._folder("ieeg")
 
+    @property
+    def freesurfer(self) -> Path:
+        """FreeSurfer or FastSurfer subject that the anatomy stage had made, when asked to."""
+        return Path(self.out) / "freesurfer" / f"sub-{self.label}"
+
     # anatomy -----------------------------------------------------------------------
     @property
     def t1(self) -> Path:
