@@ -140,6 +140,11 @@ class PatientLayout:
         return self._name("dwi", "from-T1w_to-dwi_xfm.txt")
 
     @property
+    def alignment_picture(self) -> Path:
+        """The T1's white matter over the diffusion series (PNG)."""
+        return self._name("dwi", "desc-alignment_qc.png")
+
+    @property
     def tracks(self) -> Path:
         """Streamlines (tck, diffusion space)."""
         return self._name("dwi", "tracks.tck")
