@@ -4,15 +4,19 @@
     python tests/benchmarks/measure_structure.py built-in SUBJECT OUT
     python tests/benchmarks/measure_structure.py tilts OUT STRAIGHT.nii.gz TILTED.nii.gz ...
     python tests/benchmarks/measure_structure.py directions BIDS LABEL OUT
-    python tests/benchmarks/measure_structure.py flipped SERIES.nii.gz ...
+    python tests/benchmarks/measure_structure.py flipped OUT SERIES.nii.gz ...
+    python tests/benchmarks/measure_structure.py memory RUN LABEL OUT
 
 SUBJECT is a FreeSurfer subject; a series has its bval and bvec beside it. A head without a T1
 (`tilts`) gets the MNI152 template registered to its first series in place of one, and every
-further series is aligned to that as to a T1. `--streamlines N` (200,000) and `--threads N`.
+further series is aligned to that as to a T1. RUN is the output folder of a finished run, whose
+tractography is repeated with `--streamlines N`. `--copies K` tracks a K-th of them and repeats
+these: SIFT2 and the connectome meet the full number, in a K-th of the time.
 """
 
 import argparse
 import json
+import resource
 import shutil
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -43,10 +47,17 @@ from virtualbrain.diffusion.preprocess import preprocess_dwi
 from virtualbrain.diffusion.quality import compare_connectomes
 from virtualbrain.diffusion.series import load_series
 from virtualbrain.diffusion.settings import DiffusionSettings
-from virtualbrain.diffusion.tracks import TrackFiles, generate_tracks
+from virtualbrain.diffusion.tracks import (
+    TrackFiles,
+    count_tracks,
+    generate_tracks,
+    weight_tracks,
+)
 from virtualbrain.io.bids import DwiSeries, find_patient
 from virtualbrain.io.freesurfer import freesurfer_names, open_subject, read_surface
 from virtualbrain.io.images import make_image, read_image
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -284,12 +295,46 @@ def measure_flipped(images: list[Path], out: Path):
             print(f"  {what}:", [str(problem) for problem in said] or "NOT FOUND", flush=True)
 
 
+def measure_memory(run: Path, label: str, out: Path, settings, threads, copies):
+    """Most memory that any process holds in tracking, SIFT2 and connectome (VmHWM)."""
+    layout = PatientLayout.of_results(run, label)
+    out.mkdir(parents=True, exist_ok=True)
+    files = TrackFiles(
+        layout.fod, layout.tissues_in_dwi, out / "tracks.tck", out / "weights.txt", out / "work"
+    )
+    part = replace(settings, streamlines=settings.streamlines // copies)
+    generate_tracks(files, part, threads)
+    print(f"tracking {part.streamlines}: {peaks()}", flush=True)
+    if copies > 1:
+        several = out / "several.tck"
+        mrtrix.run("tckedit", *[files.tracks] * copies, several, "-force", threads=0)
+        several.replace(files.tracks)
+        weight_tracks(files, files.tissues)
+        print(f"SIFT2 of {count_tracks(files.tracks)}: {peaks()}", flush=True)
+    built = build_connectome(
+        ConnectomeFiles(
+            files.tracks, files.weights, layout.labels, layout.t1_to_dwi, layout.fod, out / "work"
+        ),
+        read_table(layout.regions), settings, threads,
+    )  # fmt: skip
+    print(f"connectome of {built.connectome.n_regions} regions: {peaks()}")
+    files.tracks.unlink()
+
+
+def peaks():
+    """Largest resident memory so far, of this process and of any child, in MB."""
+    kinds = {"this process": resource.RUSAGE_SELF, "any child": resource.RUSAGE_CHILDREN}
+    return {name: resource.getrusage(kind).ru_maxrss // 1024 for name, kind in kinds.items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["labels", "built-in", "tilts", "directions", "flipped"])
+    kinds = ["labels", "built-in", "tilts", "directions", "flipped", "memory"]
+    parser.add_argument("what", choices=kinds)
     parser.add_argument("paths", nargs="+")
     parser.add_argument("--streamlines", type=int, default=200_000)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--copies", type=int, default=1)
     options = parser.parse_args()
     settings = DiffusionSettings(streamlines=options.streamlines)
     paths = [Path(path) for path in options.paths]
@@ -300,6 +345,9 @@ def main():
         measure_built_in(*paths)
     elif options.what == "tilts":
         measure_tilts(paths[1:], paths[0], settings, options.threads)
+    elif options.what == "memory":
+        run, label, out = paths[0], options.paths[1], paths[2]
+        measure_memory(run, label, out, settings, options.threads, options.copies)
     elif options.what == "flipped":
         measure_flipped(paths[1:], paths[0])
     else:
