@@ -178,7 +178,7 @@ def template_structure(series: DwiSeries, out: Path) -> Structure:
     work = out / "registration"
     work.mkdir(parents=True, exist_ok=True)
     affine = register_affine(patient, template.t1, work, 0)
-    warp = register_deformable([Pair(patient, template.t1, "mattes")], affine, work, 0)
+    warp = register_deformable([Pair(patient, template.t1, "mattes")], affine, work, 0, "quick")
     inside = make_image(template.mask.astype(np.float32), template.t1.affine)
     mask = np.asarray(warp.apply(inside, grid).dataobj) > 0.5
     t1 = warp.apply(template.t1, grid)
@@ -246,7 +246,7 @@ def measure_tilts(images: list[Path], out: Path, settings, threads):
 def measure_directions(bids: Path, label: str, out: Path, settings, threads):
     """Connectomes of both phase-encoding directions, each as it is and both unwarped."""
     files = find_patient(bids, label)
-    found = run_anatomy(files.t1, files.freesurfer, None, AnatomySettings())
+    found = run_anatomy(files.t1, files.freesurfer, None, AnatomySettings(registration="quick"))
     print("anatomy:", found.notes)
     images = (found.t1, found.brain_mask, found.tissues, found.labels)
     structure = save_structure(out / "structure", *images, found.regions)

@@ -13,6 +13,7 @@ from scipy import ndimage, stats
 from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.fod import header_in_dwi
+from virtualbrain.gates import Gate, outside
 
 Array = NDArray[np.float64]
 MIN_COVERAGE = 0.9
@@ -20,45 +21,46 @@ MIN_COVERAGE = 0.9
 _LENGTH_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-# Outside these a figure is said in words; they are gates for a look, not for a stop.
-GATES: Mapping[str, tuple[float, float]] = {
-    "n_directions": (30, np.inf),
-    "snr_b0": (10.0, np.inf),
-    "max_motion_mm": (0.0, 3.0),
-    "orientation_margin": (1.0, np.inf),
-    "t1_overlap": (0.80, 1.0),
-    "white_matter_likeness": (0.45, 1.0),
-    "assigned_share": (0.5, 1.0),
-    "left_right_correlation": (0.5, 1.0),
-    "median_reliability": (0.5, 1.0),
-    "reference_spearman": (0.4, 1.0),
-}
-_WORDS = {
-    "n_directions": (
+GATES: Mapping[str, Gate] = {
+    "n_directions": Gate(
+        30,
+        np.inf,
         "number of diffusion directions",
         "Crossing fibres are told apart poorly: long connections may be missing.",
     ),
-    "snr_b0": ("signal of the images without weighting over the noise", "Weak bundles are lost."),
-    "max_motion_mm": ("largest head motion in mm", "Look at the corrected series."),
-    "orientation_margin": (
+    "snr_b0": Gate(
+        10,
+        np.inf,
+        "signal of the images without weighting over the noise",
+        "Weak bundles are lost.",
+    ),
+    "max_motion_mm": Gate(0, 3, "largest head motion in mm", "Look at the corrected series."),
+    "orientation_margin": Gate(
+        1,
+        np.inf,
         "continuity of fibres with the gradient table over the best other table",
         "Check the gradient directions.",
     ),
-    "t1_overlap": ("overlap of T1 and diffusion after alignment", "Look at the alignment."),
-    "white_matter_likeness": (
+    "t1_overlap": Gate(
+        0.8, 1, "overlap of T1 and diffusion after alignment", "Look at the alignment."
+    ),
+    "white_matter_likeness": Gate(
+        0.45,
+        1,
         "correlation of the T1's white matter with the diffusion's",
         "Make sure that both images are of this patient and lie over each other.",
     ),
-    "assigned_share": ("share of streamlines with a region at both ends", ""),
-    "left_right_correlation": (
+    "assigned_share": Gate(0.5, 1, "share of streamlines with a region at both ends"),
+    "left_right_correlation": Gate(
+        0.5,
+        1,
         "correlation of the left hemisphere's weights with the right one's",
         "One side may be badly measured, or injured.",
     ),
-    "median_reliability": (
-        "median reliability of connections under resampling",
-        "More streamlines would help.",
+    "median_reliability": Gate(
+        0.5, 1, "median reliability of connections under resampling", "More streamlines would help."
     ),
-    "reference_spearman": ("rank correlation with the reference connectome", ""),
+    "reference_spearman": Gate(0.4, 1, "rank correlation with the reference connectome"),
 }
 _NAMED = {
     "poorly_covered_regions": "lie partly or wholly outside the diffusion image",
@@ -69,21 +71,12 @@ _NAMED = {
 
 def notes_on(figures: Mapping[str, Any]) -> list[str]:
     """Say in words which figures lie outside their gates, and name the regions that lack much."""
-    notes = [
-        f"The {_WORDS[name][0]} is {figures[name]:.3g}; usual is {_range(low, high)}. "
-        f"{_WORDS[name][1]}".strip()
-        for name, (low, high) in GATES.items()
-        if isinstance(figures.get(name), (int, float)) and not low <= figures[name] <= high
-    ]
+    notes = outside(figures, GATES)
     for name, words in _NAMED.items():
         regions: Sequence[str] = figures.get(name) or ()
         if regions:
             notes.append(f"{len(regions)} regions {words}: {', '.join(regions)}.")
     return notes
-
-
-def _range(low: float, high: float) -> str:
-    return f"{low:g} or more" if np.isinf(high) else f"{low:g} to {high:g}"
 
 
 def connectome_quality(
