@@ -35,7 +35,7 @@ def subject(tmp_path):
     matrix = nib.load(folder / "mri" / "T1.mgz").header
     to_tkras = matrix.get_vox2ras_tkr() @ np.linalg.inv(affine)
     for name, shift in (("pial", 0.0), ("white", -4.0)):
-        moved = nib.affines.apply_affine(to_tkras, vertices + [shift, 0, 0])
+        moved = nib.affines.apply_affine(to_tkras, vertices + np.array([shift, 0, 0]))
         write_geometry(folder / "surf" / f"lh.{name}", moved, FACES)
     return folder, labels, affine
 
