@@ -49,6 +49,21 @@ def test_shifted_bvals_do_not_fit_the_signal(saved):
     assert "order of the volumes" in only_problem(saved)
 
 
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        (lambda i: np.roll(i, 1), "shifted by -1 volumes"),
+        (lambda i: i[::-1], "in reverse order"),
+        (lambda i: np.random.default_rng(5).permutation(i), "no better than in a random order"),
+    ],
+)
+def test_directions_in_another_order(saved, order, words):
+    bvecs, weighted = np.loadtxt(saved.bvec), np.flatnonzero(np.loadtxt(saved.bval) > 0)
+    bvecs[:, weighted] = bvecs[:, order(weighted)]
+    np.savetxt(saved.bvec, bvecs)
+    assert words in only_problem(saved)
+
+
 def test_flipped_axis(saved):
     bvecs = np.loadtxt(saved.bvec)
     bvecs[1] *= -1

@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.measure import block_reduce
 
 from virtualbrain.diffusion.fsl import eddy_obstacle
-from virtualbrain.diffusion.orientation import brain_voxels, check_orientation
+from virtualbrain.diffusion.orientation import brain_voxels, check_order, check_orientation
 from virtualbrain.diffusion.registration import RegistrationTask, register_rigid
 from virtualbrain.diffusion.series import Series, load_epi, load_series
 from virtualbrain.diffusion.settings import DiffusionSettings
@@ -25,6 +25,9 @@ Array = NDArray[np.float64]
 MIN_DIRECTIONS = 6
 MIN_SHARE_IN_T1 = 0.8
 """Share of the head in the diffusion images that must lie in the T1's head."""
+MIN_DIRECTIONS_TO_JUDGE_ORDER = 10
+MIN_ORDER_ABOVE_CHANCE = 3.0
+"""Standard deviations above random orders that the order as given must reach."""
 _COARSE_MM = 4.0
 MIN_ORIENTATION_MARGIN = 0.95
 """Continuity of the table as given over the best other one, below which it is refused."""
@@ -211,13 +214,31 @@ def _joint_problems(loaded: list[Series], files: Sequence[DwiSeries]) -> list[Vi
                 cure="give every series of the scan, or a ready connectome",
             )
         ]
-    pairs = zip(loaded, files, strict=True)
-    return [
-        problem
-        for one, its in pairs
-        if count_directions(one.table) >= MIN_DIRECTIONS
-        and (problem := orientation_problem(one, its)) is not None
-    ]
+    found = []
+    for one, its in zip(loaded, files, strict=True):
+        n = count_directions(one.table)
+        problem = order_problem(one, its) if n >= MIN_DIRECTIONS_TO_JUDGE_ORDER else None
+        if problem is None and n >= MIN_DIRECTIONS:
+            problem = orientation_problem(one, its)
+        found.append(problem)
+    return [problem for problem in found if problem is not None]
+
+
+def order_problem(series: Series, files: DwiSeries) -> InputError | None:
+    """Return the error of directions that stand in another order than the volumes, else None."""
+    found = check_order(series.volumes, series.table)
+    if found.better:
+        what = f"the directions {found.better} fit the volumes better"
+    elif found.above_chance < MIN_ORDER_ABOVE_CHANCE:
+        what = "the directions fit the volumes no better than in a random order"
+    else:
+        return None
+    return InputError(
+        what,
+        where=files.bvec.name,
+        expected="one direction per volume, in the order of the volumes",
+        cure="take bval and bvec of this very series",
+    )
 
 
 def orientation_problem(series: Series, files: DwiSeries) -> InputError | None:
