@@ -227,10 +227,10 @@ def _joint_problems(loaded: list[Series], files: Sequence[DwiSeries]) -> list[Vi
 def order_problem(series: Series, files: DwiSeries) -> InputError | None:
     """Return the error of directions that stand in another order than the volumes, else None."""
     found = check_order(series.volumes, series.table)
-    if found.better:
-        what = f"the directions {found.better} fit the volumes better"
-    elif found.above_chance < MIN_ORDER_ABOVE_CHANCE:
+    if found.above_chance < MIN_ORDER_ABOVE_CHANCE:
         what = "the directions fit the volumes no better than in a random order"
+    elif found.better:
+        what = f"the directions {found.better} fit the volumes better"
     else:
         return None
     return InputError(
