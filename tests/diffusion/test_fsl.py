@@ -15,6 +15,7 @@ from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.io.bids import EpiImage
 
 AP, PA = PhaseEncoding((0.0, -1.0, 0.0), 0.05), PhaseEncoding((0.0, 1.0, 0.0), 0.05)
+AUTO = DiffusionSettings()
 SIDECAR = '{"PhaseEncodingDirection": "%s", "TotalReadoutTime": 0.05}'
 STAND_IN = """#!/bin/bash
 printf '%s\\n' "$@" > "$FSLDIR/arguments"
@@ -53,7 +54,7 @@ def with_fsl(tmp_path, monkeypatch):
 
 def test_without_fsl_it_is_said(small, monkeypatch):
     monkeypatch.delenv("FSLDIR", raising=False)
-    assert eddy_obstacle([small]) == "FSL's eddy is not installed"
+    assert eddy_obstacle([small], AUTO) == "FSL's eddy is not installed"
 
 
 @pytest.mark.parametrize(
@@ -65,13 +66,24 @@ def test_without_fsl_it_is_said(small, monkeypatch):
     ],
 )
 def test_series_that_eddy_cannot_use(small, with_fsl, change, words):
-    assert words in eddy_obstacle([small, replace(small, **change)])
+    assert words in eddy_obstacle([small, replace(small, **change)], AUTO)
 
 
 def test_few_directions(with_fsl):
     few = replace(make_series(gradient_table(7)), phase_encoding=AP)
-    assert "10 directions" in eddy_obstacle([few])
-    assert eddy_obstacle([few, few]) == ""
+    assert "10 directions" in eddy_obstacle([few], AUTO)
+    assert eddy_obstacle([few, few], AUTO) == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (DiffusionSettings(motion="registration"), "not asked for"),
+        (DiffusionSettings(susceptibility="none"), "no unwarping"),
+    ],
+)
+def test_settings_that_eddy_does_not_suit(small, with_fsl, settings, words):
+    assert words in eddy_obstacle([small, replace(small, phase_encoding=PA)], settings)
 
 
 def test_asked_for_by_name_and_not_there(saved, monkeypatch):

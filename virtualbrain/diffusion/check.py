@@ -76,7 +76,7 @@ def _epi_problems(files: EpiImage) -> list[VirtualBrainError]:
 
 def _eddy_problems(loaded: list[Series], settings: DiffusionSettings) -> list[VirtualBrainError]:
     """Say why FSL's eddy cannot be used where it is asked for by name."""
-    obstacle = eddy_obstacle(loaded) if settings.motion == "eddy" else ""
+    obstacle = eddy_obstacle(loaded, settings) if settings.motion == "eddy" else ""
     if not obstacle:
         return []
     return [
@@ -108,7 +108,18 @@ def check_same_head(t1: Path, files: DwiSeries) -> list[VirtualBrainError]:
     series, image = load_series(files), read_image(t1)
     b0, b0_affine = _coarse(series.mean_b0, series.affine)
     head, t1_affine = _coarse(np.asarray(image.dataobj, dtype=float), np.asarray(image.affine))
-    within = brain_voxels(b0)
+    within, filled = brain_voxels(b0), brain_voxels(head).astype(np.float32)
+
+    def share(matrix: Array) -> float:
+        """Share of the series' head in the T1's, once it is moved."""
+        pull = np.linalg.inv(t1_affine) @ matrix @ b0_affine
+        moved = ndimage.affine_transform(
+            filled, pull[:3, :3], pull[:3, 3], output_shape=within.shape, order=1
+        )
+        return float((moved[within] > 0.5).mean())
+
+    if share(np.eye(4)) >= MIN_SHARE_IN_T1:
+        return []
     task = RegistrationTask(
         fixed=b0.astype(np.float32),
         moving=head.astype(np.float32),
@@ -120,17 +131,12 @@ def check_same_head(t1: Path, files: DwiSeries) -> list[VirtualBrainError]:
         iterations=(100, 50),
         sampling=0.5,
     )
-    pull = np.linalg.inv(t1_affine) @ register_rigid(task) @ b0_affine
-    filled = brain_voxels(head).astype(np.float32)
-    moved = ndimage.affine_transform(
-        filled, pull[:3, :3], pull[:3, 3], output_shape=within.shape, order=1
-    )
-    share = float((moved[within] > 0.5).mean())
-    if share >= MIN_SHARE_IN_T1:
+    found = share(register_rigid(task))
+    if found >= MIN_SHARE_IN_T1:
         return []
     return [
         InputError(
-            f"only {share:.0%} of the head in the diffusion series lies in the T1's head, "
+            f"only {found:.0%} of the head in the diffusion series lies in the T1's head, "
             "however the two are turned",
             where=f"{t1.name}, {files.image.name}",
             expected=f"{MIN_SHARE_IN_T1:.0%} or more",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.distortion import encoding_on_grid
 from virtualbrain.diffusion.series import Series, read_mif, write_mif
+from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.io.gradients import GradientTable
 
 logger = logging.getLogger(__name__)
@@ -28,15 +29,21 @@ def eddy_is_installed() -> bool:
     return bool(folder) and any(shutil.which(name, path=places) for name in _EDDY)
 
 
-def eddy_obstacle(series: Sequence[Series]) -> str:
-    """Return why FSL's eddy cannot be used on these series, empty where it can.
+def eddy_obstacle(series: Sequence[Series], settings: DiffusionSettings) -> str:
+    """Return why FSL's eddy is not to be used on these series, empty where it is.
 
     Parameters
     ----------
     series : sequence of Series
         Every series of the patient.
+    settings : DiffusionSettings
+        With susceptibility switched off, dwifslpreproc would unwarp opposite series all the same.
     """
     first = series[0]
+    if settings.motion not in ("auto", "eddy"):
+        return "FSL's eddy is not asked for"
+    if settings.susceptibility == "none" and len(series) > 1:
+        return "several series and no unwarping cannot be had from dwifslpreproc"
     if not eddy_is_installed():
         return "FSL's eddy is not installed"
     if any(one.phase_encoding is None or np.isnan(one.phase_encoding.readout_s) for one in series):

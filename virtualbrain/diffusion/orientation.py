@@ -134,8 +134,9 @@ def check_order(volumes: NDArray[np.float32], table: GradientTable, seed: int = 
     """
     rng = np.random.default_rng(seed)
     mask = brain_voxels(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
-    inner = np.flatnonzero(ndimage.binary_erosion(mask, iterations=2) if mask.sum() else mask)
-    chosen = rng.choice(inner, min(_ORDER_VOXELS, len(inner)), replace=False)
+    inner = ndimage.binary_erosion(mask, iterations=2)
+    voxels = np.flatnonzero(inner if inner.any() else mask)
+    chosen = rng.choice(voxels, min(_ORDER_VOXELS, len(voxels)), replace=False)
     signal = volumes.reshape(-1, volumes.shape[3])[chosen].astype(float)
     weighted = np.flatnonzero(~table.is_b0)
 

@@ -115,8 +115,8 @@ def preprocess_dwi(
         _cleaned(load_series(one), i, workdir, settings, threads, journal)
         for i, one in enumerate(series)
     ]
-    maps = [load_epi(one) for one in epi]
-    obstacle = eddy_obstacle(loaded) if settings.motion in ("auto", "eddy") else "not asked for"
+    maps = [load_epi(one) for one in epi] if settings.susceptibility != "none" else []
+    obstacle = eddy_obstacle(loaded, settings)
     if not obstacle:
         joined = _through_eddy(loaded, maps, workdir, threads, journal)
     else:
