@@ -109,6 +109,16 @@ def check_connectome(folder: Path) -> list[VirtualBrainError]:
     return []
 
 
+def check_reference(path: str) -> list[VirtualBrainError]:
+    """Find the problem of a connectome to compare with; an empty path is none."""
+    try:
+        if path:
+            read_given_connectome(Path(path))
+    except VirtualBrainError as error:
+        return [error]
+    return []
+
+
 def _require_centres(connectome: Connectome, folder: Path) -> None:
     """Refuse a connectome without a single region centre: no contact could be placed."""
     if connectome.regions[["x", "y", "z"]].isna().all(axis=None):
