@@ -96,7 +96,7 @@ def correct_with_eddy(
         pairs = [_b0s_of(series[0]), *epi]
         images = [_with_encoding(one, workdir / f"epi-{i}.mif") for i, one in enumerate(pairs)]
         _join(images, workdir / "epi.mif")
-        options = ["-se_epi", workdir / "epi.mif", "-align_seepi"]
+        options = ["-se_epi", workdir / "epi.mif"]
     logger.info("FSL: topup where two directions are there, then eddy")
     mrtrix.run(
         "dwifslpreproc", joined, target, "-rpe_header", *options,
