@@ -105,7 +105,7 @@ def estimate_fod(files: FodFiles, threads: int) -> dict[str, Any]:
     return quality
 
 
-def likeness(expected: NDArray[np.floating], measured: NDArray[np.floating]) -> float:
+def likeness(expected: NDArray[np.float32], measured: NDArray[np.float32]) -> float:
     """Return the correlation of the T1's white matter with the diffusion's over the brain.
 
     Low where the alignment failed, or where the two are of different people.
