@@ -45,7 +45,7 @@ GATES: Mapping[str, Gate] = {
         0.8, 1, "overlap of T1 and diffusion after alignment", "Look at the alignment."
     ),
     "white_matter_likeness": Gate(
-        0.45,
+        0.40,
         1,
         "correlation of the T1's white matter with the diffusion's",
         "Make sure that both images are of this patient and lie over each other.",
