@@ -7,11 +7,12 @@ from typing import Any
 from virtualbrain.anatomy.check import check_anatomy
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.config import settings_from
-from virtualbrain.diffusion.check import check_dwi
+from virtualbrain.diffusion.check import check_dwi, check_same_head
+from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, find_patient
 from virtualbrain.io.clinical import check_clinical
-from virtualbrain.io.connectome import check_connectome
+from virtualbrain.io.connectome import check_connectome, check_reference
 from virtualbrain.seeg.check import check_seeg
 from virtualbrain.seeg.settings import SeegSettings
 
@@ -51,15 +52,20 @@ def check_patient(
 
 def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
     """Check what the connectome is made of: a ready one, or the images."""
+    diffusion = settings_from(config["diffusion"], DiffusionSettings, "diffusion")
+    problems = check_reference(diffusion.reference)
     if files.connectome is not None:
-        return check_connectome(files.connectome)
-    anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy")
-    problems = check_anatomy(files, anatomy)
+        return [*problems, *check_connectome(files.connectome)]
+    anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy").of_patient(files.label)
+    problems += check_anatomy(files, anatomy)
     if files.t1 is None and files.freesurfer is None:
         problems.append(_no_structure(files, "T1w image"))
     if not files.dwi:
         problems.append(_no_structure(files, "diffusion series"))
-    return [*problems, *check_dwi(files.dwi)]
+    problems += check_dwi(files.dwi, files.epi, diffusion)
+    if not problems and files.t1 is not None and files.dwi:
+        problems += check_same_head(files.t1, files.dwi[0])
+    return problems
 
 
 def _no_structure(files: PatientFiles, what: str) -> InputError:

@@ -233,12 +233,11 @@ def simulate(options: argparse.Namespace) -> int:
     """Simulate a hypothesis on a connectome."""
     from rich.progress import Progress
 
-    from virtualbrain.io.connectome import read_ready_connectome, read_tvb_zip
+    from virtualbrain.io.connectome import read_given_connectome
     from virtualbrain.io.tables import read_table
     from virtualbrain.models.command import SimulationSettings, run_simulation
 
-    source = Path(options.connectome)
-    connectome = read_tvb_zip(source) if source.is_file() else read_ready_connectome(source)
+    connectome = read_given_connectome(Path(options.connectome))
     settings = SimulationSettings(
         duration_s=options.duration, K=options.coupling, noise=options.noise, seed=options.seed
     )

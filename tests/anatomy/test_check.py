@@ -135,3 +135,18 @@ def test_a_lesion_mask_on_another_grid_fits(t1, tmp_path):
     affine[:3, 3] = 70
     write_image(tmp_path / "lesion.nii.gz", make_image(small, affine))
     assert check_anatomy(files(t1, lesion=tmp_path / "lesion.nii.gz"), AnatomySettings()) == []
+
+
+def test_a_subject_of_somebody_else_is_found(subject, tmp_path):
+    other = tmp_path / "other_T1w.nii.gz"
+    noise = np.random.default_rng(1).integers(1, 100, SHAPE).astype(np.int16)
+    write_image(other, make_image(noise, AFFINE))
+    assert "do not lie over each other" in said(
+        check_anatomy(files(other, subject), AnatomySettings())
+    )
+
+
+def test_recon_all_that_is_not_installed_is_told(t1, monkeypatch):
+    monkeypatch.delenv("FREESURFER_HOME", raising=False)
+    settings = AnatomySettings(reconstruct="recon-all")
+    assert "FREESURFER_HOME is not set" in said(check_anatomy(files(t1), settings))

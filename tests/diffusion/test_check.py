@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.diffusion.phantom import gradient_table, make_series, save_series
-from virtualbrain.diffusion.check import check_dwi, count_directions
+from virtualbrain.diffusion.check import check_dwi, check_same_head, count_directions
+from virtualbrain.io.bids import EpiImage
 from virtualbrain.io.gradients import GradientTable
 
 
@@ -46,6 +47,21 @@ def test_shifted_bvals_do_not_fit_the_signal(saved):
     np.savetxt(saved.bval, np.roll(bvals, 10)[None])
     np.savetxt(saved.bvec, np.roll(bvecs, 10, axis=1))
     assert "order of the volumes" in only_problem(saved)
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        (lambda i: np.roll(i, 1), "shifted by -1 volumes"),
+        (lambda i: i[::-1], "in reverse order"),
+        (lambda i: np.random.default_rng(5).permutation(i), "no better than in a random order"),
+    ],
+)
+def test_directions_in_another_order(saved, order, words):
+    bvecs, weighted = np.loadtxt(saved.bvec), np.flatnonzero(np.loadtxt(saved.bval) > 0)
+    bvecs[:, weighted] = bvecs[:, order(weighted)]
+    np.savetxt(saved.bvec, bvecs)
+    assert words in only_problem(saved)
 
 
 def test_flipped_axis(saved):
@@ -117,3 +133,37 @@ def test_opposite_directions_count_once(n):
         np.r_[table.bvals, table.bvals], np.vstack([table.directions, -table.directions])
     )
     assert count_directions(table) == count_directions(doubled) == n
+
+
+def epi_image(series, folder, sidecar='{"PhaseEncodingDirection": "j"}'):
+    b0 = replace(series, volumes=series.volumes[..., :1], table=gradient_table(0, n_b0=1))
+    files = save_series(b0, folder, "sub-01_dir-PA_epi", sidecar)
+    return EpiImage(files.image, files.sidecar)
+
+
+def test_an_image_of_fmap_is_welcome(saved, series, tmp_path):
+    assert check_dwi([saved], [epi_image(series, tmp_path / "fmap")]) == []
+
+
+def test_an_image_of_fmap_must_say_how_it_was_read_out(saved, series, tmp_path):
+    (problem,) = check_dwi([saved], [epi_image(series, tmp_path / "fmap", "{}")])
+    assert "PhaseEncodingDirection" in str(problem)
+
+
+def save_t1(volume, affine, folder):
+    path = folder / "sub-01_T1w.nii.gz"
+    nib.save(nib.Nifti1Image(volume.astype(np.float32), affine), path)
+    return path
+
+
+def test_the_same_head_in_another_place_passes(saved, series, tmp_path):
+    moved = series.affine.copy()
+    moved[:3, 3] += (70, -40, 25)
+    assert check_same_head(save_t1(series.mean_b0, moved, tmp_path), saved) == []
+
+
+def test_a_t1_of_something_smaller_is_refused(saved, series, tmp_path):
+    places = np.indices(series.mean_b0.shape) - 16
+    ball = 800 * ((places**2).sum(axis=0) < 8**2)
+    (problem,) = check_same_head(save_t1(ball, series.affine, tmp_path), saved)
+    assert "of the head in the diffusion series lies in the T1's head" in str(problem)

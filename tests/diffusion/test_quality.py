@@ -8,6 +8,7 @@ from virtualbrain.diffusion.quality import (
     connectome_quality,
     left_right_correlation,
     mirror_name,
+    notes_on,
 )
 
 
@@ -82,3 +83,25 @@ def test_streamlines_are_counted(random_weights):
     assert found["streamlines_per_region"]["L-area0"] == 5
     assert found["streamlines_between_regions"] == 15
     assert found["median_reliability"] == pytest.approx(0.8)
+
+
+def test_a_reference_is_compared_by_rank(random_weights):
+    first = connectome(random_weights)
+    found = connectome_quality(first, reference=connectome(random_weights**2))
+    assert found["reference_spearman"] == pytest.approx(1)
+    assert found["reference_n_regions"] == 6
+
+
+def test_what_is_usual_is_not_said():
+    assert notes_on({"snr_b0": 25.0, "max_motion_mm": 0.4, "isolated_regions": []}) == []
+
+
+def test_what_is_not_usual_is_said_in_words():
+    notes = notes_on({"snr_b0": 4.0, "poorly_covered_regions": ["ctx-lh-temporalpole"]})
+    assert "is 4; usual is 10 or more" in notes[0]
+    assert notes[1].startswith("1 regions lie partly")
+    assert notes[1].endswith("ctx-lh-temporalpole.")
+
+
+def test_a_figure_that_is_not_known_is_not_judged():
+    assert notes_on({"left_right_correlation": None}) == []

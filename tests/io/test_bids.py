@@ -51,6 +51,30 @@ def test_ready_derivatives_are_found(tmp_path):
     assert [path.name for path in files.connectome_files()] == ["connectivity.zip"]
 
 
+EPI = "sub-1/fmap/sub-1_dir-PA_epi.json"
+SERIES = ("sub-1/dwi/sub-1_dwi.nii.gz", "sub-1/dwi/sub-1_dwi.json", EPI[:-5] + ".nii.gz", EPI)
+
+
+@pytest.mark.parametrize(
+    ("of_series", "of_map", "n"),
+    [
+        ("{}", '{"IntendedFor": "dwi/sub-1_dwi.nii.gz"}', 1),
+        ("{}", '{"IntendedFor": ["bids::sub-1/dwi/sub-1_dwi.nii.gz"]}', 1),
+        ('{"B0FieldSource": "pepolar0"}', '{"B0FieldIdentifier": "pepolar0"}', 1),
+        ("{}", '{"IntendedFor": "func/sub-1_task-rest_bold.nii.gz"}', 0),
+        ("{}", "{}", 0),
+        ("{}", "broken", 0),
+    ],
+)
+def test_images_of_fmap_are_used_where_they_say_for_what(tmp_path, of_series, of_map, n):
+    make(tmp_path, *SERIES)
+    (tmp_path / SERIES[1]).write_text(of_series)
+    (tmp_path / EPI).write_text(of_map)
+    files = find_patient(tmp_path, "1")
+    assert len(files.epi) == n
+    assert (tmp_path / EPI in files.dwi_files()) == bool(n)
+
+
 def test_participants_are_sorted(tmp_path):
     make(tmp_path, "sub-b/x", "sub-a/x", "sourcedata/y")
     assert participants(tmp_path) == ("a", "b")

@@ -12,7 +12,9 @@ from virtualbrain.errors import InputError
 from virtualbrain.io import connectome as io_connectome
 from virtualbrain.io.connectome import (
     check_connectome,
+    check_reference,
     read_connectome,
+    read_given_connectome,
     read_ready_connectome,
     read_tvb_zip,
     write_connectome,
@@ -310,3 +312,16 @@ def test_file_that_is_no_zip_is_refused(tmp_path):
     (tmp_path / "connectivity.zip").write_bytes(b"PK no")
     (problem,) = check_connectome(tmp_path)
     assert "zip" in str(problem)
+
+
+def test_a_reference_is_a_zip_or_a_folder(connectome, tmp_path):
+    path = tmp_path / "norm.zip"
+    write_tvb_zip(path, connectome)
+    assert_alike(read_given_connectome(path), connectome)
+    assert check_reference(str(path)) == []
+    assert check_reference("") == []
+
+
+def test_a_reference_that_is_not_there_is_told(tmp_path):
+    (problem,) = check_reference(str(tmp_path / "norm"))
+    assert "no connectome" in str(problem)

@@ -7,15 +7,17 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.affines import apply_affine
+from numpy.typing import NDArray
 
 from virtualbrain.anatomy.atlases import load_atlas
 from virtualbrain.anatomy.brain import require_contrast
-from virtualbrain.anatomy.grids import voxel_volume
+from virtualbrain.anatomy.grids import resample, voxel_volume
+from virtualbrain.anatomy.reconstruct import reconstruction_obstacle
 from virtualbrain.anatomy.settings import BUILT_IN, AnatomySettings
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.freesurfer import open_subject, read_surface
-from virtualbrain.io.images import read_image
+from virtualbrain.io.images import make_image, read_image
 
 _LARGEST_ML = 700.0
 
@@ -34,12 +36,16 @@ def check_anatomy(files: PatientFiles, settings: AnatomySettings) -> list[Virtua
     problems: list[VirtualBrainError] = []
     if freesurfer is not None:
         problems += check_freesurfer(freesurfer, settings)
+    elif settings.reconstructs and (obstacle := reconstruction_obstacle(settings)) is not None:
+        problems.append(obstacle)
     if freesurfer is None or settings.atlas_image:
         problems += check_atlas(settings)
     if files.t1 is not None:
         problems += check_t1(files.t1)
     if files.lesion is not None and files.t1 is not None:
         problems += check_lesion(files.lesion, files.t1)
+    if freesurfer is not None and files.t1 is not None and not problems:
+        problems += check_same_head(freesurfer, files.t1, settings)
     return problems
 
 
@@ -55,10 +61,9 @@ def check_atlas(settings: AnatomySettings) -> list[VirtualBrainError]:
 
 def check_freesurfer(folder: Path, settings: AnatomySettings) -> list[VirtualBrainError]:
     """Find a FreeSurfer subject without labels, without a T1, or with unreadable files."""
-    atlas = settings.atlas if settings.atlas in BUILT_IN else "DesikanKilliany"
 
     def read() -> None:
-        subject = open_subject(folder, atlas)
+        subject = open_subject(folder, _base_atlas(settings))
         labels = read_image(subject.labels)
         if subject.t1 is None:
             raise InputError(
@@ -76,6 +81,60 @@ def check_freesurfer(folder: Path, settings: AnatomySettings) -> list[VirtualBra
             read_surface(path, subject.labels)
 
     return _problems_of(read)
+
+
+def _base_atlas(settings: AnatomySettings) -> str:
+    """Return the atlas that a subject must hold: the one asked for, or the one with the nuclei."""
+    return settings.atlas if settings.atlas in BUILT_IN else "DesikanKilliany"
+
+
+def check_same_head(
+    freesurfer: Path, t1: Path, settings: AnatomySettings
+) -> list[VirtualBrainError]:
+    """Find a T1 that is not the FreeSurfer subject's."""
+
+    def read() -> None:
+        subject = open_subject(freesurfer, _base_atlas(settings))
+        assert subject.t1 is not None  # `check_freesurfer` passed
+        theirs = read_image(subject.t1)
+        inside = np.asarray(read_image(subject.labels).dataobj) > 0
+        require_same_head(read_image(t1), theirs, inside, t1.name)
+
+    return _problems_of(read)
+
+
+def require_same_head(
+    t1: nib.Nifti1Image, theirs: nib.Nifti1Image, inside: NDArray[np.bool_], name: str
+) -> None:
+    """Refuse a T1 that is not the FreeSurfer subject's: electrodes lie in the T1's space.
+
+    Parameters
+    ----------
+    t1, theirs : nibabel.Nifti1Image
+        The dataset's T1 and the subject's.
+    inside : numpy.ndarray of bool
+        The brain, on the subject's grid.
+    name : str
+        The T1's file, for the message.
+
+    Raises
+    ------
+    InputError
+        Inside the brain the two images do not correlate.
+    """
+    ours = make_image(np.asarray(t1.dataobj, dtype=np.float32), t1.affine)
+    here = np.asarray(resample(ours, theirs).dataobj)[inside]
+    there = np.asarray(theirs.dataobj)[inside]
+    covered = float((here > 0).mean())
+    alike = float(np.corrcoef(here, there)[0, 1]) if here.std() > 0 else 0.0
+    if covered < 0.9 or alike < 0.4:
+        raise InputError(
+            f"the T1 and the FreeSurfer subject do not lie over each other (correlation "
+            f"{alike:.2f}, {covered:.0%} of the brain covered)",
+            where=name,
+            expected="the T1 that FreeSurfer was run on",
+            cure="give that T1, or remove the FreeSurfer subject",
+        )
 
 
 def check_lesion(lesion: Path, t1: Path) -> list[VirtualBrainError]:

@@ -9,21 +9,23 @@ from numpy.typing import NDArray
 
 from virtualbrain.anatomy.regions import lost_regions
 from virtualbrain.anatomy.surface import Surface
+from virtualbrain.gates import Gate, outside
 
-# Outside these the figure is said in words; they are gates for a look, not for a stop.
-GATES: Mapping[str, tuple[float, float]] = {
-    "template_overlap": (0.90, 1.0),
-    "brain_ml": (900.0, 2000.0),
-    "grey_white_contrast": (1.5, np.inf),
-    "left_right_volume_ratio": (0.80, 1.25),
-    "surface_labelled_share": (0.60, 1.0),
-}
-_WORDS = {
-    "template_overlap": "overlap of the registered template with the brain mask",
-    "brain_ml": "volume of the brain mask in ml",
-    "grey_white_contrast": "contrast of grey to white matter over their spread",
-    "left_right_volume_ratio": "ratio of the regions' volume, left to right",
-    "surface_labelled_share": "share of the pial surface that carries a region",
+_LOOK = "Look at the parcellation before trusting it."
+GATES: Mapping[str, Gate] = {
+    "template_overlap": Gate(
+        0.90, 1.0, "overlap of the registered template with the brain mask", _LOOK
+    ),
+    "brain_ml": Gate(900, 2000, "volume of the brain mask in ml", _LOOK),
+    "grey_white_contrast": Gate(
+        1.5, np.inf, "contrast of grey to white matter over their spread", _LOOK
+    ),
+    "left_right_volume_ratio": Gate(
+        0.80, 1.25, "ratio of the regions' volume, left to right", _LOOK
+    ),
+    "surface_labelled_share": Gate(
+        0.60, 1.0, "share of the pial surface that carries a region", _LOOK
+    ),
 }
 
 
@@ -58,17 +60,8 @@ def surface_figures(surfaces: Mapping[str, Surface]) -> dict[str, Any]:
 
 def notes_on(figures: Mapping[str, Any]) -> tuple[str, ...]:
     """Say in words which figures lie outside their gates and which regions are lost."""
-    notes = [
-        f"The {_WORDS[name]} is {figures[name]:.2f}; usual is {_range(low, high)}. "
-        "Look at the parcellation before trusting it."
-        for name, (low, high) in GATES.items()
-        if name in figures and not low <= figures[name] <= high
-    ]
+    notes = outside(figures, GATES)
     lost = figures.get("lost_regions", [])
     if lost:
         notes.append(f"{len(lost)} regions have no voxel in this brain: {', '.join(lost)}.")
     return tuple(notes)
-
-
-def _range(low: float, high: float) -> str:
-    return f"{low:g} or more" if np.isinf(high) else f"{low:g} to {high:g}"

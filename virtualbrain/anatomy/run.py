@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from virtualbrain.anatomy.brain import require_contrast
 from virtualbrain.anatomy.builtin import Parcellation, parcellate
+from virtualbrain.anatomy.check import require_same_head
 from virtualbrain.anatomy.grids import resample, voxel_volume
 from virtualbrain.anatomy.head import Head, cropped, extract_brain, lesion_on, on_working_grid
 from virtualbrain.anatomy.parcellation import without_lesion
 from virtualbrain.anatomy.quality import notes_on, region_figures, surface_figures
+from virtualbrain.anatomy.reconstruct import reconstruct
 from virtualbrain.anatomy.regions import region_table
 from virtualbrain.anatomy.result import Anatomy
 from virtualbrain.anatomy.settings import AnatomySettings
@@ -35,6 +37,7 @@ def run_anatomy(
     *,
     seed: int = 0,
     threads: int = 2,
+    subject: Path | None = None,
 ) -> Anatomy:
     """Find a patient's regions, tissues and pial surfaces.
 
@@ -56,7 +59,9 @@ def run_anatomy(
     seed : int
         Seed of ROBEX and ANTs; the same seed gives the same result.
     threads : int
-        Unused by ANTs, whose number of threads is fixed so that results do not depend on it.
+        For recon-all and FastSurfer; that of ANTs is fixed, so that results do not depend on it.
+    subject : Path, optional
+        Where recon-all or FastSurfer puts its subject, when the settings ask for one.
 
     Raises
     ------
@@ -65,9 +70,10 @@ def run_anatomy(
     ConfigError
         The atlas is not known.
     ToolError
-        No brain is found, or a registration fails.
+        No brain is found, or a registration, recon-all or FastSurfer fails.
     """
-    logger.info("anatomy with %d threads", threads)
+    if freesurfer is None and t1 is not None and subject is not None and settings.reconstructs:
+        freesurfer = reconstruct(t1, subject, settings, threads)
     if freesurfer is not None and settings.use_freesurfer:
         return _from_freesurfer(freesurfer, t1, lesion, settings, seed)
     if t1 is None:
@@ -93,7 +99,9 @@ def _from_freesurfer(
 ) -> Anatomy:
     """Take a FreeSurfer subject's labels and surfaces."""
     subject, whole, values = read_subject(folder, lesion, settings)
-    notes = _agreement(t1, whole)
+    if t1 is not None:
+        require_same_head(read_image(t1), whole.t1, whole.mask, t1.name)
+    notes: tuple[str, ...] = ()
     work = cropped(whole)
     values = np.asarray(resample(make_image(values, whole.t1.affine), work.t1, order=0).dataobj)
     found = _without_lesion(parcellate_subject(work, values, settings, seed), work)
@@ -102,36 +110,6 @@ def _from_freesurfer(
         surfaces = build_surfaces(found, work, settings.surface_spacing_mm)
         notes = (*notes, "The subject has no pial surfaces: they were built from its labels.")
     return _assemble(whole, work, found, surfaces, {"route": "FreeSurfer"}, notes)
-
-
-def _agreement(t1: Path | None, head: Head) -> tuple[str, ...]:
-    """Refuse a T1 that is not the FreeSurfer subject's: electrodes lie in the T1's space.
-
-    Raises
-    ------
-    InputError
-        Inside the brain the two images do not correlate.
-    """
-    if t1 is None:
-        return ()
-    image = read_image(t1)
-    ours = np.asarray(head.t1.dataobj)[head.mask]
-    theirs = np.asarray(resample(_as_float(image), head.t1).dataobj)[head.mask]
-    covered = float((theirs > 0).mean())
-    alike = float(np.corrcoef(ours, theirs)[0, 1]) if theirs.std() > 0 else 0.0
-    if covered < 0.9 or alike < 0.4:
-        raise InputError(
-            f"the T1 and the FreeSurfer subject do not lie over each other (correlation "
-            f"{alike:.2f}, {covered:.0%} of the brain covered)",
-            where=t1.name,
-            expected="the T1 that FreeSurfer was run on",
-            cure="give that T1, or remove the FreeSurfer subject",
-        )
-    return ()
-
-
-def _as_float(image: Any) -> Any:
-    return make_image(np.asarray(image.dataobj, dtype=np.float32), image.affine)
 
 
 def _without_lesion(found: Parcellation, head: Head) -> Parcellation:

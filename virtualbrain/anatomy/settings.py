@@ -1,6 +1,6 @@
 """What a user can choose about anatomy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from virtualbrain.errors import ConfigError
@@ -8,6 +8,7 @@ from virtualbrain.errors import ConfigError
 AtlasSpace = Literal["MNI", "T1w"]
 BrainExtraction = Literal["robex", "template"]
 Registration = Literal["standard", "quick"]
+Reconstruction = Literal["none", "recon-all", "fastsurfer"]
 BUILT_IN = ("DesikanKilliany", "Destrieux")
 
 
@@ -22,12 +23,15 @@ class AnatomySettings:
     atlas_image, atlas_table : str
         A NIfTI label image of one's own and its label table (``.tsv`` with the columns index
         and name, or a FreeSurfer or MRtrix lookup table ``.txt``); empty: the built-in atlas.
+        ``{label}`` in `atlas_image` stands for the participant's label.
     atlas_space : {"MNI", "T1w"}
         Where `atlas_image` lies: MNI152, or the patient's own T1.
     join_subcortex : bool
         Whether an atlas without any subcortical region gets the fourteen of Desikan-Killiany.
     use_freesurfer : bool
         Whether a FreeSurfer subject in the dataset is used in place of the built-in route.
+    reconstruct : {"none", "recon-all", "fastsurfer"}
+        Whether a patient without a FreeSurfer subject gets one, by a program that is installed.
     brain_extraction : {"robex", "template"}
         ROBEX, or the template's mask after registration (also used where ROBEX cannot run).
     registration : {"standard", "quick"}
@@ -47,11 +51,21 @@ class AnatomySettings:
     atlas_space: AtlasSpace = "MNI"
     join_subcortex: bool = True
     use_freesurfer: bool = True
+    reconstruct: Reconstruction = "none"
     brain_extraction: BrainExtraction = "robex"
     registration: Registration = "standard"
     working_mm: float = 1.0
     label_reach_mm: float = 4.0
     surface_spacing_mm: float = 2.0
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether recon-all or FastSurfer is asked for."""
+        return self.use_freesurfer and self.reconstruct != "none"
+
+    def of_patient(self, label: str) -> "AnatomySettings":
+        """Return the settings with the participant's label in the atlas' path."""
+        return replace(self, atlas_image=self.atlas_image.replace("{label}", label))
 
     def __post_init__(self) -> None:
         if not self.atlas.isalnum():
@@ -63,6 +77,7 @@ class AnatomySettings:
             )
         for name, kind in (
             ("atlas_space", AtlasSpace),
+            ("reconstruct", Reconstruction),
             ("brain_extraction", BrainExtraction),
             ("registration", Registration),
         ):

@@ -120,7 +120,8 @@ def subject_surfaces(
 ) -> dict[str, Surface]:
     """Return the pial surfaces in scanner RAS with a region per vertex.
 
-    Regions come from the annotation where there is one, else from the label image.
+    Regions come from the annotation where there is one, else from the label image, half way
+    between the white and the pial surface.
     """
     surfaces = {}
     for side, path in subject.pial.items():
@@ -128,10 +129,24 @@ def subject_surfaces(
         regions = _annotated(subject, side, found, settings)
         if regions is None or len(regions) != len(vertices):
             regions = regions_of_vertices(
-                vertices, found.labels, head.t1.affine, found.regions, side
+                _mid_cortex(subject, side, vertices),
+                found.labels,
+                head.t1.affine,
+                found.regions,
+                side,
             )
         surfaces[side] = Surface(vertices, triangles, regions)
     return surfaces
+
+
+def _mid_cortex(
+    subject: FreeSurferSubject, side: str, pial: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the points half way to the white surface: in a sulcus two regions' pial touch."""
+    if side not in subject.white:
+        return pial
+    white, _ = read_surface(subject.white[side], subject.labels)
+    return (pial + white) / 2 if white.shape == pial.shape else pial
 
 
 def _annotated(

@@ -112,7 +112,11 @@ class BuiltConnectome:
 
 
 def build_connectome(
-    files: ConnectomeFiles, regions: pd.DataFrame, settings: DiffusionSettings, threads: int
+    files: ConnectomeFiles,
+    regions: pd.DataFrame,
+    settings: DiffusionSettings,
+    threads: int,
+    reference: Connectome | None = None,
 ) -> BuiltConnectome:
     """Sum weighted streamlines between regions.
 
@@ -129,6 +133,8 @@ def build_connectome(
         Search radius, resamples, seed.
     threads : int
         Cores to use; the result does not depend on it.
+    reference : Connectome, optional
+        One to compare with.
 
     Raises
     ------
@@ -150,7 +156,7 @@ def build_connectome(
     connectome = Connectome(regions, weights, lengths, "tractography (MRtrix3, iFOD2, SIFT2)")
     rng = np.random.default_rng(settings.seed)
     reliability = edge_reliability(edges, settings.resamples, rng)
-    quality = connectome_quality(connectome, counts, reliability)
+    quality = connectome_quality(connectome, counts, reliability, reference)
     quality |= field_of_view(files.labels, files.t1_to_dwi, files.fod, regions, files.workdir)
     quality["assigned_share"] = float((edges.ends >= 0).all(axis=1).mean())
     return BuiltConnectome(connectome, counts, density_of(weights, regions), reliability, quality)

@@ -8,9 +8,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.orientation import brain_voxels
+from virtualbrain.diffusion.pictures import draw_alignment
 from virtualbrain.diffusion.registration import (
     RegistrationTask,
     read_itk_matrix,
@@ -47,6 +49,8 @@ class FodFiles:
         To be written where `tissues` is there.
     workdir : Path
         Folder for files that are not kept.
+    picture : Path, optional
+        PNG to write where `tissues` is there: the T1's white matter over the diffusion series.
     """
 
     dwi: Path
@@ -57,6 +61,7 @@ class FodFiles:
     t1_to_dwi: Path
     tissues_in_dwi: Path
     workdir: Path
+    picture: Path | None = None
 
 
 def estimate_fod(files: FodFiles, threads: int) -> dict[str, Any]:
@@ -93,7 +98,46 @@ def estimate_fod(files: FodFiles, threads: int) -> dict[str, Any]:
         with atomic_path(files.tissues_in_dwi) as temporary:
             move_by_header(files.tissues, files.t1_to_dwi, temporary, files.workdir)
         mrtrix.run("5ttcheck", files.tissues_in_dwi, threads=None)
+        white, inside, measured = _white_matter(files)
+        quality["white_matter_likeness"] = likeness(white[inside], measured[inside])
+        if files.picture is not None:
+            draw_alignment(files.picture, series.mean_b0.astype(np.float32), white, inside)
     return quality
+
+
+def likeness(expected: NDArray[np.float32], measured: NDArray[np.float32]) -> float:
+    """Return the correlation of the T1's white matter with the diffusion's over the brain.
+
+    Low where the alignment failed, or where the two are of different people.
+    """
+    varies = len(expected) > 1 and np.ptp(expected) > 0 and np.ptp(measured) > 0
+    return float(np.corrcoef(expected, measured)[0, 1]) if varies else 0.0
+
+
+def _white_matter(files: FodFiles) -> tuple[NDArray[np.float32], Mask, NDArray[np.float32]]:
+    """Return the T1's white matter in diffusion space, the brain, and the diffusion's own.
+
+    The diffusion's is the isotropic part of the orientation distributions.
+    """
+    copy = files.workdir / "white-in-dwi.nii"
+    mrtrix.convert(files.fod, copy, "-coord", 3, 0, "-axes", "0,1,2", "-strides", "1,2,3")
+    image, tissues = nib.load(copy), nib.load(files.tissues)
+    measured = np.asarray(image.dataobj, dtype=np.float32)
+    pull = np.linalg.inv(header_in_dwi(np.asarray(tissues.affine), files.t1_to_dwi)) @ image.affine
+    # half the ratio of the voxels' sizes, so that nothing aliases
+    blur = np.abs(np.linalg.det(pull[:3, :3])) ** (1 / 3) / 2
+
+    def moved(volume: NDArray[np.float32]) -> NDArray[np.float32]:
+        smooth = ndimage.gaussian_filter(volume, blur)
+        return np.asarray(
+            ndimage.affine_transform(
+                smooth, pull[:3, :3], pull[:3, 3], output_shape=measured.shape, order=1
+            )
+        )
+
+    stack = np.asarray(tissues.dataobj, dtype=np.float32)
+    inside = (moved(stack.sum(axis=3)) > 0.5) & (measured > 0)
+    return moved(stack[..., 2]), inside, measured
 
 
 def _deconvolve(series: Series, files: FodFiles, threads: int) -> dict[str, Any]:
@@ -166,8 +210,6 @@ def _dice_in_field(
     head: Mask, affine: Array, inside: Mask, t1_affine: Array, matrix: Array
 ) -> float:
     """Dice of both brains on the diffusion grid: what it does not cover does not count."""
-    from scipy import ndimage
-
     pull = np.linalg.inv(t1_affine) @ matrix @ affine
     moved = (
         ndimage.affine_transform(

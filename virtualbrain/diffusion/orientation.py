@@ -1,4 +1,6 @@
-"""Whether a gradient table belongs to its image: fibres go on from voxel to voxel.
+"""Whether a gradient table belongs to its image: in its axes, and in the order of its volumes.
+
+Fibres go on from voxel to voxel.
 
 A table with a reversed or exchanged axis gives principal directions that no longer run along
 the bundles they lie in (Schilling et al. 2019, doi:10.1016/j.mri.2019.05.039). Exchanging axes
@@ -12,12 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from virtualbrain.diffusion.tensor import fit_tensor, fractional_anisotropy
+from virtualbrain.diffusion.tensor import (
+    fit_tensor,
+    fractional_anisotropy,
+    gain_of_directions,
+)
 from virtualbrain.io.gradients import GradientTable
 
 Array = NDArray[np.float64]
 _AXES = "xyz"
 _MIN_FA = 0.2
+_SHIFTS = (-3, -2, -1, 1, 2, 3)
+_SHUFFLES = 16
+_ORDER_VOXELS = 4000
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,71 @@ def check_orientation(
     anisotropy[mask], main[mask] = fractional_anisotropy(values), vectors[..., -1]
     inner = ndimage.binary_erosion(mask, iterations=2)
     return OrientationCheck(_scores(np.where(inner, anisotropy, 0), main, sizes))
+
+
+@dataclass(frozen=True)
+class OrderCheck:
+    """How well tensors predict left-out volumes with the directions in their order and in others.
+
+    Parameters
+    ----------
+    given : float
+        `virtualbrain.diffusion.tensor.gain_of_directions` of the table as it is.
+    shuffled : tuple of float
+        The same with the directions in random orders.
+    moved : dict of str to float
+        The same with them shifted by some volumes, and reversed.
+    """
+
+    given: float
+    shuffled: tuple[float, ...]
+    moved: dict[str, float]
+
+    @property
+    def above_chance(self) -> float:
+        """How many standard deviations of the random orders the order as given is above them."""
+        spread = max(float(np.std(self.shuffled, ddof=1)), 1e-9)
+        return (self.given - float(np.mean(self.shuffled))) / spread
+
+    @property
+    def better(self) -> str:
+        """The moved order that fits better than the one given; empty where none does."""
+        best = max(self.moved, key=self.moved.__getitem__)
+        return best if self.moved[best] > self.given else ""
+
+
+def check_order(volumes: NDArray[np.float32], table: GradientTable, seed: int = 0) -> OrderCheck:
+    """Compare the directions in the order of the file with other orders.
+
+    Parameters
+    ----------
+    volumes : numpy.ndarray, shape (nx, ny, nz, n_volumes)
+        The diffusion series.
+    table : GradientTable
+        One row per volume.
+    seed : int
+        Of the random orders and of the voxels looked at.
+    """
+    rng = np.random.default_rng(seed)
+    mask = brain_voxels(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
+    inner = ndimage.binary_erosion(mask, iterations=2)
+    voxels = np.flatnonzero(inner if inner.any() else mask)
+    chosen = rng.choice(voxels, min(_ORDER_VOXELS, len(voxels)), replace=False)
+    signal = volumes.reshape(-1, volumes.shape[3])[chosen].astype(float)
+    weighted = np.flatnonzero(~table.is_b0)
+
+    def gain(order: NDArray[np.int_]) -> float:
+        directions = table.directions.copy()
+        directions[weighted] = table.directions[order]
+        return gain_of_directions(signal, GradientTable(table.bvals, directions))
+
+    moved = {f"shifted by {step:+d} volumes": np.roll(weighted, step) for step in _SHIFTS}
+    moved["in reverse order"] = weighted[::-1]
+    return OrderCheck(
+        given=gain(weighted),
+        shuffled=tuple(gain(rng.permutation(weighted)) for _ in range(_SHUFFLES)),
+        moved={name: gain(order) for name, order in moved.items()},
+    )
 
 
 def _scores(anisotropy: Array, main: Array, sizes: Array) -> dict[str, float]:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.diffusion import mrtrix
-from virtualbrain.diffusion.check import check_dwi
+from virtualbrain.diffusion.check import check_dwi, count_directions
 from virtualbrain.diffusion.distortion import (
     Unwarping,
     encoding_on_grid,
     estimate_unwarping,
     sample_undistorted,
 )
+from virtualbrain.diffusion.fsl import correct_with_eddy, eddy_obstacle
 from virtualbrain.diffusion.motion import (
     Motion,
     estimate_motion,
@@ -25,6 +26,7 @@ from virtualbrain.diffusion.motion import (
     rotate_gradients,
 )
 from virtualbrain.diffusion.orientation import brain_voxels, check_orientation
+from virtualbrain.diffusion.quality import notes_on
 from virtualbrain.diffusion.registration import (
     RegistrationTask,
     ants_module,
@@ -32,10 +34,17 @@ from virtualbrain.diffusion.registration import (
     register_all,
     to_ants,
 )
-from virtualbrain.diffusion.series import Series, load_series, read_mif, write_mif
+from virtualbrain.diffusion.series import (
+    PhaseEncoding,
+    Series,
+    load_epi,
+    load_series,
+    read_mif,
+    write_mif,
+)
 from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.io.atomic import atomic_path
-from virtualbrain.io.bids import DwiSeries
+from virtualbrain.io.bids import DwiSeries, EpiImage
 from virtualbrain.io.gradients import GradientTable
 
 Array = NDArray[np.float64]
@@ -61,8 +70,13 @@ def preprocess_dwi(
     workdir: Path,
     settings: DiffusionSettings,
     threads: int,
+    epi: Sequence[EpiImage] = (),
 ) -> dict[str, Any]:
     """Correct a patient's diffusion series and join them on the grid of the first one.
+
+    Motion, eddy currents and distortion are FSL's where it is installed and the data allow it;
+    elsewhere motion is found by registration, and distortion where series or images of `epi`
+    were read out in opposite directions.
 
     Parameters
     ----------
@@ -76,21 +90,23 @@ def preprocess_dwi(
         What to correct.
     threads : int
         Cores to use; the result does not depend on it.
+    epi : sequence of EpiImage
+        Images without weighting of another phase encoding; they serve the unwarping alone.
 
     Returns
     -------
     dict
         Quality: shells, SNR, motion, the orientation check, and for each correction whether it
-        was made, how, or why not.
+        was made, how, or why not; ``notes`` says in words what is out of the ordinary.
 
     Raises
     ------
     InputError
         The series are not as they must be; see `virtualbrain.diffusion.check.check_dwi`.
     ToolError
-        MRtrix3 is missing or failed.
+        MRtrix3 is missing or failed, or FSL is asked for and cannot be used.
     """
-    problems = check_dwi(series)
+    problems = check_dwi(series, epi, settings)
     if problems:
         raise problems[0]
     workdir.mkdir(parents=True, exist_ok=True)
@@ -99,7 +115,12 @@ def preprocess_dwi(
         _cleaned(load_series(one), i, workdir, settings, threads, journal)
         for i, one in enumerate(series)
     ]
-    joined = _moved_together(loaded, settings, threads, journal)
+    maps = [load_epi(one) for one in epi] if settings.susceptibility != "none" else []
+    obstacle = eddy_obstacle(loaded, settings)
+    if not obstacle:
+        joined = _through_eddy(loaded, maps, workdir, threads, journal)
+    else:
+        joined = _moved_together(loaded, maps, settings, threads, journal, obstacle)
     joined = _without_bias(joined, settings, journal)
     with atomic_path(out_mif) as temporary:
         write_mif(joined, temporary, workdir)
@@ -163,18 +184,42 @@ def _note_noise(image: Path, series: Series, workdir: Path, journal: _Journal) -
     journal.figures["snr_b0"] = float(series.mean_b0[inside].mean()) / max(sigma, 1e-12)
 
 
+def _through_eddy(
+    loaded: list[Series], maps: list[Series], workdir: Path, threads: int, journal: _Journal
+) -> Series:
+    """Let FSL correct motion, eddy currents and, with two directions, susceptibility."""
+    joined, movement = correct_with_eddy(loaded, maps, workdir, threads)
+    journal.note("motion", True, "FSL's eddy (dwifslpreproc), gradients turned, eddy currents too")
+    directions = {_rounded(one.phase_encoding) for one in (*loaded, *maps)}
+    opposite = len(directions) > 1
+    how = "FSL's topup and eddy" if opposite else "one phase-encoding direction, and no field map"
+    journal.note("susceptibility", opposite, how)
+    journal.figures["motion_mm"] = movement.round(3).tolist() or [0.0]
+    return joined
+
+
+def _rounded(encoding: PhaseEncoding | None) -> tuple[float, ...]:
+    return () if encoding is None else tuple(round(part, 2) for part in encoding.direction)
+
+
 def _moved_together(
-    loaded: list[Series], settings: DiffusionSettings, threads: int, journal: _Journal
+    loaded: list[Series],
+    maps: list[Series],
+    settings: DiffusionSettings,
+    threads: int,
+    journal: _Journal,
+    obstacle: str,
 ) -> Series:
     """Correct motion within and between series and distortion; one interpolation for all."""
-    motions = [_motion_of(one, settings, threads, journal) for one in loaded]
-    reference = loaded[0]
-    still = [resample(one, motion.matrices) for one, motion in zip(loaded, motions, strict=True)]
+    motions = [_motion_of(one, settings, threads, journal, obstacle) for one in (*loaded, *maps)]
+    every, reference = [*loaded, *maps], loaded[0]
+    still = [resample(one, motion.matrices) for one, motion in zip(every, motions, strict=True)]
     between = [np.eye(4), *_between_series(reference, still[1:])]
-    unwarping, signs = _unwarping(loaded, still, between, settings, journal)
+    unwarping, signs = _unwarping(every, still, between, settings, journal)
+    n = len(loaded)
     pieces = [
         _on_reference(one, motion.matrices @ step, reference, unwarping, sign)
-        for one, motion, step, sign in zip(loaded, motions, between, signs, strict=True)
+        for one, motion, step, sign in zip(loaded, motions[:n], between[:n], signs[:n], strict=True)
     ]
     return Series(
         np.concatenate([piece.volumes for piece in pieces], axis=3),
@@ -187,7 +232,7 @@ def _moved_together(
 
 
 def _motion_of(
-    series: Series, settings: DiffusionSettings, threads: int, journal: _Journal
+    series: Series, settings: DiffusionSettings, threads: int, journal: _Journal, obstacle: str
 ) -> Motion:
     """Estimate the motion of one series, or say that it was not done."""
     n = series.volumes.shape[3]
@@ -199,7 +244,7 @@ def _motion_of(
         motion = estimate_motion(series, threads)
         how = (
             "rigid registration to predicted volumes (ANTs), gradients turned; eddy-current "
-            "shear and scaling are not corrected, because FSL's eddy is not used"
+            f"shear and scaling are not corrected: {obstacle}"
         )
     if first:
         journal.note("motion", settings.motion != "none" and n > 1, how)
@@ -248,7 +293,7 @@ def _unwarping(
     elif len(known) < len(loaded):
         reason = "the sidecar does not state PhaseEncodingDirection"
     elif len({axis for axis, _ in known}) > 1 or len({sign for _, sign in known}) < 2:
-        reason = "no series with opposite phase encoding, and no field map"
+        reason = "no series and no image of fmap/ with opposite phase encoding"
     elif len(readouts) > 1 and not all(np.isnan(r) for r in readouts):
         reason = "the series differ in total readout time"
     if reason:
@@ -346,8 +391,9 @@ def _quality(series: Series, n_series: int, journal: _Journal) -> dict[str, Any]
     """Join the figures of all steps."""
     orientation = check_orientation(series.volumes, series.affine, series.table)
     moved = np.array(journal.figures.get("motion_mm", [0.0]))
-    return {
+    figures = {
         "n_series": n_series,
+        "n_directions": count_directions(series.table),
         "n_volumes": int(series.volumes.shape[3]),
         "shells": {str(b): n for b, n in series.table.shells().items()},
         "voxel_size_mm": series.voxel_sizes.round(4).tolist(),
@@ -358,3 +404,6 @@ def _quality(series: Series, n_series: int, journal: _Journal) -> dict[str, Any]
         "corrections": journal.corrections,
         **journal.figures,
     }
+    undone = [f"{one['name']} ({one['how']})" for one in journal.corrections if not one["done"]]
+    left = [f"Not corrected: {'; '.join(undone)}."] if undone else []
+    return {**figures, "notes": [*notes_on(figures), *left]}

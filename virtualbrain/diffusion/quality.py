@@ -1,5 +1,6 @@
-"""How good a connectome is, in numbers."""
+"""How good a diffusion series and a connectome are: figures, gates, and words for a reader."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from scipy import ndimage, stats
 from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.fod import header_in_dwi
+from virtualbrain.gates import Gate, outside
 
 Array = NDArray[np.float64]
 MIN_COVERAGE = 0.9
@@ -19,8 +21,69 @@ MIN_COVERAGE = 0.9
 _LENGTH_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
+GATES: Mapping[str, Gate] = {
+    "n_directions": Gate(
+        30,
+        np.inf,
+        "number of diffusion directions",
+        "Crossing fibres are told apart poorly: long connections may be missing.",
+    ),
+    "snr_b0": Gate(
+        10,
+        np.inf,
+        "signal of the images without weighting over the noise",
+        "Weak bundles are lost.",
+    ),
+    "max_motion_mm": Gate(0, 3, "largest head motion in mm", "Look at the corrected series."),
+    "orientation_margin": Gate(
+        1,
+        np.inf,
+        "continuity of fibres with the gradient table over the best other table",
+        "Check the gradient directions.",
+    ),
+    "t1_overlap": Gate(
+        0.8, 1, "overlap of T1 and diffusion after alignment", "Look at the alignment."
+    ),
+    "white_matter_likeness": Gate(
+        0.40,
+        1,
+        "correlation of the T1's white matter with the diffusion's",
+        "Make sure that both images are of this patient and lie over each other.",
+    ),
+    "assigned_share": Gate(0.5, 1, "share of streamlines with a region at both ends"),
+    "left_right_correlation": Gate(
+        0.5,
+        1,
+        "correlation of the left hemisphere's weights with the right one's",
+        "One side may be badly measured, or injured.",
+    ),
+    "median_reliability": Gate(
+        0.5, 1, "median reliability of connections under resampling", "More streamlines would help."
+    ),
+    "reference_spearman": Gate(0.4, 1, "rank correlation with the reference connectome"),
+}
+_NAMED = {
+    "poorly_covered_regions": "lie partly or wholly outside the diffusion image",
+    "regions_without_voxels": "have no voxel in this brain; they stay in the tables, unconnected",
+    "isolated_regions": "have no connection",
+}
+
+
+def notes_on(figures: Mapping[str, Any]) -> list[str]:
+    """Say in words which figures lie outside their gates, and name the regions that lack much."""
+    notes = outside(figures, GATES)
+    for name, words in _NAMED.items():
+        regions: Sequence[str] = figures.get(name) or ()
+        if regions:
+            notes.append(f"{len(regions)} regions {words}: {', '.join(regions)}.")
+    return notes
+
+
 def connectome_quality(
-    connectome: Connectome, counts: Array | None = None, reliability: Array | None = None
+    connectome: Connectome,
+    counts: Array | None = None,
+    reliability: Array | None = None,
+    reference: Connectome | None = None,
 ) -> dict[str, Any]:
     """Return figures on density, symmetry, lengths, reliability and isolated regions.
 
@@ -34,6 +97,8 @@ def connectome_quality(
         Streamline counts.
     reliability : numpy.ndarray, shape (n_regions, n_regions), optional
         Of each connection, 0 to 1.
+    reference : Connectome, optional
+        One of the same regions to compare with.
     """
     upper = np.triu_indices(connectome.n_regions, k=1)
     present = connectome.weights[upper] > 0
@@ -58,6 +123,9 @@ def connectome_quality(
         trusted = reliability[upper][present]
         figures["median_reliability"] = float(np.median(trusted))
         figures["share_reliable"] = float((trusted > 0.5).mean())
+    if reference is not None:
+        alike = compare_connectomes(connectome, reference)
+        figures |= {f"reference_{name}": alike[name] for name in ("spearman", "n_regions")}
     return figures
 
 

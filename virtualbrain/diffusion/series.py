@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import DwiSeries
+from virtualbrain.io.bids import DwiSeries, EpiImage
 from virtualbrain.io.gradients import (
     GradientTable,
     read_gradients,
     read_mrtrix_gradients,
     write_mrtrix_gradients,
 )
-from virtualbrain.io.images import read_image
+from virtualbrain.io.images import open_image, read_image
 
 Array = NDArray[np.float64]
 Volumes = NDArray[np.float32]
@@ -97,6 +97,31 @@ def load_series(files: DwiSeries) -> Series:
     return Series(volumes, affine, table, read_phase_encoding(files.sidecar, affine))
 
 
+def load_epi(files: EpiImage) -> Series:
+    """Read an image of fmap/: one volume or several, none of them weighted.
+
+    Raises
+    ------
+    InputError
+        The image is not as it must be, or its sidecar does not state how it was read out.
+    """
+    dimensions = len([n for n in open_image(files.image).shape if n > 1])
+    image = read_image(files.image, dimensions=dimensions)
+    volumes = np.asarray(image.dataobj, dtype=np.float32)
+    volumes = volumes if volumes.ndim == 4 else volumes[..., None]
+    affine = np.asarray(image.affine, dtype=np.float64)
+    phase_encoding = read_phase_encoding(files.sidecar, affine)
+    if phase_encoding is None:
+        raise InputError(
+            "no PhaseEncodingDirection",
+            where=files.sidecar.name,
+            expected="how the image was read out: i, j or k, with - where reversed",
+            cure="state it, or take the image out of fmap/",
+        )
+    n = volumes.shape[3]
+    return Series(volumes, affine, GradientTable(np.zeros(n), np.zeros((n, 3))), phase_encoding)
+
+
 def read_phase_encoding(sidecar: Path | None, affine: Array) -> PhaseEncoding | None:
     """Return the phase encoding that a BIDS sidecar states, None where it does not.
 
@@ -123,12 +148,15 @@ def read_phase_encoding(sidecar: Path | None, affine: Array) -> PhaseEncoding | 
     )
 
 
-def write_mif(series: Series, path: Path, workdir: Path) -> None:
-    """Write a series as an MRtrix image with its gradients in the header."""
+def write_mif(series: Series, path: Path, workdir: Path, *options: object) -> None:
+    """Write a series as an MRtrix image with its gradients in the header.
+
+    `options` are further ones of mrconvert.
+    """
     image, table = workdir / f"{path.stem}_write.nii", workdir / f"{path.stem}_write.b"
     nib.save(nib.Nifti1Image(series.volumes, series.affine), image)
     write_mrtrix_gradients(series.table, table)
-    mrtrix.convert(image, path, "-grad", table)
+    mrtrix.convert(image, path, "-grad", table, *options)
     image.unlink()
     table.unlink()
 

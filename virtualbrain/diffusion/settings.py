@@ -43,6 +43,9 @@ class DiffusionSettings:
         How far from a streamline's end its region is looked for.
     resamples : int
         Bootstrap samples of the streamlines behind the reliability of each connection.
+    reference : str
+        A connectome of the same regions to compare with: a folder as for a ready connectome,
+        or a TVB zip; empty for none.
     """
 
     streamlines: int = 1_000_000
@@ -63,6 +66,7 @@ class DiffusionSettings:
     parts: int = 8
     search_radius_mm: float = 4.0
     resamples: int = 100
+    reference: str = ""
 
     def __post_init__(self) -> None:
         for name in ("streamlines", "parts", "resamples"):

@@ -72,11 +72,39 @@ def predict_left_out(signal: Array, table: GradientTable) -> Array:
     -------
     numpy.ndarray, shape (n_voxels, n_volumes)
     """
-    logs = _logarithm(signal)
-    design = design_matrix(table)
+    predicted = _left_out(_logarithm(signal), design_matrix(table))
+    return np.asarray(np.exp(np.minimum(predicted, 50.0)))
+
+
+def gain_of_directions(signal: Array, table: GradientTable) -> float:
+    r"""Return how much better tensors predict left-out volumes than isotropic diffusion does.
+
+    One minus the ratio of the squared errors of :math:`\ln S`, over the weighted volumes. Above
+    zero where the directions belong to the volumes; below zero where they are in another order,
+    for then a tensor fits nothing but noise.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray, shape (n_voxels, n_volumes)
+        Of voxels in which diffusion differs with direction.
+    table : GradientTable
+        One row per volume.
+    """
+    logs, design = _logarithm(signal), design_matrix(table)
+    alike = np.column_stack([design[:, 0], design[:, 1:4].sum(axis=1)])
+    weighted = ~table.is_b0
+    errors = [
+        float((((_left_out(logs, columns) - logs)[:, weighted]) ** 2).mean())
+        for columns in (design, alike)
+    ]
+    return 1 - errors[0] / errors[1] if errors[1] > 0 else 0.0
+
+
+def _left_out(logs: Array, design: Array) -> Array:
+    """Predict each volume by least squares on the others."""
     hat = design @ np.linalg.pinv(design)
     own = np.minimum(np.diag(hat), 0.95)
-    return np.asarray(np.exp(np.minimum((logs @ hat.T - own * logs) / (1 - own), 50.0)))
+    return np.asarray((logs @ hat.T - own * logs) / (1 - own))
 
 
 def _logarithm(signal: Array) -> Array:

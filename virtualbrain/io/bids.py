@@ -1,9 +1,11 @@
-"""What a BIDS folder holds for one patient: paths found, nothing read and nothing guessed."""
+"""What a BIDS folder holds for one patient: paths found and nothing guessed."""
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from virtualbrain.errors import InputError
 
@@ -22,6 +24,14 @@ class DwiSeries:
 
 
 @dataclass(frozen=True)
+class EpiImage:
+    """An image without weighting from fmap/, read out in another direction than the series."""
+
+    image: Path
+    sidecar: Path
+
+
+@dataclass(frozen=True)
 class Recording:
     """One SEEG recording with the tables that belong to it."""
 
@@ -34,7 +44,8 @@ class Recording:
 class PatientFiles:
     """Every input of one patient.
 
-    `freesurfer` and `connectome` are folders, and None where the dataset has none.
+    `freesurfer` and `connectome` are folders, and None where the dataset has none. `epi` are
+    the images of fmap/ that say they are meant for a diffusion series.
     """
 
     bids: Path
@@ -49,15 +60,17 @@ class PatientFiles:
     hypothesis: Path | None
     eloquent: Path | None
     lesion: Path | None
+    epi: tuple[EpiImage, ...] = ()
 
     def anatomy_files(self) -> tuple[Path, ...]:
         """Return the T1, a FreeSurfer subject's files and the lesion mask."""
         return _present(self.t1, self.lesion, *_within(self.freesurfer))
 
     def dwi_files(self) -> tuple[Path, ...]:
-        """Return images, b-values, directions and sidecars of the diffusion series."""
+        """Return images, b-values, directions and sidecars of the series, and their field maps."""
         parts = [(s.image, s.bval, s.bvec, s.sidecar) for s in self.dwi]
-        return _present(*(path for series in parts for path in series))
+        maps = [path for epi in self.epi for path in (epi.image, epi.sidecar)]
+        return _present(*(path for series in parts for path in series), *maps)
 
     def connectome_files(self) -> tuple[Path, ...]:
         """Return the files of the ready connectome."""
@@ -177,11 +190,12 @@ def find_patient(bids: Path | str, label: str) -> PatientFiles:
         )
     derivatives = root / "derivatives"
     clinical = derivatives / "clinical" / f"sub-{label}"
+    dwi = tuple(_dwi_series(p) for p in _inside(root, _in(folder, "dwi", "*_dwi.nii*")))
     return PatientFiles(
         bids=root,
         label=label,
         t1=_only(_inside(root, _in(folder, "anat", "*_T1w.nii*")), "T1w image"),
-        dwi=tuple(_dwi_series(p) for p in _inside(root, _in(folder, "dwi", "*_dwi.nii*"))),
+        dwi=dwi,
         recordings=tuple(_recordings(root, folder)),
         electrodes=_only(_inside(root, _in(folder, "ieeg", "*_electrodes.tsv")), "electrodes.tsv"),
         coordsystem=_only(
@@ -201,6 +215,7 @@ def find_patient(bids: Path | str, label: str) -> PatientFiles:
             ),
             "lesion mask",
         ),
+        epi=_epi_images(_inside(root, _in(folder, "fmap", "*_epi.nii*")), dwi),
     )
 
 
@@ -244,14 +259,39 @@ def _folder(path: Path) -> Path | None:
 
 
 def _dwi_series(image: Path) -> DwiSeries:
-    stem = image.name.removesuffix(".gz").removesuffix(".nii")
-    sidecar = image.with_name(stem + ".json")
     return DwiSeries(
         image=image,
-        bval=image.with_name(stem + ".bval"),
-        bvec=image.with_name(stem + ".bvec"),
-        sidecar=_file(sidecar),
+        bval=_beside(image, ".bval"),
+        bvec=_beside(image, ".bvec"),
+        sidecar=_file(_beside(image, ".json")),
     )
+
+
+def _beside(image: Path, ending: str) -> Path:
+    return image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ending)
+
+
+def _epi_images(images: Iterable[Path], dwi: Iterable[DwiSeries]) -> tuple[EpiImage, ...]:
+    """Keep the images of fmap/ whose sidecar names a diffusion series of this patient."""
+    names = {one.image.name for one in dwi}
+    sources = {name for one in dwi for name in _listed(one.sidecar, "B0FieldSource")}
+    found = []
+    for image in images:
+        sidecar = _file(_beside(image, ".json"))
+        meant = {target.rpartition("/")[2] for target in _listed(sidecar, "IntendedFor")}
+        shared = sources & set(_listed(sidecar, "B0FieldIdentifier"))
+        if sidecar is not None and (meant & names or shared):
+            found.append(EpiImage(image, sidecar))
+    return tuple(found)
+
+
+def _listed(sidecar: Path | None, key: str) -> list[str]:
+    """Return a sidecar's text or list of texts; nothing where it is broken (told when read)."""
+    try:
+        stated: Any = json.loads(sidecar.read_text("utf-8")).get(key) if sidecar else None
+    except (ValueError, OSError, AttributeError):
+        return []
+    return [str(one) for one in stated] if isinstance(stated, list) else [stated] if stated else []
 
 
 def _recordings(root: Path, folder: Path) -> list[Recording]:

@@ -94,11 +94,26 @@ def read_ready_connectome(folder: Path) -> Connectome:
     )
 
 
+def read_given_connectome(path: Path) -> Connectome:
+    """Read a connectome that a user names: The Virtual Brain's zip, or a ready one's folder."""
+    return read_tvb_zip(path) if path.is_file() else read_ready_connectome(path)
+
+
 def check_connectome(folder: Path) -> list[VirtualBrainError]:
     """Find the problem of a ready connectome, if it has one."""
     try:
         connectome = read_ready_connectome(folder)
         _require_centres(connectome, folder)
+    except VirtualBrainError as error:
+        return [error]
+    return []
+
+
+def check_reference(path: str) -> list[VirtualBrainError]:
+    """Find the problem of a connectome to compare with; an empty path is none."""
+    try:
+        if path:
+            read_given_connectome(Path(path))
     except VirtualBrainError as error:
         return [error]
     return []

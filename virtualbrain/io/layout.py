@@ -59,6 +59,11 @@ class PatientLayout:
         """Folder of the recording's results."""
         return self._folder("ieeg")
 
+    @property
+    def freesurfer(self) -> Path:
+        """FreeSurfer or FastSurfer subject that the anatomy stage had made, when asked to."""
+        return Path(self.out) / "freesurfer" / f"sub-{self.label}"
+
     # anatomy -----------------------------------------------------------------------
     @property
     def t1(self) -> Path:
@@ -133,6 +138,11 @@ class PatientLayout:
     def t1_to_dwi(self) -> Path:
         """Rigid transform from T1 to diffusion space (ITK text)."""
         return self._name("dwi", "from-T1w_to-dwi_xfm.txt")
+
+    @property
+    def alignment_picture(self) -> Path:
+        """The T1's white matter over the diffusion series (PNG)."""
+        return self._name("dwi", "desc-alignment_qc.png")
 
     @property
     def tracks(self) -> Path:

@@ -93,6 +93,7 @@ class PatientResults:
     surfaces: Mapping[str, Surface]
     weights: Table | None
     lengths: Table | None
+    alignment: bytes | None
     contacts: Table | None
     channels: Table | None
     gain: Table | None
@@ -179,6 +180,7 @@ def load_results(
         surfaces=_surfaces(reader, layout),
         weights=reader.part("weights", layout.relmat("streamlines"), _matrix, "connectome"),
         lengths=reader.part("lengths", layout.relmat("length"), _matrix, "connectome"),
+        alignment=reader.part("alignment", layout.alignment_picture, Path.read_bytes, "dwi_fod"),
         contacts=reader.part("contacts", layout.contacts, _table, "seeg"),
         channels=reader.part("channels", layout.channels, _table, "seeg"),
         gain=reader.part("gain", layout.gain, _matrix, "seeg"),
@@ -195,7 +197,7 @@ def load_results(
     if patient is not None and patient.t1 is None:
         _blame_input(reader.missing, ("t1", "labels", "pial-L", "pial-R", "anatomy"), "T1")
     if patient is not None and not patient.dwi:
-        _blame_input(reader.missing, ("dwi",), "diffusion series")
+        _blame_input(reader.missing, ("dwi", "alignment"), "diffusion series")
     return results
 
 

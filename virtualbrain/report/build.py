@@ -9,6 +9,7 @@ from virtualbrain.io.atomic import write_text
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report import assets, charts, findings, methods, trust
 from virtualbrain.report import tables as tabular
+from virtualbrain.report.data_quality import quality_of
 from virtualbrain.report.linked import linked_data
 from virtualbrain.report.metrics import region_metrics
 from virtualbrain.report.page import counts, environment, interval_words, region_names
@@ -172,7 +173,7 @@ def _trust(results: PatientResults, names: Sequence[str]) -> dict[str, Any]:
         "judged": trust.judge(figures),
         "figures": scrub(figures),
         "comparison": comparison,
-        "quality": scrub(dict(results.quality)),
+        "quality": quality_of(scrub(dict(results.quality))),
         "provenance": scrub(results.provenance) if results.provenance else None,
         "inputs": scrub(results.inputs) if results.inputs else None,
         "benchmarks": results.benchmarks,

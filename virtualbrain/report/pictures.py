@@ -60,6 +60,7 @@ def pictures_of(
         "slices_still": _slices(results, by_label, scale, contacts, title),
         "seizure_views": [_seizure_view(results, seizure) for seizure in results.seizures],
         "matrix_still": _matrix(results),
+        "alignment_still": _alignment(results),
         "chains_still": _chains(results.main),
     }
 
@@ -94,6 +95,13 @@ def _matrix(results: PatientResults) -> stills.Still | None:
     if results.weights is None:
         return None
     return stills.matrix(results.weights.frame.to_numpy(), "Connection weights between regions")
+
+
+def _alignment(results: PatientResults) -> stills.Still | None:
+    if results.alignment is None:
+        return None
+    alt = "Outline of the T1's white matter over slices of the diffusion series"
+    return stills.picture(results.alignment, alt)
 
 
 def _chains(priors: PriorResults) -> stills.Still | None:

@@ -62,6 +62,12 @@ def _png(picture: Image.Image, alt: str, colours: int = COLOURS) -> Still:
     return Still(f"data:image/png;base64,{encoded}", *picture.size, alt)
 
 
+def picture(content: bytes, alt: str) -> Still:
+    """Return a picture that a stage has drawn, in few colours."""
+    with Image.open(io.BytesIO(content)) as opened:
+        return _png(opened.convert("RGB"), alt)
+
+
 def brain(
     surfaces: Mapping[str, Surface],
     values: Mapping[int, float],

@@ -14,7 +14,7 @@ rule anatomy:
     threads: 2
     resources:
         mem_mb=8000,
-        runtime=60,
+        runtime=60 if config["anatomy"]["reconstruct"] == "none" else 1440,
     params:
         bids=BIDS,
         out=OUT,

@@ -36,6 +36,7 @@ rule dwi_fod:
         fod=ANY.fod,
         tissues=ANY.tissues_in_dwi,
         transform=ANY.t1_to_dwi,
+        picture=ANY.alignment_picture,
         quality=ANY.fod_quality,
     log:
         ANY.log("dwi_fod"),

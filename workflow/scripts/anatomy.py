@@ -13,7 +13,8 @@ with stage(snakemake.log[0], snakemake.threads):
 
     label, params = snakemake.wildcards.label, snakemake.params
     files = find_patient(params.bids, label)
-    settings = settings_from(params.settings, AnatomySettings, "anatomy")
+    settings = settings_from(params.settings, AnatomySettings, "anatomy").of_patient(label)
+    layout = PatientLayout(params.out, label, settings.atlas)
     anatomy = run_anatomy(
         files.t1,
         files.freesurfer,
@@ -21,7 +22,8 @@ with stage(snakemake.log[0], snakemake.threads):
         settings,
         seed=params.seed,
         threads=snakemake.threads,
+        subject=layout.freesurfer,
     )
     sources = [path.name for path in files.anatomy_files()]
     about = sidecar({"anatomy": params.settings}, ["anatomy"], sources)
-    write_anatomy(PatientLayout(params.out, label, settings.atlas), anatomy, about)
+    write_anatomy(layout, anatomy, about)

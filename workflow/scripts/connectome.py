@@ -4,14 +4,16 @@ from virtualbrain.stage import scratch, stage
 
 with stage(snakemake.log[0], snakemake.threads):
     from dataclasses import replace
+    from pathlib import Path
 
     from virtualbrain.config import settings_from
     from virtualbrain.diffusion.connectome import ConnectomeFiles, build_connectome
-    from virtualbrain.diffusion.quality import connectome_quality
+    from virtualbrain.diffusion.quality import connectome_quality, notes_on
     from virtualbrain.diffusion.settings import DiffusionSettings
     from virtualbrain.io.atomic import read_json, write_json
     from virtualbrain.io.bids import find_patient
     from virtualbrain.io.connectome import (
+        read_given_connectome,
         read_ready_connectome,
         ready_atlas,
         write_connectome,
@@ -28,15 +30,16 @@ with stage(snakemake.log[0], snakemake.threads):
         ["diffusion", "seed"],
         [path.name for path in files.connectome_files() or files.dwi_files()],
     )
+    settings = settings_from(params.settings, DiffusionSettings, "diffusion")
+    settings = replace(settings, seed=params.seed)
+    reference = read_given_connectome(Path(settings.reference)) if settings.reference else None
     if files.connectome:
         layout = PatientLayout(params.out, label, ready_atlas(files.connectome))
         connectome = read_ready_connectome(files.connectome)
         write_connectome(layout, connectome, about)
-        quality = connectome_quality(connectome)
+        quality = connectome_quality(connectome, reference=reference)
     else:
         layout = PatientLayout.of_results(params.out, label)
-        settings = settings_from(params.settings, DiffusionSettings, "diffusion")
-        settings = replace(settings, seed=params.seed)
         with scratch(layout.work("connectome")) as workdir:
             built = build_connectome(
                 ConnectomeFiles(
@@ -50,6 +53,7 @@ with stage(snakemake.log[0], snakemake.threads):
                 read_table(layout.regions),
                 settings,
                 snakemake.threads,
+                reference,
             )
         write_connectome(layout, built.connectome, about)
         write_edge_matrices(layout, built, about)
@@ -58,4 +62,4 @@ with stage(snakemake.log[0], snakemake.threads):
             **read_json(layout.tracks_quality),
             **built.quality,
         }
-    write_json(layout.connectome_quality, {**about, **quality})
+    write_json(layout.connectome_quality, {**about, **quality, "notes": notes_on(quality)})

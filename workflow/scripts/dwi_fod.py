@@ -22,5 +22,6 @@ if __name__ == "__main__":  # workers of the registration import this file again
                 t1_to_dwi=Path(output.transform),
                 tissues_in_dwi=Path(output.tissues),
                 workdir=workdir,
+                picture=Path(output.picture),
             )
             write_json(output.quality, estimate_fod(files, snakemake.threads))

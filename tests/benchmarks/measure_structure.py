@@ -1,0 +1,358 @@
+"""Anatomy and diffusion on real data, as docs/validation.md reports them.
+
+    python tests/benchmarks/measure_structure.py labels SUBJECT
+    python tests/benchmarks/measure_structure.py built-in SUBJECT OUT
+    python tests/benchmarks/measure_structure.py tilts OUT STRAIGHT.nii.gz TILTED.nii.gz ...
+    python tests/benchmarks/measure_structure.py directions BIDS LABEL OUT
+    python tests/benchmarks/measure_structure.py flipped OUT SERIES.nii.gz ...
+    python tests/benchmarks/measure_structure.py memory RUN LABEL OUT
+
+SUBJECT is a FreeSurfer subject; a series has its bval and bvec beside it. A head without a T1
+(`tilts`) gets the MNI152 template registered to its first series in place of one, and every
+further series is aligned to that as to a T1. RUN is the output folder of a finished run, whose
+tractography is repeated with `--streamlines N`. `--copies K` tracks a K-th of them and repeats
+these: SIFT2 and the connectome meet the full number, in a K-th of the time.
+"""
+
+import argparse
+import json
+import resource
+import shutil
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.affines import apply_affine
+from scipy import ndimage
+
+from virtualbrain.anatomy.atlases import desikan_killiany
+from virtualbrain.anatomy.grids import isotropic, voxel_volume
+from virtualbrain.anatomy.names import canonical, is_dropped
+from virtualbrain.anatomy.regions import region_table
+from virtualbrain.anatomy.registration import Pair, register_affine, register_deformable
+from virtualbrain.anatomy.run import run_anatomy
+from virtualbrain.anatomy.settings import AnatomySettings
+from virtualbrain.anatomy.template import BRAINSTEM, load_template
+from virtualbrain.anatomy.tissues import Tissues, five_tissues
+from virtualbrain.demo.score import dice_by_region
+from virtualbrain.diffusion import mrtrix
+from virtualbrain.diffusion.check import check_dwi
+from virtualbrain.diffusion.connectome import ConnectomeFiles, build_connectome
+from virtualbrain.diffusion.fod import FodFiles, estimate_fod
+from virtualbrain.diffusion.orientation import brain_voxels
+from virtualbrain.diffusion.preprocess import preprocess_dwi
+from virtualbrain.diffusion.quality import compare_connectomes
+from virtualbrain.diffusion.series import load_series
+from virtualbrain.diffusion.settings import DiffusionSettings
+from virtualbrain.diffusion.tracks import (
+    TrackFiles,
+    count_tracks,
+    generate_tracks,
+    weight_tracks,
+)
+from virtualbrain.io.bids import DwiSeries, find_patient
+from virtualbrain.io.freesurfer import freesurfer_names, open_subject, read_surface
+from virtualbrain.io.images import make_image, read_image
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.tables import read_table
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The files that tractography needs of an anatomy, and its region table."""
+
+    t1: Path
+    mask: Path
+    tissues: Path
+    labels: Path
+    regions: pd.DataFrame
+
+
+# ---- anatomy --------------------------------------------------------------------------------
+
+
+def measure_labels(subject: Path):
+    """Every region of both label images with its volume; vertices beside the volume's labels."""
+    for atlas in ("DesikanKilliany", "Destrieux"):
+        found = run_anatomy(None, subject, None, AnatomySettings(atlas=atlas))
+        print(f"{atlas}: {len(found.regions)} regions")
+        print(f"  {differences(subject, atlas, found.regions)}")
+        for side, share in vertex_agreement(subject, atlas, found).items():
+            print(f"  hemisphere {side}: {share:.4f} of the labelled vertices as mid-cortex")
+        for note in found.notes:
+            print(f"  note: {note}")
+
+
+def differences(subject, atlas, regions):
+    """Compare names and volumes with a plain count of the label image's voxels."""
+    image = nib.load(open_subject(subject, atlas).labels)
+    values, counts = np.unique(np.asarray(image.dataobj), return_counts=True)
+    names = freesurfer_names()
+    volume = {
+        canonical(names[int(value)]): count * voxel_volume(image.affine)
+        for value, count in zip(values, counts, strict=True)
+        if value
+    }
+    kept = {name: mm3 for name, mm3 in volume.items() if not is_dropped(name)}
+    table = dict(zip(regions["name"], regions["volume"], strict=True))
+    return {
+        "missing": sorted(set(kept) - set(table)),
+        "without voxels": sorted(set(table) - set(kept)),
+        "largest volume difference mm3": max(abs(kept[n] - table[n]) for n in kept),
+        "dropped": sorted(set(volume) - set(kept)),
+    }
+
+
+def vertex_agreement(subject, atlas, found):
+    """Share of vertices whose region is the label half way between white and pial surface."""
+    files = open_subject(subject, atlas)
+    image = nib.load(files.labels)
+    names = freesurfer_names()
+    labels = np.asarray(image.dataobj).astype(int)
+    index = dict(zip(found.regions["name"], found.regions["index"], strict=True))
+    shares = {}
+    for side, surface in found.surfaces.items():
+        white, _ = read_surface(files.white[side], files.labels)
+        middle = (white + surface.vertices) / 2
+        places = np.rint(apply_affine(np.linalg.inv(image.affine), middle)).astype(int)
+        here = labels[tuple(places.T)]
+        of_value = {v: index.get(canonical(names[int(v)]), 0) for v in np.unique(here)}
+        expected = np.array([of_value[v] for v in here])
+        both = (expected > 0) & (surface.regions > 0)
+        shares[side] = float((expected == surface.regions)[both].mean())
+        unlabelled = float((surface.regions[expected > 0] == 0).mean())
+        print(f"  hemisphere {side}: {both.mean():.3f} labelled both ways, "
+              f"{unlabelled:.4f} of mid-cortex without a region")  # fmt: skip
+    return shares
+
+
+def measure_built_in(subject: Path, out: Path):
+    """Overlap of the built-in route with FreeSurfer's own labels on the same T1."""
+    files = open_subject(subject)
+    t1 = out / "t1.nii.gz"
+    nib.save(read_image(files.t1), t1)
+    ours = run_anatomy(t1, None, None, AnatomySettings())
+    theirs = run_anatomy(None, subject, None, AnatomySettings())
+    table = dice_by_region(theirs.labels, theirs.regions, ours.labels, ours.regions)
+    table = table[table["region"].isin(ours.regions["name"])]
+    table.to_csv(out / "dice.tsv", sep="\t", index=False)
+    for image, name in ((ours.labels, "labels"), (ours.t1, "bias-free"), (ours.brain_mask, "mask")):
+        nib.save(image, out / f"{name}.nii.gz")
+    nib.save(theirs.labels, out / "freesurfer-labels.nii.gz")
+    print(json.dumps({k: v for k, v in ours.quality.items() if k != "dropped"}, default=str))
+    print(table.groupby("structure")["dice"].describe().round(3).to_string())
+    print(table.nsmallest(8, "dice").to_string(index=False))
+    print(f"notes: {ours.notes}")
+
+
+# ---- diffusion ------------------------------------------------------------------------------
+
+
+def series_of(image: Path) -> DwiSeries:
+    stem = image.name.removesuffix(".gz").removesuffix(".nii")
+    paths = [image.with_name(f"{stem}.{ending}") for ending in ("bval", "bvec", "json")]
+    return DwiSeries(image, paths[0], paths[1], paths[2] if paths[2].is_file() else None)
+
+
+def save_structure(folder, t1, mask, tissues, labels, regions) -> Structure:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.nii.gz" for name in ("t1", "mask", "tissues", "labels")]
+    for image, path in zip((t1, mask, tissues, labels), paths, strict=True):
+        nib.save(image, path)
+    return Structure(*paths, regions)
+
+
+def template_structure(series: DwiSeries, out: Path) -> Structure:
+    """Register the template to a head that has no T1: mean weighted volume, mutual information."""
+    loaded = load_series(series)
+    weighted = loaded.volumes[..., ~loaded.table.is_b0].mean(axis=3)
+    head = ndimage.binary_erosion(brain_voxels(loaded.mean_b0))
+    small = make_image((weighted * head).astype(np.float32), loaded.affine)
+    grid = isotropic(small, 1.5)
+    values = nib.processing.resample_from_to(small, (grid.shape, grid.affine), order=1)
+    patient = make_image(np.asarray(values.dataobj, dtype=np.float32), grid.affine)
+    template, atlas = load_template(), desikan_killiany()
+    work = out / "registration"
+    work.mkdir(parents=True, exist_ok=True)
+    affine = register_affine(patient, template.t1, work, 0)
+    warp = register_deformable([Pair(patient, template.t1, "mattes")], affine, work, 0, "quick")
+    inside = make_image(template.mask.astype(np.float32), template.t1.affine)
+    mask = np.asarray(warp.apply(inside, grid).dataobj) > 0.5
+    t1 = warp.apply(template.t1, grid)
+    labels = np.asarray(warp.apply(atlas.image, grid, labels=True).dataobj)
+    zones = np.asarray(warp.apply(template.zones, grid, labels=True).dataobj)
+    gm, wm = (np.asarray(warp.apply(t, grid).dataobj) for t in (template.gm, template.wm))
+    tissues = Tissues(np.clip(1 - gm - wm, 0, 1) * mask, gm * mask, wm * mask)
+    nuclei = np.isin(labels, atlas.table.loc[atlas.table["structure"] == "subcortex", "index"])
+    five = five_tissues(tissues, mask, nuclei & mask, zones == BRAINSTEM)
+    regions = region_table(atlas.table, labels, grid.affine, {})
+    images = (t1, make_image(mask, grid.affine), make_image(five, grid.affine))
+    return save_structure(out, *images, make_image(labels, grid.affine), regions)
+
+
+def connectome_of(dwi: Path, structure: Structure, out: Path, settings, threads):
+    """Go from a corrected series to a connectome, as the workflow does."""
+    files = FodFiles(
+        dwi, structure.t1, structure.mask, structure.tissues, out / "fod.mif", out / "t1.txt",
+        out / "tissues.mif", out / "work",
+    )  # fmt: skip
+    print("  fod:", estimate_fod(files, threads), flush=True)
+    tracks = TrackFiles(
+        files.fod, files.tissues_in_dwi, out / "tracks.tck", out / "weights.txt", out / "work"
+    )
+    print("  tracks:", generate_tracks(tracks, settings, threads), flush=True)
+    built = build_connectome(
+        ConnectomeFiles(
+            tracks.tracks, tracks.weights, structure.labels, files.t1_to_dwi, files.fod,
+            out / "work",
+        ),
+        structure.regions, settings, threads,
+    )  # fmt: skip
+    short = ("n_edges", "edge_share", "isolated_regions", "poorly_covered_regions",
+             "assigned_share", "left_right_correlation")  # fmt: skip
+    print("  connectome:", {key: built.quality[key] for key in short}, flush=True)
+    tracks.tracks.unlink()
+    shutil.rmtree(out / "work")
+    return built.connectome
+
+
+def corrected(series, out: Path, settings, threads) -> Path:
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "dwi.mif"
+    quality = preprocess_dwi(series, target, out / "work", settings, threads)
+    for one in quality["corrections"]:
+        print(f"  {one['name']}: {'done' if one['done'] else 'NOT done'}: {one['how']}")
+    shown = ("snr_b0", "max_motion_mm", "orientation_margin", "susceptibility", "notes")
+    print("  quality:", {key: quality.get(key) for key in shown}, flush=True)
+    return target
+
+
+def measure_tilts(images: list[Path], out: Path, settings, threads):
+    """Connectomes of one head in several slice orientations, or of one head alone."""
+    structure = template_structure(series_of(images[0]), out / "structure")
+    found = []
+    for image in images:
+        print(image.name)
+        folder = out / image.name.split(".")[0]
+        dwi = corrected([series_of(image)], folder, settings, threads)
+        found.append(connectome_of(dwi, structure, folder, settings, threads))
+    for image, other in zip(images[1:], found[1:], strict=True):
+        print(f"{images[0].name} / {image.name}: {agreement(found[0], other)}")
+
+
+def measure_directions(bids: Path, label: str, out: Path, settings, threads):
+    """Connectomes of both phase-encoding directions, each as it is and both unwarped."""
+    files = find_patient(bids, label)
+    found = run_anatomy(files.t1, files.freesurfer, None, AnatomySettings(registration="quick"))
+    print("anatomy:", found.notes)
+    images = (found.t1, found.brain_mask, found.tissues, found.labels)
+    structure = save_structure(out / "structure", *images, found.regions)
+    alone = []
+    for one in files.dwi:
+        print(one.image.name)
+        folder = out / one.image.name.split(".")[0]
+        dwi = corrected([one], folder, settings, threads)
+        alone.append(connectome_of(dwi, structure, folder, settings, threads))
+    print("both together")
+    both = corrected(files.dwi, out / "both", settings, threads)
+    ends = np.cumsum([0, *(load_series(one).volumes.shape[3] for one in files.dwi)])
+    unwarped = []
+    for one, (first, last) in zip(files.dwi, pairwise(ends), strict=True):
+        folder = out / "unwarped" / one.image.name.split(".")[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        mrtrix.convert(both, folder / "dwi.mif", "-coord", 3, f"{first}:{last - 1}")
+        unwarped.append(connectome_of(folder / "dwi.mif", structure, folder, settings, threads))
+    print(f"as they are: {agreement(*alone)}")
+    print(f"unwarped:    {agreement(*unwarped)}")
+
+
+def agreement(first, second):
+    """Return the project's own comparison and Pearson's correlation of the plain weights."""
+    upper = np.triu_indices(first.n_regions, k=1)
+    plain = float(np.corrcoef(first.weights[upper], second.weights[upper])[0, 1])
+    return {
+        k: round(v, 3) for k, v in (compare_connectomes(first, second) | {"pearson": plain}).items()
+    }
+
+
+def measure_flipped(images: list[Path], out: Path):
+    """What the check says of a series as it is, and with each axis reversed or exchanged."""
+    out.mkdir(parents=True, exist_ok=True)
+    for image in images:
+        series = series_of(image)
+        bvecs = np.loadtxt(series.bvec)
+        changes = {f"{axis} reversed": (np.eye(3) - 2 * np.diag(np.eye(3)[i])) @ bvecs
+                   for i, axis in enumerate("xyz")}  # fmt: skip
+        changes |= {"x and y exchanged": bvecs[[1, 0, 2]], "y and z exchanged": bvecs[[0, 2, 1]]}
+        print(image.name, "as it is:", [str(p) for p in check_dwi([series])] or "no problem")
+        for what, changed in changes.items():
+            path = out / "changed.bvec"
+            np.savetxt(path, changed)
+            said = check_dwi([replace(series, bvec=path)])
+            print(f"  {what}:", [str(problem) for problem in said] or "NOT FOUND", flush=True)
+
+
+def measure_memory(run: Path, label: str, out: Path, settings, threads, copies):
+    """Most memory that any process holds in tracking, SIFT2 and connectome (VmHWM)."""
+    layout = PatientLayout.of_results(run, label)
+    out.mkdir(parents=True, exist_ok=True)
+    files = TrackFiles(
+        layout.fod, layout.tissues_in_dwi, out / "tracks.tck", out / "weights.txt", out / "work"
+    )
+    part = replace(settings, streamlines=settings.streamlines // copies)
+    generate_tracks(files, part, threads)
+    print(f"tracking {part.streamlines}: {peaks()}", flush=True)
+    if copies > 1:
+        several = out / "several.tck"
+        mrtrix.run("tckedit", *[files.tracks] * copies, several, "-force", threads=0)
+        several.replace(files.tracks)
+        weight_tracks(files, files.tissues)
+        print(f"SIFT2 of {count_tracks(files.tracks)}: {peaks()}", flush=True)
+    built = build_connectome(
+        ConnectomeFiles(
+            files.tracks, files.weights, layout.labels, layout.t1_to_dwi, layout.fod, out / "work"
+        ),
+        read_table(layout.regions), settings, threads,
+    )  # fmt: skip
+    print(f"connectome of {built.connectome.n_regions} regions: {peaks()}")
+    files.tracks.unlink()
+
+
+def peaks():
+    """Largest resident memory so far, of this process and of any child, in MB."""
+    kinds = {"this process": resource.RUSAGE_SELF, "any child": resource.RUSAGE_CHILDREN}
+    return {name: resource.getrusage(kind).ru_maxrss // 1024 for name, kind in kinds.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    kinds = ["labels", "built-in", "tilts", "directions", "flipped", "memory"]
+    parser.add_argument("what", choices=kinds)
+    parser.add_argument("paths", nargs="+")
+    parser.add_argument("--streamlines", type=int, default=200_000)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--copies", type=int, default=1)
+    options = parser.parse_args()
+    settings = DiffusionSettings(streamlines=options.streamlines)
+    paths = [Path(path) for path in options.paths]
+    if options.what == "labels":
+        measure_labels(paths[0])
+    elif options.what == "built-in":
+        paths[1].mkdir(parents=True, exist_ok=True)
+        measure_built_in(*paths)
+    elif options.what == "tilts":
+        measure_tilts(paths[1:], paths[0], settings, options.threads)
+    elif options.what == "memory":
+        run, label, out = paths[0], options.paths[1], paths[2]
+        measure_memory(run, label, out, settings, options.threads, options.copies)
+    elif options.what == "flipped":
+        measure_flipped(paths[1:], paths[0])
+    else:
+        measure_directions(paths[0], options.paths[1], paths[2], settings, options.threads)
+
+
+if __name__ == "__main__":
+    main()

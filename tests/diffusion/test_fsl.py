@@ -1,0 +1,130 @@
+"""FSL's route with a stand-in for dwifslpreproc: what is handed over, and what is made of it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.diffusion.phantom import gradient_table, make_series, save_series
+from virtualbrain.diffusion import fsl, mrtrix
+from virtualbrain.diffusion.check import check_dwi
+from virtualbrain.diffusion.fsl import correct_with_eddy, eddy_obstacle
+from virtualbrain.diffusion.preprocess import preprocess_dwi
+from virtualbrain.diffusion.series import PhaseEncoding
+from virtualbrain.diffusion.settings import DiffusionSettings
+from virtualbrain.io.bids import EpiImage
+
+AP, PA = PhaseEncoding((0.0, -1.0, 0.0), 0.05), PhaseEncoding((0.0, 1.0, 0.0), 0.05)
+AUTO = DiffusionSettings()
+SIDECAR = '{"PhaseEncodingDirection": "%s", "TotalReadoutTime": 0.05}'
+STAND_IN = """#!/bin/bash
+printf '%s\\n' "$@" > "$FSLDIR/arguments"
+mrinfo "$1" -petable > "$FSLDIR/petable"
+while [ "$#" -gt 0 ]; do case "$1" in
+    -eddyqc_text) mkdir -p "$2"; seq 0 0.5 30 > "$2/eddy_movement_rms";;
+esac; shift; done
+arguments=($(cat "$FSLDIR/arguments"))
+cp "${arguments[0]}" "${arguments[1]}"
+"""
+
+
+@pytest.fixture
+def small():
+    """The phantom with twelve directions, read out in AP."""
+    return replace(make_series(gradient_table(12)), phase_encoding=AP)
+
+
+@pytest.fixture
+def with_fsl(tmp_path, monkeypatch):
+    """Install programs of FSL's names, and give the folder they write to."""
+    home = tmp_path / "fsl"
+    (home / "bin").mkdir(parents=True)
+    for path, text in (("bin/eddy", "#!/bin/bash\n"), ("dwifslpreproc", STAND_IN)):
+        (home / path).write_text(text)
+        (home / path).chmod(0o755)
+    monkeypatch.setenv("FSLDIR", str(home))
+    found = mrtrix.require_tool
+
+    def require_tool(name, *rest):
+        return str(home / name) if name == "dwifslpreproc" else found(name, *rest)
+
+    monkeypatch.setattr(mrtrix, "require_tool", require_tool)
+    return home
+
+
+def test_without_fsl_it_is_said(small, monkeypatch):
+    monkeypatch.delenv("FSLDIR", raising=False)
+    assert eddy_obstacle([small], AUTO) == "FSL's eddy is not installed"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"phase_encoding": None}, "PhaseEncodingDirection"),
+        ({"phase_encoding": PhaseEncoding((0, 1, 0), float("nan"))}, "TotalReadoutTime"),
+        ({"affine": np.diag([3.0, 3, 3, 1])}, "different grids"),
+    ],
+)
+def test_series_that_eddy_cannot_use(small, with_fsl, change, words):
+    assert words in eddy_obstacle([small, replace(small, **change)], AUTO)
+
+
+def test_few_directions(with_fsl):
+    few = replace(make_series(gradient_table(7)), phase_encoding=AP)
+    assert "10 directions" in eddy_obstacle([few], AUTO)
+    assert eddy_obstacle([few, few], AUTO) == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (DiffusionSettings(motion="registration"), "not asked for"),
+        (DiffusionSettings(susceptibility="none"), "no unwarping"),
+    ],
+)
+def test_settings_that_eddy_does_not_suit(small, with_fsl, settings, words):
+    assert words in eddy_obstacle([small, replace(small, phase_encoding=PA)], settings)
+
+
+def test_asked_for_by_name_and_not_there(saved, monkeypatch):
+    monkeypatch.delenv("FSLDIR", raising=False)
+    (problem,) = check_dwi([saved], settings=DiffusionSettings(motion="eddy"))
+    assert "not installed" in str(problem)
+    assert "auto" in str(problem)
+
+
+@pytest.mark.tools
+def test_series_are_joined_with_their_phase_encodings(small, with_fsl, tmp_path):
+    other = replace(small, phase_encoding=PA)
+    joined, movement = correct_with_eddy([small, other], [], tmp_path, 1)
+    assert joined.volumes.shape[3] == 30
+    rows = np.loadtxt(with_fsl / "petable")
+    assert (rows[:15, 1] == -rows[15:, 1]).all()
+    assert np.abs(rows[:, 1]).min() == 1
+    assert rows[:, 3] == pytest.approx(0.05)
+    np.testing.assert_allclose(joined.table.directions[15:], small.table.directions, atol=1e-5)
+    assert movement[1] == 0.5
+    assert "-rpe_header" in (with_fsl / "arguments").read_text()
+
+
+@pytest.mark.tools
+def test_the_whole_preprocessing_goes_through_it(small, with_fsl, tmp_path):
+    files = save_series(small, tmp_path / "raw", sidecar=SIDECAR % "j-")
+    b0 = replace(small, volumes=small.volumes[..., :1], table=gradient_table(0, n_b0=1))
+    epi = save_series(b0, tmp_path / "raw", "sub-01_dir-PA_epi", SIDECAR % "j")
+    quality = preprocess_dwi(
+        [files], tmp_path / "dwi.mif", tmp_path / "work", DiffusionSettings(), 1,
+        [EpiImage(epi.image, epi.sidecar)],
+    )  # fmt: skip
+    told = {one["name"]: one for one in quality["corrections"]}
+    assert "eddy" in told["motion"]["how"]
+    assert told["susceptibility"]["done"]
+    assert quality["max_motion_mm"] == 30
+    arguments = (with_fsl / "arguments").read_text().splitlines()
+    assert arguments[arguments.index("-se_epi") + 1].endswith("epi.mif")
+    assert quality["n_volumes"] == 15
+
+
+def test_another_platforms_name_of_eddy(with_fsl):
+    (with_fsl / "bin" / "eddy").rename(with_fsl / "bin" / "eddy_openmp")
+    assert fsl.eddy_is_installed()
