@@ -36,12 +36,13 @@ def detect_onsets(
 ) -> NDArray[np.float64]:
     r"""Return when each channel begins to seize.
 
-    Multitaper power (time-bandwidth 4) between 1 and 100 Hz times frequency is summed below and
-    above `split_hz`; a channel is active where either sum exceeds `factor` times its median (of
-    logarithms) over the baseline, after time zero, for most of `hold_s`. The first sample of
-    the first run of that length is refined, within one window, to the step that best divides
-    the short-time power in two. After Sip et al., PLoS Comput Biol 17 (2021) e1008689, with
-    windows that also fit short recordings.
+    Multitaper power (time-bandwidth 4, windows that also fit short recordings) between 1 and
+    100 Hz is summed below and above `split_hz` and averaged over one more window; a channel is
+    active where either sum exceeds `factor` times its median over the baseline, after time
+    zero. It seizes when it is active for `hold_s` altogether, because discharges come and go;
+    the start of its first run of half that length is refined, within one window, to the step
+    that best divides the short-time power in two. After Sip et al., PLoS Comput Biol 17 (2021)
+    e1008689, who weight power by frequency and ask for a majority of 20 s.
 
     Parameters
     ----------
@@ -65,11 +66,10 @@ def detect_onsets(
     low, high, frames_s = band_powers(signal, times_s, rate_hz, window_s, choices.split_hz)
     quiet = (frames_s >= baseline_s[0]) & (frames_s < baseline_s[1])
     # The median: spikes between seizures must not raise the baseline.
-    rise = [band - np.median(band[:, quiet], axis=1, keepdims=True) for band in (low, high)]
-    threshold = np.log10(choices.factor)
-    active = (np.maximum(rise[0], rise[1]) > threshold) & (frames_s >= 0)
-    hold_s = min(choices.hold_s, 0.5 * float(times_s[-1]))
-    first = first_held(active, round(hold_s * FRAME_RATE_HZ))
+    rise = [np.log(band / np.median(band[:, quiet], axis=1, keepdims=True)) for band in (low, high)]
+    active = (np.maximum(rise[0], rise[1]) > np.log(choices.factor)) & (frames_s >= 0)
+    hold_s = min(choices.hold_s, 0.25 * float(times_s[-1]))
+    first = first_held(active, max(1, round(hold_s * FRAME_RATE_HZ)))
     onsets = np.full(len(signal), np.nan)
     for i, frame in enumerate(first):
         if frame < 0:
@@ -89,11 +89,12 @@ def _fitting_window(window_s: float, times_s: Signal, baseline_s: tuple[float, f
 def band_powers(
     signal: Signal, times_s: Signal, rate_hz: float, window_s: float, split_hz: float
 ) -> tuple[Signal, Signal, Signal]:
-    """Return log10 of frequency-weighted multitaper power below and above a border.
+    """Return multitaper power below and above a border, averaged over one more window.
 
     Returns
     -------
     low, high : numpy.ndarray, shape (n_channels, n_frames)
+        Above zero.
     frames_s : numpy.ndarray, shape (n_frames,)
         32 frames a second, none of which reaches over the ends.
     """
@@ -101,32 +102,33 @@ def band_powers(
     tapers = dsp.windows.dpss(width, TIME_BANDWIDTH / 2, Kmax=3)
     f = frequencies(width, rate_hz)
     bands = {
-        "low": f * ((f >= 1) & (f <= split_hz)),
-        "high": f * ((f > split_hz) & (f <= TOP_HZ)),
+        "low": ((f >= 1) & (f <= split_hz)).astype(float),
+        "high": ((f > split_hz) & (f <= TOP_HZ)).astype(float),
     }
     powers, centres = sliding_band_power(signal, rate_hz, tapers, bands)
+    n_average = round(window_s * FRAME_RATE_HZ) | 1  # odd: a step stays where it is
+    low, high = (
+        ndimage.uniform_filter1d(powers[name], n_average, axis=1, mode="nearest")
+        for name in ("low", "high")
+    )
     tiny = np.finfo(float).tiny
-    low, high = (np.log10(np.maximum(powers[name], tiny)) for name in ("low", "high"))
-    return low, high, times_s[centres]
+    return np.maximum(low, tiny), np.maximum(high, tiny), times_s[centres]
 
 
 def first_held(active: NDArray[np.bool_], n_hold: int) -> NDArray[np.int64]:
-    """Return the first frame of the first run that lasts, -1 where there is none.
+    """Return where the first run of half of `n_hold` frames starts.
 
-    The mask is smoothed by the majority over `n_hold` frames, then runs shorter than that are
-    dropped.
+    -1 where there is none, or where fewer than `n_hold` frames are active altogether.
     """
-    n_hold = max(1, n_hold)
-    # An odd width is centred: a step stays where it is.
-    share = ndimage.uniform_filter1d(active.astype(float), n_hold | 1, axis=1, mode="nearest")
-    smooth = share > 0.5
     first = np.full(len(active), -1, dtype=np.int64)
-    for i, row in enumerate(smooth):
+    for i, row in enumerate(active):
+        if row.sum() < n_hold:
+            continue
         edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
-        for start, stop in edges.reshape(-1, 2):
-            if stop - start >= n_hold:
-                first[i] = start
-                break
+        runs = edges.reshape(-1, 2)
+        long = runs[runs[:, 1] - runs[:, 0] >= n_hold / 2]
+        if len(long):
+            first[i] = long[0, 0]
     return first
 
 

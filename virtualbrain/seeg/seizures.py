@@ -15,6 +15,7 @@ from virtualbrain.seeg.settings import SeegSettings
 
 _NOT = {"no", "non", "not", "post", "pre", "interictal", "postictal", "preictal", "after", "before"}
 _END = {"offset", "end", "stop", "off", "termination"}
+_CODE = re.compile(r"sz(?:_[a-z]{1,4})*")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,20 @@ def is_seizure(text: str, words: Sequence[str]) -> bool:
     """Return whether a text names a seizure (*post-seizure* does not)."""
     tokens = _tokens(text)
     return bool(tokens & {word.casefold() for word in words}) and not tokens & _NOT
+
+
+def seizure_mark(text: str, words: Sequence[str]) -> str | None:
+    """Return a seizure's mark in plain words without anything else that was written beside it.
+
+    Codes such as ``sz_foc_ia`` stay; *seizure onset, seen by Dr X* becomes ``seizure``, an end
+    ``seizure offset``; None where the text names no seizure.
+    """
+    if not is_seizure(text, words):
+        return None
+    if _CODE.fullmatch(text.strip()):
+        return text.strip()
+    word = "seizure" if "seizure" in words else words[0]
+    return f"{word} offset" if _tokens(text) & _END else word
 
 
 def _tokens(text: str) -> set[str]:

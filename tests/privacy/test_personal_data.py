@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from virtualbrain.io.bids import find_patient
-from virtualbrain.seeg.privacy import find_personal_data
+from virtualbrain.privacy.personal_data import find_personal_data
 
 
 @pytest.fixture
