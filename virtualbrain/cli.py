@@ -277,6 +277,25 @@ def contacts(options: argparse.Namespace) -> int:
     return 0
 
 
+def seizures(options: argparse.Namespace) -> int:
+    """List the marked seizures; propose and draw the onset or end where one is missing."""
+    from virtualbrain.io.bids import find_patient
+    from virtualbrain.seeg.proposals import describe, draw_proposals, propose_times
+    from virtualbrain.seeg.settings import SeegSettings
+
+    config = load_config(options.config)
+    settings = settings_from(config["seeg"], SeegSettings, "seeg")
+    for label in _labels(options.bids, options.participant_label):
+        found = propose_times(find_patient(options.bids, label), settings)
+        for proposal in found:
+            _say(f"sub-{label}: {describe(proposal)}")
+        if proposed := [proposal for proposal in found if proposal.missing]:
+            picture = Path(options.out) / f"sub-{label}_desc-proposal_seizures.png"
+            draw_proposals(proposed, picture)
+            _say(f"sub-{label}: look at {picture}")
+    return 0
+
+
 # ---- for researchers --------------------------------------------------------------------
 
 
@@ -368,6 +387,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_export,
         _add_deidentify,
         _add_contacts,
+        _add_seizures,
     ):
         add(commands)
     return parser
@@ -483,6 +503,16 @@ def _add_contacts(commands: Any) -> None:
         "--approve", action="store_true", help="the picture is right: write electrodes.tsv"
     )
     parser.set_defaults(command=contacts)
+
+
+def _add_seizures(commands: Any) -> None:
+    parser = commands.add_parser(
+        "seizures", help="marked seizures; proposes a missing onset or end"
+    )
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
+    parser.add_argument("out", metavar="OUT", help="a folder for the pictures")
+    _add_common(parser)
+    parser.set_defaults(command=seizures)
 
 
 if __name__ == "__main__":
