@@ -100,7 +100,7 @@ def test_contacts_that_run_together_are_told(bids, tmp_path):
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (endpoints(target_x="1,5"), "target_x of A' is '1,5'"),
+        (endpoints(target_x="1,5"), "target_x of A' is 1,5"),
         (endpoints(n_contacts=0), "n_contacts of A' is 0"),
         (pd.concat([endpoints(), endpoints()]), "the electrode A' stands twice"),
         (endpoints().drop(columns="entry_z"), "no column entry_z"),

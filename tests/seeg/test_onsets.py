@@ -7,7 +7,7 @@ import pytest
 from virtualbrain.seeg.onsets import OnsetChoices, band_powers, detect_onsets, first_held
 
 RATE = 256.0
-CHOICES = OnsetChoices(0.3, 1.25, 4.5, 12.4, 1.5)
+CHOICES = OnsetChoices(0.3, 1.25, 4.5, 12.4, 1.75)
 BASELINE = (-22.0, -2.0)
 
 
@@ -94,7 +94,7 @@ def test_band_powers_agree_with_mne(times):
     """The same tapers and window: log powers differ by a constant only."""
     signal = background(np.random.default_rng(9), 1, len(times))
     signal[0] *= np.where(times > 0, 4.0, 1.0)
-    choices = OnsetChoices(1.0, 1e-3, 5.0, 12.4, 1.5)
+    choices = OnsetChoices(1.0, 1e-3, 5.0, 12.4, 1.75)
     _, high, frames = band_powers(signal, times, RATE, choices)
     frequencies = np.arange(13.0, 101.0)
     power = mne.time_frequency.tfr_array_multitaper(

@@ -117,7 +117,7 @@ def read_endpoints(path: Path) -> pd.DataFrame:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise InputError(
-                f"{column} of {table['electrode'][row]} is {table[column][row]!r}",
+                f"{column} of {table['electrode'][row]} is {table[column][row]}",
                 where=f"{path.name}, row {row + 2}",
                 expected="a number (mm; contacts from one)",
                 cure="write a decimal point, not a comma",

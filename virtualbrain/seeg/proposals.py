@@ -75,8 +75,7 @@ def propose_times(files: PatientFiles, settings: SeegSettings) -> tuple[Proposal
         else:
             found.append(Proposal(seizure, "", np.zeros(0), np.zeros(0)))
     for end in lone:
-        source, channels = _prepared(files, end, settings)
-        found.append(_with_onset(end, whole, source, channels, settings))
+        found.append(_with_onset(end, whole, files, settings))
     return tuple(sorted(found, key=lambda p: (p.seizure.recording.signal, p.seizure.onset_s)))
 
 
@@ -104,11 +103,7 @@ def _with_end(
 
 
 def _with_onset(
-    end: Seizure,
-    others: Sequence[Seizure],
-    source: InspectedRecording,
-    channels: Sequence[Channel],
-    settings: SeegSettings,
+    end: Seizure, others: Sequence[Seizure], files: PatientFiles, settings: SeegSettings
 ) -> Proposal:
     """Look back from a marked end; what lies earliest is the baseline."""
     earlier = [s for s in others if s.recording == end.recording and s.onset_s < end.onset_s]
@@ -117,6 +112,7 @@ def _with_onset(
     quiet_s = min(settings.baseline_s + settings.baseline_gap_s, 0.25 * (end.onset_s - first_s))
     start = replace(end, onset_s=first_s + quiet_s)
     stop = replace(end, onset_s=end.onset_s + 1e-3)
+    source, channels = _prepared(files, start, settings)  # bad by what is quiet, not by the end
     envelope, times_s = whole_envelope(start, [stop], source, channels, settings)
     from_end_s = times_s + start.onset_s - end.onset_s
     onset_s = end.onset_s + propose_onset(envelope, from_end_s)

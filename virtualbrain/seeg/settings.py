@@ -81,7 +81,7 @@ class SeegSettings:
     onset_average_s: float = 1.25
     onset_factor: float = 4.5
     onset_split_hz: float = 12.4
-    onset_hold_s: float = 1.5
+    onset_hold_s: float = 1.75
     display_rate_hz: float = 128.0
     ball_radius_mm: float = 3.0
     centre_radius_mm: float = 30.0
