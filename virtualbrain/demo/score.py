@@ -360,7 +360,7 @@ def depths_mm(
         low = np.clip(np.rint(place).astype(int) - reach, 0, values.shape)
         high = np.clip(np.rint(place).astype(int) + reach + 1, 0, values.shape)
         near = values[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
-        voxels = np.stack(np.indices(near.shape), axis=-1) + low
+        voxels = np.moveaxis(np.indices(near.shape), 0, -1) + low
         gap = np.maximum(np.abs(voxels - place) - 0.5, 0.0) * sizes
         distance = np.sqrt((gap**2).sum(axis=-1))
         inside[i] = distance[near != own[i]].min(initial=_REACH_MM)
