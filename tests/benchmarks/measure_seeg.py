@@ -32,7 +32,7 @@ from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.contact_regions import name_regions, place_points
 from virtualbrain.seeg.contacts import contact_table
-from virtualbrain.seeg.envelope import remove_line
+from virtualbrain.seeg.envelope import EnvelopeChoices, log_power, remove_line
 from virtualbrain.seeg.epileptogenicity import energy_ratio, epileptogenicity_index
 from virtualbrain.seeg.montage import build_montage, recorded_table, weight_matrix
 from virtualbrain.seeg.onsets import detect_onsets
@@ -119,11 +119,16 @@ def ecog(path: str) -> None:
         ratio, frames_s = energy_ratio(clean, times_s, rate_hz)
         index = epileptogenicity_index(ratio, frames_s, baseline_s)
         table = pd.DataFrame({"name": [c.name for c in channels], "onset_s": onset_s, "EI": index})
+        choices = EnvelopeChoices(SETTINGS.band_hz, 0.5, 0.3, baseline_s)
+        _, level = log_power(clean, times_s, rate_hz, choices)
+        table["before"] = pd.Series(level).rank(ascending=False).astype(int)
         own = [any(clinicians.match(contact) for contact in c.contacts) for c in channels]
         table["clinicians"] = own
         found = table.dropna(subset="onset_s")
         print(f"\n{kind}: {len(found)} of {len(table)} channels found to seize, ")
         print(f"{int(found['clinicians'].sum())} of {sum(own)} of the clinicians' among them")
+        print("'before' is the rank of the power before the mark; the clinicians' have")
+        print(sorted(table.loc[table["clinicians"], "before"]))
         print(found.sort_values("onset_s").head(20).round(2).to_string(index=False))
         print(table.sort_values("EI", ascending=False).head(12).round(2).to_string(index=False))
 
