@@ -13,6 +13,7 @@ from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, find_patient
 from virtualbrain.io.clinical import check_clinical
 from virtualbrain.io.connectome import check_connectome, check_reference
+from virtualbrain.privacy.personal_data import find_personal_data
 from virtualbrain.seeg.check import check_seeg
 from virtualbrain.seeg.settings import SeegSettings
 
@@ -48,6 +49,27 @@ def check_patient(
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
         *check_clinical(files),
     ]
+
+
+def personal_data_of(bids: Path | str, label: str) -> list[str]:
+    """Say where a patient's files still name the patient or tell a date of theirs.
+
+    Parameters
+    ----------
+    bids : Path or str
+        Root of the BIDS dataset.
+    label : str
+        The participant's label.
+
+    Returns
+    -------
+    list of str
+        One line for each place; empty too where the dataset itself cannot be read.
+    """
+    try:
+        return find_personal_data(find_patient(bids, label))
+    except VirtualBrainError:
+        return []
 
 
 def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:

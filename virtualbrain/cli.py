@@ -48,6 +48,10 @@ def _tell(line: str) -> None:
     err_console.print(f"error: {line}", style="bold red", highlight=False, markup=False)
 
 
+def _warn(line: str) -> None:
+    err_console.print(f"warning: {line}", style="yellow", highlight=False, markup=False)
+
+
 def _say(line: str) -> None:
     out_console.print(line, highlight=False, markup=False)
 
@@ -65,7 +69,17 @@ def check(options: argparse.Namespace) -> int:
             _tell(f"sub-{label}: {problem}")
         if not found:
             _say(f"sub-{label}: no problem found")
+        for line in _personal(options.bids, label):
+            _warn(f"sub-{label}: {line}")
     return FAULT_OF_INPUT if any(problems.values()) else 0
+
+
+def _personal(bids: str, label: str) -> list[str]:
+    """Say where the files still name the patient; a dataset that cannot be read says nothing."""
+    from virtualbrain.check import personal_data_of
+
+    found = personal_data_of(bids, label)
+    return [*found, "`virtualbrain deidentify` writes a copy without it"] if found else []
 
 
 def _labels(bids: str, given: Sequence[str] | None) -> tuple[str, ...]:
@@ -226,6 +240,62 @@ def score(options: argparse.Namespace) -> int:
     return 0
 
 
+# ---- before a run -----------------------------------------------------------------------
+
+
+def deidentify(options: argparse.Namespace) -> int:
+    """Write a copy of patients without names, true dates, free text and faces."""
+    import secrets
+
+    from virtualbrain.privacy.deidentify import SHIFT_DAYS, CopyChoices
+    from virtualbrain.privacy.deidentify import deidentify as write_copy
+
+    config = load_config(options.config)
+    shift_days = secrets.randbelow(SHIFT_DAYS[1] - SHIFT_DAYS[0]) + SHIFT_DAYS[0]
+    choices = CopyChoices(shift_days, tuple(config["seeg"]["seizure_words"]), config["seed"])
+    labels = _labels(options.bids, options.participant_label)
+    for change in write_copy(options.bids, options.copy, labels, choices):
+        _say(f"{change.file}: {change.what}")
+    _say(f"the copy is in {options.copy}; labels and file names are as they were: look at them")
+    return 0
+
+
+def contacts(options: argparse.Namespace) -> int:
+    """Find contacts between marked end points, draw them, and write them once approved."""
+    from virtualbrain.io.bids import find_patient
+    from virtualbrain.seeg.implantation import ContactChoices, propose_contacts
+
+    label = _labels(options.bids, options.participant_label)
+    if len(label) != 1:
+        raise InputError(
+            f"{len(label)} participants", where=options.bids, cure="name one: --participant-label"
+        )
+    choices = ContactChoices(options.spacing, options.metal, options.register, options.approve)
+    files = find_patient(options.bids, label[0])
+    for line in propose_contacts(files, options.endpoints, options.ct, options.out, choices):
+        _say(line)
+    return 0
+
+
+def seizures(options: argparse.Namespace) -> int:
+    """List the marked seizures; propose and draw the onset or end where one is missing."""
+    from virtualbrain.io.bids import find_patient
+    from virtualbrain.seeg.proposals import describe, draw_proposals, propose_times
+    from virtualbrain.seeg.settings import SeegSettings
+
+    config = load_config(options.config)
+    settings = settings_from(config["seeg"], SeegSettings, "seeg")
+    for label in _labels(options.bids, options.participant_label):
+        found = propose_times(find_patient(options.bids, label), settings)
+        for proposal in found:
+            _say(f"sub-{label}: {describe(proposal)}")
+        if proposed := [proposal for proposal in found if proposal.missing]:
+            picture = Path(options.out) / f"sub-{label}_desc-proposal_seizures.png"
+            draw_proposals(proposed, picture)
+            _say(f"sub-{label}: look at {picture}")
+    return 0
+
+
 # ---- for researchers --------------------------------------------------------------------
 
 
@@ -314,6 +384,9 @@ def _parser() -> argparse.ArgumentParser:
         _add_simulate,
         _add_validate,
         _add_export,
+        _add_deidentify,
+        _add_contacts,
+        _add_seizures,
     ):
         add(commands)
     return parser
@@ -399,6 +472,46 @@ def _add_export(commands: Any) -> None:
     parser.add_argument("--participant-label", nargs="+", metavar="LABEL", help="default: all")
     parser.add_argument("--priors", default="default", help="the prior set")
     parser.set_defaults(command=export_tvb)
+
+
+def _add_deidentify(commands: Any) -> None:
+    parser = commands.add_parser("deidentify", help="a copy without names, dates, text and faces")
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset; it is only read")
+    parser.add_argument("copy", metavar="COPY", help="a new folder")
+    _add_common(parser)
+    parser.set_defaults(command=deidentify)
+
+
+def _add_contacts(commands: Any) -> None:
+    parser = commands.add_parser("contacts", help="contacts from end points, found in a CT")
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
+    parser.add_argument(
+        "endpoints",
+        metavar="TSV",
+        help="electrode, target_x .. entry_z (mm, scanner RAS of the T1w), n_contacts, spacing_mm",
+    )
+    parser.add_argument("out", metavar="OUT", help="a folder for the proposal and its picture")
+    parser.add_argument("--participant-label", nargs=1, metavar="LABEL")
+    parser.add_argument("--ct", metavar="NIFTI", help="the CT after implantation")
+    parser.add_argument(
+        "--register", action="store_true", help="the CT does not lie over the T1w yet: bring it"
+    )
+    parser.add_argument("--spacing", type=float, default=3.5, metavar="MM", help="default 3.5")
+    parser.add_argument("--metal", type=float, default=1500.0, metavar="HU", help="default 1500")
+    parser.add_argument(
+        "--approve", action="store_true", help="the picture is right: write electrodes.tsv"
+    )
+    parser.set_defaults(command=contacts)
+
+
+def _add_seizures(commands: Any) -> None:
+    parser = commands.add_parser(
+        "seizures", help="marked seizures; proposes a missing onset or end"
+    )
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
+    parser.add_argument("out", metavar="OUT", help="a folder for the pictures")
+    _add_common(parser)
+    parser.set_defaults(command=seizures)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,19 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from rich.console import Console
 
-from virtualbrain.demo.score import compare_weights, dice_by_region, print_scores, score_demo
+from virtualbrain.demo.score import (
+    OnsetScore,
+    Share,
+    compare_onsets,
+    compare_weights,
+    depths_mm,
+    dice_by_region,
+    print_scores,
+    score_demo,
+)
 from virtualbrain.demo.truth import ATLAS, truth_folder
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import write_json, write_text
@@ -47,6 +57,8 @@ def dataset(tmp_path, table, weights):
     )
     write_table(folder / "sub-01_regions.tsv", zones, {})
     contacts = pd.DataFrame({"name": ["A1", "A2", "A3", "A4"], "region": [*NAMES[:3], None]})
+    # A2 lies in the middle of its region, the others near its border.
+    contacts = contacts.assign(x=[7.0, 13.5, 20.4, 9.0], y=4.5, z=4.5, fault="none")
     write_table(folder / "sub-01_contacts.tsv", contacts, {})
     write_table(folder / f"{stem}_dseg.tsv", table, {})
     write_matrix(folder / f"{stem}_stat-streamlines_relmat.tsv", weights, NAMES, NAMES, {})
@@ -84,6 +96,9 @@ def test_all_scores_of_a_known_run(dataset, results):
     assert scores.recruited_in_first_ten == 1.0
     assert scores.verdict == "caution"
     assert scores.contact_accuracy == pytest.approx(2 / 3)
+    assert scores.deep_contacts == Share(1, 1)
+    assert scores.clear_contacts == Share(2, 3)
+    assert scores.onsets is None
     assert scores.seconds == {"anatomy": 12.5}
 
 
@@ -140,3 +155,53 @@ def test_weights_are_compared_by_name_and_lost_ones_count_as_weak(weights):
     assert rank < 0.5
     assert logs == pytest.approx(1.0)
     assert share == pytest.approx(5 / 6)
+
+
+def test_depth_is_the_way_out_of_a_region_in_millimetres():
+    values = np.zeros((30, 20, 20), np.int16)
+    values[5:15, 5:15, 5:15] = 1
+    values[15:25, 5:15, 5:15] = 2
+    image = make_image(values, np.diag([2.0, 1.0, 1.0, 1.0]))
+    # Voxel 14 reaches to 14.5 along x: 29 mm.
+    points = np.array([[20.0, 9.5, 9.5], [28.0, 9.5, 9.5], [20.0, 5.5, 9.5]])
+    inside, apart = depths_mm(points, np.array([1, 1, 1]), image)
+    np.testing.assert_allclose(inside, [5.0, 1.0, 1.0])
+    np.testing.assert_allclose(apart, [6.0, 1.0, 6.0])
+
+
+def test_onsets_are_counted_over_faultless_channels_and_false_ones_over_what_was_found():
+    true = pd.DataFrame(
+        {
+            "name": ["a", "b", "c", "d", "e", "f"],
+            "onset_s": [10.0, 12.0, 14.0, np.nan, 11.0, np.nan],
+            "faulty": [False, False, False, False, True, False],
+        }
+    )
+    found = pd.Series({"a": 10.9, "b": 13.5, "d": 11.0, "e": 20.0, "f": np.nan})
+    # a is right, b is late, c was left out, d is false, e has a fault and is not counted.
+    assert compare_onsets(true, found) == OnsetScore(3, 1, 4, 1)
+
+
+def test_onsets_of_a_run_are_read_and_told(dataset, results):
+    from virtualbrain.io.seeg import write_envelope
+
+    channels = pd.DataFrame(
+        {"name": ["A1-A2", "A2-A3"], "anode": ["A1", "A2"], "cathode": ["A2", "A3"]}
+    )
+    true = channels.assign(onset_s=[70.0, np.nan], ictal_ratio=1.0)
+    write_table(truth_folder(dataset, "01") / "sub-01_channels.tsv", true, {})
+    found = channels.assign(x=0.0, y=0.0, z=0.0, region="r", status="good", onset_s=[0.4, 3.0])
+    write_table(results.channels, found, {})
+    envelope = xr.DataArray(
+        np.zeros((2, 2)),
+        dims=("time", "channel"),
+        coords={"time": [0.0, 1.0], "channel": ["A1-A2", "A2-A3"]},
+        attrs={"onset_in_recording_s": 70.0},
+    )
+    write_envelope(results.envelope(1), envelope, {})
+    scores = score_demo(results.out, dataset)
+    assert scores.onsets == OnsetScore(1, 1, 2, 1)
+    stream = io.StringIO()
+    print_scores(scores, Console(file=stream, width=120))
+    assert "100% of 1" in stream.getvalue()
+    assert "50% of 2" in stream.getvalue()

@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 
 from virtualbrain.demo.truth import (
     read_region_truth,
+    read_true_channels,
     read_true_contacts,
     read_true_weights,
     true_labels,
@@ -23,7 +24,37 @@ from virtualbrain.demo.truth import (
 from virtualbrain.errors import InputError
 from virtualbrain.io.images import Image, read_image, same_grid
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.seeg import read_channels, read_envelope
 from virtualbrain.io.tables import read_matrix, read_table
+
+DEEP_MM = 2.0
+_REACH_MM = 6.0
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of how many."""
+
+    right: int
+    n: int
+
+
+@dataclass(frozen=True)
+class OnsetScore:
+    """Onsets of channels beside the simulated ones.
+
+    Parameters
+    ----------
+    seizing, within_1_s : int
+        Channels of faultless contacts that seize, and those found within a second of the truth.
+    found, false : int
+        Channels found to seize, and those of them that do not.
+    """
+
+    seizing: int
+    within_1_s: int
+    found: int
+    false: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +83,12 @@ class Scores:
         Verdict of the diagnosis.
     contact_accuracy : float, optional
         Share of the contacts in grey matter whose region is the true one.
+    deep_contacts : Share, optional
+        The same for contacts deeper than 2 mm inside their region.
+    clear_contacts : Share, optional
+        The same for contacts in grey matter more than 2 mm away from every other region.
+    onsets : OnsetScore, optional
+        Channel onsets of the first seizure.
     seconds : dict of str to float
         Time of each stage.
     """
@@ -67,6 +104,9 @@ class Scores:
     n_regions: int
     verdict: str | None
     contact_accuracy: float | None
+    deep_contacts: Share | None
+    clear_contacts: Share | None
+    onsets: OnsetScore | None
     seconds: dict[str, float]
 
     @property
@@ -117,6 +157,7 @@ def score_demo(out: Path, dataset: Path, label: str = "01", priors: str = "defau
     diagnosis = _if_there(
         lambda: json.loads(layout.diagnostics(priors).read_text(encoding="utf-8"))
     )
+    contacts = _if_there(lambda: _contact_scores(layout, dataset, label))
     return Scores(
         label=label,
         priors=priors,
@@ -128,7 +169,10 @@ def score_demo(out: Path, dataset: Path, label: str = "01", priors: str = "defau
         recruited_in_first_ten=_recruited(zones, truth),
         n_regions=0 if zones is None else len(zones),
         verdict=None if diagnosis is None else str(diagnosis.get("verdict")),
-        contact_accuracy=_if_there(lambda: _contact_accuracy(layout, dataset, label)),
+        contact_accuracy=contacts[0] if contacts else None,
+        deep_contacts=contacts[1] if contacts else None,
+        clear_contacts=contacts[2] if contacts else None,
+        onsets=_if_there(lambda: _onset_score(layout, dataset, label)),
         seconds=stage_seconds(layout),
     )
 
@@ -262,12 +306,99 @@ def _recruited(zones: pd.DataFrame | None, truth: pd.DataFrame) -> float | None:
     return len(recruited & first) / len(recruited)
 
 
-def _contact_accuracy(layout: PatientLayout, dataset: Path, label: str) -> float | None:
-    true = read_true_contacts(dataset, label).set_index("name")["region"]
+def _contact_scores(
+    layout: PatientLayout, dataset: Path, label: str
+) -> tuple[float | None, Share | None, Share | None]:
+    """Score the regions of all contacts in grey matter, of deep ones, and of unambiguous ones."""
+    true = read_true_contacts(dataset, label).set_index("name")
+    true = true.dropna(subset="region")
     found = read_table(layout.contacts, required=("name", "region")).set_index("name")["region"]
-    both = pd.DataFrame({"true": true, "found": found}).dropna(subset="true")
-    both = both.loc[both.index.isin(found.index)]
-    return float((both["true"] == both["found"]).mean()) if len(both) else None
+    true = true.loc[true.index.isin(found.index)]
+    right = (true["region"] == found.loc[true.index]).to_numpy()
+    accuracy = float(right.mean()) if len(right) else None
+    path, regions = true_labels(dataset, label)
+    if not path.is_file():
+        return accuracy, None, None
+    index = dict(zip(regions["name"], regions["index"], strict=True))
+    own = np.array([int(index[name]) for name in true["region"]])
+    inside, apart = depths_mm(true[["x", "y", "z"]].to_numpy(float), own, read_image(path))
+    deep, clear = inside > DEEP_MM, apart > DEEP_MM
+    return (
+        accuracy,
+        Share(int(right[deep].sum()), int(deep.sum())),
+        Share(int(right[clear].sum()), int(clear.sum())),
+    )
+
+
+def depths_mm(
+    points: NDArray[np.float64], own: NDArray[np.int64], labels: Image
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how far points lie from the nearest voxel that is not their region's.
+
+    Parameters
+    ----------
+    points : numpy.ndarray, shape (n_points, 3)
+        Scanner RAS, mm.
+    own : numpy.ndarray, shape (n_points,)
+        Label of each point's region.
+    labels : nibabel image
+        The true labels.
+
+    Returns
+    -------
+    inside : numpy.ndarray, shape (n_points,)
+        Distance in mm to a voxel of anything else, white matter and fluid among it; 6 at most.
+    apart : numpy.ndarray, shape (n_points,)
+        Distance in mm to a voxel of another region.
+    """
+    values = np.asarray(labels.dataobj).astype(np.int64)
+    sizes = np.linalg.norm(labels.affine[:3, :3], axis=0)
+    inverse = np.linalg.inv(labels.affine)
+    reach = np.ceil(_REACH_MM / sizes).astype(int) + 1
+    inside, apart = np.full(len(points), _REACH_MM), np.full(len(points), _REACH_MM)
+    for i, place in enumerate(points @ inverse[:3, :3].T + inverse[:3, 3]):
+        low = np.clip(np.rint(place).astype(int) - reach, 0, values.shape)
+        high = np.clip(np.rint(place).astype(int) + reach + 1, 0, values.shape)
+        near = values[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+        voxels = np.moveaxis(np.indices(near.shape), 0, -1) + low
+        gap = np.maximum(np.abs(voxels - place) - 0.5, 0.0) * sizes
+        distance = np.sqrt((gap**2).sum(axis=-1))
+        inside[i] = distance[near != own[i]].min(initial=_REACH_MM)
+        apart[i] = distance[(near != own[i]) & (near > 0)].min(initial=_REACH_MM)
+    return inside, apart
+
+
+def _onset_score(layout: PatientLayout, dataset: Path, label: str) -> OnsetScore:
+    """Score the first seizure's channel onsets."""
+    true = read_true_channels(dataset, label)
+    faults = read_true_contacts(dataset, label).set_index("name")["fault"]
+    faulty = [
+        faults[a] != "none" or faults[c] != "none" for a, c in true[["anode", "cathode"]].values
+    ]
+    found = read_channels(layout.channels).set_index("name")["onset_s"]
+    marked_s = float(read_envelope(layout.envelope(1)).attrs["onset_in_recording_s"])
+    return compare_onsets(true.assign(faulty=faulty), found + marked_s)
+
+
+def compare_onsets(true: pd.DataFrame, found_s: pd.Series) -> OnsetScore:
+    """Compare channel onsets with the simulated ones.
+
+    A seizing channel that the run left out counts as missed. Contacts with a fault are no part
+    of the seizing ones; found to seize, they are false where their sources do not.
+
+    Parameters
+    ----------
+    true : pandas.DataFrame
+        ``name onset_s faulty``; seconds, NaN where the channel does not seize.
+    found_s : pandas.Series
+        Onset under each channel's name, NaN where none was found; seconds of the same origin.
+    """
+    onset_s = true.set_index("name")["onset_s"].astype(float)
+    seizing = onset_s[onset_s.notna() & ~true["faulty"].to_numpy(bool)]
+    near = (found_s.reindex(seizing.index) - seizing).abs() <= 1.0
+    found = found_s.dropna()
+    false = onset_s.reindex(found.index).isna()
+    return OnsetScore(len(seizing), int(near.sum()), len(found), int(false.sum()))
 
 
 def stage_seconds(layout: PatientLayout) -> dict[str, float]:
@@ -303,6 +434,9 @@ def _found_table(scores: Scores) -> Table:
         ("connectome, correlation of logarithms", _number(scores.weights_log_pearson)),
         ("connectome, connections found", _share(scores.connections_found)),
         ("contacts in the right region", _share(scores.contact_accuracy)),
+        ("the same, deeper than 2 mm inside it", _of(scores.deep_contacts)),
+        ("the same, over 2 mm from other regions", _of(scores.clear_contacts)),
+        *_onset_rows(scores.onsets),
         *(
             (f"rank of {name} (epileptogenic)", _rank(r, scores))
             for name, r in scores.ranks.items()
@@ -331,6 +465,21 @@ def _number(value: float | None) -> str:
 
 def _share(value: float | None) -> str:
     return "none" if value is None else f"{value:.0%}"
+
+
+def _of(share: Share | None) -> str:
+    if share is None or not share.n:
+        return "none"
+    return f"{share.right / share.n:.0%} of {share.n}"
+
+
+def _onset_rows(onsets: OnsetScore | None) -> list[tuple[str, Any]]:
+    if onsets is None:
+        return []
+    return [
+        ("channel onsets within 1 s", _of(Share(onsets.within_1_s, onsets.seizing))),
+        ("false among channels found to seize", _of(Share(onsets.false, onsets.found))),
+    ]
 
 
 def _rank(rank: int | None, scores: Scores) -> str:

@@ -157,6 +157,11 @@ def read_true_contacts(dataset: Path, label: str) -> pd.DataFrame:
     return read_table(truth_folder(dataset, label) / f"sub-{label}_contacts.tsv")
 
 
+def read_true_channels(dataset: Path, label: str) -> pd.DataFrame:
+    """Read the channels with their simulated onsets, in seconds of the recording."""
+    return read_table(truth_folder(dataset, label) / f"sub-{label}_channels.tsv")
+
+
 def read_true_weights(dataset: Path, label: str) -> pd.DataFrame:
     """Read the true connection weights, named rows and columns."""
     folder = truth_folder(dataset, label)

@@ -263,7 +263,7 @@ def _dwi_series(image: Path) -> DwiSeries:
         image=image,
         bval=_beside(image, ".bval"),
         bvec=_beside(image, ".bvec"),
-        sidecar=_file(_beside(image, ".json")),
+        sidecar=_file(json_beside(image)),
     )
 
 
@@ -309,6 +309,26 @@ def _recordings(root: Path, folder: Path) -> list[Recording]:
             )
         )
     return found
+
+
+def electrodes_to_write(files: PatientFiles) -> tuple[Path, Path]:
+    """Return where a patient's electrodes.tsv and coordsystem.json belong, in scanner RAS."""
+    folder = files.bids / f"sub-{files.label}" / "ieeg"
+    stem = f"sub-{files.label}"
+    if files.recordings:
+        folder = files.recordings[0].signal.parent
+        sessions = [part for part in folder.parts if part.startswith("ses-")]
+        stem = "_".join([stem, *sessions[-1:]])
+    frame = f"{stem}_space-ScanRAS"
+    return folder / f"{frame}_electrodes.tsv", folder / f"{frame}_coordsystem.json"
+
+
+def json_beside(path: Path) -> Path:
+    """Return the name of the sidecar of a recording or an image (it may not exist)."""
+    stem = path.name
+    for ending in (".gz", *RECORDING_SUFFIXES, ".nii"):
+        stem = stem.removesuffix(ending)
+    return path.with_name(stem + ".json")
 
 
 def _signal_parts(signal: Path) -> list[Path]:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import Recording
+from virtualbrain.io.bids import Recording, json_beside
 from virtualbrain.io.tables import read_table
 
 Signal = NDArray[np.float64]
@@ -148,8 +148,7 @@ def read_recording_sidecar(recording: Recording) -> dict[str, Any]:
     InputError
         It is not a JSON object.
     """
-    stem = recording.signal.name.rsplit("_ieeg.", 1)[0]
-    path = recording.signal.with_name(stem + "_ieeg.json")
+    path = json_beside(recording.signal)
     return read_json(path) if path.is_file() else {}
 
 

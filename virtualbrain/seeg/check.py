@@ -164,7 +164,8 @@ def _timing(seizure: Seizure, header: RecordingHeader, settings: SeegSettings) -
                 "a seizure without an end",
                 where=seizure.source,
                 expected="a duration in seconds",
-                cure="write the duration, or set seeg.accept_proposed_end to take the proposed one",
+                cure="write the duration (`virtualbrain seizures` proposes one), or set "
+                "seeg.accept_proposed_end to take the proposed one",
             )
         ]
     if seizure.onset_s < 0.5:

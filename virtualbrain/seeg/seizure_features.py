@@ -33,7 +33,7 @@ _DETECTOR_RATE_HZ = 256.0
 _SHORT_BASELINE_S = 5.0
 # Log power above the median channel that makes a channel active before the mark (e² = 7 times).
 _ACTIVE_BASELINE = 2.0
-_LONGEST_S = 600.0
+LONGEST_S = 600.0
 
 Signal = NDArray[np.float64]
 
@@ -188,13 +188,32 @@ def _with_proposed_end(
     settings: SeegSettings,
 ) -> Seizure:
     """Give a seizure the end that `propose_end` finds in what was recorded after its onset."""
+    envelope, times_s = whole_envelope(seizure, others, source, channels, settings)
+    return replace(seizure, duration_s=propose_end(envelope, times_s))
+
+
+def whole_envelope(
+    seizure: Seizure,
+    others: Sequence[Seizure],
+    source: InspectedRecording,
+    channels: Sequence[Channel],
+    settings: SeegSettings,
+) -> tuple[Signal, Signal]:
+    """Return the envelope from a mark to the next seizure, ten minutes or the recording's end.
+
+    Returns
+    -------
+    envelope : numpy.ndarray, shape (n_channels, n_times)
+        Log power above the baseline before the mark.
+    times_s : numpy.ndarray, shape (n_times,)
+        Seconds from the mark.
+    """
     later = [s.onset_s for s in others if s.onset_s > seizure.onset_s]
-    stop_s = min([source.header.duration_s, seizure.onset_s + _LONGEST_S, *later])
+    stop_s = min([source.header.duration_s, seizure.onset_s + LONGEST_S, *later])
     whole = replace(seizure, duration_s=max(stop_s - seizure.onset_s, 1.0))
     plan, _ = _plan(whole, others, source, replace(settings, after_offset_s=0.0))
     parts = [_process(group, plan) for group in _electrodes(channels)]
-    envelope = np.concatenate([part.envelope for part in parts])
-    return replace(seizure, duration_s=propose_end(envelope, plan.grid_s))
+    return np.concatenate([part.envelope for part in parts]), plan.grid_s
 
 
 def propose_end(envelope: Signal, times_s: Signal) -> float:
@@ -218,9 +237,7 @@ def propose_end(envelope: Signal, times_s: Signal) -> float:
     after = times_s >= 0
     values, times = envelope[:, after], times_s[after]
     step = float(times[1] - times[0])
-    rise = np.sort(values.mean(axis=1))
-    strongest = values[values.mean(axis=1) >= rise[-max(1, round(0.1 * len(rise)))]]
-    score = ndimage.uniform_filter1d(strongest.mean(axis=0), max(1, round(3 / step)))
+    score = activity(values, step)
     peak = int(np.argmax(score))
     low = score < 0.5 * score[peak]
     n_stay = max(1, round(5 / step))
@@ -228,6 +245,21 @@ def propose_end(envelope: Signal, times_s: Signal) -> float:
         if low[i : i + n_stay].all():
             return float(times[i])
     return float(times[-1])
+
+
+def activity(envelope: Signal, step_s: float) -> Signal:
+    """Return the mean of the tenth of the channels that rise most, smoothed over 3 s."""
+    mean = envelope.mean(axis=1)
+    strongest = envelope[mean >= np.sort(mean)[-max(1, round(0.1 * len(mean)))]]
+    return np.asarray(ndimage.uniform_filter1d(strongest.mean(axis=0), max(1, round(3 / step_s))))
+
+
+def propose_onset(envelope: Signal, times_s: Signal) -> float:
+    """Propose when a seizure begins of which only the end (time zero) is marked.
+
+    `propose_end` on reversed time: back from the maximum to where it first stays below half.
+    """
+    return -propose_end(envelope[:, ::-1], -times_s[::-1])
 
 
 def _electrodes(channels: Sequence[Channel]) -> Iterator[list[Channel]]:
@@ -305,6 +337,7 @@ def onset_choices(settings: SeegSettings) -> OnsetChoices:
     """Return the detector's part of the settings."""
     return OnsetChoices(
         settings.onset_window_s,
+        settings.onset_average_s,
         settings.onset_factor,
         settings.onset_split_hz,
         settings.onset_hold_s,
@@ -342,5 +375,6 @@ def _envelope_attrs(plan: _Plan, rate_hz: float, number: int) -> dict[str, Any]:
         "baseline_s": list(choices.baseline_s),
         "recording_rate_hz": source.header.rate_hz,
         "onset_detector": f"multitaper, {settings.onset_factor:g} times the baseline, "
-        f"for {settings.onset_hold_s:g} s",
+        f"for {settings.onset_hold_s:g} s altogether, window {settings.onset_window_s:g} s, "
+        f"averaged over {settings.onset_average_s:g} s",
     }

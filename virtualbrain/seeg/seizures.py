@@ -15,6 +15,7 @@ from virtualbrain.seeg.settings import SeegSettings
 
 _NOT = {"no", "non", "not", "post", "pre", "interictal", "postictal", "preictal", "after", "before"}
 _END = {"offset", "end", "stop", "off", "termination"}
+_CODE = re.compile(r"sz(?:_[a-z]{1,4})*")
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,58 @@ def find_seizures(files: PatientFiles, settings: SeegSettings) -> tuple[Seizure,
     """
     found: list[Seizure] = []
     for recording in files.recordings:
-        marks = (
-            _file_marks(recording)
-            if recording.events is None
-            else _table_marks(recording.events, settings)
-        )
-        found += _pair(recording, marks, settings)
+        found += _pair(recording, _marks(recording, settings), settings)
     return tuple(found)
+
+
+def find_lone_ends(files: PatientFiles, settings: SeegSettings) -> tuple[Seizure, ...]:
+    """Find marks of an end that no onset goes before; `onset_s` is the end's time.
+
+    Raises
+    ------
+    InputError
+        An events.tsv that cannot be read.
+    """
+    found: list[Seizure] = []
+    for recording in files.recordings:
+        open_onsets = 0
+        for mark in sorted(_marks(recording, settings), key=lambda m: m.onset_s):
+            if not is_seizure(mark.text, settings.seizure_words) or mark.duration_s > 0:
+                continue
+            if not _tokens(mark.text) & _END:
+                open_onsets = 1
+            elif open_onsets:
+                open_onsets = 0
+            else:
+                found.append(Seizure(recording, mark.onset_s, math.nan, mark.text, mark.source))
+    return tuple(found)
+
+
+def _marks(recording: Recording, settings: SeegSettings) -> list[_Mark]:
+    """List the marks of a recording: its table's, or the file's where there is no table."""
+    if recording.events is None:
+        return _file_marks(recording)
+    return _table_marks(recording.events, settings)
 
 
 def is_seizure(text: str, words: Sequence[str]) -> bool:
     """Return whether a text names a seizure (*post-seizure* does not)."""
     tokens = _tokens(text)
     return bool(tokens & {word.casefold() for word in words}) and not tokens & _NOT
+
+
+def seizure_mark(text: str, words: Sequence[str]) -> str | None:
+    """Return a seizure's mark in plain words without anything else that was written beside it.
+
+    Codes such as ``sz_foc_ia`` stay; *seizure onset, seen by Dr X* becomes ``seizure``, an end
+    ``seizure offset``; None where the text names no seizure.
+    """
+    if not is_seizure(text, words):
+        return None
+    if _CODE.fullmatch(text.strip()):
+        return text.strip()
+    word = "seizure" if "seizure" in words else words[0]
+    return f"{word} offset" if _tokens(text) & _END else word
 
 
 def _tokens(text: str) -> set[str]:
@@ -162,13 +202,15 @@ def require_seizures(files: PatientFiles, settings: SeegSettings) -> tuple[Seizu
     seizures = find_seizures(files, settings)
     if seizures:
         return seizures
+    ends = find_lone_ends(files, settings)
     tables = [r.events.name for r in files.recordings if r.events is not None]
     raise InputError(
         "no seizure is marked",
         where=", ".join(tables) or f"sub-{files.label}/ieeg",
         expected=f"a row with onset, duration and {' or '.join(settings.event_columns)} "
         f"holding the word {' or '.join(settings.seizure_words)}",
-        cure="mark the seizure in events.tsv",
+        cure="mark the seizure in events.tsv"
+        + ("; `virtualbrain seizures` proposes the onset of a lone end" if ends else ""),
     )
 
 

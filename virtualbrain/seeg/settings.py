@@ -42,9 +42,10 @@ class SeegSettings:
         Length of the baseline, and its distance from the marked onset.
     before_onset_s, after_offset_s : float
         What is kept around the seizure.
-    onset_window_s, onset_factor, onset_split_hz, onset_hold_s : float
-        Channel onsets: window of the multitaper spectrum, rise in power that counts, border
-        between the two bands, and the time a rise must last.
+    onset_window_s, onset_average_s, onset_factor, onset_split_hz, onset_hold_s : float
+        Channel onsets: window of the multitaper spectrum, time over which its power is averaged,
+        rise in power that counts, border between the two bands, and how long the rise must last
+        altogether (longer than window and average, or one spike is enough).
     display_rate_hz : float
         Rate of the signals kept for display.
     ball_radius_mm, centre_radius_mm : float
@@ -76,10 +77,11 @@ class SeegSettings:
     baseline_gap_s: float = 2.0
     before_onset_s: float = 5.0
     after_offset_s: float = 5.0
-    onset_window_s: float = 1.0
-    onset_factor: float = 5.0
+    onset_window_s: float = 0.3
+    onset_average_s: float = 1.25
+    onset_factor: float = 4.5
     onset_split_hz: float = 12.4
-    onset_hold_s: float = 10.0
+    onset_hold_s: float = 1.75
     display_rate_hz: float = 128.0
     ball_radius_mm: float = 3.0
     centre_radius_mm: float = 30.0
@@ -115,6 +117,7 @@ _POSITIVE = (
     "envelope_points_max",
     "baseline_s",
     "onset_window_s",
+    "onset_average_s",
     "onset_factor",
     "onset_split_hz",
     "onset_hold_s",

@@ -7,23 +7,24 @@ from typing import Any
 import nibabel as nib
 
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.bids import PatientFiles, json_beside
 from virtualbrain.io.recordings import read_header, read_json
 
-_KEYS = re.compile(
+PERSONAL_KEYS = re.compile(
     r"patient|birth|^subject_?name|first_?name|last_?name|operator|physician|institution(name|al)"
     r"|accession|serial|acquisition_?date|study_?date|series_?date|content_?date",
     re.IGNORECASE,
 )
-_DATE = re.compile(r"\b(19|20)\d\d[-./]?(0[1-9]|1[0-2])[-./]?([0-2]\d|3[01])\b")
+_EMPTY = ("", "n/a", "anonymous")
+_DATE = re.compile(r"(?<!\d)(19|20)\d\d[-./]?(0[1-9]|1[0-2])[-./]?([0-2]\d|3[01])(?!\d)")
 
 
 def find_personal_data(files: PatientFiles) -> list[str]:
     """Return one line for every place that still names the patient or a date of theirs.
 
     Looks at recording headers (name, birth date), the sidecars of recordings and images, and
-    the free text of image headers. Finding nothing proves nothing: free text in events and
-    faces in images are not looked at.
+    the free text of image headers, and dates in file names. Finding nothing proves nothing:
+    free text in events and faces in images are not looked at.
 
     Parameters
     ----------
@@ -33,15 +34,20 @@ def find_personal_data(files: PatientFiles) -> list[str]:
     lines: list[str] = []
     for recording in files.recordings:
         lines += _recording_lines(recording.signal)
-        stem = recording.signal.name.rsplit("_ieeg.", 1)[0]
-        lines += _sidecar_lines(recording.signal.with_name(stem + "_ieeg.json"))
+        lines += _sidecar_lines(json_beside(recording.signal))
     images = [files.t1, *(series.image for series in files.dwi)]
     for image in images:
         if image is not None:
             lines += _image_lines(image)
-            stem = image.name.removesuffix(".gz").removesuffix(".nii")
-            lines += _sidecar_lines(image.with_name(stem + ".json"))
-    return lines
+            lines += _sidecar_lines(json_beside(image))
+    named = [*images, *(recording.signal for recording in files.recordings)]
+    dated = [path.name for path in named if path is not None and has_date(path)]
+    return [*lines, *(f"{name}: the file's name holds a date" for name in dated)]
+
+
+def has_date(path: Path) -> bool:
+    """Return whether a file's name holds a date (the session label does at times)."""
+    return _DATE.search(path.name) is not None
 
 
 def _recording_lines(path: Path) -> list[str]:
@@ -65,7 +71,7 @@ def _sidecar_lines(path: Path) -> list[str]:
     return [
         f"{path.name}: {key} is filled in"
         for key, value in content.items()
-        if _KEYS.search(key) and str(value).strip().casefold() not in ("", "n/a", "anonymous")
+        if PERSONAL_KEYS.search(key) and str(value).strip().casefold() not in _EMPTY
     ]
 
 

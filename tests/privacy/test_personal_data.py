@@ -5,8 +5,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from virtualbrain.cli import main
 from virtualbrain.io.bids import find_patient
-from virtualbrain.seeg.privacy import find_personal_data
+from virtualbrain.privacy.personal_data import find_personal_data, has_date
 
 
 @pytest.fixture
@@ -45,3 +46,28 @@ def test_images_and_sidecars_are_looked_at(folder):
         "sub-01_T1w.nii.gz: the header's descrip holds a name or a date",
         "sub-01_T1w.json: PatientName is filled in",
     ]
+
+
+def test_the_check_warns_and_names_the_cure(folder, capsys):
+    anat = folder / "sub-01" / "anat"
+    anat.mkdir()
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+    image.header["descrip"] = b"DOE^JANE"
+    nib.save(image, anat / "sub-01_T1w.nii.gz")
+    main(["check", str(folder)])
+    told = capsys.readouterr().err
+    assert "warning: sub-01: sub-01_T1w.nii.gz: the header's descrip holds a name" in told
+    assert "virtualbrain deidentify" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "dated"),
+    [
+        ("sub-01_ses-20240312_T1w.nii.gz", True),
+        ("sub-01_ses-2024-03-12_T1w.nii.gz", True),
+        ("sub-01_run-01_T1w.nii.gz", False),
+        ("sub-120240312999_T1w.nii.gz", False),
+    ],
+)
+def test_dates_in_names_are_seen(name, dated, tmp_path):
+    assert has_date(tmp_path / name) == dated

@@ -1,0 +1,1 @@
+"""What in a dataset says who the patient is, and a copy without it."""

@@ -1,0 +1,143 @@
+"""Tables, sidecars and image headers rewritten from what is known to name no one."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from virtualbrain.io.images import Image
+from virtualbrain.privacy.personal_data import PERSONAL_KEYS
+from virtualbrain.seeg.seizures import seizure_mark
+
+OLDEST_TOLD = 89  # above this age a year alone can name a person
+KEPT_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "participants.tsv": ("participant_id", "age", "sex", "handedness"),
+    "channels.tsv": (
+        *("name", "type", "units", "low_cutoff", "high_cutoff"),
+        *("group", "sampling_frequency", "notch", "status"),
+    ),
+    "electrodes.tsv": (
+        *("name", "x", "y", "z", "size", "hemisphere"),
+        *("group", "type", "material", "impedance"),
+    ),
+    "events.tsv": ("onset", "duration", "trial_type", "eventType"),
+    "hypothesis.tsv": ("region", "contact", "name", "zone"),
+    "eloquent.tsv": ("region", "function"),
+}
+_KEPT_TEXT = {
+    *("Modality", "Manufacturer", "ManufacturersModelName", "MRAcquisitionType"),
+    *("ScanningSequence", "SequenceVariant", "ScanOptions", "PulseSequenceType"),
+    *("PhaseEncodingDirection", "SliceEncodingDirection", "IntendedFor", "Units"),
+    *("CoordinateSystem", "CoordinateUnits", "iEEGCoordinateSystem", "iEEGCoordinateUnits"),
+    *("RecordingType", "TaskName", "ParallelReductionTechnique"),
+}
+_DATED_KEY = re.compile(r"date|time_?stamp|acquisition_?time|age$", re.IGNORECASE)
+_FRAMES = {
+    "FreeSurfer tkRAS (surface RAS) of the T1w": r"tk[\s_-]*r(?:as|eg)|surface[\s_-]*ras|tkr\b",
+    "Scanner RAS of the T1w": r"scan(?:ner)?[\s_-]*ras",
+}
+
+
+def clean_sidecar(content: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Keep numbers, and the texts of keys that hold words of a standard.
+
+    Returns
+    -------
+    kept : dict
+        What may stay; the description of a coordinate frame is put in standard words.
+    removed : list of str
+        Keys that are gone.
+    """
+    kept = {key: value for key, value in content.items() if _harmless(key, value)}
+    frame = str(content.get("iEEGCoordinateSystemDescription") or "")
+    for words, pattern in _FRAMES.items():
+        if re.search(pattern, frame, re.IGNORECASE):
+            kept["iEEGCoordinateSystemDescription"] = words
+            break
+    return kept, [key for key in content if key not in kept]
+
+
+def _harmless(key: str, value: Any) -> bool:
+    if PERSONAL_KEYS.search(key) or _DATED_KEY.search(key):
+        return False
+    if key in _KEPT_TEXT or value == "n/a":
+        return True
+    values = value if isinstance(value, list) else [value]
+    return all(v is None or isinstance(v, bool | int | float) for v in values)
+
+
+def clean_table(name: str, table: pd.DataFrame, words: tuple[str, ...]) -> tuple[Any, list[str]]:
+    """Keep a BIDS table's standard columns, and of its events the seizures, in standard words.
+
+    Parameters
+    ----------
+    name : str
+        The file's name; its ending tells which table it is.
+    table : pandas.DataFrame
+        As read.
+    words : tuple of str
+        Words that make an event a seizure.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        What may stay.
+    removed : list of str
+        In words.
+    """
+    ending = next(ending for ending in KEPT_COLUMNS if name.endswith(ending))
+    columns = [column for column in table if column in KEPT_COLUMNS[ending]]
+    removed = [f"column {column}" for column in table if column not in columns]
+    kept = table[columns].copy()
+    if ending == "events.tsv":
+        kept, dropped = _seizures_only(kept, words)
+        removed += [f"{dropped} events that are no seizure"] if dropped else []
+    if "age" in kept:
+        age = pd.to_numeric(kept["age"], errors="coerce")
+        kept["age"] = age.clip(upper=OLDEST_TOLD)
+    return kept, removed
+
+
+def _seizures_only(table: pd.DataFrame, words: tuple[str, ...]) -> tuple[pd.DataFrame, int]:
+    """Keep the seizures; their free text becomes the mark's plain word."""
+    columns = [name for name in ("trial_type", "eventType") if name in table]
+    texts = [" ".join(str(cell) for cell in row) for row in table[columns].to_numpy()]
+    marks = [seizure_mark(text, words) for text in texts]
+    kept = table[[mark is not None for mark in marks]].copy()
+    for column in columns:
+        kept[column] = [mark for mark in marks if mark is not None]
+    return kept, len(table) - len(kept)
+
+
+def clean_image(image: Image, keep: Any = None) -> nib.Nifti1Image:
+    """Return an image with a header of its own: grid, frame and timing, no text and no extension.
+
+    Parameters
+    ----------
+    image : nibabel image
+        Three or four axes.
+    keep : numpy.ndarray of bool, optional
+        Voxels that stay; the others become zero.
+    """
+    voxels = np.asanyarray(image.dataobj)
+    if keep is not None:
+        shape = keep.shape + (1,) * (voxels.ndim - keep.ndim)
+        voxels = np.where(keep.reshape(shape), voxels, np.zeros((), voxels.dtype))
+    if voxels.dtype == np.float64:
+        voxels = voxels.astype(np.float32)
+    clean = nib.Nifti1Image(voxels, image.affine)
+    clean.header.set_zooms(image.header.get_zooms()[: voxels.ndim])
+    clean.set_sform(image.affine, code=1)
+    if _has_no_shear(image.affine):
+        clean.set_qform(image.affine, code=1)
+    clean.header.set_xyzt_units("mm", "sec")
+    return clean
+
+
+def _has_no_shear(affine: Any) -> bool:
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return math.isclose(abs(float(np.linalg.det(axes))), 1.0, abs_tol=1e-4)

@@ -1,0 +1,223 @@
+"""Recordings copied without name, birth date, true dates and free text; the signal untouched."""
+
+import re
+import shutil
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from virtualbrain.errors import InputError
+from virtualbrain.seeg.seizures import seizure_mark
+
+Words = tuple[str, ...]
+_EDF_FIRST = date(1985, 1, 1)  # an EDF header cannot hold an earlier one
+_MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_KEPT_SECTIONS = ("common infos", "binary infos", "ascii infos", "channel infos", "coordinates")
+_BLOCK_RECORDS = 256
+
+
+def copy_recording(source: Path, target: Path, shift_days: int, words: Words) -> list[str]:
+    """Copy a recording without what tells the patient.
+
+    Parameters
+    ----------
+    source, target : Path
+        BrainVision header, EDF, BDF or FIF, and the copy of the same format.
+    shift_days : int
+        All dates are moved into the past by this.
+    words : tuple of str
+        Words that make a mark a seizure; every other mark inside the file is removed.
+
+    Returns
+    -------
+    list of str
+        What was changed, in words.
+
+    Raises
+    ------
+    InputError
+        A format whose inside is not known here, or a header that cannot be read.
+    """
+    copiers: dict[str, Callable[[Path, Path, int, Words], list[str]]] = {
+        ".edf": _copy_edf,
+        ".bdf": _copy_edf,
+        ".vhdr": _copy_brainvision,
+        ".fif": _copy_fif,
+    }
+    if source.suffix.lower() not in copiers:
+        raise InputError(
+            f"recordings in {source.suffix} cannot be cleaned",
+            where=source.name,
+            expected="BrainVision, EDF, BDF or FIF",
+            cure="convert the recording first",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return copiers[source.suffix.lower()](source, target, shift_days, words)
+
+
+# ---- EDF and BDF ----------------------------------------------------------------------------
+
+
+def _copy_edf(source: Path, target: Path, shift_days: int, words: Words) -> list[str]:
+    """Copy record by record: patient, recording, start date, transducers, annotations."""
+    with source.open("rb") as reader, target.open("wb") as writer:
+        head = reader.read(256)
+        try:
+            n_signals, start = int(head[252:256]), _edf_date(head[168:176])
+            signals = reader.read(256 * n_signals)
+            labels = [signals[16 * i : 16 * i + 16].decode("latin-1") for i in range(n_signals)]
+            at = 216 * n_signals
+            counts = [int(signals[at + 8 * i : at + 8 * i + 8]) for i in range(n_signals)]
+        except ValueError:
+            raise InputError(
+                "the header cannot be read", where=source.name, cure="export the recording again"
+            ) from None
+        moved = max(start - timedelta(days=shift_days), _EDF_FIRST)
+        writer.write(_edf_head(head, moved))
+        transducers = slice(16 * n_signals, 96 * n_signals)
+        writer.write(signals[: transducers.start] + b" " * (80 * n_signals))
+        writer.write(signals[transducers.stop :])
+        size = 3 if source.suffix.lower() == ".bdf" else 2
+        marks = [i for i, name in enumerate(labels) if name.strip().endswith("Annotations")]
+        dropped = _copy_records(reader, writer, [size * n for n in counts], marks, words)
+    changes = ["patient and recording fields emptied", "dates shifted", "transducers emptied"]
+    return changes + ([f"{dropped} marks that are no seizure removed"] if dropped else [])
+
+
+def _edf_date(field: bytes) -> date:
+    day, month, year = (int(part) for part in field.decode("ascii").split("."))
+    return date(1900 + year if year >= 85 else 2000 + year, month, day)
+
+
+def _edf_head(head: bytes, moved: date) -> bytes:
+    """Return the fixed part of the header with nobody in it."""
+    day = f"{moved.day:02d}-{_MONTHS[moved.month - 1]}-{moved.year}"
+    recording = f"Startdate {day} X X X".encode().ljust(80)
+    start = f"{moved.day:02d}.{moved.month:02d}.{moved.year % 100:02d}".encode()
+    return head[:8] + b"X X X X".ljust(80) + recording + start + head[176:]
+
+
+def _copy_records(
+    reader: BinaryIO, writer: BinaryIO, sizes: list[int], marks: list[int], words: Words
+) -> int:
+    """Copy the data records, the annotations in them cleaned; return how many were dropped."""
+    dropped, record = 0, sum(sizes)
+    while block := bytearray(reader.read(record * _BLOCK_RECORDS)):
+        for start in range(0, len(block), record):
+            for signal in marks:
+                begin = start + sum(sizes[:signal])
+                field = slice(begin, begin + sizes[signal])
+                cleaned, n = _clean_annotations(bytes(block[field]), words)
+                block[field] = cleaned
+                dropped += n
+        writer.write(block)
+    return dropped
+
+
+def _clean_annotations(field: bytes, words: Words) -> tuple[bytes, int]:
+    """Keep the record's time and the marks of seizures of one annotation field."""
+    kept, dropped = b"", 0
+    for entry in filter(None, field.split(b"\x00")):
+        when, *texts = entry.split(b"\x14")
+        marks = [seizure_mark(text.decode("utf-8", "replace"), words) for text in texts if text]
+        plain = [mark.encode() for mark in marks if mark is not None]
+        dropped += len(marks) - len(plain)
+        if not kept or plain:  # the first entry holds the record's time
+            empty = [b""] if entry.startswith(when + b"\x14\x14") else []
+            kept += b"\x14".join([when, *empty, *plain, b""]) + b"\x00"
+    return kept[: len(field)].ljust(len(field), b"\x00"), dropped
+
+
+# ---- BrainVision ----------------------------------------------------------------------------
+
+
+def _copy_brainvision(source: Path, target: Path, shift_days: int, words: Words) -> list[str]:
+    """Copy header, marks and signal; comments and user sections stay behind."""
+    lines = _text(source).splitlines()
+    named = {key.casefold(): value for key, _, value in (line.partition("=") for line in lines)}
+    parts = {"datafile": ".eeg", "markerfile": ".vmrk"}
+    kept, section = [], ""
+    for line in lines:
+        heading = re.match(r"\s*\[(.+)\]", line)
+        section = heading[1].strip().casefold() if heading else section
+        key = line.partition("=")[0].casefold()
+        if key in parts:
+            line = f"{line.partition('=')[0]}={target.stem}{parts[key]}"
+        if line.startswith(";") or key == "codepage":
+            continue
+        if not section or section in _KEPT_SECTIONS:
+            kept.append(line)
+        if heading and section == "common infos":
+            kept.append("Codepage=UTF-8")
+    target.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    data = source.with_name(named.get("datafile", "").strip() or f"{source.stem}.eeg")
+    if not data.is_file():
+        raise InputError("the signal is missing", where=source.name, expected=data.name)
+    shutil.copyfile(data, target.with_suffix(".eeg"))
+    changes = ["comments removed", "dates shifted"]
+    markers = source.with_name(named.get("markerfile", "").strip() or f"{source.stem}.vmrk")
+    if markers.is_file():
+        dropped = _copy_markers(markers, target, shift_days, words)
+        changes += [f"{dropped} marks that are no seizure removed"] if dropped else []
+    return changes
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _copy_markers(source: Path, target: Path, shift_days: int, words: Words) -> int:
+    """Keep new segments, their date shifted, and seizures; return how many marks were dropped."""
+    kept, dropped = [], 0
+    for line in _text(source).splitlines():
+        mark = re.match(r"Mk\d+=([^,]*),([^,]*),(.*)", line)
+        if mark is None:
+            continue
+        kind, text, place = mark.groups()
+        if kind == "New Segment":
+            kept.append(f"{kind},,{_shifted_place(place, shift_days)}")
+        elif (plain := seizure_mark(text, words)) is not None:
+            kept.append(f"Comment,{plain},{place}")
+        else:
+            dropped += 1
+    head = [
+        "Brain Vision Data Exchange Marker File, Version 1.0\n\n[Common Infos]\nCodepage=UTF-8",
+        f"DataFile={target.stem}.eeg\n\n[Marker Infos]",
+    ]
+    rows = [f"Mk{i}={row}" for i, row in enumerate(kept, start=1)]
+    target.with_suffix(".vmrk").write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
+    return dropped
+
+
+def _shifted_place(place: str, shift_days: int) -> str:
+    """Shift the date that ends a new segment's position (YYYYMMDDhhmmss...)."""
+    head, _, stamp = place.rpartition(",")
+    try:
+        day = date(int(stamp[:4]), int(stamp[4:6]), int(stamp[6:8])) - timedelta(days=shift_days)
+    except ValueError:
+        return f"{head},0" if len(stamp) > 8 else place
+    return f"{head},{day:%Y%m%d}{stamp[8:]}"
+
+
+# ---- FIF ------------------------------------------------------------------------------------
+
+
+def _copy_fif(source: Path, target: Path, shift_days: int, words: Words) -> list[str]:
+    """Let MNE take the person out of the header, and keep the seizures among the marks."""
+    import mne
+
+    raw = mne.io.read_raw(source, preload=False, verbose="error")
+    texts = [seizure_mark(str(text), words) for text in raw.annotations.description]
+    kept = raw.annotations[[i for i, text in enumerate(texts) if text is not None]]
+    kept.description = [text for text in texts if text is not None]
+    raw.set_annotations(kept, verbose="error")
+    raw.anonymize(daysback=shift_days, verbose="error")
+    raw.save(target, fmt="single" if raw.orig_format == "single" else "double", verbose="error")
+    dropped = len(texts) - len(kept)
+    changes = ["subject and operator removed", "dates shifted"]
+    return changes + ([f"{dropped} marks that are no seizure removed"] if dropped else [])

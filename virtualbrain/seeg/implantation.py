@@ -1,0 +1,234 @@
+"""Contacts of an implantation: proposed from end points and a CT, drawn, written when approved."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from virtualbrain.diffusion.registration import RegistrationTask, register_all
+from virtualbrain.errors import InputError
+from virtualbrain.io.atomic import atomic_path, write_json
+from virtualbrain.io.bids import PatientFiles, electrodes_to_write
+from virtualbrain.io.images import read_image
+from virtualbrain.io.tables import read_table, write_table
+from virtualbrain.seeg.contacts import contacts_from_endpoints, stated_coordinates
+from virtualbrain.seeg.ct_contacts import CtElectrode, draw_electrodes, find_contacts
+
+_ENDS = tuple(f"{end}_{axis}" for end in ("target", "entry") for axis in "xyz")
+# Below this the contacts of an electrode run into each other in the CT.
+_CLEAR_CONTRAST = 1.3
+_FAR_MM = 3.0
+_BONE_HU = 300.0
+
+
+@dataclass(frozen=True)
+class ContactChoices:
+    """How contacts are proposed.
+
+    Parameters
+    ----------
+    spacing_mm : float
+        Centre to centre, where the table of end points does not say.
+    metal_hu : float
+        What counts as metal in the CT.
+    register : bool
+        Bring the CT to the T1 by a rigid registration first.
+    approve : bool
+        Write the proposal that stands in the folder, as it is now, into the dataset.
+    """
+
+    spacing_mm: float = 3.5
+    metal_hu: float = 1500.0
+    register: bool = False
+    approve: bool = False
+
+
+def propose_contacts(
+    files: PatientFiles,
+    endpoints: Path | str,
+    ct: Path | str | None,
+    out: Path | str,
+    choices: ContactChoices,
+) -> list[str]:
+    """Propose contacts and draw them; or, when approved, write the proposal into the dataset.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        The patient; its T1 is needed for a registration.
+    endpoints : Path or str
+        Table as for `contacts.contacts_from_endpoints`: target, entry and number of contacts of
+        every electrode, in the T1's scanner RAS, mm.
+    ct : Path or str, optional
+        CT after implantation, in Hounsfield units; without it the end points alone count.
+    out : Path or str
+        Folder for the proposal and its pictures.
+    choices : ContactChoices
+        Spacing, threshold, registration, approval.
+
+    Returns
+    -------
+    list of str
+        What was found and what to do next, in plain words.
+
+    Raises
+    ------
+    InputError
+        A table or image that cannot be used, an electrode without metal, an approval without
+        a proposal, or contacts that the dataset has already.
+    """
+    proposal = Path(out) / f"sub-{files.label}_desc-proposal_electrodes.tsv"
+    if choices.approve:
+        return _approve(files, proposal)
+    table = read_endpoints(Path(endpoints))
+    if ct is None:
+        contacts = contacts_from_endpoints(table, choices.spacing_mm)
+        lines = [f"{len(contacts)} contacts placed by end points and spacing alone"]
+    else:
+        image = read_image(ct)
+        if choices.register:
+            image = _registered(image, files, Path(out))
+        spaced = _with_spacing(table, choices.spacing_mm)
+        electrodes = find_contacts(image, spaced, choices.metal_hu)
+        picture = proposal.with_suffix(".png")
+        draw_electrodes(image, electrodes, picture)
+        contacts = pd.concat([electrode.contacts for electrode in electrodes])
+        lines = [_line(electrode) for electrode in electrodes] + [f"look at {picture}"]
+    write_table(proposal, _electrodes_table(contacts), _frame())
+    return [*lines, f"{proposal} is a proposal: correct it, then run again with --approve"]
+
+
+def read_endpoints(path: Path) -> pd.DataFrame:
+    """Read the end points of the electrodes.
+
+    Raises
+    ------
+    InputError
+        A column is missing, an electrode stands twice, or a cell is no number.
+    """
+    table = read_table(path, required=["electrode", *_ENDS, "n_contacts"])
+    table["electrode"] = table["electrode"].astype(str)
+    for column in (*_ENDS, "n_contacts"):
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        wrong = ~np.isfinite(numbers) | ((column == "n_contacts") & (numbers < 1))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise InputError(
+                f"{column} of {table['electrode'][row]} is {table[column][row]}",
+                where=f"{path.name}, row {row + 2}",
+                expected="a number (mm; contacts from one)",
+                cure="write a decimal point, not a comma",
+            )
+        table[column] = numbers
+    twice = table["electrode"].duplicated()
+    if twice.any():
+        row = int(np.argmax(twice))
+        raise InputError(
+            f"the electrode {table['electrode'][row]} stands twice",
+            where=f"{path.name}, row {row + 2}",
+            cure="rename or remove one",
+        )
+    return table
+
+
+def _with_spacing(table: pd.DataFrame, spacing_mm: float) -> pd.DataFrame:
+    """Give the spacing to the electrodes that have none of their own."""
+    own = table["spacing_mm"] if "spacing_mm" in table else pd.Series(np.nan, table.index)
+    return table.assign(spacing_mm=[s if s == s else str(spacing_mm) for s in own.astype(object)])
+
+
+def _line(electrode: CtElectrode) -> str:
+    text = (
+        f"{electrode.name}: {len(electrode.contacts)} contacts, "
+        f"moved {electrode.moved_mm:.1f} mm, contrast {electrode.contrast:.1f}"
+    )
+    if electrode.contrast < _CLEAR_CONTRAST:
+        return f"{text}: the contacts CANNOT BE TOLD APART, check number and spacing"
+    if electrode.moved_mm > _FAR_MM:
+        return f"{text}: FAR from its end points, check which contact is the first"
+    return text
+
+
+def _registered(ct: nib.Nifti1Image, files: PatientFiles, out: Path) -> nib.Nifti1Image:
+    """Bring a CT to the T1's scanner RAS by its affine alone, and draw the two together."""
+    if files.t1 is None:
+        raise InputError("no T1w to register the CT to", where=f"sub-{files.label}")
+    t1 = read_image(files.t1)
+    # Metal and air would otherwise lead the likeness.
+    values = np.clip(np.asarray(ct.dataobj, dtype=np.float32), -200, 1500)
+    task = RegistrationTask(
+        fixed=np.asarray(t1.dataobj, dtype=np.float32),
+        moving=values,
+        fixed_affine=t1.affine,
+        moving_affine=ct.affine,
+        from_centres=True,
+        shrink=(8, 4, 2),
+        iterations=(500, 250, 100),
+    )
+    (t1_to_ct,) = register_all([task], 1)
+    moved = nib.Nifti1Image(np.asarray(ct.dataobj), np.linalg.inv(t1_to_ct) @ ct.affine)
+    draw_registration(t1, moved, out / f"sub-{files.label}_desc-registration_ct.png")
+    return moved
+
+
+def draw_registration(t1: nib.Nifti1Image, ct: nib.Nifti1Image, path: Path) -> None:
+    """Draw the bone of a CT as a contour over three planes of the T1, for approval."""
+    from matplotlib.figure import Figure
+    from nibabel.processing import resample_from_to
+
+    bone = resample_from_to(ct, t1, order=1, cval=-1000.0)
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    for axis, panel in enumerate(figure.subplots(1, 3)):
+        middle = t1.shape[axis] // 2
+        under, over = (np.take(np.asarray(i.dataobj), middle, axis).T for i in (t1, bone))
+        panel.imshow(under, cmap="gray", origin="lower")
+        if over.min() < _BONE_HU < over.max():
+            panel.contour(over, [_BONE_HU], colors="C1", linewidths=0.7)
+        panel.set_axis_off()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _electrodes_table(contacts: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "name": contacts["name"],
+            **{axis: contacts[axis].round(3) for axis in "xyz"},
+            "size": "n/a",
+            "group": contacts["electrode"],
+        }
+    )
+
+
+def _frame() -> dict[str, Any]:
+    return {
+        "iEEGCoordinateSystem": "ScanRAS",
+        "iEEGCoordinateUnits": "mm",
+        "iEEGCoordinateSystemDescription": "Scanner RAS of the T1w",
+    }
+
+
+def _approve(files: PatientFiles, proposal: Path) -> list[str]:
+    """Write an approved proposal as electrodes.tsv and coordsystem.json."""
+    if not proposal.is_file():
+        raise InputError(
+            "there is no proposal to approve",
+            where=str(proposal),
+            cure="run the same command without --approve first, and look at the picture",
+        )
+    table = read_table(proposal, required=["name", "x", "y", "z", "size"])
+    stated_coordinates(table, proposal.name)
+    if files.electrodes is not None:
+        raise InputError(
+            "the dataset has contacts already",
+            where=files.electrodes.name,
+            cure="move it away if the proposal is to take its place",
+        )
+    electrodes, coordsystem = electrodes_to_write(files)
+    with atomic_path(electrodes) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+    write_json(coordsystem, _frame())
+    return [f"{len(table)} contacts are in {electrodes}"]
