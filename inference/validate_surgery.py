@@ -1,7 +1,8 @@
-"""Virtual surgery against the truth: plans made from a fit, applied to the patient's own 6D model."""
+"""Virtual surgery against the truth: plans from a fit, applied to the patient's own 6D model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from inference import patients
-from inference.patients import VirtualPatient
+from inference.diagnose import diagnose
+from inference.fit import fit
+from inference.patients import VirtualPatient, draw_patient
+from inference.priors import Priors
 from inference.scores import calibration_error
+from inference.settings import Settings
+from inference.validate import UNSAMPLED_EVERY
+from inference.zones import zones
 from virtualbrain.errors import ModelError
+from virtualbrain.io.atomic import write_json
+from virtualbrain.io.tables import write_table
 from virtualbrain.models.epileptor import Epileptor
 from virtualbrain.models.simulation import Options, simulate_ensemble
 from virtualbrain.network import Network, normalise_weights
@@ -43,7 +52,8 @@ class TrueModel:
         run = simulate_ensemble(
             self.network, self.model, n_members=len(removed), duration=patients.DURATION_S,
             seed=seed, noise={"x2": 2.5e-4, "y2": 2.5e-4}, sample_rate=_RATE_HZ,
-            initial=self.initial, present=1.0 - gone, options=Options(keep=("x1",), dtype="float32"),
+            initial=self.initial, present=1.0 - gone,
+            options=Options(keep=("x1",), dtype="float32"),
         )  # fmt: skip
         x1 = run["x1"].transpose("member", "time", "region").to_numpy()
         return np.asarray((x1 > patients.SEIZING_X1).any(axis=1) & ~gone)
@@ -92,19 +102,112 @@ def _model_behind(patient: VirtualPatient, sampled: bool, rng: np.random.Generat
     )  # fmt: skip
 
 
-def surgery_of(
-    posterior: xr.DataTree, zones: pd.DataFrame, verdict: str, seed: int,
-    settings: SurgerySettings | None = None,
-) -> Surgery:  # fmt: skip
-    """Plan from a fit as the pipeline does; the truth is not at hand here.
+@dataclass
+class SurgeryScorer:
+    """Plans from each fit of a validation, then holds the plans against the patient's true model.
 
-    Plans are ranked whatever the verdict, which the scores keep beside them.
+    Called once per fit, as `run_validation` goes along; tables are written after every patient.
+
+    Parameters
+    ----------
+    seed : int
+        Of the validation: the patients are drawn again from it, after the plans are made.
+    out : Path, optional
+        Folder for ``surgery.tsv`` and ``surgery.json``.
+    settings : SurgerySettings
+        Of the stage.
     """
-    choices = replace(settings or SurgerySettings(), confirm=0)
+
+    seed: int
+    out: Path | None = None
+    settings: SurgerySettings = field(default_factory=SurgerySettings)
+    scores: list[pd.DataFrame] = field(default_factory=list)
+
+    def __call__(
+        self, number: int, sampled: bool, posterior: xr.DataTree, zones: pd.DataFrame, verdict: str
+    ) -> None:
+        """Plan, open the truth of patient `number` (from 0), and score."""
+        surgery = plan_from_fit(posterior, zones, self.settings, self.seed + number)
+        patient, true_model = draw_with_model(self.seed, number, sampled)
+        self.scores.append(
+            score_surgery(number + 1, patient, true_model, surgery, verdict, self.seed)
+        )
+        if self.out is not None:
+            about = {"Description": "Plans applied to the true models", "Seed": self.seed}
+            write_table(self.out / "surgery.tsv", self.table, about)
+            write_json(self.out / "surgery.json", {"seed": self.seed, **self.summary()})
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Scores of all patients so far."""
+        return pd.concat(self.scores, ignore_index=True)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the summary of all patients so far."""
+        return summarise_surgery(self.table)
+
+
+def plan_from_fit(
+    posterior: xr.DataTree, zones: pd.DataFrame, settings: SurgerySettings, seed: int
+) -> Surgery:
+    """Plan as the pipeline does; the truth is not at hand here.
+
+    Plans are ranked whatever the verdict: scores are given by verdict.
+    """
     regions = pd.DataFrame({"name": zones["region"], "volume": 1000.0})
-    del verdict
-    return run_surgery(
-        posterior, Patient(zones, regions), choices, np.random.default_rng(seed)
+    without = replace(settings, confirm=0)
+    return run_surgery(posterior, Patient(zones, regions), without, np.random.default_rng(seed))
+
+
+def validate_surgery(
+    n_patients: int,
+    scorer: SurgeryScorer,
+    settings: Settings,
+    priors: str | Path | Priors = "default",
+) -> dict[str, Any]:
+    """Draw and fit virtual patients as `run_validation` does, and score surgery only.
+
+    Parameters
+    ----------
+    n_patients : int
+        Every fourth has a zone that no channel sees.
+    scorer : SurgeryScorer
+        Takes every fit; its seed is that of patients and fits.
+    settings, priors
+        Of the fit.
+    """
+    for number in range(n_patients):
+        sampled = number % UNSAMPLED_EVERY != UNSAMPLED_EVERY - 1
+        patient = draw_patient(np.random.default_rng([scorer.seed, number]), sampled)
+        posterior = fit(patient.problem, priors, replace(settings, seed=scorer.seed + number))
+        scorer(number, sampled, posterior, zones(posterior), str(diagnose(posterior)["verdict"]))
+    return scorer.summary()
+
+
+def true_zone_ends_seizures(n_patients: int, seed: int) -> pd.DataFrame:
+    """Take exactly the true zone out of the true models of a validation's patients; no fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``patient sampled zone seizing_before seizing_after``.
+    """
+    rows = []
+    for number in range(n_patients):
+        sampled = number % UNSAMPLED_EVERY != UNSAMPLED_EVERY - 1
+        patient, true_model = draw_with_model(seed, number, sampled)
+        zone = _true_zone(patient)
+        before, after = true_model.seizing([(), zone], seed + number).sum(axis=1)
+        rows.append((number + 1, sampled, len(zone), int(before), int(after)))
+    columns = ["patient", "sampled", "zone", "seizing_before", "seizing_after"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _true_zone(patient: VirtualPatient) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, inside in zip(patient.problem.regions, patient.truth.ez, strict=True)
+        if inside
     )
 
 
@@ -128,13 +231,17 @@ def score_surgery(
         true_before true_after free success``; `place` counts removals from 1.
     """
     names = list(patient.problem.regions)
-    zone = [name for name, inside in zip(names, patient.truth.ez, strict=True) if inside]
     table = surgery.outcomes.query("kind == 'resection'").head(N_PLANS)
     size = int(table["n_regions"].iloc[0])
     shams = sham_plans(names, [size], N_SHAM, np.random.default_rng([seed, number]))[size]
     rows: list[dict[str, Any]] = [
         {"plan": "none", "kind": "none", "removed": (), "p_seizure_free": np.nan},
-        {"plan": "true zone", "kind": "truth", "removed": tuple(zone), "p_seizure_free": np.nan},
+        {
+            "plan": "true zone",
+            "kind": "truth",
+            "removed": _true_zone(patient),
+            "p_seizure_free": np.nan,
+        },
     ]
     for place, row in enumerate(table.to_dict("records"), start=1):
         rows.append(

@@ -45,7 +45,9 @@ def test_disconnecting_no_connection_changes_nothing_to_the_last_bit(draws):
     cut = Candidate("cut nothing", "disconnection", edges=(("r3", "r6"),))
     changed = change(cut, draws)
     np.testing.assert_array_equal(changed.weights, draws.weights)
-    np.testing.assert_array_equal(remaining_x0(draws, changed), remaining_x0(draws, change(no_surgery(), draws)))
+    np.testing.assert_array_equal(
+        remaining_x0(draws, changed), remaining_x0(draws, change(no_surgery(), draws))
+    )
     before, after = simulate_plans([no_surgery(), cut], draws, SETTINGS)
     np.testing.assert_array_equal(before.seizing, after.seizing)
     np.testing.assert_array_equal(before.onset_s, after.onset_s)

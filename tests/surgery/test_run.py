@@ -11,7 +11,7 @@ from virtualbrain.surgery.ranking import OUTCOME_COLUMNS
 from virtualbrain.surgery.run import DO_NOT_USE, NO_BETTER, NOT_RANKED, Patient, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
 
-SETTINGS = SurgerySettings(draws=40, leading=5, sham=20, confirm=0)
+SETTINGS = SurgerySettings(draws=40, leading=5, sham=30, confirm=0)
 
 
 def generator() -> np.random.Generator:
@@ -93,8 +93,6 @@ def test_recruitment_tells_when_and_how_surely(posterior, zones, regions):
     assert set(result.recruitment["candidate"]) == set(
         result.outcomes.query("kind != 'sham'")["candidate"]
     )
-
-
 
 
 def test_the_leading_plans_are_confirmed_in_six_dimensions(posterior, zones, regions):

@@ -218,7 +218,7 @@ class PatientLayout:
         return self.outcomes(priors).with_name("recruitment.tsv")
 
     def stimulation(self, priors: str) -> Path:
-        """What stimulation at each planned pair starts and stops."""
+        """Table of what stimulation at each planned pair starts and stops."""
         return self.outcomes(priors).with_name("stimulation.tsv")
 
     def next_regions(self, priors: str) -> Path:
@@ -226,7 +226,7 @@ class PatientLayout:
         return self.outcomes(priors).with_name("next.tsv")
 
     def predicted(self, priors: str) -> Path:
-        """What is predicted for the resection that was done."""
+        """Prediction for the resection that was done."""
         return self.outcomes(priors).with_name("predicted.json")
 
     def tvb_export(self, priors: str) -> Path:

@@ -55,10 +55,6 @@ class Approach:
                     cure="set one_side and contiguous to false, radius_mm and volume_mm3 to 0",
                 )
         object.__setattr__(self, "regions", self.regions.set_index("name", drop=False))
-        object.__setattr__(
-            self, "_radii", pd.Series(region_radii_mm(self.regions), self.regions.index)
-            if limits.contiguous else None,
-        )  # fmt: skip
 
     def allows(self, chosen: Sequence[str]) -> bool:
         """Tell whether one operation can take these regions."""
@@ -75,7 +71,8 @@ class Approach:
 
     def _touch(self, rows: pd.DataFrame) -> bool:
         """Tell whether regions hang together."""
-        centres, radii = _centres(rows), getattr(self, "_radii")[rows.index].to_numpy()
+        centres = _centres(rows)
+        radii = pd.Series(region_radii_mm(self.regions), self.regions.index)[rows.index].to_numpy()
         gap = np.linalg.norm(centres[:, None] - centres[None], axis=-1) - radii - radii[:, None]
         count, _ = connected_components(gap <= TOUCHING_MM, directed=False)
         return int(count) == 1

@@ -42,18 +42,18 @@ class Candidate:
 
     def __post_init__(self) -> None:
         if not self.regions and not self.edges and self.kind != "none":
-            raise ModelError(
-                f"the plan {self.name!r} is empty",
-                expected="at least one region" + (" or connection" * (self.kind == "disconnection")),
-            )
+            raise ModelError(f"the plan {self.name!r} is empty", expected="a region or connection")
         if len(set(self.regions)) != len(self.regions):
             raise ModelError(f"the plan {self.name!r} names a region twice")
         if self.shares and len(self.shares) != len(self.regions):
-            raise ModelError(f"the plan {self.name!r} has {len(self.shares)} shares",
-                             expected=f"one for each of its {len(self.regions)} regions")  # fmt: skip
+            raise ModelError(
+                f"the plan {self.name!r} has {len(self.shares)} shares",
+                expected=f"one for each of its {len(self.regions)} regions",
+            )
         if not all(0 < share <= 1 for share in self.shares):
             raise ModelError(
-                f"the plan {self.name!r} takes a share outside 0 to 1", expected="above 0, at most 1"
+                f"the plan {self.name!r} takes a share outside 0 to 1",
+                expected="above 0, at most 1",
             )
 
     @property

@@ -12,6 +12,7 @@ from virtualbrain.models.stability import linear_stability
 from virtualbrain.network import Network
 from virtualbrain.surgery.candidates import Candidate, Edge
 from virtualbrain.surgery.draws import FittedDraws
+from virtualbrain.surgery.interventions import positions
 
 Array = NDArray[np.float64]
 EDGE_COUNTS = (5, 10, 20)
@@ -27,17 +28,14 @@ def connections_between(
     ModelError
         A region that the network does not have.
     """
-    place = {name: i for i, name in enumerate(regions)}
-    unknown = [name for name in (*one, *other) if name not in place]
-    if unknown:
-        raise ModelError(f"the network has no region {unknown[0]!r}", cure="check the spelling")
+    place = dict(zip((*one, *other), positions((*one, *other), regions), strict=True))
     pairs = {
-        tuple(sorted((a, b), key=place.__getitem__))
+        (min(a, b), max(a, b))
         for a in one
         for b in other
         if a != b and weights[place[a], place[b]] + weights[place[b], place[a]] > 0
     }
-    return tuple(sorted((pair[0], pair[1]) for pair in pairs))
+    return tuple(sorted(pairs))
 
 
 def tract_plan(
@@ -50,9 +48,7 @@ def tract_plan(
     ModelError
         No connection joins them, or a region is unknown.
     """
-    return Candidate(
-        name, "disconnection", edges=connections_between(one, other, regions, weights)
-    )
+    return Candidate(name, "disconnection", edges=connections_between(one, other, regions, weights))
 
 
 def callosotomy(regions: pd.DataFrame, weights: Array) -> Candidate:
@@ -95,7 +91,7 @@ def plans_by_stability(
         start, end = (place[name] for name in sorted(edge, key=lambda name: name not in leading))
         return float(draws.weights[end, start] * strength[end])
 
-    ordered = sorted(edges, key=pull, reverse=True)
+    ordered = sorted(edges, key=lambda edge: (-pull(edge), edge))
     return [
         Candidate(
             f"cut {count} connections of {' + '.join(leading)} (linear stability)",
@@ -122,12 +118,13 @@ def module_plan(leading: Sequence[str], draws: FittedDraws, seed: int) -> list[C
     Modules are communities of the connectome by Louvain's method; none where all regions are
     in one module.
     """
-    graph = nx.from_numpy_array(draws.weights + draws.weights.T)
+    # By name, so that the table's order changes nothing.
+    names = sorted(draws.regions)
+    place = positions(names, draws.regions)
+    weights = draws.weights[np.ix_(place, place)]
+    graph = nx.relabel_nodes(nx.from_numpy_array(weights + weights.T), dict(enumerate(names)))
     modules = nx.community.louvain_communities(graph, weight="weight", seed=seed)
-    names = [{draws.regions[i] for i in module} for module in modules]
-    inside = set().union(*(module for module in names if module & set(leading)))
-    edges = connections_between(
-        inside, set(draws.regions) - inside, draws.regions, draws.weights
-    )
+    inside = set().union(*(module for module in modules if module & set(leading)))
+    edges = connections_between(inside, set(draws.regions) - inside, draws.regions, draws.weights)
     name = f"part the module of {' + '.join(leading)}"
     return [Candidate(name, "disconnection", edges=edges)] if edges else []

@@ -25,7 +25,6 @@ from virtualbrain.surgery.settings import SurgerySettings
 Array = NDArray[np.float64]
 COLUMNS = ("region", "p_start", "observability", "value")
 MOST_REGIONS = 8
-_PLANS = 6
 
 
 def next_regions(
@@ -59,9 +58,8 @@ def next_regions(
     unseen = zones[zones["observability"] < HARDLY_SEEN]
     unseen = unseen.assign(p_start=[p_start[place[name]] for name in unseen["region"]])
     unseen = unseen.sort_values("p_start", ascending=False, kind="stable").head(MOST_REGIONS)
-    best = sorted(outcomes, key=lambda o: -o.p_seizure_free)[:_PLANS]
     values = [
-        _value(str(name), place[str(name)], best, draws, settings) for name in unseen["region"]
+        _value(str(name), place[str(name)], outcomes, draws, settings) for name in unseen["region"]
     ]
     table = unseen.assign(value=values)[list(COLUMNS)]
     return table.sort_values("value", ascending=False, kind="stable", ignore_index=True)

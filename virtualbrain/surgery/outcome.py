@@ -107,9 +107,7 @@ def simulate_plans(
     return [found[number] for number in range(len(candidates))]
 
 
-def onset_steps(
-    changes: Sequence[Change], draws: FittedDraws, settings: SurgerySettings
-) -> Array:
+def onset_steps(changes: Sequence[Change], draws: FittedDraws, settings: SurgerySettings) -> Array:
     """Return when each region starts, in steps, after changes that leave the same weights.
 
     Returns

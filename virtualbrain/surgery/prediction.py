@@ -39,7 +39,7 @@ def predicted_outcome(
 
 @dataclass(frozen=True)
 class Group:
-    """Patients of like prediction: how many, what was predicted on average, how many became free."""
+    """Patients of like prediction: number, mean prediction, share that became free."""
 
     n_patients: int
     predicted: float

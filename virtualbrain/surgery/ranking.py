@@ -70,8 +70,8 @@ def outcome_table(
 
     Plans that touch what is forbidden come last. Of the others first those that reach the wanted
     probability of no seizure, fewest regions and least volume first; then by falling probability
-    (steps of 0.05, about its sampling error), seizing regions, and price. Without `ruling.ranked` the
-    plans stand in alphabetical order and have no rank.
+    (steps of 0.05, about its sampling error), seizing regions, and price. Without `ruling.ranked`
+    the plans stand in alphabetical order and have no rank.
 
     Parameters
     ----------
@@ -149,8 +149,9 @@ def _volume(plan: Candidate, regions: pd.DataFrame) -> float:
 
 
 def _p_sham(outcome: Outcome, ruling: Ruling) -> float:
-    """Return how often a random plan of the same size leaves as few seizing regions."""
-    shams = (ruling.shams or {}).get(len(outcome.candidate.regions), ())
+    """Return how often another, random plan of the same size leaves as few seizing regions."""
+    own = set(outcome.candidate.regions)
+    shams = [s for s in (ruling.shams or {}).get(len(own), ()) if set(s.candidate.regions) != own]
     if not shams or outcome.candidate.kind in ("none", "sham"):
         return float("nan")
     as_good = sum(sham.seizing.mean() <= outcome.seizing.mean() + 1e-9 for sham in shams)
@@ -211,7 +212,9 @@ def _doing(row: Mapping[str, object]) -> str:
             return f"Stimulating {names}"
         case _:
             volume = float(row["volume_mm3"])  # type: ignore[arg-type]
-            return f"Taking out {names}" + ("" if np.isnan(volume) else f" ({volume / 1000:.1f} cm³)")
+            return f"Taking out {names}" + (
+                "" if np.isnan(volume) else f" ({volume / 1000:.1f} cm³)"
+            )
 
 
 def _beside_sham(p_sham: float) -> str:

@@ -19,7 +19,9 @@ from virtualbrain.surgery.candidates import (
 from virtualbrain.surgery.connections import module_plan, plans_by_stability
 from virtualbrain.surgery.draws import FittedDraws, draws_from
 from virtualbrain.surgery.interventions import change_of
+from virtualbrain.surgery.next_electrode import COLUMNS, next_regions
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
+from virtualbrain.surgery.prediction import predicted_outcome
 from virtualbrain.surgery.ranking import (
     Ruling,
     any_better_than_sham,
@@ -29,8 +31,10 @@ from virtualbrain.surgery.ranking import (
 from virtualbrain.surgery.search import Search
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.surgery.six_dimensions import confirmed
+from virtualbrain.surgery.stimulation import site_of, stimulation_table
 from virtualbrain.surgery.transmission import transmission_change
 
+N_PLANS_FOR_ADVICE = 6
 DO_NOT_USE = "do-not-use"
 NOT_RANKED = "Not ranked: the verdict on the fit is do-not-use."
 NO_BETTER = "No plan is better than random plans of the same size."
@@ -52,6 +56,12 @@ class Patient:
         Regions that must not be taken out, with their function.
     plans : tuple of Candidate
         Plans that the clinic wants to see.
+    pairs : tuple of str
+        Bipolar pairs whose stimulation is simulated.
+    done : Candidate, optional
+        The resection that was done.
+    gain : pandas.DataFrame, optional
+        Channels by regions; needed with pairs.
     verdict : str
         Of the fit; nothing is ranked where it is ``do-not-use``.
     """
@@ -61,6 +71,9 @@ class Patient:
     hypothesis: tuple[str, ...] = ()
     eloquent: tuple[tuple[str, str], ...] = ()
     plans: tuple[Candidate, ...] = ()
+    pairs: tuple[str, ...] = ()
+    done: Candidate | None = None
+    gain: pd.DataFrame | None = None
     verdict: str = "interpretable"
 
     @property
@@ -81,6 +94,12 @@ class Surgery:
         ``candidate region onset_s p_seizing`` for every plan but the shams.
     candidates : mapping of str to Candidate
         The plans by name, the shams left out.
+    stimulation : pandas.DataFrame
+        What stimulation at each pair starts and stops.
+    next_regions : pandas.DataFrame
+        Hardly seen regions whose recording would be worth most to the choice of a plan.
+    predicted : mapping of str to float, or None
+        What the model predicts for the resection that was done.
     conclusion : str
         One sentence on all plans together.
     p_elsewhere : float
@@ -92,9 +111,20 @@ class Surgery:
     outcomes: pd.DataFrame
     recruitment: pd.DataFrame
     candidates: Mapping[str, Candidate]
+    stimulation: pd.DataFrame
+    next_regions: pd.DataFrame
+    predicted: Mapping[str, float] | None
     conclusion: str
     p_elsewhere: float
     explained: float
+
+    def about(self) -> dict[str, object]:
+        """Return what goes into the sidecar of every table."""
+        return {
+            "Conclusion": self.conclusion,
+            "p_elsewhere": self.p_elsewhere,
+            "explained": self.explained,
+        }
 
 
 def run_surgery(
@@ -139,6 +169,9 @@ def run_surgery(
         outcomes=_with_confirmation(table, by_name, draws, settings, rng),
         recruitment=recruitment_table(outcomes, draws.regions),
         candidates=by_name,
+        stimulation=_stimulation(patient, draws, settings, rng),
+        next_regions=_next_regions(posterior, patient, outcomes, settings, rng),
+        predicted=predicted_outcome(patient.done, draws, settings) if patient.done else None,
         conclusion=_conclusion(table, ruling.ranked),
         p_elsewhere=draws.p_elsewhere,
         explained=draws.explained,
@@ -233,3 +266,30 @@ def _conclusion(table: pd.DataFrame, ranked: bool) -> str:
         return NO_BETTER
     real = table[~table["kind"].isin(["none", "sham"])]
     return str(real["sentence"].iloc[0])
+
+
+def _stimulation(
+    patient: Patient, draws: FittedDraws, settings: SurgerySettings, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return what stimulation at the clinic's pairs starts and stops."""
+    gain = pd.DataFrame() if patient.gain is None else patient.gain
+    sites = [site_of(pair, gain, draws.regions) for pair in patient.pairs]
+    return stimulation_table(sites, draws, settings, rng)
+
+
+def _next_regions(
+    posterior: xr.DataTree,
+    patient: Patient,
+    outcomes: Sequence[Outcome],
+    settings: SurgerySettings,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return advice for another electrode; none where nothing is ranked or observed is unknown."""
+    if patient.verdict == DO_NOT_USE or "observability" not in patient.zones:
+        return pd.DataFrame(columns=list(COLUMNS))
+    # With every region suspected: what the recording does not tell must not be taken as innocent.
+    draws = draws_from(posterior, settings.draws, rng)
+    removing = [o for o in outcomes if o.candidate.kind == "resection"]
+    removing = sorted(removing, key=lambda o: -o.p_seizure_free)[:N_PLANS_FOR_ADVICE]
+    again = simulate_plans([o.candidate for o in removing], draws, settings)
+    return next_regions(patient.zones, draws, again, settings)

@@ -128,9 +128,7 @@ class Search:
     def energies(self, sets: Sequence[Regions]) -> list[float]:
         """Return what annealing lowers: seizures left, and a price for every region."""
         found = {frozenset(o.candidate.regions): o for o in self.outcomes(sets)}
-        return [
-            _energy(found[frozenset(s)]) if frozenset(s) in found else np.inf for s in sets
-        ]
+        return [_energy(found[frozenset(s)]) if frozenset(s) in found else np.inf for s in sets]
 
     def _step(self, taken: Regions, rng: np.random.Generator) -> Regions:
         """Add, leave out or exchange one region at random."""

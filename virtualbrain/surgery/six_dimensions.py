@@ -93,8 +93,10 @@ def _wait_s(draws: FittedDraws, settings: SurgerySettings) -> Array:
     return np.minimum(steps, len(draws.time_s) - 1) * step_s
 
 
-def _start(distance: Array, x0: Array, wait_s: Array, slowness_s: Array, I1: float) -> dict[str, Array]:
-    """Return states at rest, or, above the threshold, on the way to the fold of the fast nullcline."""
+def _start(
+    distance: Array, x0: Array, wait_s: Array, slowness_s: Array, I1: float
+) -> dict[str, Array]:
+    """Return states at rest; above the threshold, on the way to the fast nullcline's fold."""
     fold_z = 1.0 + I1 - FOLD_X**3 - 2.0 * FOLD_X**2
     x_rest, z_rest = equilibrium(np.where(distance > 0, x0 - distance, x0), I1)
     falling = np.maximum(fold_z - 4.0 * (FOLD_X - x0), 0.0) / slowness_s[:, None]

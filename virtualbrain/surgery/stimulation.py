@@ -125,8 +125,8 @@ def evoked(
     run = simulate_ensemble(
         made.network, _stimulable(made.model, draws), n_members=draws.n_draws,
         duration=_QUIET_S + settings.stimulation.duration_s + _AFTER_S, seed=rng, noise=NOISE,
-        initial=made.initial, stimulus=train, dt=_step(made.model, settings.stimulation), sample_rate=SAMPLE_RATE_HZ,
-        options=Options(keep=("x1",), dtype="float32"),
+        initial=made.initial, stimulus=train, dt=_step(made.model, settings.stimulation),
+        sample_rate=SAMPLE_RATE_HZ, options=Options(keep=("x1",), dtype="float32"),
     )  # fmt: skip
     found = _seizures_of(run)
     return Seizures(found.onset - _QUIET_S, found.offset - _QUIET_S)
@@ -176,8 +176,8 @@ def stimulation_table(
     Returns
     -------
     pandas.DataFrame
-        Columns ``pair amplitude_ma p_evoked first_region p_first p_stopped n_seizures``: the share of
-        draws in which the train starts a seizure, the region that most often starts it and how
+        Columns ``pair amplitude_ma p_evoked first_region p_first p_stopped n_seizures``: the share
+        of draws in which the train starts a seizure, the region that most often starts it and how
         often; the share of detected seizures that the responsive train stops, and their number.
     """
     few = draws.thinned(settings.confirm_draws, rng)
