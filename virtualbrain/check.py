@@ -14,6 +14,7 @@ from virtualbrain.io.clinical import check_clinical
 from virtualbrain.io.connectome import check_connectome
 from virtualbrain.seeg.check import check_seeg
 from virtualbrain.seeg.settings import SeegSettings
+from virtualbrain.surgery.check import check_pairs
 
 
 def check_patient(
@@ -46,6 +47,7 @@ def check_patient(
         *structural,
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
         *check_clinical(files),
+        *check_pairs(files),
     ]
 
 

@@ -11,6 +11,7 @@ from virtualbrain.io.bids import find_patient
 from virtualbrain.io.clinical import check_clinical, read_outcome_classes, read_plans, read_resected
 from virtualbrain.io.images import make_image, write_image
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.surgery.check import check_pairs
 from virtualbrain.surgery.clinic import DONE, clinic_of
 from virtualbrain.surgery.masks import shares_in_mask
 
@@ -130,6 +131,19 @@ def test_a_bad_plan_gets_one_line_at_minute_0(patient, row, words):
     (problem,) = check_clinical(files)
     assert words in str(problem)
     assert "\n" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"), [("A1-A2", ""), ("a01-A9", "contact A9 of the pair"), ("A1", "is no pair")]
+)
+def test_a_pair_that_was_not_implanted_is_found_at_minute_0(patient, tmp_path, pair, words):
+    ieeg = tmp_path / "bids" / "sub-01" / "ieeg"
+    ieeg.mkdir()
+    (ieeg / "sub-01_electrodes.tsv").write_text("name\tx\nA1\t0\nA2\t1\n")
+    files, _ = patient(plans=HEADER + f"x\tstimulation\tn/a\tn/a\tn/a\t{pair}\n")
+    problems = [str(problem) for problem in check_pairs(files)]
+    assert len(problems) == bool(words)
+    assert all(words in problem and "row 2" in problem for problem in problems)
 
 
 def test_a_plan_twice_is_refused(tmp_path):

@@ -11,7 +11,7 @@ from virtualbrain.surgery.ranking import OUTCOME_COLUMNS
 from virtualbrain.surgery.run import DO_NOT_USE, NO_BETTER, NOT_RANKED, Patient, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
 
-SETTINGS = SurgerySettings(draws=40, leading=5, sham=30, confirm=0)
+SETTINGS = SurgerySettings(draws=40, leading=5, largest=4, sham=30, confirm=0)
 
 
 def generator() -> np.random.Generator:
@@ -69,7 +69,7 @@ def test_region_order_does_not_matter(posterior, zones, regions):
     order = np.random.default_rng(0).permutation(8)
     shuffled = posterior.isel(region=order, source=order)
     shuffled.attrs = posterior.attrs
-    settings = SurgerySettings(draws=120, leading=5, sham=1, confirm=0)
+    settings = SurgerySettings(draws=120, leading=5, largest=4, sham=1, confirm=0)
     first, second = (
         run_surgery(tree, Patient(zones, regions), settings, generator())
         .outcomes.query("kind != 'sham'")

@@ -69,7 +69,7 @@ def outcome_table(
     """Rank plans.
 
     Plans that touch what is forbidden come last. Of the others first those that reach the wanted
-    probability of no seizure, fewest regions and least volume first; then by falling probability
+    probability of no seizure, fewest eloquent regions, regions and volume first; then by falling probability
     (steps of 0.05, about its sampling error), seizing regions, and price. Without `ruling.ranked`
     the plans stand in alphabetical order and have no rank.
 
@@ -96,12 +96,13 @@ def outcome_table(
     order = table.assign(
         forbidden=table["eloquent"].notna() & (settings.eloquent == "forbidden"),
         reached=table["p_seizure_free"] >= settings.target,
+        functions=_functions(table),
         size=table["volume_mm3"].fillna(np.inf),
     )
     steps = (table["p_seizure_free"] / _SAME_PROBABILITY).round()
     order["step"] = steps.where(~order["reached"], np.inf)
     order["left"] = order["seizing_after"].where(~order["reached"], 0.0)
-    keys = ["forbidden", "reached", "step", "left", "n_regions", "size", "candidate"]
+    keys = ["forbidden", "reached", "step", "left", "functions", "n_regions", "size", "candidate"]
     falling = {"reached", "step"}
     if not ruling.ranked:
         keys, falling = ["candidate"], set()
@@ -164,13 +165,18 @@ def _on_front(table: pd.DataFrame) -> list[bool]:
     lower_is_better = table.assign(
         risk=1.0 - table["p_seizure_free"],
         width=table["seizing_after_high"],
-        functions=[str(cell).count("(") for cell in table["eloquent"]],
+        functions=_functions(table),
     )[["risk", "seizing_after", "width", "volume_mm3", "functions", "transmission_change"]]
     costs = lower_is_better.fillna(0.0).to_numpy(dtype=np.float64)
     return [
         bool(real.iloc[i]) and not _beaten(costs[i], costs[real.to_numpy()])
         for i in range(len(costs))
     ]
+
+
+def _functions(table: pd.DataFrame) -> list[int]:
+    """Count the eloquent regions that each plan touches."""
+    return [str(cell).count("(") for cell in table["eloquent"]]
 
 
 def _beaten(own: Array, others: Array) -> bool:

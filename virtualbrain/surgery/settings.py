@@ -106,8 +106,8 @@ class SurgerySettings:
     """
 
     draws: int = 200
-    leading: int = 6
-    largest: int = 4
+    leading: int = 8
+    largest: int = 6
     suspicion: float = 0.05
     target: float = 0.9
     sham: int = 20
