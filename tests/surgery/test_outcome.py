@@ -9,7 +9,7 @@ from virtualbrain.errors import ModelError
 from virtualbrain.models.stability import critical_x0
 from virtualbrain.surgery.candidates import Candidate, no_surgery, resection
 from virtualbrain.surgery.interventions import HEALTHY_X0, change_of
-from virtualbrain.surgery.outcome import onset_steps, remaining_x0, simulate_plans
+from virtualbrain.surgery.outcome import _quantiles, onset_steps, remaining_x0, simulate_plans
 from virtualbrain.surgery.settings import SurgerySettings
 
 SETTINGS = SurgerySettings()
@@ -112,3 +112,10 @@ def test_input_that_the_connectome_lacks_goes_with_its_source(draws):
 def test_an_unknown_region_is_refused(draws):
     with pytest.raises(ModelError, match="no region 'nowhere'"):
         simulate_plans([resection(("nowhere",))], draws, SETTINGS)
+
+
+def test_quantiles_are_the_nearest_of_what_is_there():
+    seconds = np.array([[3.0, np.nan], [1.0, np.nan], [np.nan, np.nan], [2.0, np.nan]])
+    found = _quantiles(seconds, [0.0, 0.5, 1.0])
+    assert [values[0] for values in found] == [1.0, 2.0, 3.0]
+    assert all(np.isnan(values[1]) for values in found)

@@ -88,6 +88,9 @@ def test_recruitment_tells_when_and_how_surely(posterior, zones, regions):
     assert without.loc["r0", "onset_s"] < without.loc["r1", "onset_s"]
     assert without.loc["r3", "p_seizing"] == 0
     assert np.isnan(without.loc["r3", "onset_s"])
+    seizing = without.dropna(subset="onset_s")
+    assert (seizing["onset_low_s"] <= seizing["onset_s"]).all()
+    assert (seizing["onset_s"] <= seizing["onset_high_s"]).all()
     best = result.outcomes["candidate"][0]
     assert (table.loc[best, "p_seizing"] == 0).all()
     assert set(result.recruitment["candidate"]) == set(

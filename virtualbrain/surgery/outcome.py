@@ -34,12 +34,15 @@ class Outcome:
     onset_s : numpy.ndarray, shape (n_regions,)
         Median second at which a region starts, over the draws in which it seizes; NaN where it
         seizes in none.
+    onset_range_s : numpy.ndarray, shape (2, n_regions)
+        The seconds between which it starts in the wanted share of those draws.
     """
 
     candidate: Candidate
     seizing: Array
     p_region: Array
     onset_s: Array
+    onset_range_s: Array
 
     @property
     def p_seizure_free(self) -> float:
@@ -103,7 +106,7 @@ def simulate_plans(
             part = group[start : start + most]
             steps = onset_steps([changes[n] for n in part], draws, settings)
             for number, onsets in zip(part, steps, strict=True):
-                found[number] = _outcome(candidates[number], onsets, draws)
+                found[number] = _outcome(candidates[number], onsets, draws, settings.interval)
     return [found[number] for number in range(len(candidates))]
 
 
@@ -141,16 +144,25 @@ def onset_steps(changes: Sequence[Change], draws: FittedDraws, settings: Surgery
     return np.where(counted[:, None, :], onset, np.inf)
 
 
-def _outcome(candidate: Candidate, steps: Array, draws: FittedDraws) -> Outcome:
+def _outcome(candidate: Candidate, steps: Array, draws: FittedDraws, interval: float) -> Outcome:
     """Summarise one plan's onsets, `steps` of the shape (n_draws, n_regions)."""
     seizes = np.isfinite(steps)
     seconds = np.where(seizes, draws.time_s[np.where(seizes, steps, 0).astype(int)], np.nan)
-    onset = np.full(steps.shape[1], np.nan)
-    ever = seizes.any(axis=0)
-    onset[ever] = np.nanmedian(seconds[:, ever], axis=0)
+    low, middle, high = _quantiles(seconds, [(1 - interval) / 2, 0.5, (1 + interval) / 2])
     return Outcome(
         candidate,
         seizing=seizes.sum(axis=1).astype(np.float64),
         p_region=seizes.mean(axis=0),
-        onset_s=onset,
+        onset_s=middle,
+        onset_range_s=np.stack([low, high]),
     )
+
+
+def _quantiles(seconds: Array, levels: Sequence[float]) -> list[Array]:
+    """Return quantiles (nearest rank) of every column, NaN left out; NaN where nothing is left."""
+    ordered = np.sort(seconds, axis=0)  # NaN goes last
+    last = np.maximum(np.isfinite(seconds).sum(axis=0) - 1, 0)
+    return [
+        np.take_along_axis(ordered, np.rint(level * last).astype(int)[None], axis=0)[0]
+        for level in levels
+    ]

@@ -69,9 +69,9 @@ def outcome_table(
     """Rank plans.
 
     Plans that touch what is forbidden come last. Of the others first those that reach the wanted
-    probability of no seizure, fewest eloquent regions, regions and volume first; then by falling probability
-    (steps of 0.05, about its sampling error), seizing regions, and price. Without `ruling.ranked`
-    the plans stand in alphabetical order and have no rank.
+    probability of no seizure, fewest eloquent regions, regions and volume first; then by falling
+    probability (steps of 0.05, about its sampling error), seizing regions, and price. Without
+    `ruling.ranked` the plans stand in alphabetical order and have no rank.
 
     Parameters
     ----------
@@ -252,8 +252,8 @@ def recruitment_table(outcomes: Sequence[Outcome], regions: Sequence[str]) -> pd
     Returns
     -------
     pandas.DataFrame
-        Columns ``candidate region onset_s p_seizing``; onset in seconds from the marked onset,
-        NaN where the region seizes in no draw.
+        Columns ``candidate region onset_s onset_low_s onset_high_s p_seizing``; onsets in seconds
+        from the marked onset, NaN where the region seizes in no draw.
     """
     return pd.concat(
         [
@@ -262,6 +262,8 @@ def recruitment_table(outcomes: Sequence[Outcome], regions: Sequence[str]) -> pd
                     "candidate": outcome.candidate.name,
                     "region": list(regions),
                     "onset_s": outcome.onset_s,
+                    "onset_low_s": outcome.onset_range_s[0],
+                    "onset_high_s": outcome.onset_range_s[1],
                     "p_seizing": outcome.p_region,
                 }
             )

@@ -91,7 +91,8 @@ class Surgery:
     outcomes : pandas.DataFrame
         The columns of outcomes.tsv, ranked.
     recruitment : pandas.DataFrame
-        ``candidate region onset_s p_seizing`` for every plan but the shams.
+        ``candidate region onset_s onset_low_s onset_high_s p_seizing`` for every plan but the
+        shams.
     candidates : mapping of str to Candidate
         The plans by name, the shams left out.
     stimulation : pandas.DataFrame
@@ -228,6 +229,7 @@ def _pooled(size: int, group: Sequence[Outcome], draws: FittedDraws) -> Outcome:
         seizing=np.concatenate([outcome.seizing for outcome in group]),
         p_region=np.mean([outcome.p_region for outcome in group], axis=0),
         onset_s=np.full(len(draws.regions), np.nan),
+        onset_range_s=np.full((2, len(draws.regions)), np.nan),
     )
 
 
