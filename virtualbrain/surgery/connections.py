@@ -94,7 +94,7 @@ def plans_by_stability(
     ordered = sorted(edges, key=lambda edge: (-pull(edge), edge))
     return [
         Candidate(
-            f"cut {count} connections of {' + '.join(leading)} (linear stability)",
+            f"cut {count} connections by linear stability",
             "disconnection",
             edges=tuple(ordered[:count]),
         )
@@ -126,5 +126,4 @@ def module_plan(leading: Sequence[str], draws: FittedDraws, seed: int) -> list[C
     modules = nx.community.louvain_communities(graph, weight="weight", seed=seed)
     inside = set().union(*(module for module in modules if module & set(leading)))
     edges = connections_between(inside, set(draws.regions) - inside, draws.regions, draws.weights)
-    name = f"part the module of {' + '.join(leading)}"
-    return [Candidate(name, "disconnection", edges=edges)] if edges else []
+    return [Candidate("part the focus's modules", "disconnection", edges=edges)] if edges else []

@@ -83,7 +83,8 @@ def _value(
     without = _free(plain)
     guilty = with_it[:, starts].mean(axis=1).max()
     innocent = without[:, ~starts].mean(axis=1).max()
-    return float(share * guilty + (1 - share) * innocent - without.mean(axis=1).max())
+    gain = share * guilty + (1 - share) * innocent - without.mean(axis=1).max()
+    return max(0.0, round(float(gain), 12))
 
 
 def _free(outcomes: Sequence[Outcome]) -> Array:

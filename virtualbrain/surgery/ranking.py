@@ -26,6 +26,7 @@ OUTCOME_COLUMNS = (
     "seizing_after_low",
     "seizing_after_high",
     "p_seizure_free",
+    "n_connections",
     "transmission_change",
     "p_sham",
     "on_front",
@@ -124,12 +125,12 @@ def _row(
     eloquent = dict(ruling.eloquent)
     touched = [f"{name} ({eloquent[name]})" for name in plan.regions if name in eloquent]
     sham = plan.kind == "sham"
-    named = list(plan.regions) or ["–".join(edge) for edge in plan.edges]
     return {
         "candidate": plan.name,
         "kind": plan.kind,
-        "regions": np.nan if sham or not named else ",".join(named),
+        "regions": np.nan if sham or not plan.regions else ",".join(plan.regions),
         "n_regions": len(plan.regions),
+        "n_connections": len(plan.edges),
         "volume_mm3": np.nan if sham else _volume(plan, ruling.regions),
         "eloquent": ",".join(touched) if touched else np.nan,
         "seizing_before": before,
@@ -210,12 +211,11 @@ def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
 
 def _doing(row: Mapping[str, object]) -> str:
     names = str(row["regions"]).replace(",", ", ")
-    n_regions = int(row["n_regions"])  # type: ignore[call-overload]
     match row["kind"]:
+        case "disconnection" if row["n_connections"]:
+            return f"Cutting {row['n_connections']} connections"
         case "disconnection":
-            return f"Cutting {names}{' off' if n_regions else ''}"
-        case "stimulation":
-            return f"Stimulating {names}"
+            return f"Cutting {names} off"
         case _:
             volume = float(row["volume_mm3"])  # type: ignore[arg-type]
             return f"Taking out {names}" + (

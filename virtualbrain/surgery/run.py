@@ -125,6 +125,11 @@ class Surgery:
             "Conclusion": self.conclusion,
             "p_elsewhere": self.p_elsewhere,
             "explained": self.explained,
+            "Connections": {
+                name: [list(edge) for edge in plan.edges]
+                for name, plan in self.candidates.items()
+                if plan.edges
+            },
         }
 
 
