@@ -16,6 +16,7 @@ from virtualbrain.io.connectome import check_connectome, check_reference
 from virtualbrain.privacy.personal_data import find_personal_data
 from virtualbrain.seeg.check import check_seeg
 from virtualbrain.seeg.settings import SeegSettings
+from virtualbrain.surgery.check import check_pairs
 
 
 def check_patient(
@@ -48,6 +49,7 @@ def check_patient(
         *structural,
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
         *check_clinical(files),
+        *check_pairs(files),
     ]
 
 

@@ -358,6 +358,19 @@ def export_tvb(options: argparse.Namespace) -> int:
     return 0
 
 
+def cohort(options: argparse.Namespace) -> int:
+    """Write the page over all patients with results, and score what was predicted for them."""
+    from virtualbrain.io.clinical import read_outcome_classes
+    from virtualbrain.io.results import load_results
+    from virtualbrain.report.cohort import build_cohort, summary_of
+
+    bids, out = require_dataset(options.bids), Path(options.out)
+    labels = [check_label(label) for label in options.participant_label or _results(options.out)]
+    summaries = [summary_of(load_results(out, label, [options.priors])) for label in labels]
+    _say(f"{build_cohort(summaries, out, read_outcome_classes(bids))}")
+    return 0
+
+
 def _results(out: str) -> list[str]:
     """Return the labels of the patients with results under OUT."""
     labels = sorted(path.name for path in Path(out).glob("sub-*") if path.is_dir())
@@ -387,6 +400,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_deidentify,
         _add_contacts,
         _add_seizures,
+        _add_cohort,
     ):
         add(commands)
     return parser
@@ -512,6 +526,15 @@ def _add_seizures(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help="a folder for the pictures")
     _add_common(parser)
     parser.set_defaults(command=seizures)
+
+
+def _add_cohort(commands: Any) -> None:
+    parser = commands.add_parser("cohort", help="one page over all patients, predictions scored")
+    parser.add_argument("bids", metavar="BIDS", help="the dataset; participants.tsv holds outcomes")
+    parser.add_argument("out", metavar="OUT", help="the output folder of a run")
+    parser.add_argument("--participant-label", nargs="+", metavar="LABEL", help="default: all")
+    parser.add_argument("--priors", default="default", help="the prior set")
+    parser.set_defaults(command=cohort)
 
 
 if __name__ == "__main__":

@@ -446,8 +446,28 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     table["p_seizure_free"] = np.exp(-table["seizing_after"]).round(3)
     table = table.sort_values("seizing_after", kind="stable")
     table.insert(0, "rank", np.arange(1, len(table) + 1))
+    real = ~table["kind"].isin(["none", "sham"])
+    table["transmission_change"] = table["n_regions"] * 0.013
+    table["p_sham"] = np.where(real, 1 / 21, np.nan)
+    table["on_front"] = real & (table["rank"] < 4)
+    table["p_seizure_free_6d"] = np.where(real & (table["rank"] < 4), 0.9, np.nan)
+    table["sentence"] = [f"Doing {name} helps." for name in table["candidate"]]
     _write_recruitment(layout, priors, rows, names, onsets)
-    write_table(layout.outcomes(priors), table, {"Sources": ["posterior.nc"]})
+    about = {"Sources": ["posterior.nc"], "Conclusion": CONCLUSION, "p_elsewhere": 0.46}
+    write_table(layout.outcomes(priors), table, about)
+    _write_beside_the_plans(layout, priors, names)
+
+
+CONCLUSION = "No plan is better than random plans of the same size."
+
+
+def _write_beside_the_plans(layout, priors, names) -> None:
+    pair = {"pair": "A1-A2", "amplitude_ma": 2.0, "p_evoked": 0.7, "first_region": names[0]}
+    rest = {"p_first": 0.6, "p_stopped": 0.1, "n_seizures": 10}
+    write_table(layout.stimulation(priors), pd.DataFrame([pair | rest]), {})
+    unseen = {"region": names[-1], "p_start": 0.3, "observability": 0.02, "value": 0.21}
+    write_table(layout.next_regions(priors), pd.DataFrame([unseen]), {})
+    write_json(layout.predicted(priors), {"Predicted": {"p_seizure_free": 0.8}})
 
 
 def _volume(row, volume) -> float:

@@ -163,6 +163,20 @@ def test_a_failed_fit_shows_no_ranking_and_says_why(build):
     assert names == sorted(names)
 
 
+def test_what_stands_beside_the_plans(build):
+    page = Page(build(n_regions=20, n_channels=24, n_plans=6, images=False)).text
+    assert page.count("No plan is better than random plans of the same size.") == 2
+    assert re.search(r"Doing plan \d helps\.", page)
+    assert "has the prior's probability of 46 %" in page
+    assert "A1-A2 2 0.7" in page
+    assert "Where to look next" in page
+    withheld = Page(
+        build(verdict="do-not-use", n_regions=20, n_channels=24, n_plans=6, images=False)
+    )
+    assert "No plan is better" not in withheld.text
+    assert "Where to look next" not in withheld.text
+
+
 def test_a_probability_never_stands_without_its_interval(build):
     page = build()
     rows = re.findall(r"<tr>\s*<td class=\"number\".*?</tr>", page, flags=re.S)

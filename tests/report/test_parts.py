@@ -5,6 +5,7 @@ import json
 import shutil
 import struct
 from base64 import b64decode
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -317,6 +318,22 @@ def test_the_cohort_lists_patients_and_withholds_failed_fits(make_patient, tmp_p
     assert row.count("withheld") == 2
     assert good.main.zones.frame["region"].iloc[0] in text
     assert "Research use only" in text
+
+
+def test_the_cohort_scores_predictions_from_sums_only(make_patient, tmp_path):
+    small = {"images": False, "n_regions": 12, "n_channels": 12, "n_plans": 4}
+    summary = summary_of(load_results(make_patient(**small), "01", ["default"]))
+    assert summary.predicted == 0.8
+    many = [
+        replace(summary, label=str(i), predicted=(0.1, 0.9)[i < 6 or i == 9]) for i in range(12)
+    ]
+    free = {str(i): i < 6 for i in range(12)}
+    text = build_cohort(many, tmp_path, free).read_text("utf-8")
+    section = text[text.index("Predicted and actual outcome") :]
+    assert "6 seizure-free" in section
+    assert "AUC 0.92" in section
+    assert "sub-" not in section[: section.index("</section>")]
+    assert "Predicted and actual" not in build_cohort(many, tmp_path).read_text("utf-8")
 
 
 def test_without_a_browser_the_message_says_the_cure(monkeypatch):

@@ -7,6 +7,7 @@ import xarray as xr
 
 from virtualbrain.models.stability import equilibrium
 from virtualbrain.network import normalise_weights
+from virtualbrain.surgery.draws import FittedDraws, draws_from
 
 REGIONS = [f"r{i}" for i in range(8)]
 EPILEPTOGENIC = ("r0", "r4")
@@ -60,3 +61,13 @@ def regions() -> pd.DataFrame:
 @pytest.fixture
 def zones() -> pd.DataFrame:
     return pd.DataFrame({"region": ["r0", "r4", "r1", "r2", "r5", "r3", "r6", "r7"]})
+
+
+@pytest.fixture
+def generator() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+@pytest.fixture
+def draws(posterior, generator) -> FittedDraws:
+    return draws_from(posterior, 20, generator)

@@ -1,25 +1,17 @@
 """Virtual surgery on a network whose best plan is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 
-from virtualbrain.errors import ConfigError, ModelError
-from virtualbrain.surgery.candidates import (
-    Candidate,
-    leading_plans,
-    no_surgery,
-    sham_plans,
-)
-from virtualbrain.surgery.draws import draws_from
-from virtualbrain.surgery.outcome import presence, remaining_weights, simulate_plans
+from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.ranking import OUTCOME_COLUMNS
-from virtualbrain.surgery.run import Patient, run_surgery
-from virtualbrain.surgery.search import smallest_plan
+from virtualbrain.surgery.run import DO_NOT_USE, NO_BETTER, NOT_RANKED, Patient, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
 
-SETTINGS = SurgerySettings(draws=40, leading=5, sham=10)
+SETTINGS = SurgerySettings(draws=40, leading=5, largest=4, sham=30, confirm=0)
 
 
 def generator() -> np.random.Generator:
@@ -77,87 +69,15 @@ def test_region_order_does_not_matter(posterior, zones, regions):
     order = np.random.default_rng(0).permutation(8)
     shuffled = posterior.isel(region=order, source=order)
     shuffled.attrs = posterior.attrs
-    settings = SurgerySettings(draws=120, leading=5, sham=1)
+    settings = SurgerySettings(draws=120, leading=5, largest=4, sham=1, confirm=0)
     first, second = (
         run_surgery(tree, Patient(zones, regions), settings, generator())
         .outcomes.query("kind != 'sham'")
-        .drop(columns="rank")
+        .drop(columns=["rank", "p_sham", "sentence"])
         .reset_index(drop=True)
         for tree in (posterior, shuffled)
     )
     pd.testing.assert_frame_equal(first, second)
-
-
-def test_a_region_taken_out_takes_part_in_nothing(posterior):
-    draws = draws_from(posterior, 20, generator())
-    everything = Candidate("all", "resection", draws.regions)
-    (outcome,) = simulate_plans([everything], draws, 0.0)
-    assert (outcome.seizing == 0).all()
-    left = presence(Candidate("one", "resection", ("r1",)), draws)
-    assert left.sum() == 7
-    assert left[1] == 0
-
-
-def test_disconnecting_an_isolated_region_changes_nothing(posterior):
-    alone = posterior.copy(deep=True)
-    alone["constant_data"]["weights"][7, :] = 0.0
-    alone["constant_data"]["weights"][:, 7] = 0.0
-    draws = draws_from(alone, 20, generator())
-    cut = Candidate("cut r7", "disconnection", ("r7",))
-    np.testing.assert_array_equal(remaining_weights(cut, draws), draws.weights)
-    before, after = simulate_plans([no_surgery(), cut], draws, 0.0)
-    np.testing.assert_array_equal(before.seizing, after.seizing)
-
-
-def test_disconnection_stops_the_spread_but_not_the_region(posterior):
-    draws = draws_from(posterior, 20, generator())
-    cut = Candidate("cut", "disconnection", ("r0", "r4"))
-    (outcome,) = simulate_plans([cut], draws, 0.0)
-    assert (outcome.seizing == 2).all()
-
-
-def test_the_search_finds_the_smallest_plan(posterior):
-    draws = draws_from(posterior, 20, generator())
-    found = smallest_plan(["r1", "r0", "r2", "r4"], draws, SETTINGS)
-    assert found is not None
-    assert set(found.candidate.regions) == {"r0", "r4"}
-    assert smallest_plan([], draws, SETTINGS) is None
-
-
-def test_plans_hold_no_set_twice():
-    plans = leading_plans(["a", "b", "c"], SurgerySettings(largest=3))
-    sets = [frozenset(plan.regions) for plan in plans]
-    assert len(sets) == len(set(sets)) == 7
-
-
-def test_shams_are_distinct_regions_of_the_wanted_size():
-    groups = sham_plans(["a", "b", "c"], [1, 2, 2, 9], 4, generator())
-    assert sorted(groups) == [1, 2]
-    assert all(len(set(plan.regions)) == 2 for plan in groups[2])
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: Candidate("x", "resection"), "empty"),
-        (lambda: Candidate("x", "resection", ("a", "a")), "twice"),
-    ],
-)
-def test_impossible_plans_are_refused(make, words):
-    with pytest.raises(ModelError, match=words):
-        make()
-
-
-def test_an_unknown_region_is_refused(posterior):
-    draws = draws_from(posterior, 5, generator())
-    with pytest.raises(ModelError, match="no region 'nowhere'"):
-        simulate_plans([Candidate("x", "resection", ("nowhere",))], draws, 0.0)
-
-
-@pytest.mark.parametrize("wrong", [{"draws": 0}, {"target": 1.0}, {"interval": 0.0}])
-def test_impossible_settings_are_refused(wrong):
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        SurgerySettings(**wrong)
 
 
 def test_recruitment_tells_when_and_how_surely(posterior, zones, regions):
@@ -168,6 +88,9 @@ def test_recruitment_tells_when_and_how_surely(posterior, zones, regions):
     assert without.loc["r0", "onset_s"] < without.loc["r1", "onset_s"]
     assert without.loc["r3", "p_seizing"] == 0
     assert np.isnan(without.loc["r3", "onset_s"])
+    seizing = without.dropna(subset="onset_s")
+    assert (seizing["onset_low_s"] <= seizing["onset_s"]).all()
+    assert (seizing["onset_s"] <= seizing["onset_high_s"]).all()
     best = result.outcomes["candidate"][0]
     assert (table.loc[best, "p_seizing"] == 0).all()
     assert set(result.recruitment["candidate"]) == set(
@@ -175,20 +98,52 @@ def test_recruitment_tells_when_and_how_surely(posterior, zones, regions):
     )
 
 
-def test_a_chain_without_weight_gives_no_draw(posterior):
-    weighted = posterior.copy()
-    weighted.attrs = posterior.attrs
-    weighted["posterior"]["K"][1, :] = 99.0
-    weighted["sample_stats"] = xr.DataTree(xr.Dataset({"weight": ("chain", [1.0, 0.0])}))
-    draws = draws_from(weighted, 100, generator())
-    assert draws.n_draws == 100
-    assert (draws.K < 99).all()
+def test_the_leading_plans_are_confirmed_in_six_dimensions(posterior, zones, regions):
+    settings = replace(SETTINGS, confirm=1, confirm_draws=2)
+    plans = run_surgery(posterior, Patient(zones, regions), settings, generator()).outcomes
+    assert plans["p_seizure_free_6d"][0] == 1.0
+    assert plans["p_seizure_free_6d"].notna().sum() == 1
 
 
-def test_draws_are_shared_out_by_weight(posterior):
-    weighted = posterior.copy()
-    weighted.attrs = posterior.attrs
-    weighted["posterior"]["K"][1, :] = 99.0
-    weighted["sample_stats"] = xr.DataTree(xr.Dataset({"weight": ("chain", [0.75, 0.25])}))
-    draws = draws_from(weighted, 40, generator())
-    assert (draws.K == 99).sum() == 10
+def test_nothing_is_ranked_under_do_not_use(posterior, zones, regions):
+    patient = Patient(zones, regions, verdict=DO_NOT_USE)
+    found = run_surgery(posterior, patient, replace(SETTINGS, confirm=2), generator())
+    assert found.outcomes["rank"].isna().all()
+    assert found.outcomes["candidate"].tolist() == sorted(found.outcomes["candidate"])
+    assert found.outcomes["p_seizure_free_6d"].isna().all()
+    assert found.conclusion == NOT_RANKED
+
+
+def test_no_better_than_sham_is_said(posterior, zones, regions):
+    hopeless = posterior.copy(deep=True)
+    hopeless.attrs = posterior.attrs
+    hopeless["posterior"]["x0"][:] = -1.6
+    found = run_surgery(hopeless, Patient(zones, regions), SETTINGS, generator())
+    assert found.conclusion == NO_BETTER
+    assert found.outcomes["sentence"].str.contains("no better than chance").any()
+
+
+def test_the_first_plan_is_better_than_chance_and_its_sentence_says_so(posterior, zones, regions):
+    found = run_surgery(posterior, Patient(zones, regions), SETTINGS, generator())
+    first = found.outcomes.iloc[0]
+    assert found.conclusion == first["sentence"]
+    assert first["sentence"].startswith("Taking out r0, r4 (6.0 cm³) leaves 0.0 of 5.0 seizing")
+    assert "no random plan of the same size does as well" in first["sentence"]
+    assert first["p_sham"] < 0.05
+    assert first["on_front"]
+
+
+def test_the_clinics_own_plans_stand_among_the_others(posterior, zones, regions):
+    own = (resection(("r3",)), Candidate("part", "ablation", ("r0", "r4"), (0.6, 0.6)))
+    plans = table(posterior, zones, regions, plans=own).set_index("candidate")
+    assert plans.loc["r3", "p_seizure_free"] == 0.0
+    assert plans.loc["part", "p_seizure_free"] == 1.0
+    assert plans.loc["part", "volume_mm3"] == pytest.approx(0.6 * 6000)
+
+
+def test_priced_regions_may_be_in_a_plan_that_says_so(posterior, zones, regions):
+    patient = Patient(zones, regions, eloquent=(("r0", "speech"),))
+    settings = replace(SETTINGS, eloquent="priced")
+    first = run_surgery(posterior, patient, settings, generator()).outcomes.iloc[0]
+    assert first["eloquent"] == "r0 (speech)"
+    assert "it touches r0 (speech)" in first["sentence"]

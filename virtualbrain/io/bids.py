@@ -61,6 +61,8 @@ class PatientFiles:
     eloquent: Path | None
     lesion: Path | None
     epi: tuple[EpiImage, ...] = ()
+    plans: Path | None = None
+    resected: Path | None = None
 
     def anatomy_files(self) -> tuple[Path, ...]:
         """Return the T1, a FreeSurfer subject's files and the lesion mask."""
@@ -84,8 +86,12 @@ class PatientFiles:
         return _present(*paths)
 
     def clinical_files(self) -> tuple[Path, ...]:
-        """Return the clinical hypothesis and the eloquent regions."""
-        return _present(self.hypothesis, self.eloquent)
+        """Return the clinical tables: hypothesis, eloquent regions, plans, resection, masks."""
+        tables = _present(self.hypothesis, self.eloquent, self.plans, self.resected)
+        if self.plans is None:
+            return tables
+        masks = sorted(self.plans.parent.glob("*_mask.nii*"))
+        return tuple(dict.fromkeys((*tables, *masks)))
 
     def all_files(self) -> tuple[Path, ...]:
         """Return every single input file, folders walked through, sorted."""
@@ -205,6 +211,8 @@ def find_patient(bids: Path | str, label: str) -> PatientFiles:
         connectome=_folder(derivatives / "connectome" / f"sub-{label}"),
         hypothesis=_file(clinical / f"sub-{label}_hypothesis.tsv"),
         eloquent=_file(clinical / f"sub-{label}_eloquent.tsv"),
+        plans=_file(clinical / f"sub-{label}_plans.tsv"),
+        resected=_resected(root, clinical, label),
         lesion=_only(
             _inside(
                 root,
@@ -248,6 +256,15 @@ def _only(paths: list[Path], what: str) -> Path | None:
             cure="keep the one to be used",
         )
     return paths[0] if paths else None
+
+
+def _resected(root: Path, clinical: Path, label: str) -> Path | None:
+    """Find the resection that was done: a mask or a list of regions."""
+    found = [
+        *_inside(root, sorted(clinical.glob("*_desc-resected_mask.nii*"))),
+        *_present(_file(clinical / f"sub-{label}_resected.tsv")),
+    ]
+    return _only(found, "resection that was done")
 
 
 def _file(path: Path) -> Path | None:

@@ -1,15 +1,21 @@
 """What the clinic believes: the hypothesis of the epileptogenic zone and the eloquent regions."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.images import read_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table
 
 ZONES = ("EZ", "PZ")
+PLAN_KINDS = ("resection", "disconnection", "ablation", "stimulation")
+ENGEL = ("I", "II", "III", "IV")
 
 
 def read_hypothesis(path: Path) -> pd.DataFrame:
@@ -74,7 +80,13 @@ def require_known(names: pd.Series, known: set[str], path: Path, what: str) -> N
 def check_clinical(files: PatientFiles) -> list[VirtualBrainError]:
     """Find problems in the clinical tables, names aside (regions are known only later)."""
     problems: list[VirtualBrainError] = []
-    for path, reader in ((files.hypothesis, read_hypothesis), (files.eloquent, read_eloquent)):
+    readers: tuple[tuple[Path | None, Callable[[Path], object]], ...] = (
+        (files.hypothesis, read_hypothesis),
+        (files.eloquent, read_eloquent),
+        (files.plans, read_plans),
+        (files.resected, read_resected),
+    )
+    for path, reader in readers:
         if path is None:
             continue
         try:
@@ -82,6 +94,142 @@ def check_clinical(files: PatientFiles) -> list[VirtualBrainError]:
         except VirtualBrainError as error:
             problems.append(error)
     return problems
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """A plan of the clinic as its table has it.
+
+    `regions` and `to` are names; `mask` is a file beside the table; `pair` two contacts.
+    """
+
+    name: str
+    kind: str
+    regions: tuple[str, ...]
+    to: tuple[str, ...]
+    mask: Path | None
+    pair: str | None
+    where: str
+
+
+def read_plans(path: Path) -> tuple[PlanRow, ...]:
+    """Read the clinic's plans.
+
+    Columns ``name kind`` and, as far as the kind needs them, ``regions`` (separated by commas;
+    ``callosotomy`` for a disconnection of the hemispheres), ``to`` (a disconnection cuts only what
+    joins `regions` to these), ``mask`` (a NIfTI file beside the table) and ``pair``.
+
+    Raises
+    ------
+    InputError
+        An unknown kind, a plan without what it acts on, or a mask that is not there.
+    """
+    table = read_table(path, required=["name", "kind"])
+    rows = tuple(
+        _plan_row(path, number, row) for number, row in enumerate(table.to_dict("records"), start=2)
+    )
+    names = [row.name for row in rows]
+    for row in rows:
+        if names.count(row.name) > 1:
+            raise InputError(f"the plan {row.name} stands twice", where=row.where)
+    return rows
+
+
+def _plan_row(path: Path, number: int, row: Mapping[Any, Any]) -> PlanRow:
+    """Check one row of the table of plans."""
+    where, kind = f"{path.name}, row {number}", str(row["kind"])
+    if kind not in PLAN_KINDS:
+        raise InputError(f"the kind {kind}", where=where, expected=", ".join(PLAN_KINDS))
+    regions, to = (_names(row.get(column)) for column in ("regions", "to"))
+    mask = row.get("mask")
+    pair = row.get("pair")
+    mask_path = path.parent / str(mask) if isinstance(mask, str) else None
+    if kind == "stimulation" and not isinstance(pair, str):
+        raise InputError("no pair to stimulate", where=where, expected="a cell in column pair")
+    if kind != "stimulation" and not regions and mask_path is None:
+        raise InputError(
+            "the plan is empty", where=where, expected="a cell in column regions or mask"
+        )
+    if mask_path is not None and (kind == "disconnection" or regions):
+        raise InputError(
+            "a mask beside regions, or in a disconnection", where=where, expected="one of the two"
+        )
+    if mask_path is not None:
+        read_image(mask_path)
+    return PlanRow(str(row["name"]), kind, regions, to, mask_path,
+                   str(pair) if isinstance(pair, str) else None, where)  # fmt: skip
+
+
+def _names(cell: Any) -> tuple[str, ...]:
+    """Split a cell of names."""
+    return tuple(n.strip() for n in cell.split(",") if n.strip()) if isinstance(cell, str) else ()
+
+
+def read_resected(path: Path) -> pd.DataFrame | None:
+    """Read the regions of the resection that was done; None where it is a mask.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Columns ``region`` and ``share`` (one where the table has none).
+
+    Raises
+    ------
+    InputError
+        No rows, or a share outside 0 to 1.
+    """
+    if path.suffix != ".tsv":
+        read_image(path)
+        return None
+    table = read_table(path, required=["region"])
+    if table.empty:
+        raise InputError("the resection is empty", where=path.name, expected="one region or more")
+    share = table["share"] if "share" in table else pd.Series(1.0, index=table.index)
+    wrong = table.index[~(pd.to_numeric(share, errors="coerce").between(0, 1, "right"))]
+    if len(wrong):
+        raise InputError(
+            f"the share {share[wrong[0]]}", where=f"{path.name}, row {wrong[0] + 2}",
+            expected="above 0, at most 1",
+        )  # fmt: skip
+    return pd.DataFrame({"region": table["region"].astype(str), "share": share.astype(float)})
+
+
+def read_outcome_classes(bids: Path) -> dict[str, bool]:
+    """Return by label whether a patient became seizure-free: Engel I, or ILAE 1 or 2.
+
+    Read from the columns ``engel`` (I to IV, letters after it ignored) or ``ilae`` (1 to 6) of
+    participants.tsv; patients without either are left out.
+
+    Raises
+    ------
+    InputError
+        A class that does not exist.
+    """
+    path = bids / "participants.tsv"
+    if not path.is_file():
+        return {}
+    found = {}
+    for number, row in enumerate(read_table(path, ["participant_id"]).to_dict("records"), start=2):
+        label = str(row["participant_id"]).removeprefix("sub-")
+        free = _seizure_free(row, f"{path.name}, row {number}")
+        if free is not None:
+            found[label] = free
+    return found
+
+
+def _seizure_free(row: Mapping[Any, Any], where: str) -> bool | None:
+    """Tell whether a row's Engel or ILAE class means freedom from disabling seizures."""
+    engel, ilae = row.get("engel"), row.get("ilae")
+    if isinstance(engel, str):
+        bare = engel.strip().upper().rstrip("ABCD")
+        if bare not in ENGEL:
+            raise InputError(f"the Engel class {engel}", where=where, expected="I to IV")
+        return bare == "I"
+    if ilae is None or pd.isna(ilae):
+        return None
+    if ilae not in range(1, 7):
+        raise InputError(f"the ILAE class {ilae}", where=where, expected="1 to 6")
+    return bool(ilae <= 2)
 
 
 def hypothesis_regions(files: PatientFiles, layout: PatientLayout) -> pd.DataFrame | None:

@@ -227,6 +227,18 @@ class PatientLayout:
         """When each region starts to seize after each plan."""
         return self.outcomes(priors).with_name("recruitment.tsv")
 
+    def stimulation(self, priors: str) -> Path:
+        """Table of what stimulation at each planned pair starts and stops."""
+        return self.outcomes(priors).with_name("stimulation.tsv")
+
+    def next_regions(self, priors: str) -> Path:
+        """Regions whose recording would say most about the plans."""
+        return self.outcomes(priors).with_name("next.tsv")
+
+    def predicted(self, priors: str) -> Path:
+        """Prediction for the resection that was done."""
+        return self.outcomes(priors).with_name("predicted.json")
+
     def tvb_export(self, priors: str) -> Path:
         """Folder for The Virtual Brain."""
         return Path(self.out) / f"sub-{self.label}" / "tvb" / priors

@@ -75,6 +75,9 @@ class PriorResults:
     outcomes: Table | None
     recruitment: Table | None
     missing: Mapping[str, str]
+    stimulation: Table | None = None
+    next_regions: Table | None = None
+    predicted: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -266,6 +269,9 @@ def _prior_results(out: Path, layout: PatientLayout, name: str) -> PriorResults:
         posterior=reader.part("posterior", layout.posterior(name), _posterior, "inference"),
         outcomes=reader.part("outcomes", layout.outcomes(name), _table, "surgery"),
         recruitment=reader.part("recruitment", layout.recruitment(name), _table, "surgery"),
+        stimulation=reader.part("stimulation", layout.stimulation(name), _table, "surgery"),
+        next_regions=reader.part("next", layout.next_regions(name), _table, "surgery"),
+        predicted=reader.part("predicted", layout.predicted(name), _json, "surgery"),
         missing=reader.missing,
     )
 

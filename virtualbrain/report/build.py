@@ -93,6 +93,8 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "plans": plans,
         "leaders": findings.leading_regions(regions) if verdict.findings else (),
         "best_plans": findings.leading_plans(plans) if verdict.findings else (),
+        "conclusion": findings.conclusion_of(results.main) if verdict.findings else "",
+        "elsewhere": findings.risk_elsewhere(results.main),
         "blind": [region for region in regions if region.unseen],
         "suspected": findings.suspected_unseen(regions) if verdict.findings else (),
         "limits": trust.limits_of(results, regions),
@@ -121,6 +123,8 @@ def _tables(
     return {
         "zones_view": tabular.zones_view(regions, main.zones, ranked, ci) if regions else None,
         "plans_view": tabular.plans_view(plans, main.outcomes, ranked, names) if plans else None,
+        "stimulation_view": tabular.stimulation_view(results, names) if ranked else None,
+        "next_view": tabular.next_view(results, names) if ranked else None,
         "contacts_view": tabular.contacts_view(results, names),
         "channels_view": tabular.channels_view(results, names),
         "downloads": {

@@ -1,6 +1,6 @@
 """One page over all patients of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from virtualbrain.io.results import PatientResults
 from virtualbrain.report import assets, findings
 from virtualbrain.report.page import environment, region_names
 from virtualbrain.report.tables import Cell, Column, View, with_interval
+from virtualbrain.surgery.prediction import PredictionScore, score_predictions
 
 N_REGIONS = 3
 
@@ -25,6 +26,7 @@ class Summary:
     n_regions: int
     n_unseen: int
     n_seizures: int
+    predicted: float | None = None
 
 
 def summary_of(results: PatientResults) -> Summary:
@@ -42,10 +44,19 @@ def summary_of(results: PatientResults) -> Summary:
         n_regions=len(regions),
         n_unseen=sum(region.unseen for region in regions),
         n_seizures=len(results.seizures),
+        predicted=_predicted(results) if verdict.findings else None,
     )
 
 
-def build_cohort(summaries: Sequence[Summary], out: Path | str) -> Path:
+def _predicted(results: PatientResults) -> float | None:
+    """Return the predicted seizure freedom after the resection that was done."""
+    found = (results.main.predicted or {}).get("Predicted") or {}
+    return float(found["p_seizure_free"]) if "p_seizure_free" in found else None
+
+
+def build_cohort(
+    summaries: Sequence[Summary], out: Path | str, free: Mapping[str, bool] | None = None
+) -> Path:
     """Write the page over several patients.
 
     Parameters
@@ -54,6 +65,8 @@ def build_cohort(summaries: Sequence[Summary], out: Path | str) -> Path:
         One per patient, from `summary_of`.
     out : Path or str
         The file to write, or the output folder, where it becomes ``cohort.html``.
+    free : mapping of str to bool, optional
+        Whether a patient became seizure-free, by label; only sums over patients are shown.
 
     Returns
     -------
@@ -70,6 +83,7 @@ def build_cohort(summaries: Sequence[Summary], out: Path | str) -> Path:
         .render(
             view=_view(summaries),
             n_patients=len(summaries),
+            prediction=_prediction(summaries, free or {}),
             n_readable=sum(summary.verdict.findings for summary in summaries),
             policy=assets.content_policy(script),
             style=assets.static("report.css"),
@@ -81,6 +95,12 @@ def build_cohort(summaries: Sequence[Summary], out: Path | str) -> Path:
     )
     write_text(target, page)
     return target
+
+
+def _prediction(summaries: Sequence[Summary], free: Mapping[str, bool]) -> PredictionScore | None:
+    """Score the predictions for resections that were done."""
+    predicted = {s.label: s.predicted for s in summaries if s.predicted is not None}
+    return score_predictions(predicted, free)
 
 
 def _view(summaries: Sequence[Summary]) -> View:

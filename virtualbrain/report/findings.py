@@ -80,6 +80,10 @@ class Plan:
     after: tuple[float, float, float]
     p_seizure_free: float
     p_interval: tuple[float, float] | None
+    transmission_change: float = float("nan")
+    p_sham: float = float("nan")
+    p_six_dimensional: float = float("nan")
+    sentence: str = ""
 
     @property
     def benefit(self) -> float:
@@ -240,7 +244,7 @@ def _plan(index: int, row: Mapping[Any, Any], place: Mapping[str, int], n_draws:
     eloquent = row.get("eloquent")
     return Plan(
         index=index,
-        rank=int(row["rank"]),
+        rank=int(row["rank"]) if is_number(row.get("rank")) else index + 1,
         candidate=str(row["candidate"]),
         kind=str(row["kind"]),
         regions=regions,
@@ -255,7 +259,22 @@ def _plan(index: int, row: Mapping[Any, Any], place: Mapping[str, int], n_draws:
         ),
         p_seizure_free=p,
         p_interval=probability_interval(p, n_draws) if has_interval else None,
+        transmission_change=_float(row, "transmission_change"),
+        p_sham=_float(row, "p_sham"),
+        p_six_dimensional=_float(row, "p_seizure_free_6d"),
+        sentence="" if _is_nothing(row.get("sentence")) else str(row["sentence"]),
     )
+
+
+def conclusion_of(priors: PriorResults) -> str:
+    """Return the one sentence on all plans, such as that none is better than sham."""
+    return "" if priors.outcomes is None else str(priors.outcomes.sidecar.get("Conclusion") or "")
+
+
+def risk_elsewhere(priors: PriorResults) -> float | None:
+    """Return the probability that a region which is not suspected seizes by itself."""
+    found = None if priors.outcomes is None else priors.outcomes.sidecar.get("p_elsewhere")
+    return float(found) if is_number(found) else None
 
 
 def _is_nothing(value: Any) -> bool:

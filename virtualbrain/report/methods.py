@@ -144,7 +144,10 @@ def _surgery(results: PatientResults) -> str:
     return (
         "Every plan was simulated on draws of the posterior: the regions of the plan are taken "
         "out of the network (or changed as the kind of plan says), the seizure is started again, "
-        "and the regions that still seize are counted. Sham plans remove regions of the same size "
+        "and the regions that still seize are counted. What lifts a region above its threshold "
+        "beyond its own x₀ is taken as input from the seizing network and lost with the "
+        "regions that start seizures. The first plans were repeated with the six-dimensional "
+        "model. Sham plans remove regions of the same size "
         "elsewhere: what a plan gains beyond them is its own effect. Agreement of such models "
         "with surgical outcome is partial (Makhalova 2022)."
     )

@@ -138,6 +138,9 @@ def plans_view(
         Column("Seizing before", True),
         Column("Seizing after", True, "mean and interval over posterior draws"),
         Column("P(seizure-free)", True, "share of posterior draws in which no region seizes"),
+        Column("In six dimensions", True, "the same share with the full model, on fewer draws"),
+        Column("As good by chance", True, "share of random plans of this size that do as well"),
+        Column("Transmission", True, "change of the other regions' own signal transmission"),
     )
     rows = tuple(_plan_row(plan, ranked) for plan in ordered)
     caption = "Ranked plans." if ranked else "Plans in alphabetical order, not ranked."
@@ -160,7 +163,14 @@ def _plan_row(plan: Plan, ranked: bool) -> tuple[Cell, ...]:
             f"{after!r} [{low!r}, {high!r}]",
         ),
         probability_cell(plan.p_seizure_free, plan.p_interval),
+        *(_share_cell(v) for v in (plan.p_six_dimensional, plan.p_sham, plan.transmission_change)),
     )
+
+
+def _share_cell(share: float) -> Cell:
+    if not is_number(share):
+        return Cell("–", "")
+    return Cell(percent(share) if share >= 0.1 else f"{share:.1%}", repr(share), repr(share))
 
 
 def plain_view(
@@ -204,6 +214,37 @@ def contacts_view(results: PatientResults, names: Sequence[str]) -> View | None:
         "z": "z (mm)",
     }
     return plain_view("contacts", results.contacts, columns, names, "Every contact.")
+
+
+def stimulation_view(results: PatientResults, names: Sequence[str]) -> View | None:
+    """Return the table of stimulated pairs; None where no plan stimulates."""
+    table = results.main.stimulation
+    if table is None or table.frame.empty:
+        return None
+    columns = {
+        "pair": "Pair",
+        "amplitude_ma": "Current (mA)",
+        "p_evoked": "Starts a seizure",
+        "first_region": "Most often first in",
+        "p_first": "How often",
+        "p_stopped": "Stops a seizure",
+        "n_seizures": "Seizures detected",
+    }
+    return plain_view("stimulation", table, columns, names, "Stimulation at planned pairs.")
+
+
+def next_view(results: PatientResults, names: Sequence[str]) -> View | None:
+    """Return the hardly seen regions whose recording would be worth most to the plans."""
+    table = results.main.next_regions
+    if table is None or table.frame.empty:
+        return None
+    columns = {
+        "region": "Region",
+        "p_start": "P(starts seizures)",
+        "observability": "Observability",
+        "value": "Gain in P(seizure-free)",
+    }
+    return plain_view("next", table, columns, names, "Where another electrode would tell most.")
 
 
 def channels_view(results: PatientResults, names: Sequence[str]) -> View | None:

@@ -1,4 +1,4 @@
-"""Surgical plans: what they take out or cut, and which are worth trying."""
+"""Surgical plans: what they take out, cut or stimulate, and which are worth trying."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from virtualbrain.errors import ModelError
 from virtualbrain.surgery.settings import SurgerySettings
 
 Kind = Literal["none", "clinical", "resection", "disconnection", "ablation", "stimulation", "sham"]
+Edge = tuple[str, str]
+REMOVING: tuple[Kind, ...] = ("clinical", "resection", "ablation", "sham")
 
 
 @dataclass(frozen=True)
@@ -24,23 +26,55 @@ class Candidate:
     kind : str
         none, clinical, resection, disconnection, ablation, stimulation or sham.
     regions : tuple of str
-        What is taken out; for a disconnection, what is cut off from all others.
+        What is taken out; for a disconnection, what is cut off from all others; for a
+        stimulation, what the field reaches most.
+    shares : tuple of float
+        How much of each region is taken, above 0 and at most 1; all of it where empty.
+    edges : tuple of (str, str)
+        Connections that are cut, both ways.
     """
 
     name: str
     kind: Kind
     regions: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
+    edges: tuple[Edge, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.regions and self.kind != "none":
-            raise ModelError(f"the plan {self.name!r} is empty", expected="at least one region")
+        if not self.regions and not self.edges and self.kind != "none":
+            raise ModelError(f"the plan {self.name!r} is empty", expected="a region or connection")
         if len(set(self.regions)) != len(self.regions):
             raise ModelError(f"the plan {self.name!r} names a region twice")
+        if self.shares and len(self.shares) != len(self.regions):
+            raise ModelError(
+                f"the plan {self.name!r} has {len(self.shares)} shares",
+                expected=f"one for each of its {len(self.regions)} regions",
+            )
+        if not all(0 < share <= 1 for share in self.shares):
+            raise ModelError(
+                f"the plan {self.name!r} takes a share outside 0 to 1",
+                expected="above 0, at most 1",
+            )
+
+    @property
+    def removes(self) -> bool:
+        """Whether tissue is taken out."""
+        return self.kind in REMOVING
+
+    @property
+    def taken(self) -> tuple[float, ...]:
+        """Share of each of its regions that is taken out."""
+        return (self.shares or (1.0,) * len(self.regions)) if self.removes else ()
 
 
 def no_surgery() -> Candidate:
     """Return the plan that does nothing, against which all others are held."""
     return Candidate("no surgery", "none")
+
+
+def resection(regions: Sequence[str]) -> Candidate:
+    """Return the resection of whole regions, named after them."""
+    return Candidate(" + ".join(regions), "resection", tuple(regions))
 
 
 def clinical_plan(regions: Sequence[str]) -> list[Candidate]:
@@ -54,7 +88,7 @@ def leading_plans(leading: Sequence[str], settings: SurgerySettings) -> list[Can
     sets += combinations(leading, 2)
     sets += [tuple(leading[:size]) for size in range(3, settings.largest + 1)]
     return [
-        Candidate(" + ".join(regions), "resection", regions)
+        resection(regions)
         for regions in dict.fromkeys(sets)
         if len(regions) <= min(settings.largest, len(leading))
     ]
@@ -64,7 +98,7 @@ def disconnections(leading: Sequence[str]) -> list[Candidate]:
     """Return plans that cut the first one and two leading regions off from all others."""
     return [
         Candidate(f"disconnect {' + '.join(regions)}", "disconnection", regions)
-        for regions in (tuple(leading[:1]), tuple(leading[:2]))
+        for regions in dict.fromkeys((tuple(leading[:1]), tuple(leading[:2])))
         if regions
     ]
 
@@ -83,5 +117,5 @@ def sham_plans(
             for number in range(count)
         ]
         for size in sorted(set(sizes))
-        if size <= len(regions)
+        if 0 < size <= len(regions)
     }

@@ -1,14 +1,14 @@
 """Posterior draws as arrays: the patient's network with its uncertainty."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from virtualbrain.errors import ModelError
 from virtualbrain.io.results import simulated_x0
+from virtualbrain.models.stability import critical_x0
 
 Array = NDArray[np.float64]
 
@@ -23,8 +23,14 @@ class FittedDraws:
         Names.
     weights : numpy.ndarray, shape (n_regions, n_regions)
         Normalised weights, as fitted.
-    x0, x_init, z_init : numpy.ndarray, shape (n_draws, n_regions)
-        Excitability and initial states.
+    x0 : numpy.ndarray, shape (n_draws, n_regions)
+        Excitability with which the fit repeats the seizure.
+    own_x0 : numpy.ndarray, shape (n_draws, n_regions)
+        The regions' own excitability, without the model's error.
+    starts : numpy.ndarray of bool, shape (n_draws, n_regions)
+        Which regions start seizures: own x0 above the threshold, and suspected at all.
+    x_init, z_init : numpy.ndarray, shape (n_draws, n_regions)
+        Initial states.
     K, tau0 : numpy.ndarray, shape (n_draws,)
         Coupling and time-scale separation.
     dt, I1 : float
@@ -33,11 +39,18 @@ class FittedDraws:
         Seconds from the marked onset of every state of the fit, the start included.
     integrator : {"euler", "heun"}
         The scheme of the fit.
+    explained : float
+        Share of the posterior in which a suspected region starts the seizure; the draws are of that
+        share.
+    p_elsewhere : float
+        Probability that a region which is not suspected seizes by itself all the same.
     """
 
     regions: tuple[str, ...]
     weights: Array
     x0: Array
+    own_x0: Array
+    starts: NDArray[np.bool_]
     x_init: Array
     z_init: Array
     K: Array
@@ -46,35 +59,36 @@ class FittedDraws:
     time_s: Array
     I1: float
     integrator: Literal["euler", "heun"]
+    explained: float = 1.0
+    p_elsewhere: float = 0.0
 
     @property
     def n_draws(self) -> int:
         """Number of draws."""
         return len(self.K)
 
-    def position(self, region: str) -> int:
-        """Return where a region stands.
-
-        Raises
-        ------
-        ModelError
-            The network has no such region.
-        """
-        try:
-            return self.regions.index(region)
-        except ValueError:
-            raise ModelError(
-                f"the network has no region {region!r}",
-                expected="a name of the region table",
-                cure="check the spelling",
-            ) from None
+    def thinned(self, n_draws: int, rng: np.random.Generator) -> "FittedDraws":
+        """Return at most so many of the draws, in their order."""
+        if n_draws >= self.n_draws:
+            return self
+        chosen = np.sort(rng.choice(self.n_draws, n_draws, replace=False))
+        per_draw = ("x0", "own_x0", "starts", "x_init", "z_init", "K", "tau0")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in per_draw})
 
 
-def draws_from(posterior: xr.DataTree, n_draws: int, rng: np.random.Generator) -> FittedDraws:
+def draws_from(
+    posterior: xr.DataTree, n_draws: int, rng: np.random.Generator, suspicion: float = 0.0
+) -> FittedDraws:
     """Take draws from a posterior, each chain as often as its weight says.
 
     Chains that ended in different modes carry stacking weights; a chain without weight gives no
     draw. Within a chain draws are taken without replacement while there are enough.
+
+    A region is suspected where it starts seizures with at least the probability `suspicion`. The
+    many others, each of which the prior alone lets start seizures once in a hundred draws, are
+    taken not to; what they add up to is kept apart as `p_elsewhere`. A seizure was recorded, and
+    it started somewhere: draws in which no suspected region starts it are left out, unless all are
+    of that kind.
 
     Several seizures share everything but their initial states: the first seizure's are taken.
 
@@ -86,14 +100,22 @@ def draws_from(posterior: xr.DataTree, n_draws: int, rng: np.random.Generator) -
         How many.
     rng : numpy.random.Generator
         Chooses the draws.
+    suspicion : float
+        Least probability that makes a region a possible start.
     """
     samples = posterior["posterior"].to_dataset()
-    chosen = _chosen(_chain_weights(posterior), samples.sizes["draw"], n_draws, rng)
-    samples = samples.stack(sample=("chain", "draw")).transpose("sample", ...)
-    samples = samples.isel(sample=chosen)
     if "seizure" in samples.dims:
         samples = samples.isel(seizure=0)
-    attributes = posterior.attrs
+    weights, attributes = _chain_weights(posterior), posterior.attrs
+    above = _above_threshold(samples, float(attributes["I1"]))
+    p_start = weights @ above.mean(axis=1)
+    suspected = p_start >= suspicion
+    starts = above & suspected
+    useful = starts.any(axis=-1)
+    explained = float(weights @ useful.mean(axis=1))
+    chosen = _chosen(weights, useful if explained > 0 else np.ones_like(useful), n_draws, rng)
+    samples = samples.stack(sample=("chain", "draw")).transpose("sample", ...)
+    samples = samples.isel(sample=chosen)
 
     def array(name: str) -> Array:
         return np.ascontiguousarray(samples[name].to_numpy(), dtype=np.float64)
@@ -102,6 +124,8 @@ def draws_from(posterior: xr.DataTree, n_draws: int, rng: np.random.Generator) -
         regions=tuple(str(name) for name in samples["region"].to_numpy()),
         weights=np.asarray(posterior["constant_data"]["weights"], dtype=np.float64),
         x0=np.ascontiguousarray(simulated_x0(samples).to_numpy(), dtype=np.float64),
+        own_x0=array("x0"),
+        starts=starts.reshape(-1, len(suspected))[chosen],
         x_init=array("x_init"),
         z_init=array("z_init"),
         K=array("K"),
@@ -110,7 +134,16 @@ def draws_from(posterior: xr.DataTree, n_draws: int, rng: np.random.Generator) -
         time_s=_times(posterior["constant_data"].to_dataset()),
         I1=float(attributes["I1"]),
         integrator=cast(Literal["euler", "heun"], str(attributes["integrator"])),
+        explained=explained,
+        p_elsewhere=float(1.0 - np.prod(1.0 - p_start[~suspected])),
     )
+
+
+def _above_threshold(samples: xr.Dataset, I1: float) -> NDArray[np.bool_]:
+    """Return where a region's own x0 lies above the threshold, (chain, draw, region)."""
+    x0 = samples["x0"].transpose("chain", "draw", "region").to_numpy()
+    tau0 = samples["tau0"].transpose("chain", "draw").to_numpy()
+    return np.asarray(x0 > critical_x0(tau0, I1)[..., None])
 
 
 def _times(constants: xr.Dataset) -> Array:
@@ -132,17 +165,19 @@ def _chain_weights(posterior: xr.DataTree) -> Array:
 
 
 def _chosen(
-    weights: Array, draws_per_chain: int, wanted: int, rng: np.random.Generator
+    weights: Array, useful: NDArray[np.bool_], wanted: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return positions of draws, chain after chain, as many of each as its weight says."""
-    total = min(wanted, len(weights) * draws_per_chain)
-    counts = np.floor(weights * total).astype(int)
-    largest_rest = np.argsort(counts - weights * total, kind="stable")
+    """Return positions of useful draws, chain after chain, as many as each chain's weight says."""
+    draws_per_chain = useful.shape[1]
+    shares = weights * useful.mean(axis=1)
+    total = min(wanted, useful.size)
+    counts = np.floor(shares / shares.sum() * total).astype(int)
+    largest_rest = np.argsort(counts - shares / shares.sum() * total, kind="stable")
     counts[largest_rest[: total - counts.sum()]] += 1
     parts = []
     for chain, count in enumerate(counts):
-        often, rest = divmod(int(count), draws_per_chain)
-        part = rng.choice(draws_per_chain, size=rest, replace=False)
-        whole = np.tile(np.arange(draws_per_chain), often)
-        parts.append(chain * draws_per_chain + np.sort(np.concatenate([whole, part])))
+        able = np.flatnonzero(useful[chain])
+        often, rest = divmod(int(count), max(len(able), 1))
+        part = np.concatenate([np.tile(able, often), rng.choice(able, size=rest, replace=False)])
+        parts.append(chain * draws_per_chain + np.sort(part))
     return np.concatenate(parts).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What a plan does to the fitted network: seizing regions before and after, over the draws."""
+"""What a plan does to the seizure: seizing regions before and after, over the draws."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.models.reduced import ReducedMembers, run_reduced
+from virtualbrain.models.stability import critical_x0
 from virtualbrain.surgery.candidates import Candidate
 from virtualbrain.surgery.draws import FittedDraws
+from virtualbrain.surgery.interventions import HEALTHY_X0, Change, change_of
+from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
+# Where the prior alone lifts a region above the threshold and it is not suspected, it lies here.
+_INNOCENT_DISTANCE = 0.1
+_REGIONS_AT_ONCE = 4_000_000  # members times regions that are simulated together
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,15 @@ class Outcome:
     onset_s : numpy.ndarray, shape (n_regions,)
         Median second at which a region starts, over the draws in which it seizes; NaN where it
         seizes in none.
+    onset_range_s : numpy.ndarray, shape (2, n_regions)
+        The seconds between which it starts in the wanted share of those draws.
     """
 
     candidate: Candidate
     seizing: Array
     p_region: Array
     onset_s: Array
+    onset_range_s: Array
 
     @property
     def p_seizure_free(self) -> float:
@@ -41,31 +50,35 @@ class Outcome:
         return float(np.mean(self.seizing == 0))
 
 
-def presence(candidate: Candidate, draws: FittedDraws) -> Array:
-    """Return the share of each region that a plan leaves, shape (n_regions,)."""
-    left = np.ones(len(draws.regions))
-    if candidate.kind != "disconnection":
-        left[[draws.position(region) for region in candidate.regions]] = 0.0
-    return left
+def remaining_x0(draws: FittedDraws, change: Change) -> Array:
+    r"""Return the excitability that a plan leaves, shape (n_draws, n_regions).
 
-
-def remaining_weights(candidate: Candidate, draws: FittedDraws) -> Array:
-    """Return the weights that a plan leaves, shape (n_regions, n_regions)."""
-    weights = draws.weights.copy()
-    if candidate.kind == "disconnection":
-        cut = [draws.position(region) for region in candidate.regions]
-        weights[cut, :] = 0.0
-        weights[:, cut] = 0.0
-    return weights
+    The fit repeats the seizure with :math:`\tilde x_0 = x_0 + e`. Where a region does not start
+    seizures by its own x0 and e > 0, e stands for input from the seizing network that
+    connectome and gain do not hold. That input goes with what sends it: e shrinks by the share
+    of the regions that start seizures, each by the share of its connections, that the plan takes
+    away. A region that starts seizures does so whatever is done to others, and keeps the greater
+    of both.
+    """
+    threshold = critical_x0(draws.tau0, draws.I1)[:, None]
+    own = np.where(draws.own_x0 > threshold, threshold - _INNOCENT_DISTANCE, draws.own_x0)
+    lent = np.where(draws.starts, 0.0, np.maximum(draws.x0 - own, 0.0))
+    n_starts = draws.starts.sum(axis=1)
+    left = draws.starts @ change.carried / np.maximum(n_starts, 1)
+    left = np.where(n_starts > 0, left, 1.0)
+    x0 = np.where(draws.starts, np.maximum(draws.x0, draws.own_x0), draws.x0)
+    x0 = x0 - (1.0 - left[:, None]) * lent
+    return np.where(change.healthy, np.minimum(x0, HEALTHY_X0), x0)
 
 
 def simulate_plans(
-    candidates: Sequence[Candidate], draws: FittedDraws, threshold: float
+    candidates: Sequence[Candidate], draws: FittedDraws, settings: SurgerySettings
 ) -> list[Outcome]:
     """Simulate every plan on every posterior draw.
 
-    A region taken out loses its connections, and is left out of the count; one that is cut off
-    keeps its tissue and may go on seizing by itself, which counts.
+    Plans that leave the same connections run in one ensemble. A region taken out loses its
+    connections and is left out of the count; one that is cut off keeps its tissue and may go
+    on seizing by itself, which counts.
 
     Parameters
     ----------
@@ -73,70 +86,83 @@ def simulate_plans(
         The plans.
     draws : FittedDraws
         The fitted network.
-    threshold : float
-        A region seizes when its x exceeds this.
+    settings : SurgerySettings
+        When a region seizes, and what becomes of a region that is partly taken out.
+
+    Raises
+    ------
+    ModelError
+        A plan names a region that the network does not have.
     """
-    groups: dict[bytes, list[Candidate]] = {}
-    for candidate in candidates:
-        groups.setdefault(remaining_weights(candidate, draws).tobytes(), []).append(candidate)
-    outcomes = {
-        outcome.candidate: outcome
-        for group in groups.values()
-        for outcome in _simulate_group(group, draws, threshold)
-    }
-    return [outcomes[candidate] for candidate in candidates]
+    changes = [change_of(plan, draws.regions, draws.weights, settings) for plan in candidates]
+    groups: dict[bytes | None, list[int]] = {}
+    for number, change in enumerate(changes):
+        key = None if change.weights is draws.weights else change.weights.tobytes()
+        groups.setdefault(key, []).append(number)
+    most = max(1, _REGIONS_AT_ONCE // draws.x0.size)
+    found: dict[int, Outcome] = {}
+    for group in groups.values():
+        for start in range(0, len(group), most):
+            part = group[start : start + most]
+            steps = onset_steps([changes[n] for n in part], draws, settings)
+            for number, onsets in zip(part, steps, strict=True):
+                found[number] = _outcome(candidates[number], onsets, draws, settings.interval)
+    return [found[number] for number in range(len(candidates))]
 
 
-def _simulate_group(
-    candidates: Sequence[Candidate], draws: FittedDraws, threshold: float
-) -> list[Outcome]:
-    """Simulate plans that leave one weight matrix, in one ensemble."""
-    left = np.stack([presence(candidate, draws) for candidate in candidates])
-    onset_step = _onset_steps(left, remaining_weights(candidates[0], draws), draws, threshold)
-    return [
-        _outcome(candidate, steps, draws)
-        for candidate, steps in zip(candidates, onset_step, strict=True)
-    ]
+def onset_steps(changes: Sequence[Change], draws: FittedDraws, settings: SurgerySettings) -> Array:
+    """Return when each region starts, in steps, after changes that leave the same weights.
 
-
-def _onset_steps(left: Array, weights: Array, draws: FittedDraws, threshold: float) -> Array:
-    """Return the step at which each region starts, (n_plans, n_draws, n_regions); inf: never."""
-    n_plans = len(left)
-    present = np.repeat(left, draws.n_draws, axis=0)
+    Returns
+    -------
+    numpy.ndarray, shape (n_changes, n_draws, n_regions)
+        Infinity where a region does not seize or is gone.
+    """
+    n_plans = len(changes)
 
     def tiled(array: Array) -> Array:
         return np.tile(array, (n_plans, 1)) if array.ndim == 2 else np.tile(array, n_plans)
 
     run = run_reduced(
-        weights,
+        changes[0].weights,
         ReducedMembers(
-            x0=tiled(draws.x0),
+            x0=np.concatenate([remaining_x0(draws, change) for change in changes]),
             K=tiled(draws.K),
             tau0=tiled(draws.tau0),
             x_init=tiled(draws.x_init),
             z_init=tiled(draws.z_init),
-            present=present,
+            present=np.repeat([change.present for change in changes], draws.n_draws, axis=0),
         ),
         n_steps=len(draws.time_s) - 1,
         dt=draws.dt,
         I1=draws.I1,
         integrator=draws.integrator,
-        threshold=threshold,
+        threshold=settings.seizing_threshold,
     )
-    onset = np.where(present > 0, run.onset_step, np.inf)
-    return onset.reshape(n_plans, draws.n_draws, -1)
+    onset = run.onset_step.reshape(n_plans, draws.n_draws, -1)
+    counted = np.array([change.counted for change in changes])
+    return np.where(counted[:, None, :], onset, np.inf)
 
 
-def _outcome(candidate: Candidate, steps: Array, draws: FittedDraws) -> Outcome:
+def _outcome(candidate: Candidate, steps: Array, draws: FittedDraws, interval: float) -> Outcome:
     """Summarise one plan's onsets, `steps` of the shape (n_draws, n_regions)."""
     seizes = np.isfinite(steps)
     seconds = np.where(seizes, draws.time_s[np.where(seizes, steps, 0).astype(int)], np.nan)
-    onset = np.full(steps.shape[1], np.nan)
-    ever = seizes.any(axis=0)
-    onset[ever] = np.nanmedian(seconds[:, ever], axis=0)
+    low, middle, high = _quantiles(seconds, [(1 - interval) / 2, 0.5, (1 + interval) / 2])
     return Outcome(
         candidate,
         seizing=seizes.sum(axis=1).astype(np.float64),
         p_region=seizes.mean(axis=0),
-        onset_s=onset,
+        onset_s=middle,
+        onset_range_s=np.stack([low, high]),
     )
+
+
+def _quantiles(seconds: Array, levels: Sequence[float]) -> list[Array]:
+    """Return quantiles (nearest rank) of every column, NaN left out; NaN where nothing is left."""
+    ordered = np.sort(seconds, axis=0)  # NaN goes last
+    last = np.maximum(np.isfinite(seconds).sum(axis=0) - 1, 0)
+    return [
+        np.take_along_axis(ordered, np.rint(level * last).astype(int)[None], axis=0)[0]
+        for level in levels
+    ]

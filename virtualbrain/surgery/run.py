@@ -1,12 +1,13 @@
 """The stage of virtual surgery: from posterior, zones and clinical tables to ranked plans."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from virtualbrain.surgery.approach import Approach
 from virtualbrain.surgery.candidates import (
     Candidate,
     clinical_plan,
@@ -15,11 +16,28 @@ from virtualbrain.surgery.candidates import (
     no_surgery,
     sham_plans,
 )
+from virtualbrain.surgery.connections import module_plan, plans_by_stability
 from virtualbrain.surgery.draws import FittedDraws, draws_from
+from virtualbrain.surgery.interventions import change_of
+from virtualbrain.surgery.next_electrode import COLUMNS, next_regions
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
-from virtualbrain.surgery.ranking import outcome_table, recruitment_table
-from virtualbrain.surgery.search import smallest_plan
+from virtualbrain.surgery.prediction import predicted_outcome
+from virtualbrain.surgery.ranking import (
+    Ruling,
+    any_better_than_sham,
+    outcome_table,
+    recruitment_table,
+)
+from virtualbrain.surgery.search import Search
 from virtualbrain.surgery.settings import SurgerySettings
+from virtualbrain.surgery.six_dimensions import confirmed
+from virtualbrain.surgery.stimulation import site_of, stimulation_table
+from virtualbrain.surgery.transmission import transmission_change
+
+N_PLANS_FOR_ADVICE = 6
+DO_NOT_USE = "do-not-use"
+NOT_RANKED = "Not ranked: the verdict on the fit is do-not-use."
+NO_BETTER = "No plan is better than random plans of the same size."
 
 
 @dataclass(frozen=True)
@@ -31,17 +49,37 @@ class Patient:
     zones : pandas.DataFrame
         Ranked regions, as in zones.tsv.
     regions : pandas.DataFrame
-        Region table (volumes).
+        Region table (volumes; sides and centres where the approach is limited).
     hypothesis : tuple of str
         Regions that the clinic holds epileptogenic.
     eloquent : mapping of str to str, as tuple of pairs
         Regions that must not be taken out, with their function.
+    plans : tuple of Candidate
+        Plans that the clinic wants to see.
+    pairs : tuple of str
+        Bipolar pairs whose stimulation is simulated.
+    done : Candidate, optional
+        The resection that was done.
+    gain : pandas.DataFrame, optional
+        Channels by regions; needed with pairs.
+    verdict : str
+        Of the fit; nothing is ranked where it is ``do-not-use``.
     """
 
     zones: pd.DataFrame
     regions: pd.DataFrame
     hypothesis: tuple[str, ...] = ()
     eloquent: tuple[tuple[str, str], ...] = ()
+    plans: tuple[Candidate, ...] = ()
+    pairs: tuple[str, ...] = ()
+    done: Candidate | None = None
+    gain: pd.DataFrame | None = None
+    verdict: str = "interpretable"
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """Names of the eloquent regions."""
+        return frozenset(region for region, _ in self.eloquent)
 
 
 @dataclass(frozen=True)
@@ -53,11 +91,46 @@ class Surgery:
     outcomes : pandas.DataFrame
         The columns of outcomes.tsv, ranked.
     recruitment : pandas.DataFrame
-        ``candidate region onset_s p_seizing`` for every plan but the shams.
+        ``candidate region onset_s onset_low_s onset_high_s p_seizing`` for every plan but the
+        shams.
+    candidates : mapping of str to Candidate
+        The plans by name, the shams left out.
+    stimulation : pandas.DataFrame
+        What stimulation at each pair starts and stops.
+    next_regions : pandas.DataFrame
+        Hardly seen regions whose recording would be worth most to the choice of a plan.
+    predicted : mapping of str to float, or None
+        What the model predicts for the resection that was done.
+    conclusion : str
+        One sentence on all plans together.
+    p_elsewhere : float
+        Probability that a region which is not suspected seizes by itself all the same.
+    explained : float
+        Share of the posterior in which a suspected region starts the seizure.
     """
 
     outcomes: pd.DataFrame
     recruitment: pd.DataFrame
+    candidates: Mapping[str, Candidate]
+    stimulation: pd.DataFrame
+    next_regions: pd.DataFrame
+    predicted: Mapping[str, float] | None
+    conclusion: str
+    p_elsewhere: float
+    explained: float
+
+    def about(self) -> dict[str, object]:
+        """Return what goes into the sidecar of every table."""
+        return {
+            "Conclusion": self.conclusion,
+            "p_elsewhere": self.p_elsewhere,
+            "explained": self.explained,
+            "Connections": {
+                name: [list(edge) for edge in plan.edges]
+                for name, plan in self.candidates.items()
+                if plan.edges
+            },
+        }
 
 
 def run_surgery(
@@ -73,7 +146,7 @@ def run_surgery(
     posterior : xarray.DataTree
         The fit.
     patient : Patient
-        Zones, volumes, hypothesis, eloquent regions.
+        Zones, volumes, hypothesis, eloquent regions, plans, verdict.
     settings : SurgerySettings
         What to try.
     rng : numpy.random.Generator
@@ -84,50 +157,146 @@ def run_surgery(
     Surgery
         Ranked plans, and when each region starts after each.
     """
-    draws = draws_from(posterior, settings.draws, rng)
-    spared = {region for region, _ in patient.eloquent}
-    leading = [name for name in patient.zones["region"] if name not in spared]
-    leading = leading[: settings.leading]
-    plans = _plans(leading, patient, draws, settings)
-    sizes = sorted({len(plan.regions) for plan in plans if plan.kind != "none"})
-    allowed = [region for region in draws.regions if region not in spared]
-    shams = sham_plans(allowed, sizes, settings.sham, rng)
-    outcomes = simulate_plans(plans, draws, settings.seizing_threshold)
-    pooled = [_pooled(size, group, draws, settings) for size, group in shams.items()]
-    everything = [*outcomes, *pooled]
+    draws = draws_from(posterior, settings.draws, rng, settings.suspicion)
+    plans = _plans(patient, draws, settings, rng)
+    shams = _shams(plans, patient, draws, settings, rng)
+    outcomes = simulate_plans(plans, draws, settings)
+    ruling = Ruling(
+        regions=patient.regions,
+        eloquent=patient.eloquent,
+        transmission=_transmission(plans, draws, settings),
+        shams=shams,
+        ranked=patient.verdict != DO_NOT_USE,
+    )
+    pooled = [_pooled(size, group, draws) for size, group in shams.items()]
+    table = outcome_table([*outcomes, *pooled], ruling, settings)
+    by_name = {plan.name: plan for plan in plans}
     return Surgery(
-        outcomes=outcome_table(everything, patient.regions, patient.eloquent, settings),
+        outcomes=_with_confirmation(table, by_name, draws, settings, rng),
         recruitment=recruitment_table(outcomes, draws.regions),
+        candidates=by_name,
+        stimulation=_stimulation(patient, draws, settings, rng),
+        next_regions=_next_regions(posterior, patient, outcomes, settings, rng),
+        predicted=predicted_outcome(patient.done, draws, settings) if patient.done else None,
+        conclusion=_conclusion(table, ruling.ranked),
+        p_elsewhere=draws.p_elsewhere,
+        explained=draws.explained,
     )
 
 
 def _plans(
-    leading: Sequence[str], patient: Patient, draws: FittedDraws, settings: SurgerySettings
+    patient: Patient, draws: FittedDraws, settings: SurgerySettings, rng: np.random.Generator
 ) -> list[Candidate]:
     """Return every plan but the shams, none twice."""
-    plans = [
-        no_surgery(),
-        *clinical_plan(patient.hypothesis),
-        *leading_plans(leading, settings),
-        *disconnections(leading),
-    ]
-    found = smallest_plan(leading, draws, settings)
-    known = {(plan.kind, frozenset(plan.regions)) for plan in plans}
-    if found and ("resection", frozenset(found.candidate.regions)) not in known:
+    forbidden = patient.functions if settings.eloquent == "forbidden" else frozenset[str]()
+    approach = Approach(patient.regions, settings.approach, forbidden)
+    leading = [name for name in patient.zones["region"] if approach.allows((name,))]
+    leading = leading[: settings.leading]
+    plans = [plan for plan in leading_plans(leading, settings) if approach.allows(plan.regions)]
+    found = Search(leading, draws, settings, approach).smallest(rng)
+    if found is not None:
         plans.append(found.candidate)
-    return plans
+    first = found.candidate.regions if found is not None else ()
+    if first:
+        plans += [*plans_by_stability(first, draws), *module_plan(first, draws, seed=1)]
+    own = [*clinical_plan(patient.hypothesis), *patient.plans]
+    return _no_plan_twice([no_surgery(), *own, *plans, *disconnections(leading)])
 
 
-def _pooled(
-    size: int, group: Sequence[Candidate], draws: FittedDraws, settings: SurgerySettings
-) -> Outcome:
+def _no_plan_twice(plans: Sequence[Candidate]) -> list[Candidate]:
+    """Drop plans that do the same as one before them."""
+    kept: dict[tuple[object, ...], Candidate] = {}
+    for plan in plans:
+        what = frozenset(zip(plan.regions, plan.taken or plan.regions, strict=True))
+        kept.setdefault((plan.kind, what, frozenset(plan.edges)), plan)
+    return list(kept.values())
+
+
+def _shams(
+    plans: Sequence[Candidate],
+    patient: Patient,
+    draws: FittedDraws,
+    settings: SurgerySettings,
+    rng: np.random.Generator,
+) -> dict[int, list[Outcome]]:
+    """Return the outcomes of random plans of every size that a plan has."""
+    allowed = [region for region in draws.regions if region not in patient.functions]
+    groups = sham_plans(allowed, {len(plan.regions) for plan in plans}, settings.sham, rng)
+    return {size: simulate_plans(group, draws, settings) for size, group in groups.items()}
+
+
+def _pooled(size: int, group: Sequence[Outcome], draws: FittedDraws) -> Outcome:
     """Return random plans of one size as one outcome over all of their draws."""
-    outcomes = simulate_plans(group, draws, settings.seizing_threshold)
     label = f"sham: {len(group)} random plans of {size} region{'s' if size > 1 else ''}"
     regions = tuple(f"any-{number + 1}" for number in range(size))
     return Outcome(
         Candidate(label, "sham", regions),
-        seizing=np.concatenate([outcome.seizing for outcome in outcomes]),
-        p_region=np.mean([outcome.p_region for outcome in outcomes], axis=0),
+        seizing=np.concatenate([outcome.seizing for outcome in group]),
+        p_region=np.mean([outcome.p_region for outcome in group], axis=0),
         onset_s=np.full(len(draws.regions), np.nan),
+        onset_range_s=np.full((2, len(draws.regions)), np.nan),
     )
+
+
+def _transmission(
+    plans: Sequence[Candidate], draws: FittedDraws, settings: SurgerySettings
+) -> dict[str, float]:
+    """Return how much each plan changes the healthy network's transmission."""
+    K = float(np.median(draws.K))
+    return {
+        plan.name: transmission_change(
+            change_of(plan, draws.regions, draws.weights, settings), draws.weights, K, draws.I1
+        )
+        for plan in plans
+    }
+
+
+def _with_confirmation(
+    table: pd.DataFrame,
+    plans: Mapping[str, Candidate],
+    draws: FittedDraws,
+    settings: SurgerySettings,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Add what six dimensions say of the leading plans; of none where nothing is ranked."""
+    real = table[~table["kind"].isin(["none", "sham", "stimulation"]) & table["rank"].notna()]
+    leading = [plans[name] for name in real["candidate"].head(settings.confirm)]
+    found = confirmed(leading, draws, settings, rng)
+    return table.assign(p_seizure_free_6d=table["candidate"].map(found))
+
+
+def _conclusion(table: pd.DataFrame, ranked: bool) -> str:
+    """Return one sentence on all plans together."""
+    if not ranked:
+        return NOT_RANKED
+    if not any_better_than_sham(table):
+        return NO_BETTER
+    real = table[~table["kind"].isin(["none", "sham"])]
+    return str(real["sentence"].iloc[0])
+
+
+def _stimulation(
+    patient: Patient, draws: FittedDraws, settings: SurgerySettings, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return what stimulation at the clinic's pairs starts and stops."""
+    gain = pd.DataFrame() if patient.gain is None else patient.gain
+    sites = [site_of(pair, gain, draws.regions) for pair in patient.pairs]
+    return stimulation_table(sites, draws, settings, rng)
+
+
+def _next_regions(
+    posterior: xr.DataTree,
+    patient: Patient,
+    outcomes: Sequence[Outcome],
+    settings: SurgerySettings,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return advice for another electrode; none where nothing is ranked or observed is unknown."""
+    if patient.verdict == DO_NOT_USE or "observability" not in patient.zones:
+        return pd.DataFrame(columns=list(COLUMNS))
+    # With every region suspected: what the recording does not tell must not be taken as innocent.
+    draws = draws_from(posterior, settings.draws, rng)
+    removing = [o for o in outcomes if o.candidate.kind == "resection"]
+    removing = sorted(removing, key=lambda o: -o.p_seizure_free)[:N_PLANS_FOR_ADVICE]
+    again = simulate_plans([o.candidate for o in removing], draws, settings)
+    return next_regions(patient.zones, draws, again, settings)

@@ -1,75 +1,162 @@
 """Search for the smallest resection that leaves no seizure with a wanted probability."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from virtualbrain.surgery.candidates import Candidate
+import numpy as np
+
+from virtualbrain.surgery.approach import Approach
+from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
 from virtualbrain.surgery.settings import SurgerySettings
 
+Regions = tuple[str, ...]
+# From this many regions to choose from on, the greedy search is followed by annealing.
+MANY_REGIONS = 12
+_ANNEALING_DRAWS = 50
+_WALKERS, _ROUNDS = 8, 30
+_HOT, _COLD = 0.3, 0.01
+_PRICE_OF_A_REGION = 0.02
 
-def smallest_plan(
-    leading: Sequence[str], draws: FittedDraws, settings: SurgerySettings
-) -> Outcome | None:
-    """Grow a resection region by region, then try to leave each one out again.
 
-    Each step adds the region that leaves the fewest seizures; the search ends at the wanted
-    probability of no seizure or at the largest size allowed.
+@dataclass
+class Search:
+    """Plans over one set of regions, each simulated once.
 
     Parameters
     ----------
-    leading : sequence of str
+    choices : sequence of str
         Regions that may be taken out.
     draws : FittedDraws
         The fitted network.
     settings : SurgerySettings
         The wanted probability, the largest size.
-
-    Returns
-    -------
-    Outcome or None
-        The plan found; None where no region may be taken out.
+    approach : Approach
+        What one operation can take.
     """
-    best: Outcome | None = None
-    while _wanting(best, settings) and (grown := _grown(best, leading, draws, settings)):
-        best = grown
-    return _pruned(best, draws, settings) if best else None
 
+    choices: Sequence[str]
+    draws: FittedDraws
+    settings: SurgerySettings
+    approach: Approach
 
-def _wanting(best: Outcome | None, settings: SurgerySettings) -> bool:
-    if best is None:
-        return True
-    small = len(best.candidate.regions) < settings.largest
-    return small and best.p_seizure_free < settings.target
+    def __post_init__(self) -> None:
+        self._known: dict[frozenset[str], Outcome] = {}
 
+    def outcomes(self, sets: Iterable[Regions]) -> list[Outcome]:
+        """Return the outcomes of those sets of regions that one operation can take."""
+        able = {frozenset(s): s for s in sets if s and self.approach.allows(s)}
+        new = [resection(s) for key, s in able.items() if key not in self._known]
+        for outcome in simulate_plans(new, self.draws, self.settings):
+            self._known[frozenset(outcome.candidate.regions)] = outcome
+        return [self._known[key] for key in able]
 
-def _grown(
-    best: Outcome | None,
-    leading: Sequence[str],
-    draws: FittedDraws,
-    settings: SurgerySettings,
-) -> Outcome | None:
-    """Return the best plan with one region more, if there is a region more."""
-    taken = best.candidate.regions if best else ()
-    plans = [_plan((*taken, region)) for region in leading if region not in taken]
-    return _best(simulate_plans(plans, draws, settings.seizing_threshold)) if plans else None
+    def smallest(self, rng: np.random.Generator) -> Outcome | None:
+        """Return the smallest plan found that reaches the wanted probability, else the best.
 
+        A plan grows region by region, exchanges regions while that helps, and leaves out those
+        it does not need; among many regions simulated annealing looks for a better one.
+        """
+        best: Outcome | None = None
+        while self._wanting(best) and (grown := self._grown(best)):
+            best = self._exchanged(grown)
+        if best is None:
+            return None
+        found = [self._pruned(best)]
+        if len(self.choices) >= MANY_REGIONS:
+            found += [self._pruned(self._exchanged(o)) for o in self._annealed(best, rng)]
+        return min(found, key=self._price)
 
-def _pruned(best: Outcome, draws: FittedDraws, settings: SurgerySettings) -> Outcome:
-    """Leave out regions without which the plan is as good."""
-    regions = best.candidate.regions
-    if len(regions) < 2:
+    def _wanting(self, best: Outcome | None) -> bool:
+        if best is None:
+            return True
+        small = len(best.candidate.regions) < self.settings.largest
+        return small and best.p_seizure_free < self.settings.target
+
+    def _grown(self, best: Outcome | None) -> Outcome | None:
+        """Return the best plan with one region more, if one operation can take one."""
+        taken = best.candidate.regions if best else ()
+        return _best(self.outcomes((*taken, r) for r in self.choices if r not in taken))
+
+    def _exchanged(self, best: Outcome) -> Outcome:
+        """Exchange one region for another while that helps."""
+        taken = best.candidate.regions
+        swaps = (
+            tuple(new if region == old else region for region in taken)
+            for old in taken
+            for new in self.choices
+            if new not in taken
+        )
+        other = _best(self.outcomes(swaps))
+        if other is not None and _badness(other) < _badness(best):
+            return self._exchanged(other)
         return best
-    plans = [_plan(tuple(r for r in regions if r != left_out)) for left_out in regions]
-    smaller = _best(simulate_plans(plans, draws, settings.seizing_threshold))
-    if smaller.p_seizure_free >= min(settings.target, best.p_seizure_free):
-        return _pruned(smaller, draws, settings)
-    return best
+
+    def _pruned(self, best: Outcome) -> Outcome:
+        """Leave out regions without which the plan is as good."""
+        regions = best.candidate.regions
+        smaller = _best(self.outcomes(tuple(r for r in regions if r != out) for out in regions))
+        if smaller is None:
+            return best
+        least = min(self.settings.target, best.p_seizure_free)
+        as_good = smaller.p_seizure_free >= least and (
+            least > 0 or smaller.seizing.mean() <= best.seizing.mean()
+        )
+        return self._pruned(smaller) if as_good else best
+
+    def _price(self, outcome: Outcome) -> tuple[float, float, float]:
+        """Order plans: those that reach the target by size, then the others by what they leave."""
+        short = max(0.0, self.settings.target - outcome.p_seizure_free)
+        return short, float(len(outcome.candidate.regions)), float(outcome.seizing.mean())
+
+    def _annealed(self, start: Outcome, rng: np.random.Generator) -> list[Outcome]:
+        """Return where walkers of simulated annealing end, simulated on all draws."""
+        few = Search(
+            self.choices, self.draws.thinned(_ANNEALING_DRAWS, rng), self.settings, self.approach
+        )
+        walkers = [start.candidate.regions] * _WALKERS
+        energy = few.energies(walkers)
+        for temperature in np.geomspace(_HOT, _COLD, _ROUNDS):
+            steps = [self._step(walker, rng) for walker in walkers]
+            tried = few.energies(steps)
+            for i, step in enumerate(steps):
+                if rng.random() < np.exp(min(0.0, (energy[i] - tried[i]) / temperature)):
+                    walkers[i], energy[i] = step, tried[i]
+        return self.outcomes(walkers)
+
+    def energies(self, sets: Sequence[Regions]) -> list[float]:
+        """Return what annealing lowers: seizures left, and a price for every region."""
+        found = {frozenset(o.candidate.regions): o for o in self.outcomes(sets)}
+        return [_energy(found[frozenset(s)]) if frozenset(s) in found else np.inf for s in sets]
+
+    def _step(self, taken: Regions, rng: np.random.Generator) -> Regions:
+        """Add, leave out or exchange one region at random."""
+        others = [region for region in self.choices if region not in taken]
+        moves: list[Callable[[], Regions]] = []
+        if others and len(taken) < self.settings.largest:
+            moves.append(lambda: (*taken, str(rng.choice(others))))
+        if len(taken) > 1:
+            moves.append(lambda: _without_one(taken, rng))
+        if others:
+            moves.append(lambda: (*_without_one(taken, rng), str(rng.choice(others))))
+        return moves[int(rng.integers(len(moves)))]() if moves else taken
 
 
-def _plan(regions: tuple[str, ...]) -> Candidate:
-    return Candidate(" + ".join(regions), "resection", regions)
+def _without_one(taken: Regions, rng: np.random.Generator) -> Regions:
+    out = int(rng.integers(len(taken)))
+    return taken[:out] + taken[out + 1 :]
 
 
-def _best(outcomes: Sequence[Outcome]) -> Outcome:
-    return min(outcomes, key=lambda o: (-o.p_seizure_free, o.seizing.mean(), o.candidate.name))
+def _energy(outcome: Outcome) -> float:
+    left = float(outcome.seizing.mean()) / len(outcome.p_region)
+    size = len(outcome.candidate.regions)
+    return 1.0 - outcome.p_seizure_free + left + _PRICE_OF_A_REGION * size
+
+
+def _badness(outcome: Outcome) -> tuple[float, float]:
+    return -outcome.p_seizure_free, float(outcome.seizing.mean())
+
+
+def _best(outcomes: Sequence[Outcome]) -> Outcome | None:
+    return min(outcomes, key=lambda o: (*_badness(o), o.candidate.name), default=None)

@@ -51,6 +51,12 @@ def reports():
     return [PatientLayout(OUT, label).report for label in LABELS]
 
 
+def outcome_classes():
+    """The table that may hold Engel or ILAE classes, where the dataset has one."""
+    table = BIDS / "participants.tsv"
+    return [table] if table.is_file() else []
+
+
 def connectomes():
     """The connectome of every patient."""
     return [PatientLayout(OUT, label).connectome for label in LABELS]

@@ -64,7 +64,8 @@ rule report:
 rule cohort:
     """One page over all patients."""
     input:
-        reports(),
+        reports=reports(),
+        outcomes=outcome_classes(),
     output:
         COHORT,
     log:
@@ -78,6 +79,7 @@ rule cohort:
         mem_mb=2000,
         runtime=15,
     params:
+        bids=BIDS,
         out=OUT,
         labels=list(LABELS),
         priors=list(PRIORS),

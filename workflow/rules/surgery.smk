@@ -5,10 +5,14 @@ rule surgery:
         diagnostics=ANY.diagnostics("{priors}"),
         zones=ANY.zones("{priors}"),
         connectome=ANY.connectome,
+        seeg=ANY.seeg,
         clinical=clinical_inputs,
     output:
         outcomes=ANY.outcomes("{priors}"),
         recruitment=ANY.recruitment("{priors}"),
+        stimulation=ANY.stimulation("{priors}"),
+        next_regions=ANY.next_regions("{priors}"),
+        predicted=ANY.predicted("{priors}"),
     log:
         ANY.log("surgery-{priors}"),
     benchmark:
@@ -25,6 +29,6 @@ rule surgery:
         settings=config["surgery"],
         seed=config["seed"],
     message:
-        "sub-{wildcards.label}: virtual surgery, priors {wildcards.priors} (under a minute)"
+        "sub-{wildcards.label}: virtual surgery, priors {wildcards.priors} (about a minute)"
     script:
         "../scripts/surgery.py"

@@ -7,27 +7,36 @@ with stage(snakemake.log[0], snakemake.threads):
 
     import inference
     from virtualbrain.config import settings_from
-    from virtualbrain.io.atomic import read_json
+    from virtualbrain.io.atomic import read_json, write_json
     from virtualbrain.io.bids import find_patient
     from virtualbrain.io.clinical import eloquent_regions, hypothesis_regions
     from virtualbrain.io.connectome import read_connectome
     from virtualbrain.io.layout import PatientLayout
-    from virtualbrain.io.tables import read_table, write_table
+    from virtualbrain.io.tables import read_matrix, read_table, write_table
     from virtualbrain.stage import sidecar
+    from virtualbrain.surgery.clinic import clinic_of
     from virtualbrain.surgery.run import Patient, run_surgery
     from virtualbrain.surgery.settings import SurgerySettings
 
-    label, params = snakemake.wildcards.label, snakemake.params
+    label, priors, params = snakemake.wildcards.label, snakemake.wildcards.priors, snakemake.params
     layout = PatientLayout.of_results(params.out, label)
     files = find_patient(params.bids, label)
     hypothesis = hypothesis_regions(files, layout)
+    connectome = read_connectome(layout)
+    clinic = clinic_of(files, layout, connectome)
+    verdict = read_json(snakemake.input.diagnostics)["verdict"]
     patient = Patient(
         zones=read_table(snakemake.input.zones, required=["region"]),
-        regions=read_connectome(layout).regions,
+        regions=connectome.regions,
         hypothesis=tuple(hypothesis.query("zone == 'EZ'")["region"])
         if hypothesis is not None
         else (),
         eloquent=eloquent_regions(files, layout),
+        plans=clinic.plans,
+        pairs=clinic.pairs,
+        done=clinic.done,
+        gain=read_matrix(layout.gain) if clinic.pairs else None,
+        verdict=verdict,
     )
     surgery = run_surgery(
         inference.load(snakemake.input.posterior),
@@ -38,7 +47,9 @@ with stage(snakemake.log[0], snakemake.threads):
     about = sidecar(
         {"surgery": params.settings, "seed": params.seed}, ["surgery", "seed"], ["posterior.nc"]
     )
-    verdict = read_json(snakemake.input.diagnostics)["verdict"]
-    about |= {"Verdict": verdict, "n_draws": params.settings["draws"]}
+    about |= {"Verdict": verdict, "n_draws": params.settings["draws"], **surgery.about()}
     write_table(snakemake.output.recruitment, surgery.recruitment, about)
+    write_table(snakemake.output.next_regions, surgery.next_regions, about)
+    write_table(snakemake.output.stimulation, surgery.stimulation, about)
+    write_json(snakemake.output.predicted, {**about, "Predicted": surgery.predicted})
     write_table(snakemake.output.outcomes, surgery.outcomes, about)

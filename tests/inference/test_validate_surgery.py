@@ -1,0 +1,93 @@
+"""Scores of virtual surgery against the truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from inference.patients import draw_patient
+from inference.validate_surgery import (
+    SurgeryScorer,
+    draw_with_model,
+    score_surgery,
+    summarise_surgery,
+)
+from virtualbrain.surgery.run import Surgery
+
+SEED = 900
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return draw_with_model(SEED, 0, sampled=True)
+
+
+@pytest.mark.slow
+def test_the_patient_drawn_with_its_model_is_the_validations_own(drawn):
+    patient, model = drawn
+    same = draw_patient(np.random.default_rng([SEED, 0]), sampled=True)
+    np.testing.assert_array_equal(patient.problem.gain, same.problem.gain)
+    np.testing.assert_array_equal(patient.truth.x0, np.asarray(model.model.x0))
+    assert model.network.regions == tuple(patient.problem.regions)
+
+
+def plans(*rows: tuple[str, float]) -> Surgery:
+    table = pd.DataFrame(
+        {"candidate": name, "kind": "resection", "regions": name, "p_seizure_free": p,
+         "n_regions": name.count(",") + 1}
+        for name, p in rows
+    )  # fmt: skip
+    return Surgery(table, table, {}, table, table, None, "", 0.0, 1.0)
+
+
+@pytest.mark.slow
+def test_taking_out_the_true_zone_ends_seizures_and_a_random_region_does_not(drawn):
+    patient, model = drawn
+    names = np.array(patient.problem.regions)
+    zone, other = ",".join(names[patient.truth.ez]), names[~patient.truth.ez][0]
+    scores = score_surgery(1, patient, model, plans((zone, 0.9), (other, 0.2)), "caution", 3)
+    by_kind = scores.set_index("kind")
+    assert by_kind.loc["truth", "true_after"] == 0
+    assert by_kind.loc["none", "true_after"] == by_kind.loc["truth", "true_before"] > 2
+    first, second = by_kind.loc["plan"].itertuples()
+    assert (first.success, second.success) == (True, False)
+    assert set(by_kind.loc["sham", "n_regions"]) == {patient.truth.ez.sum()}
+    summary = summarise_surgery(scores)
+    assert summary["true_zone_ends_seizures"] == 1.0
+    assert summary["sampled"]["first_plan_succeeds"] == 1.0
+    assert summary["sampled"]["sham_succeeds"] < 0.5
+    assert summary["calibration_error"] == pytest.approx(0.15)
+
+
+def test_a_scorer_plans_before_it_opens_the_truth(monkeypatch, tmp_path):
+    seen: list[str] = []
+
+    def plan(*_: object) -> str:
+        seen.append("plan")
+        return "plans"
+
+    def draw(*_: object) -> tuple[str, str]:
+        seen.append("truth")
+        return "patient", "model"
+
+    def score(number: int, *rest: object) -> pd.DataFrame:
+        seen.append("score")
+        assert rest[:3] == ("patient", "model", "plans")
+        return pd.DataFrame(
+            {"patient": number, "sampled": True, "kind": ["none", "truth", "plan", "sham"],
+             "place": [np.nan, np.nan, 1, np.nan], "p_seizure_free": [np.nan, np.nan, 0.8, np.nan],
+             "success": [False, True, True, False], "free": [False, True, True, False]}
+        )  # fmt: skip
+
+    for name, stand_in in (
+        ("plan_from_fit", plan),
+        ("draw_with_model", draw),
+        ("score_surgery", score),
+    ):
+        monkeypatch.setattr(f"inference.validate_surgery.{name}", stand_in)
+    scorer = SurgeryScorer(1, tmp_path)
+    for number in range(2):
+        scorer(number, True, None, None, "caution")
+    assert seen == ["plan", "truth", "score"] * 2
+    assert scorer.summary()["patients"] == 2
+    assert scorer.summary()["calibration_error"] == pytest.approx(0.2)
+    assert (tmp_path / "surgery.tsv").is_file()

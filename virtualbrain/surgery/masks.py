@@ -1,0 +1,69 @@
+"""What a volume drawn on the images takes of every region."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from nibabel.affines import apply_affine
+from numpy.typing import NDArray
+
+from virtualbrain.errors import InputError
+
+
+def shares_in_mask(
+    mask: Any, labels: Any, regions: pd.DataFrame, where: str = "mask"
+) -> dict[str, float]:
+    """Return the share of every region that lies in a mask; regions it does not touch are left out.
+
+    Parameters
+    ----------
+    mask : nibabel image
+        Above zero inside; on any grid, placed by its affine in scanner RAS mm.
+    labels : nibabel image
+        Region labels.
+    regions : pandas.DataFrame
+        Region table: ``index`` (the value in `labels`) and ``name``.
+    where : str
+        The mask's file name, for errors.
+
+    Returns
+    -------
+    dict of str to float
+        Share of the region's voxels whose centres lie in the mask, above 0 and at most 1.
+
+    Raises
+    ------
+    InputError
+        An empty mask, or one that touches no region.
+    """
+    inside = np.asarray(mask.dataobj) > 0
+    if not inside.any():
+        raise InputError("the mask is empty", where=where, expected="voxels above zero")
+    volume = np.rint(np.asarray(labels.dataobj)).astype(np.int64)
+    voxels = np.argwhere(volume > 0)
+    values = volume[tuple(voxels.T)]
+    taken = _at(inside, np.linalg.inv(mask.affine), apply_affine(labels.affine, voxels))
+    shares = {}
+    for index, name in zip(regions["index"], regions["name"], strict=True):
+        own = values == int(index)
+        share = float(taken[own].mean()) if own.any() else 0.0
+        if share > 0:
+            shares[str(name)] = share
+    if not shares:
+        raise InputError(
+            "the mask touches no region of the brain", where=where,
+            expected="a mask in the T1's scanner coordinates (mm)",
+            cure="register it to the T1, and check its affine",
+        )  # fmt: skip
+    return shares
+
+
+def _at(
+    inside: NDArray[np.bool_], to_voxels: NDArray[np.float64], points: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Look up which points (mm) lie in true voxels."""
+    place = np.rint(apply_affine(to_voxels, points)).astype(np.int64)
+    within = ((place >= 0) & (place < inside.shape)).all(axis=1)
+    found = np.zeros(len(points), dtype=bool)
+    found[within] = inside[tuple(place[within].T)]
+    return found

@@ -1,0 +1,92 @@
+r"""Where to look next: the unseen regions whose recording would change the choice of a plan most.
+
+A region that is not suspected is not taken out. Were it known whether region r starts seizures,
+r would be taken out too where it does, and the plan chosen for each answer. The value of knowing is
+the gain in the expected probability of no seizure,
+
+.. math:: v_r = P(r)\, \max_p P(free_{p + r} \mid r) + P(\bar r)\, \max_p P(free_p \mid \bar r)
+          - \max_p P(free_p)
+
+over the plans at hand that leave r alone.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from virtualbrain.seeg.gain import HARDLY_SEEN
+from virtualbrain.surgery.candidates import resection
+from virtualbrain.surgery.draws import FittedDraws
+from virtualbrain.surgery.outcome import Outcome, simulate_plans
+from virtualbrain.surgery.settings import SurgerySettings
+
+Array = NDArray[np.float64]
+COLUMNS = ("region", "p_start", "observability", "value")
+MOST_REGIONS = 8
+
+
+def next_regions(
+    zones: pd.DataFrame,
+    draws: FittedDraws,
+    outcomes: Sequence[Outcome],
+    settings: SurgerySettings,
+) -> pd.DataFrame:
+    """Rank hardly seen regions by what their recording would be worth to the plan.
+
+    Parameters
+    ----------
+    zones : pandas.DataFrame
+        ``region`` and ``observability`` of every region.
+    draws : FittedDraws
+        The fitted network with every region suspected (`draws_from` with a suspicion of zero), so
+        that what the recording does not tell is not taken as innocent.
+    outcomes : sequence of Outcome
+        Resections on the same draws.
+    settings : SurgerySettings
+        Of the simulation.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``region p_start observability value``, most valuable first; `value` is a
+        difference of probabilities.
+    """
+    place = {name: i for i, name in enumerate(draws.regions)}
+    p_start = draws.starts.mean(axis=0)
+    unseen = zones[zones["observability"] < HARDLY_SEEN]
+    unseen = unseen.assign(p_start=[p_start[place[name]] for name in unseen["region"]])
+    unseen = unseen.sort_values("p_start", ascending=False, kind="stable").head(MOST_REGIONS)
+    values = [
+        _value(str(name), place[str(name)], outcomes, draws, settings) for name in unseen["region"]
+    ]
+    table = unseen.assign(value=values)[list(COLUMNS)]
+    return table.sort_values("value", ascending=False, kind="stable", ignore_index=True)
+
+
+def _value(
+    region: str,
+    position: int,
+    plans: Sequence[Outcome],
+    draws: FittedDraws,
+    settings: SurgerySettings,
+) -> float:
+    """Return the value of knowing whether a region starts seizures."""
+    starts = draws.starts[:, position]
+    share = float(starts.mean())
+    plain = [plan for plan in plans if region not in plan.candidate.regions]
+    if share in (0.0, 1.0) or not plain:
+        return 0.0
+    wider = [resection((*plan.candidate.regions, region)) for plan in plain]
+    with_it = _free(simulate_plans(wider, draws, settings))
+    without = _free(plain)
+    guilty = with_it[:, starts].mean(axis=1).max()
+    innocent = without[:, ~starts].mean(axis=1).max()
+    gain = share * guilty + (1 - share) * innocent - without.mean(axis=1).max()
+    return max(0.0, round(float(gain), 12))
+
+
+def _free(outcomes: Sequence[Outcome]) -> Array:
+    """Return which draws are without a seizure, (n_plans, n_draws)."""
+    return np.array([outcome.seizing == 0 for outcome in outcomes], dtype=np.float64)

@@ -1,0 +1,114 @@
+"""The resection that was done: what the model predicts, and how predictions fare over patients."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import brier_score_loss, roc_auc_score  # type: ignore[import-untyped]
+
+from virtualbrain.surgery.candidates import Candidate, no_surgery
+from virtualbrain.surgery.draws import FittedDraws
+from virtualbrain.surgery.outcome import simulate_plans
+from virtualbrain.surgery.settings import SurgerySettings
+
+Array = NDArray[np.float64]
+N_GROUPS = 3
+# With fewer patients of either outcome an AUC says nothing.
+LEAST_OF_EACH = 3
+
+
+def predicted_outcome(
+    done: Candidate, draws: FittedDraws, settings: SurgerySettings
+) -> dict[str, float]:
+    """Return what the model predicts for the resection that was done.
+
+    Returns
+    -------
+    dict of str to float
+        ``p_seizure_free``, and mean numbers of seizing regions before and after.
+    """
+    before, after = simulate_plans([no_surgery(), done], draws, settings)
+    return {
+        "p_seizure_free": after.p_seizure_free,
+        "seizing_before": float(before.seizing.mean()),
+        "seizing_after": float(after.seizing.mean()),
+        "n_regions": float(len(done.regions)),
+    }
+
+
+@dataclass(frozen=True)
+class Group:
+    """Patients of like prediction: number, mean prediction, share that became free."""
+
+    n_patients: int
+    predicted: float
+    observed: float
+
+
+@dataclass(frozen=True)
+class PredictionScore:
+    """Predictions against outcomes, from aggregates only.
+
+    Parameters
+    ----------
+    n_free, n_not_free : int
+        Patients with each outcome.
+    auc : float or None
+        Area under the ROC curve; None with fewer than three patients of either outcome.
+    brier : float
+        Mean squared error.
+    groups : tuple of Group
+        Patients in equal groups of rising prediction.
+    calibration_error : float
+        Mean distance between predicted and observed over groups, weighted by patients.
+    """
+
+    n_free: int
+    n_not_free: int
+    auc: float | None
+    brier: float
+    groups: tuple[Group, ...]
+    calibration_error: float
+
+
+def score_predictions(
+    predicted: Mapping[str, float], free: Mapping[str, bool]
+) -> PredictionScore | None:
+    """Score predictions of those patients whose outcome is known.
+
+    Parameters
+    ----------
+    predicted : mapping of str to float
+        Probability of no seizure by patient.
+    free : mapping of str to bool
+        Whether the patient became seizure-free.
+
+    Returns
+    -------
+    PredictionScore or None
+        None where no patient has both.
+    """
+    both = sorted(set(predicted) & set(free))
+    if not both:
+        return None
+    p = np.array([predicted[label] for label in both])
+    y = np.array([free[label] for label in both])
+    n_free = int(y.sum())
+    enough = min(n_free, len(y) - n_free) >= LEAST_OF_EACH
+    groups = _groups(p, y)
+    gaps = [group.n_patients * abs(group.predicted - group.observed) for group in groups]
+    return PredictionScore(
+        n_free=n_free,
+        n_not_free=len(y) - n_free,
+        auc=float(roc_auc_score(y, p)) if enough else None,
+        brier=float(brier_score_loss(y, p)),
+        groups=tuple(groups),
+        calibration_error=float(sum(gaps) / len(y)),
+    )
+
+
+def _groups(p: Array, y: NDArray[np.bool_]) -> Sequence[Group]:
+    """Part patients into equal groups of rising prediction."""
+    parts = np.array_split(np.argsort(p, kind="stable"), min(N_GROUPS, len(p)))
+    return [Group(len(i), float(p[i].mean()), float(y[i].mean())) for i in parts]

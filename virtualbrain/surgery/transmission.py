@@ -1,0 +1,54 @@
+r"""How a plan changes the healthy network's own signal transmission (after An et al. 2019).
+
+With every region as excitable as healthy tissue the network rests. A weak constant stimulus u
+moves the two-dimensional Epileptor's equilibrium by
+
+.. math:: \delta x = (D + K (S - C))^{-1} u, \quad D_{ii} = 3 x_i^2 + 4 x_i + 4
+
+with C the weights and S their row sums on the diagonal. Entry (i, j) of the inverse is the
+response of region i to stimulating region j.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from virtualbrain.models.stability import equilibrium
+from virtualbrain.surgery.interventions import HEALTHY_X0, Change
+
+Array = NDArray[np.float64]
+
+
+def responses(weights: Array, K: float, I1: float) -> Array:
+    """Return the response of each region (row) to a stimulus in each (column).
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (n_regions, n_regions)
+        Normalised weights, row i = into region i.
+    K : float
+        Global coupling.
+    I1 : float
+        Rest current.
+    """
+    x, _ = equilibrium(HEALTHY_X0, I1)
+    stiffness = 3.0 * float(x) ** 2 + 4.0 * float(x) + 4.0
+    away = stiffness + K * weights.sum(axis=1)
+    return np.asarray(np.linalg.inv(np.diag(away) - K * weights))
+
+
+def transmission_change(change: Change, weights: Array, K: float, I1: float) -> float:
+    """Return how much a plan changes the responses between the regions that it leaves.
+
+    Returns
+    -------
+    float
+        Sum of the absolute changes over the sum of the responses before, both over all pairs of
+        different regions that still exist: 0 unchanged, 1 as large as the transmission itself.
+    """
+    kept = np.flatnonzero(change.counted)
+    after = change.present[:, None] * change.weights * change.present
+    pairs = ~np.eye(len(kept), dtype=bool)
+    old = responses(weights, K, I1)[np.ix_(kept, kept)][pairs]
+    new = responses(after, K, I1)[np.ix_(kept, kept)][pairs]
+    total = float(np.abs(old).sum())
+    return float(np.abs(new - old).sum() / total) if total > 0 else 0.0
