@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
 from inference.density import Density, build_density
@@ -29,6 +30,7 @@ from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.tables import write_table
 
 Array = NDArray[np.float64]
+OnFit = Callable[[int, bool, xr.DataTree, pd.DataFrame, str], None]
 _LOG = logging.getLogger(__name__)
 
 UNSAMPLED_EVERY = 4
@@ -55,6 +57,7 @@ def run_validation(
     settings: Settings | None = None,
     priors: str | Path | Priors = "default",
     progress: Callable[[str], None] | None = None,
+    on_fit: OnFit | None = None,
 ) -> Validation:
     """Draw virtual patients, fit each, and only then look at the truth.
 
@@ -70,6 +73,9 @@ def run_validation(
         Of the fit.
     progress : callable, optional
         Told one line per patient.
+    on_fit : callable, optional
+        Given each patient's number (from 0), whether its zone is sampled, posterior, zones and
+        verdict, such as `inference.validate_surgery.SurgeryScorer`.
 
     Returns
     -------
@@ -83,9 +89,10 @@ def run_validation(
         rng = np.random.default_rng([seed, number])
         sampled = number % UNSAMPLED_EVERY != UNSAMPLED_EVERY - 1
         patient = draw_patient(rng, sampled)
-        estimates, verdict = _estimate(
-            patient.problem, patient.nearest, replace(choices, seed=seed + number), priors
-        )
+        posterior = fit(patient.problem, priors, replace(choices, seed=seed + number))
+        estimates, verdict = _estimate(posterior, patient.problem, patient.nearest)
+        if on_fit is not None:
+            on_fit(number, sampled, posterior, zones(posterior), verdict)
         found, table = _scored(number + 1, patient, estimates, verdict)
         rows += found
         regions.append(table)
@@ -105,10 +112,9 @@ def run_validation(
 
 
 def _estimate(
-    problem: Problem, nearest: NDArray[np.int64], settings: Settings, priors: str | Path | Priors
+    posterior: xr.DataTree, problem: Problem, nearest: NDArray[np.int64]
 ) -> tuple[dict[str, Array], str]:
     """Return each method's probabilities in the problem's order, and the verdict."""
-    posterior = fit(problem, priors, settings)
     by_name = zones(posterior).set_index("region")["p_ez"]
     estimates = {
         "fit": by_name.loc[list(problem.regions)].to_numpy(dtype=np.float64),

@@ -338,10 +338,19 @@ def validate(options: argparse.Namespace) -> int:
     def tell(line: str) -> None:
         err_console.print(line, highlight=False, markup=False)
 
+    scorer = None
+    if options.surgery:
+        from inference.validate_surgery import SurgeryScorer
+        from virtualbrain.surgery.settings import SurgerySettings
+
+        plans = settings_from(config["surgery"], SurgerySettings, "surgery")
+        scorer = SurgeryScorer(options.seed, Path(options.out), plans)
     found = run_validation(
-        options.patients, options.seed, options.out, settings, options.priors, progress=tell
+        options.patients, options.seed, options.out, settings, options.priors, tell, scorer
     )
     _say(yaml.safe_dump(found.summary, sort_keys=False).rstrip())
+    if scorer is not None:
+        _say(yaml.safe_dump(scorer.summary(), sort_keys=False).rstrip())
     _say(f"tables and calibration curve are in {options.out}")
     return 0
 
@@ -472,6 +481,7 @@ def _add_simulate(commands: Any) -> None:
 def _add_validate(commands: Any) -> None:
     parser = commands.add_parser("validate", help="accuracy and calibration on virtual patients")
     parser.add_argument("--patients", type=int, default=20, metavar="N")
+    parser.add_argument("--surgery", action="store_true", help="apply plans to the true models too")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", default="validation", metavar="DIR")
     parser.add_argument("--priors", default="default", help="a name in config/priors or a path")
