@@ -37,7 +37,8 @@ EZ, PZ = (6, 34), (5, 11, 27)
 PRIORS = Priors(
     x0=Normal(-3, 1), x_init=Normal(-2, 0.1), z_init=Normal(5, 0.1), K=LogNormal(1, 0.1),
     tau0=LogNormal(10, 1e-3), amplitude=LogNormal(2, 0.5), level=Normal(10, 0.01),
-    offset=Scatter(1), noise=LogNormal(0.1, 0.33), x0_error=Scatter(1e-6), x0_neighbours=Neighbours(0.0),
+    offset=Scatter(1), noise=LogNormal(0.1, 0.33), x0_error=Scatter(1e-6),
+    x0_neighbours=Neighbours(0.0),
 )  # fmt: skip
 PUBLISHED = replace(PRIORS, x0=Normal(-3.5, 0.1), noise=LogNormal(1, 0.33))
 SETTINGS = Settings(

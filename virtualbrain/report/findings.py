@@ -274,7 +274,7 @@ def conclusion_of(priors: PriorResults) -> str:
 def risk_elsewhere(priors: PriorResults) -> float | None:
     """Return the probability that a region which is not suspected seizes by itself."""
     found = None if priors.outcomes is None else priors.outcomes.sidecar.get("p_elsewhere")
-    return float(found) if is_number(found) else None
+    return float(found) if found is not None and is_number(found) else None
 
 
 def _is_nothing(value: Any) -> bool:

@@ -87,7 +87,8 @@ def plan_of(row: PlanRow, regions: pd.DataFrame, weights: Matrix, images: Any = 
     """
     require_regions((*row.regions, *row.to), regions, row.where, CALLOSOTOMY)
     if row.mask is not None:
-        shares = shares_in_mask(*images, regions, row.mask.name)
+        mask, labels = images
+        shares = shares_in_mask(mask, labels, regions, row.mask.name)
         return taking(row.name, shares, "ablation" if row.kind == "ablation" else "resection")
     names = regions["name"].tolist()
     if row.kind != "disconnection":

@@ -111,7 +111,9 @@ def outcome_table(
     table = table.loc[order.index].reset_index(drop=True)
     table["rank"] = np.arange(1, len(table) + 1) if ruling.ranked else np.nan
     table["p_seizure_free_6d"] = np.nan
-    table["sentence"] = [sentence(row, settings) for row in table.to_dict("records")]
+    table["sentence"] = [
+        sentence({str(k): v for k, v in row.items()}, settings) for row in table.to_dict("records")
+    ]
     return table[list(OUTCOME_COLUMNS)]
 
 

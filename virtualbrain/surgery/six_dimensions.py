@@ -90,7 +90,7 @@ def _wait_s(draws: FittedDraws, settings: SurgerySettings) -> Array:
     unchanged = change_of(no_surgery(), draws.regions, draws.weights, settings)
     (steps,) = onset_steps([unchanged], draws, settings)
     step_s = float(np.diff(draws.time_s).mean())
-    return np.minimum(steps, len(draws.time_s) - 1) * step_s
+    return np.asarray(np.minimum(steps, len(draws.time_s) - 1) * step_s)
 
 
 def _start(
