@@ -8,7 +8,13 @@ import pytest
 from rich.console import Console
 
 from virtualbrain.errors import InputError
-from virtualbrain.launcher import Progress, only_run, run_workflow, snakemake_command
+from virtualbrain.launcher import (
+    ENDED_FROM_OUTSIDE,
+    Progress,
+    only_run,
+    run_workflow,
+    snakemake_command,
+)
 
 TALK = """\
 job            count
@@ -79,7 +85,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     [
         ("x ERROR root: ERROR: a.tsv: no x; expected y\n", "a.tsv: no x; expected y", True),
         ("Traceback (most recent call last)\nERROR: ValueError: z\n", "ValueError: z", False),
-        ("", "was ended from outside (memory?)", False),
+        ("", ENDED_FROM_OUTSIDE, False),
     ],
 )
 def test_a_failed_stage_is_told_by_its_log(tmp_path, text, message, mendable):

@@ -4,16 +4,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from virtualbrain.anatomy.check import check_anatomy
-from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.config import settings_from
-from virtualbrain.diffusion.check import check_dwi
 from virtualbrain.errors import InputError, VirtualBrainError
-from virtualbrain.io.bids import PatientFiles, find_patient
+from virtualbrain.io.bids import PatientFiles, check_label, find_patient, require_plain
 from virtualbrain.io.clinical import check_clinical
 from virtualbrain.io.connectome import check_connectome
-from virtualbrain.seeg.check import check_seeg
+from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.settings import SeegSettings
+
+
+def check_participants(bids: Path | str) -> list[VirtualBrainError]:
+    """Find what is wrong with participants.tsv, which the workflow reads; it may be missing."""
+    path = Path(bids) / "participants.tsv"
+    try:
+        if path.exists() or path.is_symlink():
+            require_plain(Path(bids), path)
+            labels = read_table(path, required=["participant_id"])["participant_id"]
+            for label in map(str, labels):
+                if not label.startswith("sub-"):
+                    raise InputError(
+                        f"the participant {label!r}",
+                        where=path.name,
+                        expected="sub- and letters or digits, such as sub-01",
+                    )
+                check_label(label)
+    except VirtualBrainError as error:
+        return [error]
+    return []
 
 
 def check_patient(
@@ -42,6 +59,8 @@ def check_patient(
     structural = _structural_problems(files, config)
     if config["structure_only"]:
         return structural
+    from virtualbrain.seeg.check import check_seeg  # slow to import
+
     return [
         *structural,
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
@@ -53,6 +72,10 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     """Check what the connectome is made of: a ready one, or the images."""
     if files.connectome is not None:
         return check_connectome(files.connectome)
+    from virtualbrain.anatomy.check import check_anatomy  # slow to import, as the next
+    from virtualbrain.anatomy.settings import AnatomySettings
+    from virtualbrain.diffusion.check import check_dwi
+
     anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy")
     problems = check_anatomy(files, anatomy)
     if files.t1 is None and files.freesurfer is None:

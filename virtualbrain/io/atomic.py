@@ -10,6 +10,8 @@ from typing import Any
 
 from virtualbrain.errors import InputError
 
+_LIMIT_BYTES = 64 * 2**20
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -87,11 +89,13 @@ def read_json(path: Path | str) -> dict[str, Any]:
     """
     path = Path(path)
     try:
+        if path.stat().st_size > _LIMIT_BYTES:
+            raise InputError(f"larger than {_LIMIT_BYTES >> 20} MiB", where=path.name)
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"not JSON ({error})", where=path.name) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON ({error})", where=path.name, cure="mend the file") from None
     if not isinstance(content, dict):
         raise InputError("not a JSON object", where=path.name, expected="keys and values")
     return content

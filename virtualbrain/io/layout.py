@@ -3,6 +3,23 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+COHORT = "cohort"
+
+
+def ledger_folder(out: Path) -> Path:
+    """Return the folder of the checksums that every stage leaves of what it read and wrote."""
+    return Path(out) / "ledger"
+
+
+def cohort_page(out: Path) -> Path:
+    """Return the page over all patients."""
+    return Path(out) / "cohort.html"
+
+
+def cohort_table(out: Path) -> Path:
+    """Return the table over all patients."""
+    return Path(out) / "cohort.tsv"
+
 
 @dataclass(frozen=True)
 class PatientLayout:
@@ -225,6 +242,16 @@ class PatientLayout:
     def provenance(self) -> Path:
         """Inputs, configuration, versions, seeds, times."""
         return Path(self.out) / f"sub-{self.label}" / "provenance.json"
+
+    @property
+    def crate(self) -> Path:
+        """RO-Crate metadata of all that stands beside it."""
+        return self.inputs.with_name("ro-crate-metadata.json")
+
+    @property
+    def workflow(self) -> Path:
+        """Folder with a copy of the workflow's own files, part of the crate."""
+        return self._folder("workflow")
 
     @property
     def report(self) -> Path:

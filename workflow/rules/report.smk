@@ -4,7 +4,9 @@ rule provenance:
         checked=ANY.inputs,
         outcomes=per_prior_set("outcomes"),
     output:
-        ANY.provenance,
+        provenance=ANY.provenance,
+        crate=ANY.crate,
+        workflow=directory(ANY.workflow),
     log:
         ANY.log("provenance"),
     benchmark:
@@ -19,6 +21,7 @@ rule provenance:
         out=OUT,
         priors=PRIORS,
         config=config,
+        workflow=ROOT / "workflow",
     message:
         "sub-{wildcards.label}: provenance"
     script:
@@ -62,11 +65,12 @@ rule report:
 
 
 rule cohort:
-    """One page over all patients."""
+    """One page and one table over all patients."""
     input:
         reports(),
     output:
-        COHORT,
+        page=COHORT,
+        table=cohort_table(OUT),
     log:
         OUT / "logs" / "cohort.log",
     benchmark:
@@ -82,6 +86,6 @@ rule cohort:
         labels=list(LABELS),
         priors=list(PRIORS),
     message:
-        "writing cohort.html"
+        "writing cohort.html and cohort.tsv"
     script:
         "../scripts/cohort.py"
