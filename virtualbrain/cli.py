@@ -21,6 +21,7 @@ from virtualbrain.io.bids import check_label, participants, require_dataset
 from virtualbrain.io.layout import PatientLayout, ledger_folder
 from virtualbrain.io.ledger import drop_damaged
 from virtualbrain.launcher import (
+    DEFAULT_PROFILE,
     ENDED_FROM_OUTSIDE,
     Outcome,
     only_run,
@@ -512,8 +513,10 @@ def _add_run(commands: Any) -> None:
     parser.add_argument(
         "--priors", nargs="+", metavar="NAME", help="names in config/priors or your own files"
     )
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, metavar="N")
-    parser.add_argument("--profile", default="default", help="a folder of workflow/profiles")
+    parser.add_argument("--cores", type=int, metavar="N", help="default: all; a cluster's jobs")
+    parser.add_argument(
+        "--profile", default=DEFAULT_PROFILE, help="default, slurm, or a folder of your own"
+    )
     parser.add_argument("--seed", type=int, help="instead of the configuration's")
     parser.add_argument("--until", metavar="RULE", help="stop at a stage, such as connectomes")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show what would be done")

@@ -23,6 +23,7 @@ from virtualbrain.stage import ERROR_MARK, mendable
 ENDED_FROM_OUTSIDE = (
     "was ended from outside (killed, or out of memory); start the same command again to go on"
 )
+DEFAULT_PROFILE = "default"
 _PR_SET_PDEATHSIG = 1
 _JOB = re.compile(r"^Job \d+: (.*)$")
 _TOTAL = re.compile(r"^total\s+(\d+)\s*$")
@@ -105,15 +106,22 @@ def _lock(handle: int, out: Path, deadline: float) -> None:
 
 
 def snakemake_command(
-    out: Path, config: Path, cores: int, profile: str, targets: Sequence[str], *extra: str
+    out: Path, config: Path, cores: int | None, profile: str, targets: Sequence[str], *extra: str
 ) -> list[str]:
-    """Return the command line that runs the workflow."""
+    """Return the command line that runs the workflow.
+
+    Without a number of cores a run on this machine takes all of them, a cluster's run as many
+    as its jobs ask for.
+    """
     root = project_root()
     named = root / "workflow" / "profiles" / profile
+    if cores is None and profile == DEFAULT_PROFILE:
+        cores = os.cpu_count() or 1
     return [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(root / "Snakefile"), "--directory", str(out)),
-        *("--configfile", str(config), "--cores", str(cores)),
+        *("--configfile", str(config)),
+        *(("--cores", str(cores)) if cores is not None else ()),
         *("--profile", str(named if named.is_dir() else profile), "--nolock", "--rerun-incomplete"),
         *extra,
         *(("--", *targets) if targets else ()),
