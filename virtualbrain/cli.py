@@ -18,7 +18,7 @@ from virtualbrain.config import load_config, project_root, read_yaml, settings_f
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.bids import check_label, participants, require_dataset
-from virtualbrain.io.layout import PatientLayout, ledger_folder
+from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout, ledger_folder
 from virtualbrain.io.ledger import drop_damaged
 from virtualbrain.launcher import (
     DEFAULT_PROFILE,
@@ -214,6 +214,7 @@ def _describe_dataset(out: Path) -> None:
         "GeneratedBy": [{"Name": "virtualbrain", "Version": versions()["virtualbrain"]}],
     }
     write_json(out / "dataset_description.json", description)
+    write_text(out / ".bidsignore", "\n".join(NOT_IN_BIDS) + "\n")
 
 
 def _tell_outcome(

@@ -129,7 +129,11 @@ def snakemake_command(
 
 
 def _end_with_parent() -> None:
-    """Let Linux end the workflow when the command that started it ends."""
+    """Let Linux end the workflow when the command that started it ends.
+
+    In the background of a shell script the interrupt signal is ignored; the workflow must hear it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rocrate.model.contextentity import ContextEntity
+from rocrate.model.data_entity import DataEntity
 from rocrate.rocrate import ROCrate
 
 from virtualbrain.io.layout import PatientLayout
@@ -103,7 +104,7 @@ def _input(crate: ROCrate, name: str, made: Fingerprint) -> Any:
     """Add an input by its BIDS URI."""
     inside = name.removeprefix("bids:")
     properties = {"@type": "File", "name": inside, **_file(made)}
-    return crate.add(ContextEntity(crate, f"bids::{inside}", properties=properties))
+    return crate.add(DataEntity(crate, f"bids::{inside}", properties=properties))
 
 
 def _result(crate: ROCrate, inside: str, made: Fingerprint) -> Any:

@@ -90,8 +90,8 @@ def _require_promised_size(image: Image, path: Path) -> None:
     most = max(_ALWAYS_BYTES, size * _LARGEST_RATIO) if packed else size
     if promised > most:
         raise InputError(
-            f"the header promises {promised / 2**20:.0f} MiB of voxels, "
-            f"the file holds {size / 2**20:.1f} MiB",
+            f"the image ends early: its header promises {promised / 2**20:.3g} MiB, "
+            f"the file holds {size / 2**20:.3g} MiB",
             where=path.name,
             expected=" x ".join(str(n) for n in image.shape) + " voxels",
             cure="copy or convert the file again",

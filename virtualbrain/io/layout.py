@@ -6,6 +6,40 @@ from pathlib import Path
 COHORT = "cohort"
 
 
+NOT_IN_BIDS = (
+    "*.html",
+    "cohort.*",
+    "ledger",
+    "ledger/**",
+    "logs",
+    "logs/**",
+    "benchmarks",
+    "benchmarks/**",
+    "work",
+    "work/**",
+    "sub-*/*.json",
+    "sub-*/workflow",
+    "sub-*/workflow/**",
+    "sub-*/connectome",
+    "sub-*/connectome/**",
+    "sub-*/ieeg",
+    "sub-*/ieeg/**",
+    "sub-*/inference",
+    "sub-*/inference/**",
+    "sub-*/surgery",
+    "sub-*/surgery/**",
+    "sub-*/tvb",
+    "sub-*/tvb/**",
+    "*_qc.json",
+    "*_pial.surf.gii",
+    "*.mif",
+    "*_weights.txt",
+    "*_xfm.txt",
+    "*.tck",
+)
+"""Results for which BIDS has no name yet: the lines of .bidsignore."""
+
+
 def ledger_folder(out: Path) -> Path:
     """Return the folder of the checksums that every stage leaves of what it read and wrote."""
     return Path(out) / "ledger"
