@@ -1,6 +1,9 @@
 """Every problem of a patient's input at minute 0, joined from the rooms that read it."""
 
-from collections.abc import Mapping
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,9 @@ from virtualbrain.io.clinical import check_clinical
 from virtualbrain.io.connectome import check_connectome
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.settings import SeegSettings
+
+_MANY = 24
+"""From so many patients on, further processes are worth their start."""
 
 
 def check_participants(bids: Path | str) -> list[VirtualBrainError]:
@@ -31,6 +37,33 @@ def check_participants(bids: Path | str) -> list[VirtualBrainError]:
     except VirtualBrainError as error:
         return [error]
     return []
+
+
+def check_patients(
+    bids: Path | str, labels: Sequence[str], config: Mapping[str, Any], processes: int
+) -> dict[str, list[VirtualBrainError]]:
+    """Find every problem of several patients; many of them are shared out among processes.
+
+    Parameters
+    ----------
+    bids, config
+        As in `check_patient`.
+    labels : sequence of str
+        The participants' labels.
+    processes : int
+        How many may work at the same time.
+
+    Returns
+    -------
+    dict of str to list of VirtualBrainError
+        By label, in the order given.
+    """
+    one = partial(check_patient, bids, config=config)
+    if len(labels) < _MANY or processes < 2:
+        return {label: one(label) for label in labels}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        return dict(zip(labels, pool.map(one, labels, chunksize=8), strict=True))
 
 
 def check_patient(

@@ -116,9 +116,9 @@ def _labels(bids: str, given: Sequence[str] | None) -> tuple[str, ...]:
 def _problems(
     bids: str, labels: Sequence[str], config: dict[str, Any]
 ) -> dict[str, list[VirtualBrainError]]:
-    from virtualbrain.check import check_patient
+    from virtualbrain.check import check_patients
 
-    return {label: check_patient(bids, label, config) for label in labels}
+    return check_patients(bids, labels, config, os.cpu_count() or 1)
 
 
 # ---- run --------------------------------------------------------------------------------

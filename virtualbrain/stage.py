@@ -128,6 +128,7 @@ def stage(log: Path | str, threads: int = 1) -> Iterator[logging.Logger]:
         The root logger.
     """
     end_with_run()
+    os.umask(0o077)  # a patient's results are readable by their owner only
     limit_threads(threads)
     logging.raiseExceptions = False  # a full disk must not bury the one line below
     try:
