@@ -133,6 +133,16 @@ def test_a_stage_without_a_log_is_told_by_what_it_said(tmp_path):
     assert [(f.message, f.mendable) for f in outcome.failures] == [("the disk is full", True)]
 
 
+def test_a_clusters_own_log_does_not_hide_the_stages(tmp_path):
+    stage_log = tmp_path / "stage.log"
+    stage_log.write_text("x ERROR root: ERROR: a.tsv: no x\n")
+    talk = f"Error in rule seeg:\n    log: {stage_log}, {tmp_path}/1.log (check log file(s) for x)"
+    progress = Progress(console()[0])
+    for line in talk.splitlines():
+        progress.read(line)
+    assert [failure.log for failure in progress.failures] == [stage_log]
+
+
 def test_progress_goes_on_when_the_log_cannot_be_written(tmp_path):
     (tmp_path / "logs").write_text("a file where the folder should be")
     log = tmp_path / "logs" / "s.log"

@@ -231,7 +231,8 @@ class Progress:
         elif (match := _FAILED.match(line)) is not None:
             self._failed = match.group(1)
         elif self._failed and (match := _LOG.match(line)) is not None:
-            failure = Failure(self._failed, Path(match.group(1)))
+            own = match.group(1).split(", ")[0]  # a cluster's own log may stand behind it
+            failure = Failure(self._failed, Path(own))
             if failure not in self.failures:  # Snakemake tells each one twice
                 self.failures.append(failure)
 

@@ -10,7 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "sinfo")
+PROGRAMS = (
+    "munged",
+    "slurmctld",
+    "slurmd",
+    "sbatch",
+    "srun",
+    "squeue",
+    "scancel",
+    "scontrol",
+    "sinfo",
+)
 CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -125,6 +135,7 @@ def cluster(folder: Path, cpus: int = 4, memory_mib: int = 8000) -> Iterator[Slu
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o600)
     environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": _path()}
+    environment["PATH"] = f"{_srun_that_knows(folder)}:{environment['PATH']}"
     slurm = Slurm(folder, environment)
     try:
         _start_munge(slurm)
@@ -136,6 +147,19 @@ def cluster(folder: Path, cpus: int = 4, memory_mib: int = 8000) -> Iterator[Slu
         slurm.run("scancel", "--full", "--user=root")
         for name in reversed(list(slurm.processes)):
             slurm.stop(name)
+
+
+def _srun_that_knows(folder: Path) -> Path:
+    """Return a folder with an srun that finds the configuration, which a job's step forgets.
+
+    A cluster has it at /etc/slurm; this one leaves the machine as it is.
+    """
+    wrapper = folder / "bin" / "srun"
+    wrapper.parent.mkdir()
+    srun = shutil.which("srun", path=_path())
+    wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {srun} "$@"\n')
+    wrapper.chmod(0o755)
+    return wrapper.parent
 
 
 def _start_munge(slurm: Slurm) -> None:
