@@ -178,7 +178,7 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
         targets = (options.until,) if options.until else ()
         outcome = start.workflow(config, "dry-run" if options.dry_run else "snakemake", targets)
         finished = [label for label in labels if PatientLayout(out, label).report.is_file()]
-        if outcome.failures and finished and not targets:
+        if outcome.exit_code and outcome.failures and finished and not targets:
             start.workflow(config | {"participants": finished}, "cohort-of-finished", ("cohort",))
     return _tell_outcome(outcome, out, labels, config, options)
 
@@ -226,8 +226,11 @@ def _tell_outcome(
 ) -> int:
     """Say what failed and where the reports are; return the exit code."""
     for failure in outcome.failures:
-        who = failure.log.parent.name
-        _tell(f"{who}, {failure.rule}: {failure.message} (log: {failure.log})")
+        text = f"{failure.log.parent.name}, {failure.rule}: {failure.message} (log: {failure.log})"
+        if outcome.exit_code:
+            _tell(text)
+        else:
+            _warn(f"{text}; the next attempt ended well")
     if outcome.exit_code and not outcome.failures:
         _tell(_why_not_started(outcome, out, options))
     if outcome.exit_code:
