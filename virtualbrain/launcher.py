@@ -180,15 +180,17 @@ def _follow(lines: Iterable[str], log: Path, progress: "Progress") -> None:
     with suppress(OSError):
         log.parent.mkdir(parents=True, exist_ok=True)
         copy = log.open("w", encoding="utf-8")
-    for line in lines:
-        progress.read(line.rstrip("\n"))
+    try:
+        for line in lines:
+            progress.read(line.rstrip("\n"))
+            with suppress(OSError):
+                if copy is not None:
+                    copy.write(line)
+                    copy.flush()
+    finally:
         with suppress(OSError):
             if copy is not None:
-                copy.write(line)
-                copy.flush()
-    with suppress(OSError):
-        if copy is not None:
-            copy.close()
+                copy.close()
 
 
 def _let_end(process: "subprocess.Popen[str]", patience_s: float = 20.0) -> None:
