@@ -27,7 +27,6 @@ COMMANDS = (
     "<script>alert(1)<script>",
     "..\\..\\canary",
     "%s%n",
-    "-rf",
     "\u202egnp.exe",
     "a b",
 )

@@ -19,14 +19,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from tests.workflow.runs import start, tables, virtualbrain
+from tests.workflow.runs import QUICK, start, tables, virtualbrain
 from virtualbrain.demo.dataset import write_connectome_patient
 from virtualbrain.io.ledger import read_entries
-
-TINY = """\
-inference: {chains: 2, tune: 20, draws: 20, max_depth: 3, starts: 4, exchange_rounds: 1}
-surgery: {draws: 10, sham: 2, leading: 2}
-"""
 
 
 def kill_run(run: psutil.Process) -> None:
@@ -146,7 +141,7 @@ def main() -> int:
         room = Path(name)
         write_connectome_patient(room / "bids", seed=1)
         settings = room / "quick.yaml"
-        settings.write_text(TINY)
+        settings.write_text(QUICK)
         common = ("--cores", options.cores, "--config", settings)
         begun = time.monotonic()
         done = virtualbrain("run", room / "bids", room / "undisturbed", *common)

@@ -77,7 +77,7 @@ def test_dry_run_says_what_will_be_done_and_does_nothing(dataset, settings, tmp_
     assert not (tmp_path / "sub-01").exists()
 
 
-@pytest.mark.parametrize("stage", ["seeg", "inference-default"])
+@pytest.mark.parametrize("stage", ["inference-default"])
 def test_a_killed_run_goes_on_and_ends_with_the_same_tables(
     finished, dataset, settings, tmp_path, stage
 ):
