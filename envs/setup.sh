@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Set up the project: interpreter, virtual environment, packages, MRtrix3; for tests also Chromium.
+# Set up the project: interpreter, virtual environment, packages, MRtrix3; for tests also Chromium
+# and, where that can be, Slurm.
 # Usage: envs/setup.sh runtime|test
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -74,8 +75,16 @@ runtime() {
     touch "$venv/.runtime-ready"
 }
 
+install_slurm() { # a cluster of one node for the tests; without it they are left out and say so
+    (
+        export PATH="$PATH:/usr/sbin:/sbin"
+        install_system munge munged && install_system slurm-wlm slurmctld slurmd sbatch
+    ) || say "without Slurm its tests are left out"
+}
+
 tests() {
     install_system chromium chromium
+    install_slurm
     install_python_packages envs/requirements-test.lock
     touch "$venv/.test-ready"
 }

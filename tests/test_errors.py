@@ -1,5 +1,7 @@
 """One line that says what, where, what was expected, and the cure."""
 
+import pickle
+
 import pytest
 
 from virtualbrain import errors
@@ -23,3 +25,11 @@ def test_message_is_one_line_even_from_a_hostile_name():
 @pytest.mark.parametrize("name", ["InputError", "ConfigError", "ModelError", "ToolError"])
 def test_one_tree(name):
     assert issubclass(getattr(errors, name), errors.VirtualBrainError)
+
+
+def test_an_error_crosses_between_processes_whole():
+    error = errors.InputError("no x", where="a.tsv", expected="x", cure="add x")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is errors.InputError
+    assert str(copy) == str(error)
+    assert vars(copy) == vars(error)

@@ -8,7 +8,13 @@ import pytest
 from rich.console import Console
 
 from virtualbrain.errors import InputError
-from virtualbrain.launcher import Progress, only_run, run_workflow, snakemake_command
+from virtualbrain.launcher import (
+    ENDED_FROM_OUTSIDE,
+    Progress,
+    only_run,
+    run_workflow,
+    snakemake_command,
+)
 
 TALK = """\
 job            count
@@ -79,7 +85,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     [
         ("x ERROR root: ERROR: a.tsv: no x; expected y\n", "a.tsv: no x; expected y", True),
         ("Traceback (most recent call last)\nERROR: ValueError: z\n", "ValueError: z", False),
-        ("", "was ended from outside (memory?)", False),
+        ("", ENDED_FROM_OUTSIDE, False),
     ],
 )
 def test_a_failed_stage_is_told_by_its_log(tmp_path, text, message, mendable):
@@ -101,3 +107,67 @@ def test_the_command_names_only_the_projects_files(tmp_path):
     assert command[command.index("--directory") + 1] == str(tmp_path)
     assert "--rerun-incomplete" in command
     assert command[-2:] == ["--", "all"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("OSError: [Errno 28] No space left on device", "the disk is full"),
+        ("OSError: [Errno 30] Read-only file system: '/x'", "read-only"),
+        ("PermissionError: [Errno 13] Permission denied: '/x'", "permission denied"),
+        ("MemoryError", "not enough memory"),
+    ],
+)
+def test_what_befell_the_engine_is_told(tmp_path, line, words):
+    script = f"print({line!r}); raise SystemExit(1)"
+    outcome = run_workflow([sys.executable, "-c", script], tmp_path / "s.log", 1, console()[0])
+    assert not outcome.failures
+    assert words in str(outcome.reason)
+
+
+def test_a_stage_without_a_log_is_told_by_what_it_said(tmp_path):
+    """A full disk keeps no log; the stage's line on the engine's output is what remains."""
+    talk = f"ERROR: the disk is full\\nError in rule seeg:\\n    log: {tmp_path / 'none.log'}"
+    script = f"print({talk!r}.replace(chr(92) + 'n', chr(10))); raise SystemExit(1)"
+    outcome = run_workflow([sys.executable, "-c", script], tmp_path / "s.log", 1, console()[0])
+    assert [(f.message, f.mendable) for f in outcome.failures] == [("the disk is full", True)]
+
+
+def test_a_clusters_own_log_does_not_hide_the_stages(tmp_path):
+    stage_log = tmp_path / "stage.log"
+    stage_log.write_text("x ERROR root: ERROR: a.tsv: no x\n")
+    talk = f"Error in rule seeg:\n    log: {stage_log}, {tmp_path}/1.log (check log file(s) for x)"
+    progress = Progress(console()[0])
+    for line in talk.splitlines():
+        progress.read(line)
+    assert [failure.log for failure in progress.failures] == [stage_log]
+
+
+def test_progress_goes_on_when_the_log_cannot_be_written(tmp_path):
+    (tmp_path / "logs").write_text("a file where the folder should be")
+    log = tmp_path / "logs" / "s.log"
+    assert run_workflow([sys.executable, "-c", ""], log, 1, console()[0]).exit_code == 0
+
+
+def test_an_interrupt_reaches_the_engine_and_is_waited_for(tmp_path, monkeypatch):
+    """So that a cluster's jobs are cancelled before the command ends."""
+    ended = tmp_path / "ended"
+    script = (
+        "import time\nprint('begun', flush=True)\n"
+        "try:\n    time.sleep(60)\n"
+        f"except KeyboardInterrupt:\n    open({str(ended)!r}, 'w').close()\n"
+    )
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "read", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run_workflow([sys.executable, "-c", script], tmp_path / "s.log", 1, console()[0])
+    assert ended.exists()
+
+
+def test_a_cluster_is_not_held_to_this_machines_cores(tmp_path):
+    command = snakemake_command(tmp_path, tmp_path / "c.yaml", None, "slurm", [])
+    assert "--cores" not in command
+    assert "--cores" in snakemake_command(tmp_path, tmp_path / "c.yaml", None, "default", [])

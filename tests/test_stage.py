@@ -1,15 +1,17 @@
 """A stage logs to its file, tells faults in one line, and ends with its run."""
 
+import errno
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import psutil
 import pytest
 
 from virtualbrain.errors import InputError
-from virtualbrain.stage import ERROR_MARK, sidecar, stage
+from virtualbrain.stage import ERROR_MARK, mendable, sidecar, stage
 
 
 def test_a_fault_of_the_input_is_one_line_and_exit_code_2(tmp_path, capsys):
@@ -70,3 +72,28 @@ def _alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "x", "/a/b.nc"), "b.nc: the disk is full"),
+        (OSError(errno.EROFS, "x"), "read-only"),
+        (PermissionError(errno.EACCES, "x", "/a/b.nc"), "b.nc: permission denied"),
+        (MemoryError(), "not enough memory"),
+        (BrokenProcessPool("x"), "a worker was ended from outside"),
+    ],
+)
+def test_faults_of_the_machine_are_one_line_with_a_cure(tmp_path, capsys, error, words):
+    with pytest.raises(SystemExit) as ended, stage(tmp_path / "a.log"):
+        raise error
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert words in line
+    assert "start the same command again to go on" in line
+    assert "Traceback" not in (tmp_path / "a.log").read_text()
+
+
+def test_other_faults_are_not_taken_for_the_machines():
+    assert mendable(OSError(errno.ENOENT, "x")) is None
+    assert mendable(ValueError("x")) is None

@@ -1,22 +1,70 @@
 """Every problem of a patient's input at minute 0, joined from the rooms that read it."""
 
-from collections.abc import Mapping
+import multiprocessing
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from virtualbrain.anatomy.check import check_anatomy
-from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.config import settings_from
-from virtualbrain.diffusion.check import check_dwi, check_same_head
-from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.errors import InputError, VirtualBrainError
-from virtualbrain.io.bids import PatientFiles, find_patient
+from virtualbrain.io.bids import PatientFiles, check_label, find_patient, require_plain
 from virtualbrain.io.clinical import check_clinical
 from virtualbrain.io.connectome import check_connectome, check_reference
-from virtualbrain.privacy.personal_data import find_personal_data
-from virtualbrain.seeg.check import check_seeg
+from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.settings import SeegSettings
-from virtualbrain.surgery.check import check_pairs
+
+_FAR_MM = 1000.0
+_MANY = 24
+"""From so many patients on, further processes are worth their start."""
+
+
+def check_participants(bids: Path | str) -> list[VirtualBrainError]:
+    """Find what is wrong with participants.tsv, which the workflow reads; it may be missing."""
+    path = Path(bids) / "participants.tsv"
+    try:
+        if path.exists() or path.is_symlink():
+            require_plain(Path(bids), path)
+            labels = read_table(path, required=["participant_id"])["participant_id"]
+            for label in map(str, labels):
+                if not label.startswith("sub-"):
+                    raise InputError(
+                        f"the participant {label!r}",
+                        where=path.name,
+                        expected="sub- and letters or digits, such as sub-01",
+                    )
+                check_label(label)
+    except VirtualBrainError as error:
+        return [error]
+    return []
+
+
+def check_patients(
+    bids: Path | str, labels: Sequence[str], config: Mapping[str, Any], processes: int
+) -> dict[str, list[VirtualBrainError]]:
+    """Find every problem of several patients; many of them are shared out among processes.
+
+    Parameters
+    ----------
+    bids, config
+        As in `check_patient`.
+    labels : sequence of str
+        The participants' labels.
+    processes : int
+        How many may work at the same time.
+
+    Returns
+    -------
+    dict of str to list of VirtualBrainError
+        By label, in the order given.
+    """
+    one = partial(check_patient, bids, config=config)
+    if len(labels) < _MANY or processes < 2:
+        return {label: one(label) for label in labels}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        return dict(zip(labels, pool.map(one, labels, chunksize=8), strict=True))
 
 
 def check_patient(
@@ -45,8 +93,12 @@ def check_patient(
     structural = _structural_problems(files, config)
     if config["structure_only"]:
         return structural
+    from virtualbrain.seeg.check import check_seeg  # slow to import, as the next
+    from virtualbrain.surgery.check import check_pairs
+
     return [
         *structural,
+        *_far_contacts(files),
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
         *check_clinical(files),
         *check_pairs(files),
@@ -68,18 +120,48 @@ def personal_data_of(bids: Path | str, label: str) -> list[str]:
     list of str
         One line for each place; empty too where the dataset itself cannot be read.
     """
+    from virtualbrain.privacy.personal_data import find_personal_data  # slow to import
+
     try:
         return find_personal_data(find_patient(bids, label))
     except VirtualBrainError:
         return []
 
 
+def _far_contacts(files: PatientFiles) -> list[VirtualBrainError]:
+    """Find contacts too far from any scanner's centre to lie in a head."""
+    from virtualbrain.seeg.contacts import read_contacts
+
+    try:
+        contacts = read_contacts(files)
+    except VirtualBrainError:
+        return []  # told by the check of the recordings
+    far = (contacts[["x", "y", "z"]].abs() > _FAR_MM).any(axis=1)
+    if not far.any():
+        return []
+    name = str(contacts.loc[far, "name"].iloc[0])
+    return [
+        InputError(
+            f"the contact {name} lies more than {_FAR_MM:g} mm from the frame's centre",
+            where=files.electrodes.name if files.electrodes else f"sub-{files.label}",
+            expected="coordinates inside a head",
+            cure="correct the coordinates or their unit",
+        )
+    ]
+
+
 def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
     """Check what the connectome is made of: a ready one, or the images."""
+    from virtualbrain.diffusion.settings import DiffusionSettings  # slow to import
+
     diffusion = settings_from(config["diffusion"], DiffusionSettings, "diffusion")
     problems = check_reference(diffusion.reference)
     if files.connectome is not None:
         return [*problems, *check_connectome(files.connectome)]
+    from virtualbrain.anatomy.check import check_anatomy  # slow to import, as the next
+    from virtualbrain.anatomy.settings import AnatomySettings
+    from virtualbrain.diffusion.check import check_dwi, check_same_head
+
     anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy").of_patient(files.label)
     problems += check_anatomy(files, anatomy)
     if files.t1 is None and files.freesurfer is None:

@@ -2,23 +2,34 @@
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from rich.console import Console
 
-from virtualbrain.config import load_config, project_root, settings_from
+from virtualbrain.config import load_config, project_root, read_yaml, settings_from
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.bids import check_label, participants, require_dataset
-from virtualbrain.io.layout import PatientLayout
-from virtualbrain.launcher import Outcome, only_run, run_workflow, snakemake_command
+from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout, ledger_folder
+from virtualbrain.io.ledger import drop_damaged
+from virtualbrain.launcher import (
+    DEFAULT_PROFILE,
+    ENDED_FROM_OUTSIDE,
+    Outcome,
+    only_run,
+    run_workflow,
+    snakemake_command,
+)
 from virtualbrain.priors import prior_files
-from virtualbrain.stage import use_project_caches
+from virtualbrain.stage import mendable, use_project_caches
 
 # The workflow's target that needs no SEEG.
 STRUCTURE = "connectomes"
@@ -34,14 +45,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(0o077)  # a patient's results are readable by their owner only
     use_project_caches()
     try:
-        command: Callable[[argparse.Namespace], int] = options.command
-        return command(options)
-    except VirtualBrainError as error:
-        _tell(str(error))
+        with _ended_politely():
+            command: Callable[[argparse.Namespace], int] = options.command
+            return command(options)
+    except (VirtualBrainError, OSError, MemoryError) as error:
+        fault = mendable(error)
+        if fault is None:
+            raise
+        _tell(str(fault))
         return FAULT_OF_INPUT
     except KeyboardInterrupt:
         _tell("stopped; start the same command again to go on")
         return 130
+
+
+@contextmanager
+def _ended_politely() -> Iterator[None]:
+    """Take a request to end (a cluster's, or kill's) like the interrupt key."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _tell(line: str) -> None:
@@ -49,7 +81,7 @@ def _tell(line: str) -> None:
 
 
 def _warn(line: str) -> None:
-    err_console.print(f"warning: {line}", style="yellow", highlight=False, markup=False)
+    err_console.print(f"note: {line}", style="yellow", highlight=False, markup=False)
 
 
 def _say(line: str) -> None:
@@ -83,16 +115,20 @@ def _personal(bids: str, label: str) -> list[str]:
 
 
 def _labels(bids: str, given: Sequence[str] | None) -> tuple[str, ...]:
+    from virtualbrain.check import check_participants
+
     require_dataset(bids)
+    for problem in check_participants(bids):
+        raise problem
     return tuple(check_label(label) for label in given) if given else participants(bids)
 
 
 def _problems(
     bids: str, labels: Sequence[str], config: dict[str, Any]
 ) -> dict[str, list[VirtualBrainError]]:
-    from virtualbrain.check import check_patient
+    from virtualbrain.check import check_patients
 
-    return {label: check_patient(bids, label, config) for label in labels}
+    return check_patients(bids, labels, config, os.cpu_count() or 1)
 
 
 # ---- run --------------------------------------------------------------------------------
@@ -108,7 +144,7 @@ def run(options: argparse.Namespace) -> int:
     if options.until == STRUCTURE:
         overrides["structure_only"] = True
     config = load_config(options.config, overrides)
-    _check_priors(config)
+    chosen = prior_files(config["priors"], project_root() / "config" / "priors")
     labels = _labels(options.bids, options.participant_label)
     problems = _problems(options.bids, labels, config)
     for label, found in problems.items():
@@ -117,6 +153,7 @@ def run(options: argparse.Namespace) -> int:
     good = [label for label in labels if not problems[label]]
     if not good:
         return FAULT_OF_INPUT
+    _check_priors(chosen)
     code = _run_good(options, config, good)
     bad = [label for label in labels if problems[label]]
     if bad:
@@ -124,11 +161,11 @@ def run(options: argparse.Namespace) -> int:
     return code or (FAULT_OF_INPUT if bad else 0)
 
 
-def _check_priors(config: dict[str, Any]) -> None:
+def _check_priors(chosen: Mapping[str, Path]) -> None:
     """Refuse a prior file with a fault before anything is run."""
-    from inference.priors import load_priors
+    from inference.priors import load_priors  # slow to import
 
-    for path in prior_files(config["priors"], project_root() / "config" / "priors").values():
+    for path in chosen.values():
         load_priors(path)
 
 
@@ -142,15 +179,38 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
         "priors": [str(Path(p).absolute()) if Path(p).suffix else p for p in config["priors"]],
     }
     with only_run(out) as lock:
-        resolved = out / "logs" / "config.yaml"
-        write_text(resolved, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         _describe_dataset(out)
+        start = Start(out, options, lock)
+        if not options.dry_run:
+            for label in labels:
+                for line in drop_damaged(PatientLayout(out, label)):
+                    _warn(line)
         targets = (options.until,) if options.until else ()
-        extra = ("--dry-run",) if options.dry_run else ()
-        command = snakemake_command(out, resolved, options.cores, options.profile, targets, *extra)
-        log = out / "logs" / ("dry-run.log" if options.dry_run else "snakemake.log")
-        outcome = run_workflow(command, log, lock, err_console)
-    return _tell_outcome(outcome, out, labels, config, options, log)
+        outcome = start.workflow(config, "dry-run" if options.dry_run else "snakemake", targets)
+        finished = [label for label in labels if PatientLayout(out, label).report.is_file()]
+        if outcome.exit_code and outcome.failures and finished and not targets:
+            start.workflow(config | {"participants": finished}, "cohort-of-finished", ("cohort",))
+    return _tell_outcome(outcome, out, labels, config, options)
+
+
+@dataclass(frozen=True)
+class Start:
+    """How to start the workflow on one output folder that is held by `lock`."""
+
+    out: Path
+    options: argparse.Namespace
+    lock: int
+
+    def workflow(self, config: dict[str, Any], name: str, targets: Sequence[str]) -> Outcome:
+        """Run the workflow with one configuration; its output goes to logs/<name>.log."""
+        resolved = self.out / "logs" / ("config.yaml" if name == "snakemake" else f"{name}.yaml")
+        write_text(resolved, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+        extra = ("--dry-run",) if self.options.dry_run else ()
+        command = snakemake_command(
+            self.out, resolved, self.options.cores, self.options.profile, targets, *extra
+        )
+        log = self.out / "logs" / f"{name}.log"
+        return run_workflow(command, log, self.lock, err_console)
 
 
 def _describe_dataset(out: Path) -> None:
@@ -164,6 +224,7 @@ def _describe_dataset(out: Path) -> None:
         "GeneratedBy": [{"Name": "virtualbrain", "Version": versions()["virtualbrain"]}],
     }
     write_json(out / "dataset_description.json", description)
+    write_text(out / ".bidsignore", "\n".join(NOT_IN_BIDS) + "\n")
 
 
 def _tell_outcome(
@@ -172,17 +233,21 @@ def _tell_outcome(
     labels: list[str],
     config: dict[str, Any],
     options: argparse.Namespace,
-    log: Path,
 ) -> int:
     """Say what failed and where the reports are; return the exit code."""
     for failure in outcome.failures:
-        who = failure.log.parent.name
-        _tell(f"{who}, {failure.rule}: {failure.message} (log: {failure.log})")
+        text = f"{failure.log.parent.name}, {failure.rule}: {failure.message} (log: {failure.log})"
+        if outcome.exit_code:
+            _tell(text)
+        else:
+            _warn(f"{text}; the next attempt ended well")
     if outcome.exit_code and not outcome.failures:
-        _tell(f"the workflow could not start; see {log}")
+        _tell(_why_not_started(outcome, out, options))
     if outcome.exit_code:
-        mendable = outcome.failures and all(failure.mendable for failure in outcome.failures)
-        return FAULT_OF_INPUT if mendable else FAULT_OF_PROGRAM
+        _tell_finished(outcome, out, labels)
+        mendable_ones = [failure.mendable for failure in outcome.failures]
+        all_mendable = all(mendable_ones) if mendable_ones else outcome.reason is not None
+        return FAULT_OF_INPUT if all_mendable else FAULT_OF_PROGRAM
     if options.dry_run or options.until:
         return 0
     first = next(iter(prior_files(config["priors"], project_root() / "config" / "priors")))
@@ -191,6 +256,24 @@ def _tell_outcome(
         verdict = read_json(layout.diagnostics(first))["verdict"]
         _say(f"sub-{label}: {layout.report} (verdict: {verdict})")
     return 0
+
+
+def _why_not_started(outcome: Outcome, out: Path, options: argparse.Namespace) -> str:
+    """Return why the engine ended without a failed stage."""
+    if outcome.reason is not None:
+        return f"{out}: {outcome.reason}"
+    if outcome.exit_code < 0:
+        return f"the workflow {ENDED_FROM_OUTSIDE}"
+    log = out / "logs" / ("dry-run.log" if options.dry_run else "snakemake.log")
+    return f"the workflow could not start; see {log}"
+
+
+def _tell_finished(outcome: Outcome, out: Path, labels: list[str]) -> None:
+    """Name the patients that ended well although others failed."""
+    if len(labels) < 2:
+        return
+    done = [label for label in labels if PatientLayout(out, label).report.is_file()]
+    _say(f"{len(done)} of {len(labels)} patients have a report; start the same command again")
 
 
 # ---- demo and score ---------------------------------------------------------------------
@@ -367,25 +450,116 @@ def export_tvb(options: argparse.Namespace) -> int:
     return 0
 
 
-def cohort(options: argparse.Namespace) -> int:
-    """Write the page over all patients with results, and score what was predicted for them."""
-    from virtualbrain.io.clinical import read_outcome_classes
-    from virtualbrain.io.results import load_results
-    from virtualbrain.report.cohort import build_cohort, summary_of
-
-    bids, out = require_dataset(options.bids), Path(options.out)
-    labels = [check_label(label) for label in options.participant_label or _results(options.out)]
-    summaries = [summary_of(load_results(out, label, [options.priors])) for label in labels]
-    _say(f"{build_cohort(summaries, out, read_outcome_classes(bids))}")
-    return 0
-
-
 def _results(out: str) -> list[str]:
     """Return the labels of the patients with results under OUT."""
     labels = sorted(path.name for path in Path(out).glob("sub-*") if path.is_dir())
     if not labels:
         raise InputError("no patient", where=out, expected="the output folder of a run")
     return labels
+
+
+# ---- cohorts and provenance -------------------------------------------------------------
+
+
+def cohort(options: argparse.Namespace) -> int:
+    """Write the page over all patients, the sums over them, or the sums of several sites."""
+    if options.merge:
+        return _merge_aggregates(options)
+    if options.export_aggregate and len(options.folders) == 1:
+        return _export_aggregate(Path(options.folders[0]), options)
+    if not options.export_aggregate and len(options.folders) == 2:
+        return _cohort_page(options.folders[0], options.folders[1], options)
+    raise InputError(
+        f"{len(options.folders)} folders",
+        where="virtualbrain cohort",
+        expected="BIDS OUT, or OUT --export-aggregate FILE, or --merge FILE FILE ...",
+    )
+
+
+def _cohort_page(bids: str, out: str, options: argparse.Namespace) -> int:
+    """Write the page over all patients with results, and score what was predicted for them."""
+    from virtualbrain.io.clinical import read_outcome_classes
+    from virtualbrain.io.results import load_results
+    from virtualbrain.report.cohort import build_cohort, summary_of
+
+    dataset = require_dataset(bids)
+    labels = [check_label(label) for label in options.participant_label or _results(out)]
+    summaries = [summary_of(load_results(Path(out), label, [options.priors])) for label in labels]
+    _say(f"{build_cohort(summaries, Path(out), read_outcome_classes(dataset))}")
+    return 0
+
+
+def _merge_aggregates(options: argparse.Namespace) -> int:
+    from virtualbrain import federation
+
+    parts = [federation.read_aggregate(Path(path)) for path in options.merge]
+    joined = federation.merge(parts)
+    if options.into:
+        write_json(Path(options.into), joined)
+    _say_figures(federation.figures(joined))
+    return 0
+
+
+def _export_aggregate(out: Path, options: argparse.Namespace) -> int:
+    from virtualbrain import federation
+    from virtualbrain.cohort import cohort_frame, records_of, setting_of
+
+    labels = [path.stem.removeprefix("sub-") for path in sorted(out.glob("sub-*.html"))]
+    if not labels:
+        raise InputError("no finished patient", where=str(out), expected="reports sub-*.html")
+    records = records_of(cohort_frame(out, labels, options.priors))
+    summed = federation.aggregate(records, setting_of(out, labels, options.priors))
+    history = ledger_folder(out) / "aggregates.json"
+    federation.write_aggregate(Path(options.export_aggregate), summed, labels, history)
+    _say_figures(federation.figures(summed))
+    _say(f"sums over {len(records)} patients are in {options.export_aggregate}")
+    return 0
+
+
+def _say_figures(figures: dict[str, float]) -> None:
+    for name, value in figures.items():
+        _say(f"{name}\t{value:.6g}")
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Prove that every result belongs to its inputs, settings and versions."""
+    from virtualbrain.verify import verify_patient
+
+    out, touched = Path(options.out).absolute(), 0
+    bids = _dataset_of(out, options.bids)
+    for given in options.participant_label or _results(options.out):
+        found = verify_patient(PatientLayout.of_results(out, check_label(given)), bids)
+        for line in found.touched:
+            _tell(line)
+        for line in found.notes:
+            _warn(f"sub-{found.label}: {line}")
+        if not found.touched:
+            _say(
+                f"sub-{found.label}: {found.n_results} results belong to their inputs, "
+                f"settings and versions (seal {found.seal[:16]})"
+            )
+        touched += len(found.touched)
+    return FAULT_OF_INPUT if touched else 0
+
+
+def _dataset_of(out: Path, given: str | None) -> Path | None:
+    """Return the dataset of a run: as given, else as the run's configuration names it."""
+    if given:
+        return require_dataset(given).absolute()
+    resolved = out / "logs" / "config.yaml"
+    stated = read_yaml(resolved).get("bids") if resolved.is_file() else None
+    return Path(stated) if stated and Path(stated).is_dir() else None
+
+
+def dependencies(_: argparse.Namespace) -> int:
+    """List every package behind the project with its licence, and known vulnerabilities."""
+    from virtualbrain.dependencies import installed, vulnerabilities
+
+    for package in installed():
+        _say(f"{package.name}\t{package.version}\t{package.licence}")
+    for line in vulnerabilities():
+        _warn(line)
+    return 0
 
 
 # ---- the parser -------------------------------------------------------------------------
@@ -410,6 +584,8 @@ def _parser() -> argparse.ArgumentParser:
         _add_contacts,
         _add_seizures,
         _add_cohort,
+        _add_verify,
+        _add_dependencies,
     ):
         add(commands)
     return parser
@@ -438,8 +614,10 @@ def _add_run(commands: Any) -> None:
     parser.add_argument(
         "--priors", nargs="+", metavar="NAME", help="names in config/priors or your own files"
     )
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, metavar="N")
-    parser.add_argument("--profile", default="default", help="a folder of workflow/profiles")
+    parser.add_argument("--cores", type=int, metavar="N", help="default: all; a cluster's jobs")
+    parser.add_argument(
+        "--profile", default=DEFAULT_PROFILE, help="default, slurm, or a folder of your own"
+    )
     parser.add_argument("--seed", type=int, help="instead of the configuration's")
     parser.add_argument("--until", metavar="RULE", help="stop at a stage, such as connectomes")
     parser.add_argument("--dry-run", "-n", action="store_true", help="show what would be done")
@@ -539,12 +717,36 @@ def _add_seizures(commands: Any) -> None:
 
 
 def _add_cohort(commands: Any) -> None:
-    parser = commands.add_parser("cohort", help="one page over all patients, predictions scored")
-    parser.add_argument("bids", metavar="BIDS", help="the dataset; participants.tsv holds outcomes")
-    parser.add_argument("out", metavar="OUT", help="the output folder of a run")
+    parser = commands.add_parser(
+        "cohort", help="one page over all patients, or sums over sites with no person in them"
+    )
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        metavar="FOLDER",
+        help="BIDS OUT for the page; OUT for --export-aggregate",
+    )
     parser.add_argument("--participant-label", nargs="+", metavar="LABEL", help="default: all")
+    parser.add_argument("--export-aggregate", metavar="FILE", help="write counts, sums, histograms")
+    parser.add_argument(
+        "--merge", nargs="+", metavar="FILE", help="join several sites' files and tell the figures"
+    )
+    parser.add_argument("--into", metavar="FILE", help="with --merge: write the sums too")
     parser.add_argument("--priors", default="default", help="the prior set")
     parser.set_defaults(command=cohort)
+
+
+def _add_verify(commands: Any) -> None:
+    parser = commands.add_parser("verify", help="whether results still belong to their inputs")
+    parser.add_argument("out", metavar="OUT", help="the output folder of a run")
+    parser.add_argument("--bids", metavar="BIDS", help="the dataset, if it was moved")
+    parser.add_argument("--participant-label", nargs="+", metavar="LABEL", help="default: all")
+    parser.set_defaults(command=verify)
+
+
+def _add_dependencies(commands: Any) -> None:
+    parser = commands.add_parser("dependencies", help="licences and known vulnerabilities")
+    parser.set_defaults(command=dependencies)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The one exception tree; every message says what, where, what was expected and the cure."""
 
+from typing import Any
+
 
 class VirtualBrainError(Exception):
     """A fault that the user can mend, told in one line.
@@ -20,6 +22,10 @@ class VirtualBrainError(Exception):
         self.what, self.where, self.expected, self.cure = what, where, expected, cure
         super().__init__(str(self))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Cross between processes whole."""
+        return _again, (type(self), self.what, self.where, self.expected, self.cure)
+
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
         parts = [head]
@@ -28,6 +34,11 @@ class VirtualBrainError(Exception):
         if self.cure:
             parts.append(self.cure)
         return " ".join("; ".join(parts).split())
+
+
+def _again(kind: type[VirtualBrainError], what: str, *rest: str) -> VirtualBrainError:
+    where, expected, cure = rest
+    return kind(what, where=where, expected=expected, cure=cure)
 
 
 class InputError(VirtualBrainError):

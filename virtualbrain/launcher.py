@@ -8,22 +8,29 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 
 from virtualbrain.config import project_root
-from virtualbrain.errors import InputError
-from virtualbrain.stage import ERROR_MARK
+from virtualbrain.errors import InputError, VirtualBrainError
+from virtualbrain.stage import ERROR_MARK, mendable
 
+ENDED_FROM_OUTSIDE = (
+    "was ended from outside (killed, or out of memory); start the same command again to go on"
+)
+DEFAULT_PROFILE = "default"
 _PR_SET_PDEATHSIG = 1
 _JOB = re.compile(r"^Job \d+: (.*)$")
 _TOTAL = re.compile(r"^total\s+(\d+)\s*$")
 _DONE = re.compile(r"^(\d+) of (\d+) steps \(\d+%\) done")
 _FAILED = re.compile(r"^Error in rule (\w+):")
+_ERRNO = re.compile(r"(?:OSError|PermissionError|BlockingIOError): \[Errno (\d+)\]")
+_NO_MEMORY = re.compile(r"\bMemoryError\b|Cannot allocate memory")
 _LOG = re.compile(r"^\s+log: (\S.*?)(?: \(check log file\(s\) for error details\))?$")
 
 
@@ -39,10 +46,11 @@ class Failure:
 
 @dataclass
 class Outcome:
-    """How a run of the workflow ended."""
+    """How a run of the workflow ended; `reason` is what befell the engine itself."""
 
     exit_code: int
     failures: list[Failure] = field(default_factory=list)
+    reason: VirtualBrainError | None = None
 
 
 @contextmanager
@@ -98,15 +106,22 @@ def _lock(handle: int, out: Path, deadline: float) -> None:
 
 
 def snakemake_command(
-    out: Path, config: Path, cores: int, profile: str, targets: Sequence[str], *extra: str
+    out: Path, config: Path, cores: int | None, profile: str, targets: Sequence[str], *extra: str
 ) -> list[str]:
-    """Return the command line that runs the workflow."""
+    """Return the command line that runs the workflow.
+
+    Without a number of cores a run on this machine takes all of them, a cluster's run as many
+    as its jobs ask for.
+    """
     root = project_root()
     named = root / "workflow" / "profiles" / profile
+    if cores is None and profile == DEFAULT_PROFILE:
+        cores = os.cpu_count() or 1
     return [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(root / "Snakefile"), "--directory", str(out)),
-        *("--configfile", str(config), "--cores", str(cores)),
+        *("--configfile", str(config)),
+        *(("--cores", str(cores)) if cores is not None else ()),
         *("--profile", str(named if named.is_dir() else profile), "--nolock", "--rerun-incomplete"),
         *extra,
         *(("--", *targets) if targets else ()),
@@ -114,7 +129,11 @@ def snakemake_command(
 
 
 def _end_with_parent() -> None:
-    """Let Linux end the workflow when the command that started it ends."""
+    """Let Linux end the workflow when the command that started it ends.
+
+    In the background of a shell script the interrupt signal is ignored; the workflow must hear it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -132,7 +151,6 @@ def run_workflow(command: Sequence[str], log: Path, lock: int, console: Console)
     console : rich.console.Console
         Where progress is shown.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -144,15 +162,45 @@ def run_workflow(command: Sequence[str], log: Path, lock: int, console: Console)
         preexec_fn=_end_with_parent if sys.platform == "linux" else None,
     )
     progress = Progress(console)
-    with process, log.open("w", encoding="utf-8") as copy:
-        assert process.stdout is not None
-        for line in process.stdout:
-            copy.write(line)
-            copy.flush()
-            progress.read(line.rstrip("\n"))
+    try:
+        with process:
+            assert process.stdout is not None
+            _follow(process.stdout, log, progress)
+    except KeyboardInterrupt:
+        _let_end(process)
+        raise
     for failure in progress.failures:
-        _explain(failure)
-    return Outcome(process.returncode, progress.failures)
+        _explain(failure, progress.told)
+    return Outcome(process.returncode, progress.failures, progress.reason)
+
+
+def _follow(lines: Iterable[str], log: Path, progress: "Progress") -> None:
+    """Read the engine's output to its end and copy it; a full disk stops only the copy."""
+    copy: IO[str] | None = None
+    with suppress(OSError):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        copy = log.open("w", encoding="utf-8")
+    try:
+        for line in lines:
+            progress.read(line.rstrip("\n"))
+            with suppress(OSError):
+                if copy is not None:
+                    copy.write(line)
+                    copy.flush()
+    finally:
+        with suppress(OSError):
+            if copy is not None:
+                copy.close()
+
+
+def _let_end(process: "subprocess.Popen[str]", patience_s: float = 20.0) -> None:
+    """Ask the engine to end its jobs (a cluster's too), and wait for it."""
+    with suppress(ProcessLookupError):
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(patience_s)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()
 
 
 class Progress:
@@ -164,10 +212,18 @@ class Progress:
         self.done = "0"
         self.total = "?"
         self.failures: list[Failure] = []
+        self.told: list[str] = []
+        self.reason: VirtualBrainError | None = None
         self._failed = ""
 
     def read(self, line: str) -> None:
         """Take in one line of Snakemake's output."""
+        if line.startswith(ERROR_MARK):
+            self.told.append(line.removeprefix(ERROR_MARK))
+        elif (match := _ERRNO.search(line)) is not None:
+            self.reason = mendable(OSError(int(match.group(1)), "")) or self.reason
+        elif _NO_MEMORY.search(line) is not None:
+            self.reason = mendable(MemoryError())
         if (match := _DONE.match(line)) is not None:
             self.done, self.total = match.groups()
         elif (match := _TOTAL.match(line)) is not None:
@@ -177,7 +233,8 @@ class Progress:
         elif (match := _FAILED.match(line)) is not None:
             self._failed = match.group(1)
         elif self._failed and (match := _LOG.match(line)) is not None:
-            failure = Failure(self._failed, Path(match.group(1)))
+            own = match.group(1).split(", ")[0]  # a cluster's own log may stand behind it
+            failure = Failure(self._failed, Path(own))
             if failure not in self.failures:  # Snakemake tells each one twice
                 self.failures.append(failure)
 
@@ -188,14 +245,14 @@ class Progress:
         self.console.print(f"{clock}  {head}  {message}", highlight=False, markup=False)
 
 
-def _explain(failure: Failure) -> None:
-    """Take a failed stage's one line out of its log."""
-    if not failure.log.is_file():
-        failure.message = "ended without a word; see logs/snakemake.log"
+def _explain(failure: Failure, told: Sequence[str]) -> None:
+    """Take a failed stage's one line out of its log, or what the stages told before they ended."""
+    text = ""
+    with suppress(OSError):
+        text = failure.log.read_text(encoding="utf-8", errors="replace")
+    marked = [line.split(ERROR_MARK, 1)[1] for line in text.splitlines() if ERROR_MARK in line]
+    if not marked and told:  # a full disk keeps no log
+        failure.message, failure.mendable = told[-1], True
         return
-    text = failure.log.read_text(encoding="utf-8", errors="replace")
-    marked = [line for line in text.splitlines() if ERROR_MARK in line]
     failure.mendable = bool(marked) and "Traceback (most recent call last)" not in text
-    failure.message = (
-        marked[-1].split(ERROR_MARK, 1)[1] if marked else "was ended from outside (memory?)"
-    )
+    failure.message = marked[-1] if marked else ENDED_FROM_OUTSIDE

@@ -1,24 +1,49 @@
-"""What every stage of the pipeline needs: a log, one-line errors, an end with its run."""
+"""What every stage of the pipeline needs: a log, one-line errors, a page in the ledger."""
 
+import errno
+import fcntl
 import logging
 import os
 import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import psutil
 
 from virtualbrain.config import config_hash, project_root
-from virtualbrain.errors import VirtualBrainError
+from virtualbrain.errors import ToolError, VirtualBrainError
+from virtualbrain.io.ledger import (
+    Entry,
+    Fingerprints,
+    Roots,
+    entries_behind,
+    owner_of,
+    page,
+    require_whole,
+    write_entry,
+)
 
 ERROR_MARK = "ERROR: "
 RUN_VARIABLE = "VIRTUALBRAIN_RUN"
+_AGAIN = "start the same command again to go on"
+_MACHINE_FAULTS = {
+    errno.ENOSPC: ("the disk is full", f"free some space, then {_AGAIN}"),
+    errno.EDQUOT: ("the disk quota is used up", f"free some space, then {_AGAIN}"),
+    errno.EROFS: ("the folder is read-only", f"make it writable, then {_AGAIN}"),
+    errno.EACCES: ("permission denied", f"mend the permissions, then {_AGAIN}"),
+    errno.EPERM: ("permission denied", f"mend the permissions, then {_AGAIN}"),
+    errno.EIO: ("the disk failed to read or write", f"check the disk, then {_AGAIN}"),
+    errno.ESTALE: ("the network folder went away", f"mount it again, then {_AGAIN}"),
+    errno.EMFILE: ("too many open files", f"raise ulimit -n, then {_AGAIN}"),
+    errno.ENOMEM: ("not enough memory", f"free some memory or give fewer cores, then {_AGAIN}"),
+}
 _LIBRARIES = (
     "virtualbrain numpy scipy numba pymc pytensor nutpie arviz "
     "mne mne-bids nibabel antspyx snakemake"
@@ -103,7 +128,23 @@ def stage(log: Path | str, threads: int = 1) -> Iterator[logging.Logger]:
         The root logger.
     """
     end_with_run()
+    os.umask(0o077)  # a patient's results are readable by their owner only
     limit_threads(threads)
+    logging.raiseExceptions = False  # a full disk must not bury the one line below
+    try:
+        with _log_to(log) as logger:
+            yield logger
+    except Exception as error:
+        fault = mendable(error)
+        if fault is None:
+            raise
+        print(f"{ERROR_MARK}{fault}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+@contextmanager
+def _log_to(log: Path | str) -> Iterator[logging.Logger]:
+    """Log to a file; an exception that passes is noted there too."""
     logger = logging.getLogger()
     handler = logging.FileHandler(log, mode="w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -111,16 +152,123 @@ def stage(log: Path | str, threads: int = 1) -> Iterator[logging.Logger]:
     logger.setLevel(logging.INFO)
     try:
         yield logger
-    except VirtualBrainError as error:
-        logger.error("%s%s", ERROR_MARK, error)
-        print(f"{ERROR_MARK}{error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
     except Exception as error:
-        logger.exception("%s%s: %s", ERROR_MARK, type(error).__name__, error)
+        fault = mendable(error)
+        if fault is None:
+            logger.exception("%s%s: %s", ERROR_MARK, type(error).__name__, error)
+        else:
+            logger.error("%s%s", ERROR_MARK, fault)
         raise
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # a full disk: what was not written is not to be had
+            handler.close()
+
+
+def mendable(error: BaseException) -> VirtualBrainError | None:
+    """Return a fault as the user can mend it: of the input, the disk, the memory; else None."""
+    if isinstance(error, VirtualBrainError):
+        return error
+    if isinstance(error, MemoryError):
+        what, cure = _MACHINE_FAULTS[errno.ENOMEM]
+        return ToolError(what, cure=cure)
+    if isinstance(error, BrokenExecutor):
+        return ToolError("a worker was ended from outside (out of memory?)", cure=_AGAIN)
+    if isinstance(error, OSError) and error.errno in _MACHINE_FAULTS:
+        what, cure = _MACHINE_FAULTS[error.errno]
+        name = Path(os.fsdecode(error.filename)).name if error.filename else ""
+        return ToolError(what, where=name, cure=cure)
+    return None
+
+
+class Job(Protocol):
+    """What the workflow's engine tells a script of its job."""
+
+    rule: str
+    threads: int
+    log: Sequence[str]
+    input: Iterable[str]
+    output: Iterable[str]
+    params: Any
+    wildcards: Any
+
+
+@contextmanager
+def stage_of(job: Job) -> Iterator[logging.Logger]:
+    """Run one job of the workflow as a `stage` that reads whole files and leaves a page.
+
+    Results of earlier stages are compared with what those stages wrote before anything is
+    read; at the end the fingerprints of all that was read and written go to the ledger. A
+    second job on the same results waits for the first to end.
+
+    Parameters
+    ----------
+    job : Job
+        The engine's account of the job.
+
+    Yields
+    ------
+    logging.Logger
+        The root logger.
+
+    Raises
+    ------
+    SystemExit
+        As `stage`.
+    """
+    with stage(job.log[0], job.threads) as logger, _alone(Path(job.log[0])):
+        roots, owner, name = _place(job)
+        page(roots.out, owner, name).unlink(missing_ok=True)
+        require_whole(roots, job.input)
+        yield logger
+        prints = Fingerprints(roots, entries_behind(roots, [*job.input, *job.output]))
+        entry = Entry(
+            stage=name,
+            owner=owner,
+            inputs=prints.of(job.input),
+            results=Fingerprints(roots, ()).of(job.output),
+            settings=_settings(job.params),
+            versions=versions(),
+        )
+        write_entry(roots, entry)
+
+
+def _place(job: Job) -> tuple[Roots, str, str]:
+    """Return the folders, whose page it is, and the stage's name, that of its log."""
+    bids = getattr(job.params, "bids", None)
+    roots = Roots(Path(job.params.out), Path(bids) if bids else None)
+    return roots, owner_of(getattr(job.wildcards, "label", None)), Path(job.log[0]).stem
+
+
+def _settings(params: Any) -> dict[str, Any]:
+    """Return a job's parameters without the machine's paths."""
+    return {
+        key: _nameless(value)
+        for key, value in params.items()
+        if key not in ("bids", "out", "config")
+    }
+
+
+def _nameless(value: Any) -> Any:
+    """Return a parameter in which every path is cut to the file's name."""
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, Mapping):
+        return {key: _nameless(item) for key, item in value.items()}
+    return value
+
+
+@contextmanager
+def _alone(log: Path) -> Iterator[None]:
+    """Wait while an earlier run's job is still at work on the same results (on a cluster)."""
+    with log.with_name(f".{log.stem}.lock").open("w") as handle:
+        with suppress(OSError):  # a file system without locks
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                logging.info("waiting for a job of an earlier run on the same results to end")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Files appear whole or not at all."""
 
+import errno
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,3 +45,13 @@ def test_what_is_no_json_object_is_refused(tmp_path, text, words):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_json(tmp_path / "a.json")
+
+
+def test_a_library_that_fails_on_a_full_disk_is_told_as_that(tmp_path, monkeypatch):
+    """NetCDF says "HDF error"."""
+    full = SimpleNamespace(free=1000)
+    monkeypatch.setattr("virtualbrain.io.atomic.shutil.disk_usage", lambda _: full)
+    with pytest.raises(OSError, match="No space left") as caught, atomic_path(tmp_path / "a.nc"):
+        raise RuntimeError("NetCDF: HDF error")
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []

@@ -56,7 +56,7 @@ def test_the_check_warns_and_names_the_cure(folder, capsys):
     nib.save(image, anat / "sub-01_T1w.nii.gz")
     main(["check", str(folder)])
     told = capsys.readouterr().err
-    assert "warning: sub-01: sub-01_T1w.nii.gz: the header's descrip holds a name" in told
+    assert "note: sub-01: sub-01_T1w.nii.gz: the header's descrip holds a name" in told
     assert "virtualbrain deidentify" in told
 
 

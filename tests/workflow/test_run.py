@@ -1,6 +1,8 @@
 """The workflow on a patient with a ready connectome, run as a user does."""
 
+import json
 import shutil
+import subprocess
 
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
 
 pytestmark = pytest.mark.slow
+VALIDATOR = "bids-validator-deno"
 ZONES = (
     "rank region hemisphere p_ez p_pz x0_mean x0_sd x0_low x0_high onset_s observability "
     "prior_x0_mean information_gain in_hypothesis"
@@ -35,12 +38,28 @@ def test_the_contracts_files_are_there(finished):
         layout.relmat("length"),
         layout.provenance,
         layout.report,
+        layout.crate,
         finished / "cohort.html",
+        finished / "cohort.tsv",
         finished / "dataset_description.json",
     ):
         assert path.stat().st_size > 0, path
     for table in finished.glob("sub-01/**/*.tsv"):
         assert table.with_suffix(".json").is_file(), table
+
+
+@pytest.mark.tools
+@pytest.mark.skipif(shutil.which(VALIDATOR) is None, reason=f"{VALIDATOR} is not installed")
+def test_the_bids_validator_finds_no_error(finished):
+    done = subprocess.run(
+        [VALIDATOR, str(finished), "--ignoreWarnings", "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in found if issue["severity"] == "error"] == []
+    assert done.returncode == 0
 
 
 def test_a_second_start_does_nothing(finished, dataset, settings):
@@ -58,7 +77,7 @@ def test_dry_run_says_what_will_be_done_and_does_nothing(dataset, settings, tmp_
     assert not (tmp_path / "sub-01").exists()
 
 
-@pytest.mark.parametrize("stage", ["seeg", "inference-default"])
+@pytest.mark.parametrize("stage", ["inference-default"])
 def test_a_killed_run_goes_on_and_ends_with_the_same_tables(
     finished, dataset, settings, tmp_path, stage
 ):

@@ -50,6 +50,7 @@ def write_anatomy(layout: PatientLayout, anatomy: Anatomy, sidecar: Mapping[str,
         Sources, configuration and versions; goes into the table's sidecar and the quality file.
     """
     write_image(layout.t1, anatomy.t1)
+    write_json(layout.t1.with_suffix("").with_suffix(".json"), {**sidecar, "SkullStripped": False})
     write_image(layout.brain_mask, anatomy.brain_mask)
     write_image(layout.labels, anatomy.labels)
     write_image(layout.tissues, anatomy.tissues)

@@ -1,7 +1,9 @@
 """Files that appear whole or not at all."""
 
+import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +12,9 @@ from typing import Any
 
 from virtualbrain.errors import InputError
 
+_LIMIT_BYTES = 64 * 2**20
+_NO_SPACE_BYTES = 2**20
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -17,7 +22,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
     The temporary name keeps every suffix of `path`, so libraries that go by suffix
     (``.nii.gz``) write the right format. When the block raises, nothing is left behind
-    and an earlier file stays as it was.
+    and an earlier file stays as it was; a full disk is an OSError whatever the block raised.
 
     Parameters
     ----------
@@ -40,8 +45,17 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         yield temporary
         _flush_to_disk(temporary)
         temporary.replace(target)
+    except Exception as error:
+        _require_space(target, error)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _require_space(target: Path, error: Exception) -> None:
+    """Say that the disk is full where a library failed for that reason without saying so."""
+    if not isinstance(error, OSError) and shutil.disk_usage(target.parent).free < _NO_SPACE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -87,11 +101,13 @@ def read_json(path: Path | str) -> dict[str, Any]:
     """
     path = Path(path)
     try:
+        if path.stat().st_size > _LIMIT_BYTES:
+            raise InputError(f"larger than {_LIMIT_BYTES >> 20} MiB", where=path.name)
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"not JSON ({error})", where=path.name) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON ({error})", where=path.name, cure="mend the file") from None
     if not isinstance(content, dict):
         raise InputError("not a JSON object", where=path.name, expected="keys and values")
     return content

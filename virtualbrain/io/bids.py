@@ -11,6 +11,7 @@ from virtualbrain.errors import InputError
 
 RECORDING_SUFFIXES = (".vhdr", ".edf", ".fif", ".set", ".nwb", ".mefd", ".bdf")
 _LABEL = re.compile(r"[A-Za-z0-9]+")
+_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*")
 
 
 @dataclass(frozen=True)
@@ -182,12 +183,13 @@ def find_patient(bids: Path | str, label: str) -> PatientFiles:
     Raises
     ------
     InputError
-        No such participant, a label that is a path, two T1 images, or a symbolic link
-        that leads out of the dataset.
+        No such participant, a label that is a path, two T1 images, a symbolic link that
+        leads out of the dataset, or a name or kind of file that no dataset needs.
     """
     root = require_dataset(bids)
     label = check_label(label)
     folder = root / f"sub-{label}"
+    _require_inside(root.resolve(), folder)
     if not folder.is_dir():
         raise InputError(
             f"no participant sub-{label}",
@@ -196,7 +198,7 @@ def find_patient(bids: Path | str, label: str) -> PatientFiles:
         )
     derivatives = root / "derivatives"
     clinical = derivatives / "clinical" / f"sub-{label}"
-    dwi = tuple(_dwi_series(p) for p in _inside(root, _in(folder, "dwi", "*_dwi.nii*")))
+    dwi = tuple(_dwi_series(root, p) for p in _inside(root, _in(folder, "dwi", "*_dwi.nii*")))
     return PatientFiles(
         bids=root,
         label=label,
@@ -207,11 +209,11 @@ def find_patient(bids: Path | str, label: str) -> PatientFiles:
         coordsystem=_only(
             _inside(root, _in(folder, "ieeg", "*_coordsystem.json")), "coordsystem.json"
         ),
-        freesurfer=_folder(derivatives / "freesurfer" / f"sub-{label}"),
-        connectome=_folder(derivatives / "connectome" / f"sub-{label}"),
-        hypothesis=_file(clinical / f"sub-{label}_hypothesis.tsv"),
-        eloquent=_file(clinical / f"sub-{label}_eloquent.tsv"),
-        plans=_file(clinical / f"sub-{label}_plans.tsv"),
+        freesurfer=_folder(root, derivatives / "freesurfer" / f"sub-{label}", any_name=True),
+        connectome=_folder(root, derivatives / "connectome" / f"sub-{label}"),
+        hypothesis=_file(root, clinical / f"sub-{label}_hypothesis.tsv"),
+        eloquent=_file(root, clinical / f"sub-{label}_eloquent.tsv"),
+        plans=_file(root, clinical / f"sub-{label}_plans.tsv"),
         resected=_resected(root, clinical, label),
         lesion=_only(
             _inside(
@@ -223,7 +225,7 @@ def find_patient(bids: Path | str, label: str) -> PatientFiles:
             ),
             "lesion mask",
         ),
-        epi=_epi_images(_inside(root, _in(folder, "fmap", "*_epi.nii*")), dwi),
+        epi=_epi_images(root, _inside(root, _in(folder, "fmap", "*_epi.nii*")), dwi),
     )
 
 
@@ -233,18 +235,48 @@ def _in(folder: Path, kind: str, pattern: str) -> list[Path]:
 
 
 def _inside(root: Path, paths: Iterable[Path]) -> list[Path]:
-    """Refuse links that lead out of the dataset."""
+    """Refuse what is no plain file of the dataset: links that lead out, pipes, odd names."""
     base = root.resolve()
-    kept = []
-    for path in paths:
-        if not path.resolve().is_relative_to(base) and path.is_symlink():
-            raise InputError(
-                "a symbolic link leads out of the dataset",
-                where=path.name,
-                cure="copy the file into the dataset",
-            )
-        kept.append(path)
-    return kept
+    return [_plain_file(base, path) for path in paths]
+
+
+def require_plain(root: Path, path: Path) -> Path:
+    """Return a path that is a plain file inside the dataset.
+
+    Raises
+    ------
+    InputError
+        It leads out of the dataset, has an odd name, or is a folder, a pipe or a device.
+    """
+    return _plain_file(root.resolve(), path)
+
+
+def _plain_file(base: Path, path: Path, *, any_name: bool = False) -> Path:
+    if not any_name and not _NAME.fullmatch(path.name):
+        raise InputError(
+            f"the file name {path.name!r} holds more than letters, digits and _ - + .",
+            where=path.parent.name,
+            expected="a name as BIDS asks for it",
+            cure="rename the file",
+        )
+    _require_inside(base, path)
+    if path.exists() and not path.is_file():
+        raise InputError("no plain file", where=path.name, cure="copy the file into the dataset")
+    return path
+
+
+def _require_inside(base: Path, path: Path) -> None:
+    """Refuse a path that a symbolic link leads out of the dataset, or in a circle."""
+    try:
+        inside = path.resolve().is_relative_to(base)
+    except (OSError, RuntimeError):
+        raise InputError("a symbolic link leads in a circle", where=path.name) from None
+    if not inside:
+        raise InputError(
+            "a symbolic link leads out of the dataset",
+            where=path.name,
+            cure="copy the file into the dataset",
+        )
 
 
 def _only(paths: list[Path], what: str) -> Path | None:
@@ -262,25 +294,36 @@ def _resected(root: Path, clinical: Path, label: str) -> Path | None:
     """Find the resection that was done: a mask or a list of regions."""
     found = [
         *_inside(root, sorted(clinical.glob("*_desc-resected_mask.nii*"))),
-        *_present(_file(clinical / f"sub-{label}_resected.tsv")),
+        *_present(_file(root, clinical / f"sub-{label}_resected.tsv")),
     ]
     return _only(found, "resection that was done")
 
 
-def _file(path: Path) -> Path | None:
-    return path if path.is_file() else None
+def _file(root: Path, path: Path) -> Path | None:
+    if not path.is_symlink() and not path.exists():
+        return None
+    return _plain_file(root.resolve(), path)
 
 
-def _folder(path: Path) -> Path | None:
+def _folder(root: Path, path: Path, *, any_name: bool = False) -> Path | None:
+    """Return a folder with nothing in it that leads out of the dataset."""
+    if not path.is_symlink() and not path.exists():
+        return None
+    base = root.resolve()
+    _require_inside(base, path)
+    for found in sorted(path.rglob("*")):
+        if found.is_symlink() or not found.is_dir():
+            _plain_file(base, found, any_name=any_name)
     return path if path.is_dir() else None
 
 
-def _dwi_series(image: Path) -> DwiSeries:
+def _dwi_series(root: Path, image: Path) -> DwiSeries:
+    bval, bvec = _beside(image, ".bval"), _beside(image, ".bvec")
     return DwiSeries(
         image=image,
-        bval=_beside(image, ".bval"),
-        bvec=_beside(image, ".bvec"),
-        sidecar=_file(json_beside(image)),
+        bval=_file(root, bval) or bval,
+        bvec=_file(root, bvec) or bvec,
+        sidecar=_file(root, json_beside(image)),
     )
 
 
@@ -288,13 +331,15 @@ def _beside(image: Path, ending: str) -> Path:
     return image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ending)
 
 
-def _epi_images(images: Iterable[Path], dwi: Iterable[DwiSeries]) -> tuple[EpiImage, ...]:
+def _epi_images(
+    root: Path, images: Iterable[Path], dwi: Iterable[DwiSeries]
+) -> tuple[EpiImage, ...]:
     """Keep the images of fmap/ whose sidecar names a diffusion series of this patient."""
     names = {one.image.name for one in dwi}
     sources = {name for one in dwi for name in _listed(one.sidecar, "B0FieldSource")}
     found = []
     for image in images:
-        sidecar = _file(_beside(image, ".json"))
+        sidecar = _file(root, json_beside(image))
         meant = {target.rpartition("/")[2] for target in _listed(sidecar, "IntendedFor")}
         shared = sources & set(_listed(sidecar, "B0FieldIdentifier"))
         if sidecar is not None and (meant & names or shared):
@@ -318,11 +363,13 @@ def _recordings(root: Path, folder: Path) -> list[Recording]:
         if path.suffix.lower() not in RECORDING_SUFFIXES:
             continue
         stem = path.name.split("_ieeg.")[0]
+        for part in _signal_parts(path):
+            _file(root, part)
         found.append(
             Recording(
                 signal=path,
-                channels=_file(path.with_name(stem + "_channels.tsv")),
-                events=_file(path.with_name(stem + "_events.tsv")),
+                channels=_file(root, path.with_name(stem + "_channels.tsv")),
+                events=_file(root, path.with_name(stem + "_events.tsv")),
             )
         )
     return found

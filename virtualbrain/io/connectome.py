@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ZIP_NAME = "connectivity.zip"
 _ZIP_LIMIT_BYTES = 64 * 2**20
+_CENTRES_BYTES = 2**20
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal connectomes give equal files
 
 
@@ -228,15 +230,17 @@ def read_tvb_zip(path: Path) -> Connectome:
     try:
         with zipfile.ZipFile(path) as archive:
             members = {Path(info.filename).name: info for info in archive.infolist()}
-            weights = _numbers(archive, members, "weights", path)
-            lengths = _numbers(archive, members, "tract_lengths", path)
-            centres = _lines(archive, members, "centres", path)
+            centres = _content(archive, members, "centres", path, _CENTRES_BYTES).splitlines()
+            centres = [line for line in centres if line.strip()]
+            n = len(centres)
+            weights = _numbers(archive, members, "weights", path, n)
+            lengths = _numbers(archive, members, "tract_lengths", path, n)
             extra = {
-                key: _numbers(archive, members, key, path)
+                key: _numbers(archive, members, key, path, n)
                 for key in ("areas", "volumes", "cortical", "hemispheres")
                 if _member(members, key)
             }
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError):
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError):
         raise InputError("not a zip file, or a broken one", where=path.name) from None
     regions = _region_table(centres, extra, path)
     return Connectome(regions, np.atleast_2d(weights), np.atleast_2d(lengths), "TVB zip")
@@ -250,36 +254,47 @@ def _member(members: Mapping[str, zipfile.ZipInfo], key: str) -> zipfile.ZipInfo
 
 
 def _content(
-    archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], key: str, path: Path
+    archive: zipfile.ZipFile,
+    members: Mapping[str, zipfile.ZipInfo],
+    key: str,
+    path: Path,
+    limit: int,
 ) -> str:
     """Return a member's text, refusing what unpacks to more than a connectome can be."""
     info = _member(members, key)
     if info is None:
         raise InputError(f"no {key}.txt", where=path.name, cure="export the connectome again")
     with archive.open(info) as stream:
-        raw = stream.read(_ZIP_LIMIT_BYTES + 1)
-    if len(raw) > _ZIP_LIMIT_BYTES:
+        raw = stream.read(limit + 1)
+    if len(raw) > limit:
         raise InputError(
-            f"{key}.txt unpacks to more than {_ZIP_LIMIT_BYTES >> 20} MiB", where=path.name
+            f"{key}.txt unpacks to more than {limit >> 10} KiB",
+            where=path.name,
+            expected="no more numbers than the regions of centres.txt need",
         )
     return raw.decode("utf-8", errors="replace")
 
 
-def _lines(
-    archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], key: str, path: Path
-) -> list[str]:
-    return [line for line in _content(archive, members, key, path).splitlines() if line.strip()]
-
-
 def _numbers(
-    archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], key: str, path: Path
+    archive: zipfile.ZipFile,
+    members: Mapping[str, zipfile.ZipInfo],
+    key: str,
+    path: Path,
+    n_regions: int,
 ) -> Array:
-    rows = [line.replace(",", " ").split() for line in _lines(archive, members, key, path)]
+    """Return a member's numbers: at most one row and one column per region."""
+    limit = min(_ZIP_LIMIT_BYTES, 4096 + 40 * n_regions**2)
+    text = _content(archive, members, key, path, limit)
+    lines = [line for line in text.splitlines() if line.strip()][: n_regions + 1]
+    rows = [line.replace(",", " ").split(maxsplit=n_regions) for line in lines]
     try:
         values = np.array(rows, dtype=np.float64)
     except ValueError:
         raise InputError(
-            f"{key}.txt is no matrix of numbers", where=path.name, cure="export it again"
+            f"{key}.txt is no matrix of numbers",
+            where=path.name,
+            expected=f"rows of numbers for the {n_regions} regions of centres.txt",
+            cure="export it again",
         ) from None
     return values if values.shape[1:] != (1,) else values[:, 0]
 
@@ -294,7 +309,12 @@ def _region_table(centres: list[str], extra: Mapping[str, Array], path: Path) ->
                 expected="name x y z",
             )  # fmt: skip
     names = [row[0] for row in rows]
-    places = np.array([row[1:] for row in rows], dtype=np.float64)
+    try:
+        places = np.array([row[1:] for row in rows], dtype=np.float64).reshape(-1, 3)
+    except ValueError:
+        raise InputError(
+            "a place that is no number", where=f"{path.name}, centres.txt", expected="name x y z"
+        ) from None
     n = len(names)
     missing = np.full(n, np.nan)
     cortical = extra.get("cortical")

@@ -1,5 +1,6 @@
 """NIfTI and MGZ images read with faults told in one line, and written whole."""
 
+import math
 import zlib
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import atomic_path
 
 type Image = SpatialImage
+_ALWAYS_BYTES = 256 * 2**20
+_LARGEST_RATIO = 200
+"""By how much an image shrinks in gzip at most; a scan by 2 to 10, a mask by 100."""
 _UNREADABLE = (ImageFileError, OSError, EOFError, ValueError, zlib.error, KeyError)
 
 
@@ -62,6 +66,7 @@ def read_image(path: Path | str, *, dimensions: int = 3) -> nib.Nifti1Image:
     image = open_image(path)
     for problem in affine_problems(image, path.name):
         raise problem
+    _require_promised_size(image, path)
     voxels = np.squeeze(_voxels(image, path))
     if voxels.ndim != dimensions:
         raise InputError(
@@ -75,6 +80,22 @@ def read_image(path: Path | str, *, dimensions: int = 3) -> nib.Nifti1Image:
     if voxels.dtype.kind == "f":
         voxels = np.nan_to_num(voxels, copy=False, posinf=0.0, neginf=0.0)
     return make_image(voxels, image.affine)
+
+
+def _require_promised_size(image: Image, path: Path) -> None:
+    """Refuse a header that promises more than the file can hold, before memory is taken."""
+    promised = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
+    packed = path.suffix in (".gz", ".mgz")
+    size = path.stat().st_size
+    most = max(_ALWAYS_BYTES, size * _LARGEST_RATIO) if packed else size
+    if promised > most:
+        raise InputError(
+            f"the image ends early: its header promises {promised / 2**20:.3g} MiB, "
+            f"the file holds {size / 2**20:.3g} MiB",
+            where=path.name,
+            expected=" x ".join(str(n) for n in image.shape) + " voxels",
+            cure="copy or convert the file again",
+        )
 
 
 def _voxels(image: Image, path: Path) -> NDArray[np.generic]:

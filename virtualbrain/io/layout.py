@@ -3,6 +3,57 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+COHORT = "cohort"
+
+
+NOT_IN_BIDS = (
+    "*.html",
+    "cohort.*",
+    "ledger",
+    "ledger/**",
+    "logs",
+    "logs/**",
+    "benchmarks",
+    "benchmarks/**",
+    "work",
+    "work/**",
+    "sub-*/*.json",
+    "sub-*/workflow",
+    "sub-*/workflow/**",
+    "sub-*/connectome",
+    "sub-*/connectome/**",
+    "sub-*/ieeg",
+    "sub-*/ieeg/**",
+    "sub-*/inference",
+    "sub-*/inference/**",
+    "sub-*/surgery",
+    "sub-*/surgery/**",
+    "sub-*/tvb",
+    "sub-*/tvb/**",
+    "*_qc.json",
+    "*_pial.surf.gii",
+    "*.mif",
+    "*_weights.txt",
+    "*_xfm.txt",
+    "*.tck",
+)
+"""Results for which BIDS has no name yet: the lines of .bidsignore."""
+
+
+def ledger_folder(out: Path) -> Path:
+    """Return the folder of the checksums that every stage leaves of what it read and wrote."""
+    return Path(out) / "ledger"
+
+
+def cohort_page(out: Path) -> Path:
+    """Return the page over all patients."""
+    return Path(out) / "cohort.html"
+
+
+def cohort_table(out: Path) -> Path:
+    """Return the table over all patients."""
+    return Path(out) / "cohort.tsv"
+
 
 @dataclass(frozen=True)
 class PatientLayout:
@@ -247,6 +298,16 @@ class PatientLayout:
     def provenance(self) -> Path:
         """Inputs, configuration, versions, seeds, times."""
         return Path(self.out) / f"sub-{self.label}" / "provenance.json"
+
+    @property
+    def crate(self) -> Path:
+        """RO-Crate metadata of all that stands beside it."""
+        return self.inputs.with_name("ro-crate-metadata.json")
+
+    @property
+    def workflow(self) -> Path:
+        """Folder with a copy of the workflow's own files, part of the crate."""
+        return self._folder("workflow")
 
     @property
     def report(self) -> Path:

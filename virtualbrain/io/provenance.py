@@ -1,6 +1,5 @@
 """What a patient's results were made from and with."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,10 @@ from virtualbrain.config import config_hash
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.ledger import checksum
 from virtualbrain.stage import versions
 
-_CHUNK = 1 << 20
 _SETTINGS = ("seed", "anatomy", "diffusion", "seeg", "inference", "surgery")
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def input_checksums(files: PatientFiles) -> dict[str, str]:

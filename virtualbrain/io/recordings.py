@@ -1,6 +1,5 @@
 """Recordings: header and stretches of signal, in volts, whatever the format."""
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
+from virtualbrain.io.atomic import read_json as read_json
 from virtualbrain.io.bids import Recording, json_beside
 from virtualbrain.io.tables import read_table
 
@@ -152,31 +152,14 @@ def read_recording_sidecar(recording: Recording) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises
-    ------
-    InputError
-        The file is not JSON, or not an object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"not valid JSON ({error})", where=path.name, cure="mend the file"
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError("not a JSON object", where=path.name, expected="{...}")
-    return content
-
-
 def _open(path: Path) -> Any:
     """Open a recording without its signal."""
     import mne  # slow to import; the seizure table must be readable without it
 
     if not path.exists():
         raise InputError("no such recording", where=str(path), cure="check the path")
+    if path.suffix == ".vhdr":
+        _require_parts_beside(path)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -197,6 +180,19 @@ def _open(path: Path) -> Any:
             cure="rename the channels in the recording and in channels.tsv",
         )
     return raw
+
+
+def _require_parts_beside(header: Path) -> None:
+    """Refuse a BrainVision header whose other files do not lie beside it."""
+    for line in header.read_text("utf-8", errors="replace").splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() in ("DataFile", "MarkerFile") and Path(value).name != value.strip():
+            raise InputError(
+                f"{key.strip()} names a file of another folder",
+                where=header.name,
+                expected="a file beside the header",
+                cure="write the bare name of the file",
+            )
 
 
 def _annotations(raw: Any) -> list[Annotation]:

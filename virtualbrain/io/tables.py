@@ -12,6 +12,7 @@ from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path, write_json
 
 MISSING = "n/a"
+_LIMIT_BYTES = 256 * 2**20
 
 
 def sidecar_of(path: Path | str) -> Path:
@@ -87,6 +88,8 @@ def _read_rows(path: Path) -> list[list[str]]:
     """Return the cells of every line that is not blank."""
     if not path.is_file():
         raise InputError("no such file", where=str(path), cure="check the path and the label")
+    if path.stat().st_size > _LIMIT_BYTES:
+        raise InputError(f"larger than {_LIMIT_BYTES >> 20} MiB", where=path.name)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -96,7 +99,12 @@ def _read_rows(path: Path) -> list[list[str]]:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise InputError("empty table", where=path.name, expected="a header row")
-    return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_MINIMAL))
+    try:
+        return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_MINIMAL))
+    except csv.Error as error:
+        raise InputError(
+            f"no table ({error})", where=path.name, expected="cells separated by tabs"
+        ) from None
 
 
 def _separator_hint(header: Sequence[str]) -> str:

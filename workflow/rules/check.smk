@@ -16,6 +16,7 @@ rule check:
         runtime=10,
     params:
         bids=BIDS,
+        out=OUT,
         config=config,
     message:
         "sub-{wildcards.label}: checking the input files"

@@ -7,7 +7,7 @@ from snakemake.utils import min_version, validate
 
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.bids import check_label, find_patient, participants
-from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.layout import PatientLayout, cohort_page, cohort_table
 from virtualbrain.priors import prior_files
 from virtualbrain.stage import announce_run, use_project_caches
 
@@ -38,7 +38,7 @@ if (BIDS / "participants.tsv").is_file():
 PATIENTS = {label: find_patient(BIDS, label) for label in LABELS}
 PRIORS = prior_files(config["priors"], ROOT / "config" / "priors")
 ANY = PatientLayout(OUT, "{label}")
-COHORT = OUT / "cohort.html"
+COHORT = cohort_page(OUT)
 
 
 wildcard_constraints:

@@ -4,7 +4,9 @@ rule provenance:
         checked=ANY.inputs,
         outcomes=per_prior_set("outcomes"),
     output:
-        ANY.provenance,
+        provenance=ANY.provenance,
+        crate=ANY.crate,
+        workflow=directory(ANY.workflow),
     log:
         ANY.log("provenance"),
     benchmark:
@@ -19,6 +21,7 @@ rule provenance:
         out=OUT,
         priors=PRIORS,
         config=config,
+        workflow=ROOT / "workflow",
     message:
         "sub-{wildcards.label}: provenance"
     script:
@@ -62,12 +65,13 @@ rule report:
 
 
 rule cohort:
-    """One page over all patients."""
+    """One page and one table over all patients."""
     input:
         reports=reports(),
         outcomes=outcome_classes(),
     output:
-        COHORT,
+        page=COHORT,
+        table=cohort_table(OUT),
     log:
         OUT / "logs" / "cohort.log",
     benchmark:
@@ -84,6 +88,6 @@ rule cohort:
         labels=list(LABELS),
         priors=list(PRIORS),
     message:
-        "writing cohort.html"
+        "writing cohort.html and cohort.tsv"
     script:
         "../scripts/cohort.py"

@@ -1,8 +1,8 @@
 """Find a patient's regions, tissues and surfaces."""
 
-from virtualbrain.stage import stage
+from virtualbrain.stage import stage_of
 
-with stage(snakemake.log[0], snakemake.threads):
+with stage_of(snakemake):
     from virtualbrain.anatomy.run import run_anatomy
     from virtualbrain.anatomy.settings import AnatomySettings
     from virtualbrain.config import settings_from

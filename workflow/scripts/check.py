@@ -4,9 +4,9 @@ from virtualbrain.check import check_patient
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.bids import find_patient
 from virtualbrain.io.provenance import input_checksums
-from virtualbrain.stage import stage
+from virtualbrain.stage import stage_of
 
-with stage(snakemake.log[0]) as logger:
+with stage_of(snakemake) as logger:
     label = snakemake.wildcards.label
     problems = check_patient(snakemake.params.bids, label, snakemake.params.config)
     for problem in problems[1:]:

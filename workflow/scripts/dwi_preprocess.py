@@ -1,9 +1,9 @@
 """Correct a patient's diffusion series."""
 
-from virtualbrain.stage import scratch, stage
+from virtualbrain.stage import scratch, stage_of
 
 if __name__ == "__main__":  # workers of the registration import this file again
-    with stage(snakemake.log[0], snakemake.threads):
+    with stage_of(snakemake):
         from dataclasses import replace
         from pathlib import Path
 

@@ -1,8 +1,8 @@
 """Track streamlines and weight them."""
 
-from virtualbrain.stage import scratch, stage
+from virtualbrain.stage import scratch, stage_of
 
-with stage(snakemake.log[0], snakemake.threads):
+with stage_of(snakemake):
     from dataclasses import replace
     from pathlib import Path
 

@@ -1,8 +1,8 @@
 """Fit the epileptogenic zone; write posterior, zones and diagnostics."""
 
-from virtualbrain.stage import stage
+from virtualbrain.stage import stage_of
 
-with stage(snakemake.log[0], snakemake.threads) as logger:
+with stage_of(snakemake) as logger:
     from dataclasses import replace
 
     import inference

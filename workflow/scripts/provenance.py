@@ -1,11 +1,19 @@
-"""Write what a patient's results were made from and with."""
+"""Write what a patient's results were made from and with, for readers and for programs."""
 
-from virtualbrain.io.atomic import write_json
-from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.provenance import build_provenance
-from virtualbrain.stage import stage
+from virtualbrain.stage import stage_of
 
-with stage(snakemake.log[0]):
-    layout = PatientLayout(snakemake.params.out, snakemake.wildcards.label)
-    content = build_provenance(layout, snakemake.params.config, snakemake.params.priors)
-    write_json(snakemake.output[0], content)
+with stage_of(snakemake):
+    from pathlib import Path
+
+    from virtualbrain.io.atomic import write_json, write_text
+    from virtualbrain.io.crate import build_crate
+    from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.provenance import build_provenance
+
+    params, output = snakemake.params, snakemake.output
+    layout = PatientLayout(params.out, snakemake.wildcards.label)
+    source, copy = Path(params.workflow), Path(output.workflow)
+    for path in [source / "Snakefile", *sorted(source.glob("rules/*.smk"))]:
+        write_text(copy / path.relative_to(source), path.read_text("utf-8"))
+    write_json(output.provenance, build_provenance(layout, params.config, params.priors))
+    write_json(output.crate, build_crate(layout, copy / "Snakefile"))

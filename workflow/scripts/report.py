@@ -1,8 +1,8 @@
 """Write the report of one patient."""
 
-from virtualbrain.stage import stage
+from virtualbrain.stage import stage_of
 
-with stage(snakemake.log[0], snakemake.threads):
+with stage_of(snakemake):
     from pathlib import Path
 
     from virtualbrain.io.bids import find_patient

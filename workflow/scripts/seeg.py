@@ -1,8 +1,8 @@
 """Read a patient's seizures and contacts; write what the fit needs."""
 
-from virtualbrain.stage import stage
+from virtualbrain.stage import stage_of
 
-with stage(snakemake.log[0], snakemake.threads):
+with stage_of(snakemake):
     from virtualbrain.config import settings_from
     from virtualbrain.io.anatomy import read_anatomy
     from virtualbrain.io.bids import find_patient

@@ -1,8 +1,8 @@
 """Simulate and rank surgical plans over the posterior."""
 
-from virtualbrain.stage import stage
+from virtualbrain.stage import stage_of
 
-with stage(snakemake.log[0], snakemake.threads):
+with stage_of(snakemake):
     import numpy as np
 
     import inference

@@ -1,0 +1,124 @@
+"""Run the command on hostile folders and judge what it did.
+
+As a script: ``python -m tests.security.refusals --count 100 --seed 1`` prints a table.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.security.hostile import CANARY, Hostile, hostile_folders, listing
+
+MOST_SECONDS, MOST_MIB = 2.0, 500.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What the command did with one folder; seconds are those of the processor."""
+
+    name: str
+    exit_code: int
+    lines: tuple[str, ...]
+    seconds: float
+    mib: float
+    written_outside: tuple[str, ...]
+
+    @property
+    def faults(self) -> list[str]:
+        """Everything that makes this no clear refusal."""
+        text = "\n".join(self.lines)
+        found = {
+            f"exit code {self.exit_code}": self.exit_code != 2,
+            "no line": not any(line.startswith("error: ") for line in self.lines),
+            "other lines": any(not line.startswith(("error: ", "note: ")) for line in self.lines),
+            "traceback": "Traceback" in text,
+            f"wrote {self.written_outside}": bool(self.written_outside),
+            f"{self.seconds:.1f} s": self.seconds > MOST_SECONDS,
+            f"{self.mib:.0f} MiB": self.mib > MOST_MIB,
+        }
+        return [fault for fault, is_so in found.items() if is_so]
+
+
+def make_good_patient(folder: Path) -> None:
+    """Write the patient to be spoilt; in a process of its own, for a child starts with the
+    memory of its parent."""
+    code = "import sys; from pathlib import Path; from virtualbrain.demo import dataset; "
+    code += "dataset.write_connectome_patient(Path(sys.argv[1]), seed=1)"
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+
+
+def refuse(hostile: Hostile) -> Refusal:
+    """Run the command on one folder, in a home and a working folder of its own."""
+    room = hostile.bids.parent
+    for name in ("home", "cwd", "tmp"):
+        (room / name).mkdir()
+    before = listing(room)
+    environment = os.environ | {"HOME": str(room / "home"), "TMPDIR": str(room / "tmp")}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    command = [sys.executable, "-m", "virtualbrain.cli", "run", str(hostile.bids)]
+    with (room / "stderr").open("w+b") as errors:
+        process = subprocess.Popen(
+            [*command, str(room / "out"), *hostile.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            cwd=room / "cwd",
+            env=environment,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+    (room / "stderr").unlink()
+    after = listing(room)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    outside = {n for n in changed if Path(n).parts[0] != "out" or CANARY in n}
+    return Refusal(
+        hostile.name,
+        process.returncode,
+        tuple(lines),
+        used.ru_utime + used.ru_stime,
+        used.ru_maxrss / 1024,
+        tuple(sorted(outside)),
+    )
+
+
+def main() -> int:
+    """Refuse as many hostile folders as asked for; print what each was told."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="kinds whose name holds this")
+    parser.add_argument("--good", type=Path, help="a good patient to spoil, else one is made")
+    options = parser.parse_args()
+    bad, seconds, mib = 0, [], []
+    with tempfile.TemporaryDirectory() as name:
+        room = Path(name)
+        good = options.good or room / "good"
+        if not options.good:
+            make_good_patient(good)
+        for hostile in hostile_folders(good, room, options.count, options.seed):
+            if options.only in hostile.name:
+                found = refuse(hostile)
+                seconds.append(found.seconds)
+                mib.append(found.mib)
+                bad += bool(found.faults)
+                words = found.lines[0][:150] if found.lines else ""
+                print(f"{found.seconds:5.2f} s {found.mib:4.0f} MiB  {found.name}: {words}")
+                if found.faults:
+                    print(f"    FAULT: {'; '.join(found.faults)}")
+                    print("      " + "\n      ".join(line[:180] for line in found.lines[-6:]))
+                sys.stdout.flush()
+            shutil.rmtree(hostile.bids.parent, ignore_errors=True)
+    print(f"{len(seconds) - bad} of {len(seconds)} refused clearly;", end=" ")
+    print(f"at most {max(seconds):.2f} s of processor time, {max(mib):.0f} MiB")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
