@@ -4,6 +4,7 @@ As a script: ``python -m tests.security.refusals --count 100 --seed 1`` prints a
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,17 @@ from pathlib import Path
 from tests.security.hostile import CANARY, Hostile, hostile_folders, listing
 
 MOST_SECONDS, MOST_MIB = 2.0, 500.0
+
+
+# Runs a command and writes its exit code, processor seconds and KiB; a small process in between, for
+# a child starts with the memory of the process that forks it.
+_MEASURE = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[2:])
+_, status, used = os.wait4(process.pid, 0)
+figures = [os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss]
+open(sys.argv[1], "w").write(json.dumps(figures))
+"""
 
 
 @dataclass(frozen=True)
@@ -61,29 +73,32 @@ def refuse(hostile: Hostile) -> Refusal:
     environment = os.environ | {"HOME": str(room / "home"), "TMPDIR": str(room / "tmp")}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     command = [sys.executable, "-m", "virtualbrain.cli", "run", str(hostile.bids)]
+    figures = room / "figures"
+    measured = [sys.executable, "-S", "-c", _MEASURE, str(figures), *command, str(room / "out")]
     with (room / "stderr").open("w+b") as errors:
-        process = subprocess.Popen(
-            [*command, str(room / "out"), *hostile.arguments],
+        subprocess.run(
+            [*measured, *hostile.arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
             cwd=room / "cwd",
             env=environment,
+            check=True,
         )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
         lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+    exit_code, seconds, kib = json.loads(figures.read_text("utf-8"))
+    figures.unlink()
     (room / "stderr").unlink()
     after = listing(room)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     outside = {n for n in changed if Path(n).parts[0] != "out" or CANARY in n}
     return Refusal(
         hostile.name,
-        process.returncode,
+        exit_code,
         tuple(lines),
-        used.ru_utime + used.ru_stime,
-        used.ru_maxrss / 1024,
+        seconds,
+        kib / 1024,
         tuple(sorted(outside)),
     )
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal as dsp
 
 from virtualbrain.seeg.names import split_contact
 
@@ -90,10 +89,20 @@ def _mains(signal: Signal, rate_hz: float, line_hz: float) -> NDArray[np.bool_]:
     return np.asarray((share > LINE_SHARE) & (share > LINE_TIMES_MEDIAN * np.median(share)))
 
 
+def _spectra(
+    signal: Signal, rate_hz: float, n_window: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return frequencies and each channel's power, by Welch."""
+    from scipy import signal as dsp  # slow to import, and the check of the input needs it not
+
+    frequency, power = dsp.welch(signal, rate_hz, nperseg=n_window, axis=1)
+    return frequency, power
+
+
 def line_share(signal: Signal, rate_hz: float, line_hz: float) -> NDArray[np.float64]:
     """Return each channel's share of power above 1 Hz that lies within 1 Hz of the mains."""
     n_window = min(signal.shape[1], round(2 * rate_hz))
-    frequency, power = dsp.welch(signal, rate_hz, nperseg=n_window, axis=1)
+    frequency, power = _spectra(signal, rate_hz, n_window)
     total = power[:, frequency >= 1].sum(axis=1)
     line = power[:, np.abs(frequency - line_hz) <= 1].sum(axis=1)
     return np.divide(line, total, out=np.zeros_like(line), where=total > 0)
@@ -128,7 +137,7 @@ def detect_line_frequency(signal: Signal, rate_hz: float) -> float | None:
     n_window = min(signal.shape[1], round(2 * rate_hz))
     if n_window < rate_hz / 2:
         return None
-    frequency, power = dsp.welch(signal, rate_hz, nperseg=n_window, axis=1)
+    frequency, power = _spectra(signal, rate_hz, n_window)
     heights = {}
     for line_hz in (50.0, 60.0):
         distance = np.abs(frequency - line_hz)
