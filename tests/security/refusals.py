@@ -18,8 +18,8 @@ from tests.security.hostile import CANARY, Hostile, hostile_folders, listing
 MOST_SECONDS, MOST_MIB = 2.0, 500.0
 
 
-# Runs a command and writes its exit code, processor seconds and KiB; a small process in between, for
-# a child starts with the memory of the process that forks it.
+# Runs a command and writes its exit code, processor seconds and KiB: a small process in between,
+# for a child starts with the memory of the process that forks it.
 _MEASURE = """
 import json, os, subprocess, sys
 process = subprocess.Popen(sys.argv[2:])
@@ -68,7 +68,7 @@ def refuse(hostile: Hostile) -> Refusal:
     """Run the command on one folder, in a home and a working folder of its own."""
     room = hostile.bids.parent
     for name in ("home", "cwd", "tmp"):
-        (room / name).mkdir()
+        (room / name).mkdir(exist_ok=True)
     before = listing(room)
     environment = os.environ | {"HOME": str(room / "home"), "TMPDIR": str(room / "tmp")}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
