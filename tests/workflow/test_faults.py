@@ -92,8 +92,9 @@ def test_a_second_run_on_the_same_folder_is_refused_in_one_line(dataset, setting
 
 
 def test_results_are_for_their_owner_only(finished):
+    engine = finished / ".snakemake"  # what lies in it is opened by its own rules, but it is closed
     for path in [finished, *finished.rglob("*")]:
-        if not path.is_symlink() and path != finished:
+        if not path.is_symlink() and engine not in path.parents:
             assert path.stat().st_mode & 0o077 == 0, path
 
 
