@@ -28,7 +28,17 @@ BASELINE_S = 18.0
 DURATION_S = 80.0
 MARGIN_S = 5.0
 SEIZING_X1 = -0.5
+NOISE = {"x2": 2.5e-4, "y2": 2.5e-4}
 SEEN, UNSEEN = 0.6, 0.12
+
+
+@dataclass(frozen=True)
+class TrueModel:
+    """The six-dimensional model behind a virtual patient, and the states it starts from."""
+
+    network: Network
+    model: Epileptor
+    initial: Array
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class Truth:
     """What no fit may see.
 
     `ez` and `recruited` are masks over regions; `sampled` says whether the implantation sees
-    the epileptogenic zone.
+    the epileptogenic zone; `behind` is the model that made the seizure.
     """
 
     ez: NDArray[np.bool_]
@@ -45,6 +55,7 @@ class Truth:
     onset_s: Array
     coupling: float
     sampled: bool
+    behind: TrueModel
 
 
 @dataclass(frozen=True)
@@ -96,7 +107,8 @@ def _try_patient(rng: np.random.Generator, sampled: bool) -> VirtualPatient | No
     coupling = _recruiting_coupling(true_weights, x0, rng)
     if coupling is None:
         return None
-    run = _seizure(true_weights, x0, coupling, rng)
+    behind = _model_of(true_weights, x0, coupling, rng)
+    run = _seizure(behind, rng)
     if run is None:
         return None
     lfp, onset_s, end_s = run
@@ -110,7 +122,7 @@ def _try_patient(rng: np.random.Generator, sampled: bool) -> VirtualPatient | No
     envelope, times, zero_s = cut
     problem = Problem([envelope], gain, given, times=[times])
     nearest = _nearest(head)
-    truth = Truth(ez, recruited, x0, onset_s - zero_s, coupling, sampled)
+    truth = Truth(ez, recruited, x0, onset_s - zero_s, coupling, sampled, behind)
     return VirtualPatient(problem, nearest, truth)
 
 
@@ -249,17 +261,23 @@ def _recruiting_coupling(weights: Array, x0: Array, rng: np.random.Generator) ->
     return None
 
 
-def _seizure(
-    weights: Array, x0: Array, coupling: float, rng: np.random.Generator
-) -> tuple[Array, Array, float] | None:
-    """Run the 6D network; returns LFP (time, region), onsets and the end, or None."""
+def _model_of(weights: Array, x0: Array, coupling: float, rng: np.random.Generator) -> TrueModel:
+    """Draw how fast the 6D network is and when its zone starts."""
     network = Network(normalise_weights(weights, "strength"), normalisation="strength")
     speed, slowness = float(rng.uniform(0.06, 0.1)), float(rng.uniform(1.0e-4, 1.6e-4))
-    model = Epileptor(x0=x0, K=coupling, r=slowness, tt=speed)
     wait = BASELINE_S + 5.0 + rng.uniform(0, 3.0, len(x0))
+    return TrueModel(
+        network,
+        Epileptor(x0=x0, K=coupling, r=slowness, tt=speed),
+        _waiting(x0, wait, 1000 * speed * slowness),
+    )
+
+
+def _seizure(behind: TrueModel, rng: np.random.Generator) -> tuple[Array, Array, float] | None:
+    """Run the 6D network; returns LFP (time, region), onsets and the end, or None."""
     run = simulate(
-        network, model, duration=DURATION_S, seed=rng, noise={"x2": 2.5e-4, "y2": 2.5e-4},
-        sample_rate=RATE_HZ, initial=_waiting(x0, wait, 1000 * speed * slowness),
+        behind.network, behind.model, duration=DURATION_S, seed=rng, noise=NOISE,
+        sample_rate=RATE_HZ, initial=behind.initial,
         options=Options(keep=("lfp", "x1"), n_threads=1),
     )  # fmt: skip
     width = int(RATE_HZ)

@@ -87,12 +87,13 @@ def run_validation(
     regions: list[pd.DataFrame] = []
     for number in range(n_patients):
         rng = np.random.default_rng([seed, number])
-        sampled = number % UNSAMPLED_EVERY != UNSAMPLED_EVERY - 1
+        sampled = is_sampled(number)
         patient = draw_patient(rng, sampled)
         posterior = fit(patient.problem, priors, replace(choices, seed=seed + number))
-        estimates, verdict = _estimate(posterior, patient.problem, patient.nearest)
+        ranked, verdict = zones(posterior), str(diagnose(posterior)["verdict"])
+        estimates = _estimates(ranked, patient.problem, patient.nearest)
         if on_fit is not None:
-            on_fit(number, sampled, posterior, zones(posterior), verdict)
+            on_fit(number, sampled, posterior, ranked, verdict)
         found, table = _scored(number + 1, patient, estimates, verdict)
         rows += found
         regions.append(table)
@@ -111,17 +112,21 @@ def run_validation(
     return Validation(patients, every, summary)
 
 
-def _estimate(
-    posterior: xr.DataTree, problem: Problem, nearest: NDArray[np.int64]
-) -> tuple[dict[str, Array], str]:
-    """Return each method's probabilities in the problem's order, and the verdict."""
-    by_name = zones(posterior).set_index("region")["p_ez"]
-    estimates = {
+def is_sampled(number: int) -> bool:
+    """Return whether channels see the zone of patient `number` (from 0) of a validation."""
+    return number % UNSAMPLED_EVERY != UNSAMPLED_EVERY - 1
+
+
+def _estimates(
+    ranked: pd.DataFrame, problem: Problem, nearest: NDArray[np.int64]
+) -> dict[str, Array]:
+    """Return each method's probabilities in the problem's order."""
+    by_name = ranked.set_index("region")["p_ez"]
+    return {
         "fit": by_name.loc[list(problem.regions)].to_numpy(dtype=np.float64),
         "nnls": nnls_baseline(problem),
         "nearest": nearest_baseline(problem, nearest),
     }
-    return estimates, str(diagnose(posterior)["verdict"])
 
 
 def _scored(

@@ -11,20 +11,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from inference import patients
-from inference.diagnose import diagnose
-from inference.fit import fit
-from inference.patients import VirtualPatient, draw_patient
-from inference.priors import Priors
+from inference.patients import TrueModel, VirtualPatient, draw_patient
 from inference.scores import calibration_error
-from inference.settings import Settings
-from inference.validate import UNSAMPLED_EVERY
-from inference.zones import zones
-from virtualbrain.errors import ModelError
+from inference.validate import is_sampled
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.tables import write_table
-from virtualbrain.models.epileptor import Epileptor
 from virtualbrain.models.simulation import Options, simulate_ensemble
-from virtualbrain.network import Network, normalise_weights
 from virtualbrain.surgery.candidates import sham_plans
 from virtualbrain.surgery.run import Patient, Surgery, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
@@ -38,68 +30,24 @@ N_SHAM = 10
 _RATE_HZ = 64.0
 
 
-@dataclass(frozen=True)
-class TrueModel:
-    """The six-dimensional model behind a virtual patient; no fit may see it."""
-
-    network: Network
-    model: Epileptor
-    initial: Array
-
-    def seizing(self, removed: Sequence[Sequence[str]], seed: int) -> NDArray[np.bool_]:
-        """Return what seizes after each set of regions was taken out, (n_sets, n_regions)."""
-        gone = np.array([[name in taken for name in self.network.regions] for taken in removed])
-        run = simulate_ensemble(
-            self.network, self.model, n_members=len(removed), duration=patients.DURATION_S,
-            seed=seed, noise={"x2": 2.5e-4, "y2": 2.5e-4}, sample_rate=_RATE_HZ,
-            initial=self.initial, present=1.0 - gone,
-            options=Options(keep=("x1",), dtype="float32"),
-        )  # fmt: skip
-        x1 = run["x1"].transpose("member", "time", "region").to_numpy()
-        return np.asarray((x1 > patients.SEIZING_X1).any(axis=1) & ~gone)
-
-
 def draw_with_model(seed: int, number: int, sampled: bool) -> tuple[VirtualPatient, TrueModel]:
-    """Draw the patient that a validation draws, and keep the model behind it.
-
-    The winning try is drawn again from the generator's state before it.
-
-    Raises
-    ------
-    ModelError
-        The second drawing differs from the first.
-    """
-    rng = np.random.default_rng([seed, number])
-    for _ in range(200):
-        state = rng.bit_generator.state
-        patient = patients._try_patient(rng, sampled)
-        if patient is not None:
-            again = np.random.default_rng()
-            again.bit_generator.state = state
-            return patient, _model_behind(patient, sampled, again)
-    raise RuntimeError("no seizure that spreads and ends was found in 200 tries")
+    """Draw the patient that a validation draws, and open the model behind it."""
+    patient = draw_patient(np.random.default_rng([seed, number]), sampled)
+    return patient, patient.truth.behind
 
 
-def _model_behind(patient: VirtualPatient, sampled: bool, rng: np.random.Generator) -> TrueModel:
-    """Draw a patient's true network and model again."""
-    head = patients._draw_head(rng)
-    weights = patients._with_errors(patients._draw_connectome(head.centres, rng), rng)
-    gain = patients._ball_gain(head, rng)
-    ez = patients._choose_zone(gain, weights, sampled, rng)
-    if ez is None or not np.array_equal(ez, patient.truth.ez):
-        raise ModelError("the patient drawn again is another one")
-    x0 = patients._draw_excitability(ez, weights, rng)
-    coupling = patients._recruiting_coupling(weights, x0, rng)
-    if coupling != patient.truth.coupling or not np.array_equal(x0, patient.truth.x0):
-        raise ModelError("the patient drawn again is another one")
-    speed, slowness = float(rng.uniform(0.06, 0.1)), float(rng.uniform(1.0e-4, 1.6e-4))
-    wait = patients.BASELINE_S + 5.0 + rng.uniform(0, 3.0, len(x0))
-    return TrueModel(
-        Network(normalise_weights(weights, "strength"), regions=patient.problem.regions,
-                normalisation="strength"),
-        Epileptor(x0=x0, K=coupling, r=slowness, tt=speed),
-        patients._waiting(x0, wait, 1000 * speed * slowness),
+def seizing_without(
+    behind: TrueModel, removed: Sequence[Sequence[str]], seed: int
+) -> NDArray[np.bool_]:
+    """Return what seizes in truth after each set of regions was taken out, (n_sets, n_regions)."""
+    gone = np.array([[name in taken for name in behind.network.regions] for taken in removed])
+    run = simulate_ensemble(
+        behind.network, behind.model, n_members=len(removed), duration=patients.DURATION_S,
+        seed=seed, noise=patients.NOISE, sample_rate=_RATE_HZ, initial=behind.initial,
+        present=1.0 - gone, options=Options(keep=("x1",), dtype="float32"),
     )  # fmt: skip
+    x1 = run["x1"].transpose("member", "time", "region").to_numpy()
+    return np.asarray((x1 > patients.SEIZING_X1).any(axis=1) & ~gone)
 
 
 @dataclass
@@ -159,31 +107,6 @@ def plan_from_fit(
     return run_surgery(posterior, Patient(zones, regions), without, np.random.default_rng(seed))
 
 
-def validate_surgery(
-    n_patients: int,
-    scorer: SurgeryScorer,
-    settings: Settings,
-    priors: str | Path | Priors = "default",
-) -> dict[str, Any]:
-    """Draw and fit virtual patients as `run_validation` does, and score surgery only.
-
-    Parameters
-    ----------
-    n_patients : int
-        Every fourth has a zone that no channel sees.
-    scorer : SurgeryScorer
-        Takes every fit; its seed is that of patients and fits.
-    settings, priors
-        Of the fit.
-    """
-    for number in range(n_patients):
-        sampled = number % UNSAMPLED_EVERY != UNSAMPLED_EVERY - 1
-        patient = draw_patient(np.random.default_rng([scorer.seed, number]), sampled)
-        posterior = fit(patient.problem, priors, replace(settings, seed=scorer.seed + number))
-        scorer(number, sampled, posterior, zones(posterior), str(diagnose(posterior)["verdict"]))
-    return scorer.summary()
-
-
 def true_zone_ends_seizures(n_patients: int, seed: int) -> pd.DataFrame:
     """Take exactly the true zone out of the true models of a validation's patients; no fit.
 
@@ -194,10 +117,10 @@ def true_zone_ends_seizures(n_patients: int, seed: int) -> pd.DataFrame:
     """
     rows = []
     for number in range(n_patients):
-        sampled = number % UNSAMPLED_EVERY != UNSAMPLED_EVERY - 1
+        sampled = is_sampled(number)
         patient, true_model = draw_with_model(seed, number, sampled)
         zone = _true_zone(patient)
-        before, after = true_model.seizing([(), zone], seed + number).sum(axis=1)
+        before, after = seizing_without(true_model, [(), zone], seed + number).sum(axis=1)
         rows.append((number + 1, sampled, len(zone), int(before), int(after)))
     columns = ["patient", "sampled", "zone", "seizing_before", "seizing_after"]
     return pd.DataFrame(rows, columns=columns)
@@ -253,7 +176,8 @@ def score_surgery(
         {"plan": plan.name, "kind": "sham", "removed": plan.regions, "p_seizure_free": np.nan}
         for plan in shams
     ]
-    after = true_model.seizing([row["removed"] for row in rows], seed + number).sum(axis=1)
+    seizing = seizing_without(true_model, [row["removed"] for row in rows], seed + number)
+    after = seizing.sum(axis=1)
     before = int(after[0])
     scored = pd.DataFrame(rows)
     scored["n_regions"] = scored["removed"].map(len)
