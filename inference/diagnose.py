@@ -8,8 +8,8 @@ import xarray as xr
 from arviz import bfmi, ess, rhat
 from numpy.typing import NDArray
 
-from inference.zones import chain_weights, zones
-from virtualbrain.io.results import simulated_x0
+from inference.zones import zones
+from virtualbrain.io.results import chain_weights, simulated_x0
 from virtualbrain.seeg.gain import HARDLY_SEEN, observability
 
 Array = NDArray[np.float64]
@@ -70,7 +70,7 @@ def _figures(posterior: xr.DataTree) -> dict[str, Any]:
 
 def _modes(posterior: xr.DataTree) -> dict[str, Any]:
     mode = posterior["sample_stats"]["mode"].to_numpy()
-    weights = chain_weights(posterior)
+    weights = chain_weights(posterior.children["sample_stats"], len(mode))
     shares = [float(weights[mode == k].sum()) for k in range(int(mode.max()) + 1)]
     return {
         "mode_of_chain": [int(k) for k in mode],
@@ -95,7 +95,7 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
     samples = posterior["posterior"].to_dataset()
     x0 = samples[["x0"]]
     fitted = simulated_x0(samples).rename("x0").to_dataset()
-    weights = chain_weights(posterior)
+    weights = chain_weights(posterior.children["sample_stats"], len(mode))
     heavy = max(set(mode), key=lambda k: weights[np.array(mode) == k].sum())
     chains = np.flatnonzero(np.array(mode) == heavy)
     inside, sampled = x0.isel(chain=chains), fitted.isel(chain=chains)

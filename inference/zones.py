@@ -1,12 +1,11 @@
 """What the posterior says of every region: the columns of zones.tsv."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from virtualbrain.io.results import chain_weights
 from virtualbrain.models.stability import critical_x0
 from virtualbrain.seeg.gain import observability
 
@@ -71,23 +70,14 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
     return table.reset_index(drop=True)[list(COLUMNS)]
 
 
-def chain_weights(posterior: xr.DataTree) -> Array:
-    """Return the stacking weight of every chain; equal ones where none are stored."""
-    stats: Any = posterior["sample_stats"] if "sample_stats" in posterior.children else {}
-    n_chains = posterior["posterior"].sizes["chain"]
-    if "weight" not in stats:
-        return np.full(n_chains, 1.0 / n_chains)
-    weights = np.asarray(stats["weight"].to_numpy(), dtype=np.float64)
-    return np.asarray(weights / weights.sum())
-
-
 def _draws(posterior: xr.DataTree) -> tuple[Array, Array, Array]:
     """Return x0 (draws, n), weights (draws), and whether x0 exceeds its threshold."""
     group = posterior["posterior"]
     x0 = group["x0"].transpose("chain", "draw", "region").to_numpy()
     tau0 = group["tau0"].to_numpy()
     tau0 = tau0.reshape(x0.shape[0], x0.shape[1], -1).mean(axis=2)
-    weights = np.repeat(chain_weights(posterior) / x0.shape[1], x0.shape[1])
+    weights = chain_weights(posterior.children.get("sample_stats"), x0.shape[0])
+    weights = np.repeat(weights / x0.shape[1], x0.shape[1])
     above = x0 > critical_x0(tau0)[..., None]
     n = x0.shape[2]
     return x0.reshape(-1, n), weights, above.reshape(-1, n).astype(np.float64)

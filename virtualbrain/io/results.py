@@ -394,3 +394,13 @@ def simulated_x0(samples: xr.Dataset) -> xr.DataArray:
     That is `x0_fitted`; a posterior without a model error has only the regions' own `x0`.
     """
     return samples["x0_fitted" if "x0_fitted" in samples else "x0"]
+
+
+def chain_weights(
+    sample_stats: xr.Dataset | xr.DataTree | None, n_chains: int
+) -> NDArray[np.float64]:
+    """Return the stacking weight of every chain; equal ones where the fit stored none."""
+    if sample_stats is None or "weight" not in sample_stats:
+        return np.full(n_chains, 1.0 / n_chains)
+    weights = np.asarray(sample_stats["weight"].to_numpy(), dtype=np.float64)
+    return np.asarray(weights / weights.sum())

@@ -10,7 +10,7 @@ import pandas as pd
 from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 
-from virtualbrain.io.results import Posterior, PriorResults
+from virtualbrain.io.results import Posterior, PriorResults, chain_weights
 from virtualbrain.models.stability import critical_x0
 from virtualbrain.report.numbers import is_number, lookup, probability_interval, truth
 from virtualbrain.seeg.gain import HARDLY_SEEN
@@ -178,7 +178,7 @@ def _draws_behind(priors: PriorResults) -> tuple[pd.Series, pd.Series]:
         return pd.Series(float(fallback), index=priors.zones.frame["region"].astype(str)), empty
     x0 = posterior.parameters["x0"].transpose("chain", "draw", "region")
     names = [str(name) for name in x0["region"].to_numpy()]
-    weights = _chain_weights(posterior, x0.sizes["chain"])
+    weights = chain_weights(posterior.sample_stats, x0.sizes["chain"])
     effective = _effective(x0.to_numpy(), weights)
     if "tau0" in posterior.parameters:
         above = x0.to_numpy() > _thresholds(posterior)[..., None]
@@ -189,14 +189,6 @@ def _draws_behind(priors: PriorResults) -> tuple[pd.Series, pd.Series]:
     per_draw = np.repeat(weights / order.shape[1], order.shape[1] * order.shape[2])
     share = np.bincount(order.ravel(), weights=per_draw, minlength=len(names))
     return pd.Series(effective, index=names), pd.Series(share, index=names)
-
-
-def _chain_weights(posterior: Posterior, n_chains: int) -> Array:
-    """Return the weight of every chain; equal ones where none were stored."""
-    if "weight" not in posterior.sample_stats:
-        return np.full(n_chains, 1.0 / n_chains)
-    weights = posterior.sample_stats["weight"].to_numpy().astype(float)
-    return np.asarray(weights / weights.sum())
 
 
 def _effective(draws: Array, weights: Array) -> Array:

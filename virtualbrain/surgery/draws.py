@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from virtualbrain.io.results import simulated_x0
+from virtualbrain.io.results import chain_weights, simulated_x0
 from virtualbrain.models.stability import critical_x0
 
 Array = NDArray[np.float64]
@@ -106,7 +106,8 @@ def draws_from(
     samples = posterior["posterior"].to_dataset()
     if "seizure" in samples.dims:
         samples = samples.isel(seizure=0)
-    weights, attributes = _chain_weights(posterior), posterior.attrs
+    weights = chain_weights(posterior.children.get("sample_stats"), samples.sizes["chain"])
+    attributes = posterior.attrs
     above = _above_threshold(samples, float(attributes["I1"]))
     p_start = weights @ above.mean(axis=1)
     suspected = p_start >= suspicion
@@ -152,16 +153,6 @@ def _times(constants: xr.Dataset) -> Array:
     if "seizure" in times.dims:
         times = times.isel(seizure=0)
     return np.asarray(times.to_numpy(), dtype=np.float64)
-
-
-def _chain_weights(posterior: xr.DataTree) -> Array:
-    """Return the weight of every chain, equal ones where the fit stored none."""
-    n_chains = posterior["posterior"].sizes["chain"]
-    stored = "sample_stats" in posterior.children and "weight" in posterior["sample_stats"]
-    if not stored:
-        return np.full(n_chains, 1.0 / n_chains)
-    weights = np.asarray(posterior["sample_stats"]["weight"].to_numpy(), dtype=np.float64)
-    return np.asarray(weights / weights.sum())
 
 
 def _chosen(
