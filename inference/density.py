@@ -45,8 +45,8 @@ class Density:
         What is fitted, believed, and chosen.
     share : float
         Power of the likelihood; see `Settings.independent_share`.
-    tie : numpy.ndarray, shape (n_regions, n_regions)
-        Inverse of the prior correlation of x0, less the identity.
+    tie, root : numpy.ndarray, shape (n_regions, n_regions)
+        Of the prior correlation of x0: its inverse less the identity, and its Cholesky factor.
     """
 
     problem: Problem
@@ -55,6 +55,7 @@ class Density:
     share: float
     layout: Layout
     tie: Array
+    root: Array
     envelope: Array
     time_s: Array
     mask: Array
@@ -111,10 +112,9 @@ class Density:
         """Return a standardised vector drawn from the beliefs alone."""
         point = rng.standard_normal(self.layout.size)
         n = self.problem.n_regions
-        root = np.linalg.cholesky(np.linalg.inv(self.tie + np.eye(n)))
-        point[:n] = root @ point[:n]
+        point[:n] = self.root @ point[:n]
         while (self.unconstrained(point)[:n] > kernels.X0_CEILING).any():
-            point[:n] = root @ rng.standard_normal(n)
+            point[:n] = self.root @ rng.standard_normal(n)
         level, offset = self.layout.slices["level"], self.layout.slices["offset"]
         point[offset] += point[level] * self.layout.scale[level] / self.layout.scale[offset]
         return point
@@ -183,25 +183,25 @@ def build_density(
     envelope, time_s = problem.on_grid(settings.n_steps)
     covariance = priors.fitted_covariance(problem)
     sd = np.sqrt(np.diag(covariance))
-    tie = np.linalg.inv(covariance / np.outer(sd, sd)) - np.eye(problem.n_regions)
+    correlation = covariance / np.outer(sd, sd)
     return Density(
         problem=problem,
         priors=priors,
         settings=settings,
         share=share,
-        layout=_build_layout(problem, priors, settings),
-        tie=tie,
+        layout=_build_layout(problem, priors, settings, sd),
+        tie=np.linalg.inv(correlation) - np.eye(problem.n_regions),
+        root=np.linalg.cholesky(correlation),
         envelope=envelope,
         time_s=time_s,
         mask=np.ones((problem.n_seizures, problem.n_channels)),
     )
 
 
-def _build_layout(problem: Problem, priors: Priors, settings: Settings) -> Layout:
+def _build_layout(problem: Problem, priors: Priors, settings: Settings, x0_sd: Array) -> Layout:
     """Lay the parameters out in the order of the PyMC model."""
     n, s, m = problem.n_regions, problem.n_seizures, problem.n_channels
     x0_mean, _ = priors.of_regions(problem)
-    x0_sd = np.sqrt(np.diag(priors.fitted_covariance(problem)))
     parts: list[tuple[str, tuple[int, ...], Any, Any]] = [("x0", (n,), x0_mean, x0_sd)]
     if settings.initial == "free":
         parts.append(("x_init", (s, n), priors.x_init.mean, priors.x_init.sd))
@@ -245,8 +245,9 @@ def _flat_density(
     u = centre + scale * point
     slope = -point
     value = -0.5 * np.dot(point, point)
-    tied = np.dot(tie, point[:n].copy())
-    value -= 0.5 * np.dot(point[:n].copy(), tied)
+    standard_x0 = point[:n].copy()
+    tied = np.dot(tie, standard_x0)
+    value -= 0.5 * np.dot(standard_x0, tied)
     slope[:n] -= tied
     at = n
     x_init = np.zeros((s, n))
