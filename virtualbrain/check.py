@@ -15,7 +15,6 @@ from virtualbrain.io.connectome import check_connectome, check_reference
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.settings import SeegSettings
 
-_FAR_MM = 1000.0
 _MANY = 24
 """From so many patients on, further processes are worth their start."""
 
@@ -98,7 +97,6 @@ def check_patient(
 
     return [
         *structural,
-        *_far_contacts(files),
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
         *check_clinical(files),
         *check_pairs(files),
@@ -126,28 +124,6 @@ def personal_data_of(bids: Path | str, label: str) -> list[str]:
         return find_personal_data(find_patient(bids, label))
     except VirtualBrainError:
         return []
-
-
-def _far_contacts(files: PatientFiles) -> list[VirtualBrainError]:
-    """Find contacts too far from any scanner's centre to lie in a head."""
-    from virtualbrain.seeg.contacts import read_contacts
-
-    try:
-        contacts = read_contacts(files)
-    except VirtualBrainError:
-        return []  # told by the check of the recordings
-    far = (contacts[["x", "y", "z"]].abs() > _FAR_MM).any(axis=1)
-    if not far.any():
-        return []
-    name = str(contacts.loc[far, "name"].iloc[0])
-    return [
-        InputError(
-            f"the contact {name} lies more than {_FAR_MM:g} mm from the frame's centre",
-            where=files.electrodes.name if files.electrodes else f"sub-{files.label}",
-            expected="coordinates inside a head",
-            cure="correct the coordinates or their unit",
-        )
-    ]
 
 
 def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:

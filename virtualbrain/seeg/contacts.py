@@ -22,6 +22,7 @@ from virtualbrain.seeg.names import bare_name, repeated, split_contact
 
 DEFAULT_SPACING_MM = 3.5
 _PLAUSIBLE_SPACING_MM = (1.0, 25.0)
+_FAR_MM = 1000.0
 
 
 def read_contacts(files: PatientFiles) -> pd.DataFrame:
@@ -156,6 +157,17 @@ def contact_problems(
     low, high = _PLAUSIBLE_SPACING_MM
     if not math.isnan(spacing) and not low <= spacing <= high:
         problems.append(_spacing_error(spacing, system, where))
+    far = (np.abs(stated * system.mm_per_unit) > _FAR_MM).any(axis=1)
+    if far.any() and not problems:
+        row = int(np.argmax(far))
+        problems.append(
+            InputError(
+                f"the contact {names[row]} lies more than {_FAR_MM:g} mm from the frame's centre",
+                where=f"{where}, row {row + 1}",
+                expected="coordinates inside a head",
+                cure="correct the coordinates or their unit",
+            )
+        )
     return problems
 
 
