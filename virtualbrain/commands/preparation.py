@@ -1,0 +1,62 @@
+"""Commands before a run: `deidentify`, `contacts`, `seizures`."""
+
+import argparse
+from pathlib import Path
+
+from virtualbrain.commands.console import say
+from virtualbrain.commands.participants import chosen_labels
+from virtualbrain.config import load_config, settings_from
+from virtualbrain.errors import InputError
+
+
+def deidentify(options: argparse.Namespace) -> int:
+    """Write a copy of patients without names, true dates, free text and faces."""
+    import secrets
+
+    from virtualbrain.privacy.deidentify import SHIFT_DAYS, CopyChoices
+    from virtualbrain.privacy.deidentify import deidentify as write_copy
+
+    config = load_config(options.config)
+    shift_days = secrets.randbelow(SHIFT_DAYS[1] - SHIFT_DAYS[0]) + SHIFT_DAYS[0]
+    choices = CopyChoices(shift_days, tuple(config["seeg"]["seizure_words"]), config["seed"])
+    labels = chosen_labels(options.bids, options.participant_label)
+    for change in write_copy(options.bids, options.copy, labels, choices):
+        say(f"{change.file}: {change.what}")
+    say(f"the copy is in {options.copy}; labels and file names are as they were: look at them")
+    return 0
+
+
+def contacts(options: argparse.Namespace) -> int:
+    """Find contacts between marked end points, draw them, and write them once approved."""
+    from virtualbrain.io.bids import find_patient
+    from virtualbrain.seeg.implantation import ContactChoices, propose_contacts
+
+    label = chosen_labels(options.bids, options.participant_label)
+    if len(label) != 1:
+        raise InputError(
+            f"{len(label)} participants", where=options.bids, cure="name one: --participant-label"
+        )
+    choices = ContactChoices(options.spacing, options.metal, options.register, options.approve)
+    files = find_patient(options.bids, label[0])
+    for line in propose_contacts(files, options.endpoints, options.ct, options.out, choices):
+        say(line)
+    return 0
+
+
+def seizures(options: argparse.Namespace) -> int:
+    """List the marked seizures; propose and draw the onset or end where one is missing."""
+    from virtualbrain.io.bids import find_patient
+    from virtualbrain.seeg.proposals import describe, draw_proposals, propose_times
+    from virtualbrain.seeg.settings import SeegSettings
+
+    config = load_config(options.config)
+    settings = settings_from(config["seeg"], SeegSettings, "seeg")
+    for label in chosen_labels(options.bids, options.participant_label):
+        found = propose_times(find_patient(options.bids, label), settings)
+        for proposal in found:
+            say(f"sub-{label}: {describe(proposal)}")
+        if proposed := [proposal for proposal in found if proposal.missing]:
+            picture = Path(options.out) / f"sub-{label}_desc-proposal_seizures.png"
+            draw_proposals(proposed, picture)
+            say(f"sub-{label}: look at {picture}")
+    return 0
