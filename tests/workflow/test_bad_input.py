@@ -9,7 +9,7 @@ import pytest
 
 from virtualbrain import cli
 from virtualbrain.check import check_patient
-from virtualbrain.config import load_config
+from virtualbrain.config import load_config, project_root
 
 
 def only(folder: Path, pattern: str) -> Path:
@@ -134,7 +134,7 @@ def test_wrong_arguments_are_refused(patient, earlier, capsys, arguments, words)
 
 def test_a_misspelt_prior_is_refused_with_the_right_name(patient, earlier, tmp_path, capsys):
     priors = tmp_path / "mine.yaml"
-    text = (cli.project_root() / "config/priors/default.yaml").read_text()
+    text = (project_root() / "config/priors/default.yaml").read_text()
     priors.write_text(text.replace("\nK:", "\nKay:"))
     assert cli.main(["run", str(patient), str(earlier), "--priors", str(priors)]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
