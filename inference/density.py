@@ -16,6 +16,7 @@ from inference import kernels
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
+from inference.sources import informed_means, log_evidence
 
 Array = NDArray[np.float64]
 
@@ -45,6 +46,10 @@ class Density:
         What is fitted, believed, and chosen.
     share : float
         Power of the likelihood; see `Settings.independent_share`.
+    evidence : numpy.ndarray, shape (n_regions,)
+        What the sources' power says of each region, `inference.sources.log_evidence`.
+    x0_mean : numpy.ndarray, shape (n_regions,)
+        Prior mean of x0 with that evidence in it.
     tie, root : numpy.ndarray, shape (n_regions, n_regions)
         Of the prior correlation of x0: its inverse less the identity, and its Cholesky factor.
     """
@@ -54,6 +59,8 @@ class Density:
     settings: Settings
     share: float
     layout: Layout
+    evidence: Array
+    x0_mean: Array
     tie: Array
     root: Array
     envelope: Array
@@ -184,12 +191,16 @@ def build_density(
     covariance = priors.fitted_covariance(problem)
     sd = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(sd, sd)
+    evidence = log_evidence(problem)
+    x0_mean = informed_means(priors, problem, evidence)
     return Density(
         problem=problem,
         priors=priors,
         settings=settings,
         share=share,
-        layout=_build_layout(problem, priors, settings, sd),
+        layout=_build_layout(problem, priors, settings, x0_mean, sd),
+        evidence=evidence,
+        x0_mean=x0_mean,
         tie=np.linalg.inv(correlation) - np.eye(problem.n_regions),
         root=np.linalg.cholesky(correlation),
         envelope=envelope,
@@ -198,10 +209,11 @@ def build_density(
     )
 
 
-def _build_layout(problem: Problem, priors: Priors, settings: Settings, x0_sd: Array) -> Layout:
+def _build_layout(
+    problem: Problem, priors: Priors, settings: Settings, x0_mean: Array, x0_sd: Array
+) -> Layout:
     """Lay the parameters out in the order of the PyMC model."""
     n, s, m = problem.n_regions, problem.n_seizures, problem.n_channels
-    x0_mean, _ = priors.of_regions(problem)
     parts: list[tuple[str, tuple[int, ...], Any, Any]] = [("x0", (n,), x0_mean, x0_sd)]
     if settings.initial == "free":
         parts.append(("x_init", (s, n), priors.x_init.mean, priors.x_init.sd))

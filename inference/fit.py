@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 _LOG = logging.getLogger(__name__)
 
 SCREENING_SHARE = 0.2
+# The sources' evidence has used the envelope once: what is left of its likelihood beside that.
+SECOND_USE = 0.4
 # An optimum further below the best than this (log density) is not looked at.
 MODE_DEPTH = 20.0
 MOST_MODES = 8
@@ -92,6 +94,8 @@ def _prepare(
     optima = find_optima(density, rng, progress)
     if settings.independent_share == 0.0:
         share = independent_share(density, optima[0].point)
+        if priors.x0_sources.weight > 0:
+            share *= SECOND_USE
         _LOG.info("share of samples that count as independent: %.3f", share)
         density = replace(density, share=share)
         optima = [climb(density, optimum.point, 300) for optimum in optima[: 2 * settings.chains]]

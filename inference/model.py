@@ -33,10 +33,11 @@ def build_model(
         Power of the likelihood: the share of samples that count as independent.
     """
     density = build_density(problem, priors, settings, share)
-    x0_mean, _ = priors.of_regions(problem)
     states = ("seizure", "region")
     with pm.Model(coords=model_coords(problem)) as model:
-        x0 = pm.MvNormal("x0", x0_mean, cov=priors.fitted_covariance(problem), dims="region")
+        x0 = pm.MvNormal(
+            "x0", density.x0_mean, cov=priors.fitted_covariance(problem), dims="region"
+        )
         beyond = pt.maximum((x0 - kernels.X0_CEILING) / kernels.X0_WALL, 0.0)
         pm.Potential("x0_wall", -0.5 * (beyond**2).sum())
         if settings.initial == "free":

@@ -111,7 +111,7 @@ def own_excitability(density: Density, fitted: Array, rng: np.random.Generator) 
     rng : numpy.random.Generator
         Source of the draws.
     """
-    mean, _ = density.priors.of_regions(density.problem)
+    mean = density.x0_mean
     own = density.priors.own_covariance(density.problem)
     kept = np.linalg.solve(density.priors.fitted_covariance(density.problem), own).T
     left = own - kept @ own
@@ -228,6 +228,7 @@ def _attributes(density: Density) -> dict[str, Any]:
         "noise_family": settings.noise_family,
         "initial": settings.initial,
         "independent_share": density.share,
+        "x0_sources": density.priors.x0_sources.weight,
         "isolated": list(density.problem.isolated),
         "inference_library": "nutpie",
         "inference_library_version": _version("nutpie"),

@@ -40,8 +40,8 @@ class Scatter:
 
 
 @dataclass(frozen=True)
-class Neighbours:
-    """A belief that a region is like those it is connected to: their weight beside its own."""
+class Weight:
+    """How much something counts; zero leaves it out."""
 
     weight: float
 
@@ -53,7 +53,8 @@ class Priors:
     `x0_ez`, `x0_pz` and `x0_lesion` replace `x0` in the regions that the hypothesis names as
     EZ or PZ, or that the lesion touches; None leaves those as the rest. `x0_error` is how far the
     excitability that the fitted model needs may lie from the region's own. `x0_neighbours` ties
-    the x0 of connected regions together; see `correlation`.
+    the x0 of connected regions together; see `correlation`. `x0_sources` is how much an
+    estimate of the sources' power moves the means; see `inference.sources`.
     """
 
     name: str = "default"
@@ -63,7 +64,8 @@ class Priors:
     x0_pz: Normal | None = None
     x0_lesion: Normal | None = None
     x0_error: Scatter = field(default_factory=lambda: Scatter(0.15))
-    x0_neighbours: Neighbours = field(default_factory=lambda: Neighbours(1.0))
+    x0_neighbours: Weight = field(default_factory=lambda: Weight(1.0))
+    x0_sources: Weight = field(default_factory=lambda: Weight(1.0))
     x_init: Normal = field(default_factory=lambda: Normal(-2.0, 0.5))
     z_init: Normal = field(default_factory=lambda: Normal(0.0, 0.05))
     K: LogNormal = field(default_factory=lambda: LogNormal(2.0, 0.6))
@@ -115,7 +117,7 @@ class Priors:
 
 _SHAPES: dict[str, type] = {
     "x0": Normal, "x0_ez": Normal, "x0_pz": Normal, "x0_lesion": Normal, "x0_error": Scatter,
-    "x0_neighbours": Neighbours,
+    "x0_neighbours": Weight, "x0_sources": Weight,
     "x_init": Normal, "z_init": Normal, "K": LogNormal, "tau0": LogNormal, "amplitude": LogNormal,
     "level": Normal, "offset": Scatter, "noise": LogNormal,
 }  # fmt: skip

@@ -110,7 +110,7 @@ def ensemble(density: Density, count: int, rng: np.random.Generator) -> Iterable
     problem = density.problem
     sources = source_estimate(density)
     ranks = np.argsort(np.argsort(-sources))
-    early = np.argsort(np.argsort(-early_energy(density)))
+    early = np.argsort(np.argsort(-density.evidence))
     for number in range(count):
         kind = number % 4
         scatter = 0.0 if number < 4 else 0.15
@@ -142,22 +142,6 @@ def source_estimate(density: Density) -> Array:
     return np.asarray(estimate)
 
 
-def early_energy(density: Density) -> Array:
-    """Return for every region the energy of the channels that see it, discounted by lateness (n,).
-
-    A channel's onset is where it first passes a third of its largest value; lateness counts
-    in tenths of the window.
-    """
-    envelope = density.envelope[0]
-    energy = np.clip(envelope, 0, None).mean(axis=0)
-    onset = (envelope > envelope.max(axis=0) / 3).argmax(axis=0) / len(envelope)
-    seizing = energy >= np.quantile(energy, 0.7)
-    delay = onset - onset[seizing].min()
-    gain = density.problem.gain
-    share = gain / gain.max(axis=1, keepdims=True)
-    return np.asarray((share**2 * (energy * seizing * np.exp(-10 * delay))[:, None]).max(axis=0))
-
-
 def _exchange(density: Density, best: Optimum, pool: ThreadPoolExecutor) -> Optimum:
     """Try every single switch of a leading region or a candidate, climb from the best few."""
     trials = list(_switches(density, best.point))
@@ -173,7 +157,7 @@ def _switches(density: Density, point: Array, leading: int = 8) -> Iterable[Arra
     values = density.named(point)
     order = np.argsort(-values["x0"])
     on = order[:leading]
-    likely = np.argsort(-early_energy(density))
+    likely = np.argsort(-density.evidence)
     off = [i for i in [*likely[:leading], *order[leading : 2 * leading]] if i not in set(on)]
     for i in on:
         yield with_x0(density, point, {int(i): SILENT})

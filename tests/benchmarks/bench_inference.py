@@ -24,7 +24,7 @@ from inference import kernels
 from inference.density import build_density
 from inference.fit import choose_modes
 from inference.geometry import rounded_about
-from inference.priors import LogNormal, Neighbours, Normal, Priors, Scatter
+from inference.priors import LogNormal, Normal, Priors, Scatter, Weight
 from inference.problem import Problem
 from inference.sampling import sample_nuts
 from inference.settings import Settings
@@ -38,7 +38,7 @@ PRIORS = Priors(
     x0=Normal(-3, 1), x_init=Normal(-2, 0.1), z_init=Normal(5, 0.1), K=LogNormal(1, 0.1),
     tau0=LogNormal(10, 1e-3), amplitude=LogNormal(2, 0.5), level=Normal(10, 0.01),
     offset=Scatter(1), noise=LogNormal(0.1, 0.33), x0_error=Scatter(1e-6),
-    x0_neighbours=Neighbours(0.0),
+    x0_neighbours=Weight(0.0), x0_sources=Weight(0.0),
 )  # fmt: skip
 PUBLISHED = replace(PRIORS, x0=Normal(-3.5, 0.1), noise=LogNormal(1, 0.33))
 SETTINGS = Settings(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from inference.density import build_density
-from inference.priors import Neighbours, Priors, load_priors, prior_names
+from inference.priors import Priors, Weight, load_priors, prior_names
 from inference.problem import Problem
 from virtualbrain.errors import ConfigError
 
@@ -87,7 +87,7 @@ def test_connected_regions_are_believed_alike_and_isolated_ones_alone():
 
 
 def test_without_weight_of_neighbours_regions_are_independent():
-    priors = Priors(x0_neighbours=Neighbours(0.0))
+    priors = Priors(x0_neighbours=Weight(0.0))
     problem = _problem(_chain())
     np.testing.assert_array_equal(priors.correlation(problem), np.eye(5))
     expected = (priors.x0.sd**2 + priors.x0_error.sd**2) * np.eye(5)

@@ -32,6 +32,11 @@ REFERENCES = (
         "NeuroImage 217:116839 (2020).",
     ),
     Reference(
+        "Févotte 2009",
+        "Févotte C, Bertin N, Durrieu J-L. Nonnegative matrix factorization with the Itakura-Saito "
+        "divergence: with application to music analysis. Neural Comput 21:793-830 (2009).",
+    ),
+    Reference(
         "Hoffman 2014",
         "Hoffman MD, Gelman A. The No-U-Turn sampler. J Mach Learn Res 15:1593-1623 (2014).",
     ),
@@ -127,14 +132,21 @@ def _inference(results: PatientResults) -> str:
         if laplace
         else "the No-U-Turn sampler (Hoffman 2014), judged by the criteria of Vehtari 2021"
     )
+    sources = (
+        "Beforehand the power of every region over time was estimated from the channels alone "
+        "(non-negative unmixing by the gain, Févotte 2009): regions that are early and strong in "
+        "it are believed more excitable from the start. "
+        if float(attributes.get("x0_sources", 0.0)) > 0
+        else ""
+    )
     return (
         "Each region is a two-dimensional Epileptor (Jirsa 2014, Proix 2014), x' = 1 − x³ − 2x² − "
         "z + I₁, z' = (4(x − x₀) − z − K Σ C(xⱼ − xᵢ))/τ₀, joined by the patient's connectome "
         f"(normalised by {attributes.get('normalisation', 'an unstated rule')}). Excitability x₀ "
         "of every region, coupling K, time scale τ₀, noise, amplitude and offsets were estimated "
-        f"together, after Hashemi 2020, with {how}. P(EZ) is the posterior probability that a "
-        "region's x₀ exceeds the value above which it seizes without its neighbours; P(PZ) that "
-        "the network recruits it without that."
+        f"together, after Hashemi 2020, with {how}. {sources}P(EZ) is the posterior probability "
+        "that a region's x₀ exceeds the value above which it seizes without its neighbours; P(PZ) "
+        "that the network recruits it without that."
     )
 
 
