@@ -3,15 +3,17 @@
     python tests/benchmarks/measure_structure.py labels SUBJECT
     python tests/benchmarks/measure_structure.py built-in SUBJECT OUT
     python tests/benchmarks/measure_structure.py tilts OUT STRAIGHT.nii.gz TILTED.nii.gz ...
-    python tests/benchmarks/measure_structure.py directions BIDS LABEL OUT
+    python tests/benchmarks/measure_structure.py directions BIDS LABEL OUT [--run RUN]
     python tests/benchmarks/measure_structure.py flipped OUT SERIES.nii.gz ...
     python tests/benchmarks/measure_structure.py memory RUN LABEL OUT
 
 SUBJECT is a FreeSurfer subject; a series has its bval and bvec beside it. A head without a T1
 (`tilts`) gets the MNI152 template registered to its first series in place of one, and every
-further series is aligned to that as to a T1. RUN is the output folder of a finished run, whose
-tractography is repeated with `--streamlines N`. `--copies K` tracks a K-th of them and repeats
-these: SIFT2 and the connectome meet the full number, in a K-th of the time.
+further series is aligned to that as to a T1. What an earlier call left in OUT is not made again.
+RUN is the output folder of a finished run, whose tractography is repeated with
+`--streamlines N`. `--copies K` tracks a K-th of them and repeats these: SIFT2 and the connectome
+meet the full number, in a K-th of the time. `directions` with `--run` takes that run's anatomy
+and corrected series.
 """
 
 import argparse
@@ -37,10 +39,11 @@ from virtualbrain.anatomy.run import run_anatomy
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.template import BRAINSTEM, load_template
 from virtualbrain.anatomy.tissues import Tissues, five_tissues
+from virtualbrain.connectome import Connectome
 from virtualbrain.demo.score import dice_by_region
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.check import check_dwi
-from virtualbrain.diffusion.connectome import ConnectomeFiles, build_connectome
+from virtualbrain.diffusion.connectome import ConnectomeFiles, Edges, build_connectome
 from virtualbrain.diffusion.fod import FodFiles, estimate_fod
 from virtualbrain.diffusion.orientation import brain_voxels
 from virtualbrain.diffusion.preprocess import preprocess_dwi
@@ -81,7 +84,7 @@ def measure_labels(subject: Path):
         print(f"{atlas}: {len(found.regions)} regions")
         print(f"  {differences(subject, atlas, found.regions)}")
         for side, share in vertex_agreement(subject, atlas, found).items():
-            print(f"  hemisphere {side}: {share:.4f} of the labelled vertices as mid-cortex")
+            print(f"  hemisphere {side}: {share:.4f} of the vertices as most depths")
         for note in found.notes:
             print(f"  note: {note}")
 
@@ -106,27 +109,45 @@ def differences(subject, atlas, regions):
     }
 
 
+DEPTHS = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
 def vertex_agreement(subject, atlas, found):
-    """Share of vertices whose region is the label half way between white and pial surface."""
+    """Share of vertices whose region is the one met most often from the white to the pial surface.
+
+    The pipeline looks half way; here five depths vote, the one nearer the middle where two tie.
+    """
     files = open_subject(subject, atlas)
     image = nib.load(files.labels)
+    cortex = found.regions[found.regions["structure"] == "cortex"]
+    index = dict(zip(cortex["name"], cortex["index"], strict=True))
     names = freesurfer_names()
-    labels = np.asarray(image.dataobj).astype(int)
-    index = dict(zip(found.regions["name"], found.regions["index"], strict=True))
+    values = np.asarray(image.dataobj).astype(int)
+    labels = np.zeros(values.max() + 1, dtype=int)
+    for value in np.unique(values):
+        labels[value] = index.get(canonical(names[int(value)]), 0)
+    labels, to_voxels = labels[values], np.linalg.inv(image.affine)
     shares = {}
     for side, surface in found.surfaces.items():
         white, _ = read_surface(files.white[side], files.labels)
-        middle = (white + surface.vertices) / 2
-        places = np.rint(apply_affine(np.linalg.inv(image.affine), middle)).astype(int)
-        here = labels[tuple(places.T)]
-        of_value = {v: index.get(canonical(names[int(v)]), 0) for v in np.unique(here)}
-        expected = np.array([of_value[v] for v in here])
+        columns = [white + depth * (surface.vertices - white) for depth in DEPTHS]
+        places = [np.rint(apply_affine(to_voxels, column)).astype(int) for column in columns]
+        here = np.array([labels[tuple(place.T)] for place in places])
+        expected = most_frequent(here, np.array(DEPTHS))
         both = (expected > 0) & (surface.regions > 0)
         shares[side] = float((expected == surface.regions)[both].mean())
         unlabelled = float((surface.regions[expected > 0] == 0).mean())
-        print(f"  hemisphere {side}: {both.mean():.3f} labelled both ways, "
-              f"{unlabelled:.4f} of mid-cortex without a region")  # fmt: skip
+        middle = float((surface.regions[here[2] > 0] == here[2][here[2] > 0]).mean())
+        print(f"  hemisphere {side}: {both.mean():.3f} labelled both ways, {unlabelled:.4f} of the "
+              f"cortex without a region, {middle:.4f} as the voxel half way")  # fmt: skip
     return shares
+
+
+def most_frequent(labels, depths):
+    """Return the label met most often down each column, 0 left out unless there is nothing else."""
+    votes = (labels[:, None] == labels[None]).sum(axis=0) * (labels > 0)
+    best = np.argmax(votes - np.abs(depths - 0.5)[:, None], axis=0)
+    return np.take_along_axis(labels, best[None], axis=0)[0]
 
 
 def measure_built_in(subject: Path, out: Path):
@@ -157,9 +178,23 @@ def series_of(image: Path) -> DwiSeries:
     return DwiSeries(image, paths[0], paths[1], paths[2] if paths[2].is_file() else None)
 
 
+def files_of_structure(folder: Path) -> list[Path]:
+    return [folder / f"{name}.nii.gz" for name in ("t1", "mask", "tissues", "labels")]
+
+
+def open_structure(folder: Path) -> Structure | None:
+    """Open the structure that an earlier measurement left in its output folder."""
+    paths = files_of_structure(folder)
+    if not all(path.is_file() for path in paths):
+        return None
+    image = nib.load(paths[3])
+    labels = np.asarray(image.dataobj).astype(int)
+    return Structure(*paths, region_table(desikan_killiany().table, labels, image.affine, {}))
+
+
 def save_structure(folder, t1, mask, tissues, labels, regions) -> Structure:
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.nii.gz" for name in ("t1", "mask", "tissues", "labels")]
+    paths = files_of_structure(folder)
     for image, path in zip((t1, mask, tissues, labels), paths, strict=True):
         nib.save(image, path)
     return Structure(*paths, regions)
@@ -194,12 +229,15 @@ def template_structure(series: DwiSeries, out: Path) -> Structure:
 
 
 def connectome_of(dwi: Path, structure: Structure, out: Path, settings, threads):
-    """Go from a corrected series to a connectome, as the workflow does."""
+    """Go from a corrected series to a connectome, as the workflow does, or take what is there."""
+    if (out / "ends.txt").is_file():
+        return part(edges_of(out, len(structure.regions)), slice(None), structure.regions)
     files = FodFiles(
         dwi, structure.t1, structure.mask, structure.tissues, out / "fod.mif", out / "t1.txt",
         out / "tissues.mif", out / "work",
     )  # fmt: skip
-    print("  fod:", estimate_fod(files, threads), flush=True)
+    if not files.tissues_in_dwi.is_file():
+        print("  fod:", estimate_fod(files, threads), flush=True)
     tracks = TrackFiles(
         files.fod, files.tissues_in_dwi, out / "tracks.tck", out / "weights.txt", out / "work"
     )
@@ -215,13 +253,49 @@ def connectome_of(dwi: Path, structure: Structure, out: Path, settings, threads)
              "assigned_share", "left_right_correlation")  # fmt: skip
     print("  connectome:", {key: built.quality[key] for key in short}, flush=True)
     tracks.tracks.unlink()
+    (out / "work" / "ends.txt").replace(out / "ends.txt")
     shutil.rmtree(out / "work")
     return built.connectome
+
+
+def edges_of(folder: Path, n_regions: int) -> Edges:
+    """Read the ends and weights that `connectome_of` leaves."""
+    ends = np.loadtxt(folder / "ends.txt", dtype=np.int64, ndmin=2)[:, :2] - 1
+    weights = np.loadtxt(folder / "weights.txt", ndmin=1, comments="#").ravel()
+    return Edges(ends, weights, np.zeros(len(ends)), n_regions)
+
+
+def by_number(folders: list[Path], regions: pd.DataFrame) -> pd.DataFrame:
+    """Agreement against the number of streamlines: two series, and two halves of each one.
+
+    Streamlines are drawn from those that are there with their SIFT2 weights; halves share none.
+    """
+    rng = np.random.default_rng(0)
+    every = [edges_of(folder, len(regions)) for folder in folders]
+    order = [rng.permutation(len(edges.ends)) for edges in every]
+    total, rows = min(map(len, order)), []
+    for n in (total // 8, total // 4, total // 2, total):
+        pieces = [part(e, o[:n], regions) for e, o in zip(every, order, strict=True)]
+        for i, piece in enumerate(pieces[1:], start=1):
+            rows.append(("two series", folders[i].name, n, agreement(pieces[0], piece)))
+        for i, piece in enumerate(pieces if n <= total // 2 else []):
+            other = part(every[i], order[i][-n:], regions)
+            rows.append(("one series twice", folders[i].name, n, agreement(piece, other)))
+    return pd.DataFrame([{"what": w, "series": s, "streamlines": n} | a for w, s, n, a in rows])
+
+
+def part(edges: Edges, chosen, regions) -> Connectome:
+    """Return the connectome of some of the streamlines."""
+    few = Edges(edges.ends[chosen], edges.weights[chosen], edges.lengths_mm[chosen], len(regions))
+    weights = few.sums(few.weights)
+    return Connectome(regions, weights, np.zeros_like(weights), "part")
 
 
 def corrected(series, out: Path, settings, threads) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     target = out / "dwi.mif"
+    if target.is_file():
+        return target
     quality = preprocess_dwi(series, target, out / "work", settings, threads)
     for one in quality["corrections"]:
         print(f"  {one['name']}: {'done' if one['done'] else 'NOT done'}: {one['how']}")
@@ -232,7 +306,8 @@ def corrected(series, out: Path, settings, threads) -> Path:
 
 def measure_tilts(images: list[Path], out: Path, settings, threads):
     """Connectomes of one head in several slice orientations, or of one head alone."""
-    structure = template_structure(series_of(images[0]), out / "structure")
+    there = out / "structure"
+    structure = open_structure(there) or template_structure(series_of(images[0]), there)
     found = []
     for image in images:
         print(image.name)
@@ -241,32 +316,56 @@ def measure_tilts(images: list[Path], out: Path, settings, threads):
         found.append(connectome_of(dwi, structure, folder, settings, threads))
     for image, other in zip(images[1:], found[1:], strict=True):
         print(f"{images[0].name} / {image.name}: {agreement(found[0], other)}")
+    folders = [out / image.name.split(".")[0] for image in images]
+    print(by_number(folders, structure.regions).round(3).to_string(index=False))
 
 
-def measure_directions(bids: Path, label: str, out: Path, settings, threads):
-    """Connectomes of both phase-encoding directions, each as it is and both unwarped."""
+def measure_directions(bids: Path, label: str, out: Path, settings, threads, run=None):
+    """Connectomes of both phase-encoding directions, each as it is and both unwarped.
+
+    `run` is the output of a finished run on the same person: its anatomy and its corrected
+    series are taken instead of being made again.
+    """
     files = find_patient(bids, label)
-    found = run_anatomy(files.t1, files.freesurfer, None, AnatomySettings(registration="quick"))
-    print("anatomy:", found.notes)
-    images = (found.t1, found.brain_mask, found.tissues, found.labels)
-    structure = save_structure(out / "structure", *images, found.regions)
-    alone = []
-    for one in files.dwi:
-        print(one.image.name)
-        folder = out / one.image.name.split(".")[0]
-        dwi = corrected([one], folder, settings, threads)
-        alone.append(connectome_of(dwi, structure, folder, settings, threads))
-    print("both together")
-    both = corrected(files.dwi, out / "both", settings, threads)
+    done = PatientLayout.of_results(run, label) if run else None
+    structure = structure_of_run(done) if done else new_structure(files, out / "structure")
+    both = done.dwi if done else corrected(files.dwi, out / "both", settings, threads)
     ends = np.cumsum([0, *(load_series(one).volumes.shape[3] for one in files.dwi)])
-    unwarped = []
+    unwarped, alone = [], []
     for one, (first, last) in zip(files.dwi, pairwise(ends), strict=True):
         folder = out / "unwarped" / one.image.name.split(".")[0]
+        print("unwarped", one.image.name)
         folder.mkdir(parents=True, exist_ok=True)
         mrtrix.convert(both, folder / "dwi.mif", "-coord", 3, f"{first}:{last - 1}")
         unwarped.append(connectome_of(folder / "dwi.mif", structure, folder, settings, threads))
-    print(f"as they are: {agreement(*alone)}")
-    print(f"unwarped:    {agreement(*unwarped)}")
+    tell_agreement("unwarped", out / "unwarped", files.dwi, unwarped)
+    for one in files.dwi:
+        folder = out / "alone" / one.image.name.split(".")[0]
+        print("as it is", one.image.name)
+        dwi = corrected([one], folder, settings, threads)
+        alone.append(connectome_of(dwi, structure, folder, settings, threads))
+    tell_agreement("as they are", out / "alone", files.dwi, alone)
+
+
+def new_structure(files, folder: Path) -> Structure:
+    """Anatomy of a person, as a run makes it."""
+    found = run_anatomy(files.t1, files.freesurfer, None, AnatomySettings(registration="quick"))
+    print("anatomy:", found.notes)
+    images = (found.t1, found.brain_mask, found.tissues, found.labels)
+    return save_structure(folder, *images, found.regions)
+
+
+def structure_of_run(layout: PatientLayout) -> Structure:
+    """Anatomy of a finished run."""
+    paths = (layout.t1, layout.brain_mask, layout.tissues, layout.labels)
+    return Structure(*paths, read_table(layout.regions))
+
+
+def tell_agreement(what, folder, series, connectomes):
+    """Print how alike two connectomes are, and against the number of streamlines."""
+    print(f"{what}: {agreement(*connectomes)}")
+    folders = [folder / one.image.name.split(".")[0] for one in series]
+    print(by_number(folders, connectomes[0].regions).round(3).to_string(index=False), flush=True)
 
 
 def agreement(first, second):
@@ -335,6 +434,7 @@ def main():
     parser.add_argument("--streamlines", type=int, default=200_000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--run", type=Path)
     options = parser.parse_args()
     settings = DiffusionSettings(streamlines=options.streamlines)
     paths = [Path(path) for path in options.paths]
@@ -351,7 +451,8 @@ def main():
     elif options.what == "flipped":
         measure_flipped(paths[1:], paths[0])
     else:
-        measure_directions(paths[0], options.paths[1], paths[2], settings, options.threads)
+        label, out = options.paths[1], paths[2]
+        measure_directions(paths[0], label, out, settings, options.threads, options.run)
 
 
 if __name__ == "__main__":

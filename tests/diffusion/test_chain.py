@@ -82,8 +82,12 @@ def test_corrections_are_told(made):
     quality = made[1]
     told = {entry["name"]: entry["done"] for entry in quality["corrections"]}
     assert told == {
-        "noise": True, "ringing": True, "motion": False, "susceptibility": False, "bias": True,
+        "noise": True, "ringing": True, "motion": False, "eddy currents": False,
+        "susceptibility": False, "bias": True,
     }  # fmt: skip
+    notes = " ".join(quality["notes"])
+    missing = [one for one in quality["corrections"] if not one["done"]]
+    assert all(f"{one['name']} ({one['how']})" in notes and one["how"] for one in missing)
     assert quality["shells"] == {"0": 3, "2500": 30}
     assert quality["orientation_best"] == "as given"
     assert quality["snr_b0"] > 10

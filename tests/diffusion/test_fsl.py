@@ -118,6 +118,7 @@ def test_the_whole_preprocessing_goes_through_it(small, with_fsl, tmp_path):
     )  # fmt: skip
     told = {one["name"]: one for one in quality["corrections"]}
     assert "eddy" in told["motion"]["how"]
+    assert told["eddy currents"]["done"]
     assert told["susceptibility"]["done"]
     assert quality["max_motion_mm"] == 30
     arguments = (with_fsl / "arguments").read_text().splitlines()

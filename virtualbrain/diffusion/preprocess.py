@@ -189,7 +189,8 @@ def _through_eddy(
 ) -> Series:
     """Let FSL correct motion, eddy currents and, with two directions, susceptibility."""
     joined, movement = correct_with_eddy(loaded, maps, workdir, threads)
-    journal.note("motion", True, "FSL's eddy (dwifslpreproc), gradients turned, eddy currents too")
+    journal.note("motion", True, "FSL's eddy (dwifslpreproc), gradients turned")
+    journal.note("eddy currents", True, "FSL's eddy (dwifslpreproc)")
     directions = {_rounded(one.phase_encoding) for one in (*loaded, *maps)}
     opposite = len(directions) > 1
     how = "FSL's topup and eddy" if opposite else "one phase-encoding direction, and no field map"
@@ -211,7 +212,8 @@ def _moved_together(
     obstacle: str,
 ) -> Series:
     """Correct motion within and between series and distortion; one interpolation for all."""
-    motions = [_motion_of(one, settings, threads, journal, obstacle) for one in (*loaded, *maps)]
+    motions = [_motion_of(one, settings, threads, journal) for one in (*loaded, *maps)]
+    journal.note("eddy currents", False, f"their shear and scaling: {obstacle}")
     every, reference = [*loaded, *maps], loaded[0]
     still = [resample(one, motion.matrices) for one, motion in zip(every, motions, strict=True)]
     between = [np.eye(4), *_between_series(reference, still[1:])]
@@ -232,7 +234,7 @@ def _moved_together(
 
 
 def _motion_of(
-    series: Series, settings: DiffusionSettings, threads: int, journal: _Journal, obstacle: str
+    series: Series, settings: DiffusionSettings, threads: int, journal: _Journal
 ) -> Motion:
     """Estimate the motion of one series, or say that it was not done."""
     n = series.volumes.shape[3]
@@ -242,10 +244,7 @@ def _motion_of(
         how = "switched off" if settings.motion == "none" else "one volume"
     else:
         motion = estimate_motion(series, threads)
-        how = (
-            "rigid registration to predicted volumes (ANTs), gradients turned; eddy-current "
-            f"shear and scaling are not corrected: {obstacle}"
-        )
+        how = "rigid registration to predicted volumes (ANTs), gradients turned"
     if first:
         journal.note("motion", settings.motion != "none" and n > 1, how)
     journal.figures.setdefault("motion_mm", []).extend(motion.displacement_mm.round(3).tolist())
