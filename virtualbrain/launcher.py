@@ -129,6 +129,7 @@ def snakemake_command(
         *("--configfile", str(config)),
         *(("--cores", str(cores)) if cores is not None else ()),
         *("--profile", str(named if named.is_dir() else profile), "--nolock", "--rerun-incomplete"),
+        *("--workflow-profile", "none"),  # another one that lies about would be laid over it
         *extra,
         *(("--", *targets) if targets else ()),
     ]
