@@ -1,7 +1,7 @@
 """Calibration as a command: virtual patients, the same fit, blind scores, baselines, plots."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from inference.density import Density, build_density
 from inference.diagnose import INTERPRETABLE, diagnose
@@ -50,6 +51,33 @@ class Validation:
     summary: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Scores:
+    """One patient beside its truth: a row per method (`rows`), and per region (`regions`)."""
+
+    rows: list[dict[str, Any]]
+    regions: pd.DataFrame
+
+    def line(self) -> str:
+        """Return one line on the patient."""
+        by = {row["method"]: row for row in self.rows}
+        kind = "sampled" if by["fit"]["sampled"] else "unsampled"
+        return (
+            f"patient {by['fit']['patient']} ({kind}): AUC-PR {by['fit']['auc_pr']:.2f}, "
+            f"nnls {by['nnls']['auc_pr']:.2f}, nearest {by['nearest']['auc_pr']:.2f}, "
+            f"verdict {by['fit']['verdict']}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads back, every digit kept."""
+        return {"rows": self.rows, "regions": self.regions.to_dict("list")}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Scores":
+        """Read what `as_json` gave."""
+        return cls(content["rows"], pd.DataFrame(content["regions"]))
+
+
 def run_validation(
     n_patients: int,
     seed: int,
@@ -83,33 +111,70 @@ def run_validation(
         Scores of the fit and of two baselines computed from the same data.
     """
     choices = settings or Settings()
-    rows: list[dict[str, Any]] = []
-    regions: list[pd.DataFrame] = []
+    scores: list[Scores] = []
     for number in range(n_patients):
-        rng = np.random.default_rng([seed, number])
-        sampled = is_sampled(number)
-        patient = draw_patient(rng, sampled)
-        posterior = fit(patient.problem, priors, replace(choices, seed=seed + number))
-        ranked, verdict = zones(posterior), str(diagnose(posterior)["verdict"])
-        estimates = _estimates(ranked, patient.problem, patient.nearest)
+        patient = draw(seed, number)
+        posterior = fit_patient(patient.problem, seed, number, choices, priors)
+        ranked, verdict = judge(posterior)
         if on_fit is not None:
-            on_fit(number, sampled, posterior, ranked, verdict)
-        found, table = _scored(number + 1, patient, estimates, verdict)
-        rows += found
-        regions.append(table)
+            on_fit(number, is_sampled(number), posterior, ranked, verdict)
+        scores.append(score_patient(number, patient, ranked, verdict))
         if progress is not None:
-            progress(_line(found))
+            progress(scores[-1].line())
         if out is not None:
-            _write(Path(out), pd.DataFrame(rows), pd.concat(regions), seed)
-    patients, every = pd.DataFrame(rows), pd.concat(regions, ignore_index=True)
+            _write(Path(out), *joined(scores), seed)
+    return conclude(scores, seed, choices, out)
+
+
+def draw(seed: int, number: int) -> VirtualPatient:
+    """Draw patient `number` (from 0) of the validation of a seed."""
+    with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
+        return draw_patient(np.random.default_rng([seed, number]), is_sampled(number))
+
+
+def fit_patient(
+    problem: Problem, seed: int, number: int, settings: Settings, priors: str | Path | Priors
+) -> xr.DataTree:
+    """Fit patient `number` of a validation to what a clinic has of it."""
+    return fit(problem, priors, replace(settings, seed=seed + number))
+
+
+def judge(posterior: xr.DataTree) -> tuple[pd.DataFrame, str]:
+    """Return zones and verdict of a fit."""
+    with threadpool_limits(1, user_api="blas"):
+        return zones(posterior), str(diagnose(posterior)["verdict"])
+
+
+def conclude(
+    scores: Sequence["Scores"], seed: int, settings: Settings, out: Path | str | None = None
+) -> Validation:
+    """Put the scores of all patients together; write tables, summary and plot.
+
+    Parameters
+    ----------
+    scores : sequence of Scores
+        Of each patient, in order.
+    seed : int
+        Of the validation.
+    settings : Settings
+        Of the fits.
+    out : Path or str, optional
+        Folder for what is written.
+    """
+    patients, every = joined(scores)
     summary = summarise(patients, every)
     if out is not None:
         _write(Path(out), patients, every, seed)
-        write_json(
-            Path(out) / "summary.json", {"seed": seed, "settings": asdict(choices), **summary}
-        )
+        told = {name: value for name, value in asdict(settings).items() if name != "cores"}
+        write_json(Path(out) / "summary.json", {"seed": seed, "settings": told, **summary})
         plot_calibration(every, Path(out) / "calibration.png")
     return Validation(patients, every, summary)
+
+
+def joined(scores: Sequence["Scores"]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables of patients and of regions."""
+    rows = [row for one in scores for row in one.rows]
+    return pd.DataFrame(rows), pd.concat([one.regions for one in scores], ignore_index=True)
 
 
 def is_sampled(number: int) -> bool:
@@ -122,23 +187,33 @@ def _estimates(
 ) -> dict[str, Array]:
     """Return each method's probabilities in the problem's order."""
     by_name = ranked.set_index("region")["p_ez"]
-    return {
-        "fit": by_name.loc[list(problem.regions)].to_numpy(dtype=np.float64),
-        "nnls": nnls_baseline(problem),
-        "nearest": nearest_baseline(problem, nearest),
-    }
+    with threadpool_limits(1, user_api="blas"):
+        return {
+            "fit": by_name.loc[list(problem.regions)].to_numpy(dtype=np.float64),
+            "nnls": nnls_baseline(problem),
+            "nearest": nearest_baseline(problem, nearest),
+        }
 
 
-def _scored(
-    number: int, patient: VirtualPatient, estimates: dict[str, Array], verdict: str
-) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    """Compare estimates with the truth: the first place where the truth is opened."""
+def score_patient(
+    number: int, patient: VirtualPatient, ranked: pd.DataFrame, verdict: str
+) -> Scores:
+    """Compare estimates with the truth of patient `number` (from 0): where the truth is opened.
+
+    Parameters
+    ----------
+    number, patient
+        From `draw`.
+    ranked, verdict
+        From `judge`.
+    """
+    estimates = _estimates(ranked, patient.problem, patient.nearest)
     ez = patient.truth.ez
     rows = []
     for method, probability in estimates.items():
         rows.append(
             {
-                "patient": number,
+                "patient": number + 1,
                 "method": method,
                 "sampled": patient.truth.sampled,
                 "regions": len(ez),
@@ -152,25 +227,14 @@ def _scored(
         )
     table = pd.DataFrame(
         {
-            "patient": number,
+            "patient": number + 1,
             "sampled": patient.truth.sampled,
             "region": list(patient.problem.regions),
             "ez": ez,
             **estimates,
         }
     )
-    return rows, table
-
-
-def _line(rows: list[dict[str, Any]]) -> str:
-    """One line on one patient."""
-    by = {row["method"]: row for row in rows}
-    kind = "sampled" if by["fit"]["sampled"] else "unsampled"
-    return (
-        f"patient {by['fit']['patient']} ({kind}): AUC-PR {by['fit']['auc_pr']:.2f}, "
-        f"nnls {by['nnls']['auc_pr']:.2f}, nearest {by['nearest']['auc_pr']:.2f}, "
-        f"verdict {by['fit']['verdict']}"
-    )
+    return Scores(rows, table)
 
 
 def summarise(patients: pd.DataFrame, regions: pd.DataFrame) -> dict[str, Any]:

@@ -80,6 +80,10 @@ class SurgeryScorer:
         self.scores.append(
             score_surgery(number + 1, patient, true_model, surgery, verdict, self.seed)
         )
+        self.write()
+
+    def write(self) -> None:
+        """Write the tables of all patients so far."""
         if self.out is not None:
             about = {"Description": "Plans applied to the true models", "Seed": self.seed}
             write_table(self.out / "surgery.tsv", self.table, about)

@@ -105,6 +105,7 @@ def test_a_failed_stage_is_told_by_its_log(tmp_path, text, message, mendable):
 def test_the_command_names_only_the_projects_files(tmp_path):
     command = snakemake_command(tmp_path, tmp_path / "c.yaml", 2, "default", ["all"], "--dry-run")
     assert command[command.index("--directory") + 1] == str(tmp_path)
+    assert command[command.index("--workflow-profile") + 1] == "none"
     assert "--rerun-incomplete" in command
     assert command[-2:] == ["--", "all"]
 

@@ -155,7 +155,10 @@ def _add_validate(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", default="validation", metavar="DIR")
     parser.add_argument("--priors", default="default", help="a name in config/priors or a path")
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("--cores", type=int, metavar="N", help="default: all; a cluster's jobs")
+    parser.add_argument(
+        "--profile", help="patients as jobs: default, slurm, or a folder of your own"
+    )
     parser.add_argument("--config", metavar="FILE", help="your settings, laid over the defaults")
     parser.set_defaults(command=validate)
 

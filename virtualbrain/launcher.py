@@ -106,9 +106,15 @@ def _lock(handle: int, out: Path, deadline: float) -> None:
 
 
 def snakemake_command(
-    out: Path, config: Path, cores: int | None, profile: str, targets: Sequence[str], *extra: str
+    out: Path,
+    config: Path,
+    cores: int | None,
+    profile: str,
+    targets: Sequence[str],
+    *extra: str,
+    snakefile: str = "Snakefile",
 ) -> list[str]:
-    """Return the command line that runs the workflow.
+    """Return the command line that runs the workflow, or another one of the project.
 
     Without a number of cores a run on this machine takes all of them, a cluster's run as many
     as its jobs ask for.
@@ -119,10 +125,11 @@ def snakemake_command(
         cores = os.cpu_count() or 1
     return [
         *(sys.executable, "-m", "snakemake"),
-        *("--snakefile", str(root / "Snakefile"), "--directory", str(out)),
+        *("--snakefile", str(root / snakefile), "--directory", str(out)),
         *("--configfile", str(config)),
         *(("--cores", str(cores)) if cores is not None else ()),
         *("--profile", str(named if named.is_dir() else profile), "--nolock", "--rerun-incomplete"),
+        *("--workflow-profile", "none"),  # another one that lies about would be laid over it
         *extra,
         *(("--", *targets) if targets else ()),
     ]

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import zipfile
 from types import SimpleNamespace
 
@@ -325,3 +327,8 @@ def test_a_reference_is_a_zip_or_a_folder(connectome, tmp_path):
 def test_a_reference_that_is_not_there_is_told(tmp_path):
     (problem,) = check_reference(str(tmp_path / "norm"))
     assert "no connectome" in str(problem)
+
+
+def test_the_check_starts_without_the_reader_of_matlab_files():
+    code = "import sys, virtualbrain.check; sys.exit('scipy.io' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

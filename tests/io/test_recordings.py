@@ -113,6 +113,17 @@ def test_a_broken_file_is_one_line(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
+def test_a_header_that_promises_more_signals_than_the_file_has_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "a.edf"
+    write(path, signal(256), 256)
+    raw = bytearray(path.read_bytes()[:5000])
+    raw[252:256] = b"9999"
+    path.write_bytes(raw)
+    monkeypatch.setattr(mne.io, "read_raw", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(InputError, match="within the header of its 9999 signals"):
+        read_header(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="no such recording"):
         read_header(tmp_path / "gone.edf")

@@ -4,18 +4,23 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from virtualbrain.config import project_root
 
+VALIDATION = {"patients": 2, "seed": 1, "priors": "default", "inference": {}, "surgery": {}}
+
 
 @pytest.mark.slow
-def test_snakemake_lint(dataset, tmp_path):
-    root = project_root()
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/validation.smk"])
+def test_snakemake_lint(dataset, tmp_path, snakefile):
+    root, config = project_root(), tmp_path / "config.yaml"
+    given = {"bids": str(dataset)} if snakefile == "Snakefile" else {"validation": VALIDATION}
+    config.write_text(yaml.safe_dump({"out": str(tmp_path), **given}))
     done = subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", "--lint"),
-            *("--snakefile", str(root / "Snakefile")),
-            *("--config", f"bids={dataset}", f"out={tmp_path}"),
+            *("--snakefile", str(root / snakefile), "--configfile", str(config)),
         ],
         capture_output=True,
         text=True,

@@ -168,19 +168,10 @@ def _tell_outcome(
     options: argparse.Namespace,
 ) -> int:
     """Say what failed and where the reports are; return the exit code."""
-    for failure in outcome.failures:
-        text = f"{failure.log.parent.name}, {failure.rule}: {failure.message} (log: {failure.log})"
-        if outcome.exit_code:
-            tell(text)
-        else:
-            warn(f"{text}; the next attempt ended well")
-    if outcome.exit_code and not outcome.failures:
-        tell(_why_not_started(outcome, out, options))
-    if outcome.exit_code:
+    code = tell_failures(outcome, out, "dry-run" if options.dry_run else "snakemake")
+    if code:
         _tell_finished(outcome, out, labels)
-        mendable_ones = [failure.mendable for failure in outcome.failures]
-        all_mendable = all(mendable_ones) if mendable_ones else outcome.reason is not None
-        return FAULT_OF_INPUT if all_mendable else FAULT_OF_PROGRAM
+        return code
     if options.dry_run or options.until:
         return 0
     first = next(iter(prior_files(config["priors"], project_root() / "config" / "priors")))
@@ -191,14 +182,30 @@ def _tell_outcome(
     return 0
 
 
-def _why_not_started(outcome: Outcome, out: Path, options: argparse.Namespace) -> str:
+def tell_failures(outcome: Outcome, out: Path, log: str) -> int:
+    """Say what failed in a run of the engine with `log`; return the exit code."""
+    for failure in outcome.failures:
+        text = f"{failure.log.parent.name}, {failure.rule}: {failure.message} (log: {failure.log})"
+        if outcome.exit_code:
+            tell(text)
+        else:
+            warn(f"{text}; the next attempt ended well")
+    if not outcome.exit_code:
+        return 0
+    if not outcome.failures:
+        tell(_why_not_started(outcome, out, log))
+    mendable_ones = [failure.mendable for failure in outcome.failures]
+    all_mendable = all(mendable_ones) if mendable_ones else outcome.reason is not None
+    return FAULT_OF_INPUT if all_mendable else FAULT_OF_PROGRAM
+
+
+def _why_not_started(outcome: Outcome, out: Path, log: str) -> str:
     """Return why the engine ended without a failed stage."""
     if outcome.reason is not None:
         return f"{out}: {outcome.reason}"
     if outcome.exit_code < 0:
         return f"the workflow {ENDED_FROM_OUTSIDE}"
-    log = out / "logs" / ("dry-run.log" if options.dry_run else "snakemake.log")
-    return f"the workflow could not start; see {log}"
+    return f"the workflow could not start; see {out / 'logs' / f'{log}.log'}"
 
 
 def _tell_finished(outcome: Outcome, out: Path, labels: list[str]) -> None:

@@ -1,16 +1,22 @@
 """Commands for researchers: `simulate`, `validate`, `export-tvb`."""
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from virtualbrain.commands.console import err_console, say
 from virtualbrain.commands.participants import labels_with_results
-from virtualbrain.config import load_config, settings_from
+from virtualbrain.commands.pipeline import tell_failures
+from virtualbrain.config import load_config, project_root, settings_from
+from virtualbrain.io.atomic import read_json, write_text
 from virtualbrain.io.bids import check_label
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.launcher import only_run, run_workflow, snakemake_command
+from virtualbrain.priors import prior_files
 
 
 def simulate(options: argparse.Namespace) -> int:
@@ -41,13 +47,20 @@ def simulate(options: argparse.Namespace) -> int:
 
 def validate(options: argparse.Namespace) -> int:
     """Fit virtual patients of known truth, and only then look at the truth."""
+    config = load_config(options.config)
+    found = _validate_by_jobs if options.profile else _validate_here
+    code = found(options, config)
+    if not code:
+        say(f"tables and calibration curve are in {options.out}")
+    return code
+
+
+def _validate_here(options: argparse.Namespace, config: dict[str, Any]) -> int:
+    """Draw, fit and score one patient after another in this process."""
     from inference.settings import Settings
     from inference.validate import run_validation
 
-    config = load_config(options.config)
-    settings = replace(
-        settings_from(config["inference"], Settings, "inference"), cores=options.cores
-    )
+    settings = settings_from(config["inference"], Settings, "inference")
 
     def tell(line: str) -> None:
         err_console.print(line, highlight=False, markup=False)
@@ -60,13 +73,51 @@ def validate(options: argparse.Namespace) -> int:
         plans = settings_from(config["surgery"], SurgerySettings, "surgery")
         scorer = SurgeryScorer(options.seed, Path(options.out), plans)
     found = run_validation(
-        options.patients, options.seed, options.out, settings, options.priors, tell, scorer
+        options.patients,
+        options.seed,
+        options.out,
+        replace(settings, cores=options.cores or os.cpu_count() or 1),
+        options.priors,
+        tell,
+        scorer,
     )
-    say(yaml.safe_dump(found.summary, sort_keys=False).rstrip())
+    _say_mapping(found.summary)
     if scorer is not None:
-        say(yaml.safe_dump(scorer.summary(), sort_keys=False).rstrip())
-    say(f"tables and calibration curve are in {options.out}")
+        _say_mapping(scorer.summary())
     return 0
+
+
+def _validate_by_jobs(options: argparse.Namespace, config: dict[str, Any]) -> int:
+    """Let the workflow engine draw, fit and score: every patient is a job."""
+    from inference.priors import load_priors
+
+    out = Path(options.out).absolute()
+    (priors,) = prior_files([options.priors], project_root() / "config" / "priors").values()
+    load_priors(priors)  # a fault in it is told before any job
+    case = {
+        "patients": options.patients,
+        "seed": options.seed,
+        "priors": str(priors),
+        "inference": config["inference"],
+        "surgery": config["surgery"] if options.surgery else None,
+    }
+    with only_run(out) as lock:
+        resolved = out / "logs" / "validation.yaml"
+        write_text(resolved, yaml.safe_dump({"out": str(out), "validation": case}))
+        command = snakemake_command(
+            out, resolved, options.cores, options.profile, (), snakefile="workflow/validation.smk"
+        )
+        outcome = run_workflow(command, resolved.with_suffix(".log"), lock, err_console)
+    code = tell_failures(outcome, out, resolved.stem)
+    if not code:
+        for name in ("summary", "surgery") if options.surgery else ("summary",):
+            told = read_json(out / f"{name}.json")
+            _say_mapping({key: told[key] for key in told if key not in ("seed", "settings")})
+    return code
+
+
+def _say_mapping(content: dict[str, Any]) -> None:
+    say(yaml.safe_dump(content, sort_keys=False).rstrip())
 
 
 def export_tvb(options: argparse.Namespace) -> int:

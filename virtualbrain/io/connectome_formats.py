@@ -14,7 +14,6 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import io as matlab
 
 from virtualbrain.connectome import REGION_COLUMNS, Connectome
 from virtualbrain.errors import InputError
@@ -158,6 +157,8 @@ def _csv_matrix(path: Path) -> Array:
 
 def _load_mat(path: Path) -> dict[str, Any]:
     """Read a MATLAB file without its private keys."""
+    from scipy import io as matlab  # slow to import, and hardly a connectome comes as one
+
     _require_file(path)
     try:
         with warnings.catch_warnings():

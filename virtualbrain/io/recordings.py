@@ -15,6 +15,8 @@ from virtualbrain.io.atomic import read_json as read_json
 from virtualbrain.io.bids import Recording, json_beside
 from virtualbrain.io.tables import read_table
 
+_EDF_BLOCK = 256  # bytes of the header, and of what it says of each signal
+
 Signal = NDArray[np.float64]
 
 
@@ -160,6 +162,8 @@ def _open(path: Path) -> Any:
         raise InputError("no such recording", where=str(path), cure="check the path")
     if path.suffix == ".vhdr":
         _require_parts_beside(path)
+    if path.suffix.lower() in (".edf", ".bdf"):
+        _require_whole_header(path)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -193,6 +197,18 @@ def _require_parts_beside(header: Path) -> None:
                 expected="a file beside the header",
                 cure="write the bare name of the file",
             )
+
+
+def _require_whole_header(path: Path) -> None:
+    """Refuse an EDF or BDF that ends before the header of its signals, which MNE reads for long."""
+    with path.open("rb") as stream:
+        count = stream.read(_EDF_BLOCK)[252:256].strip()
+    if count.isdigit() and path.stat().st_size < _EDF_BLOCK * (1 + int(count)):
+        raise InputError(
+            f"the recording cannot be read: it ends within the header of its {int(count)} signals",
+            where=path.name,
+            cure="check that every file was copied whole",
+        )
 
 
 def _annotations(raw: Any) -> list[Annotation]:

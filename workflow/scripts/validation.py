@@ -1,0 +1,20 @@
+"""Put the scores of all virtual patients together."""
+
+from virtualbrain.stage import stage
+
+with stage(snakemake.log[0], snakemake.threads):
+    import pandas as pd
+
+    from inference.settings import Settings
+    from inference.validate import Scores, conclude
+    from inference.validate_surgery import SurgeryScorer
+    from virtualbrain.config import settings_from
+    from virtualbrain.io.atomic import read_json
+
+    params = snakemake.params
+    found = [read_json(path) for path in snakemake.input]
+    if params.surgery is not None:
+        tables = [pd.DataFrame(content["surgery"]) for content in found]
+        SurgeryScorer(params.seed, params.out, scores=tables).write()
+    settings = settings_from(params.settings, Settings, "inference")
+    conclude([Scores.from_json(content) for content in found], params.seed, settings, params.out)

@@ -1,0 +1,23 @@
+"""Score the fit of one virtual patient; where plans are asked for, they are made first."""
+
+from virtualbrain.stage import stage
+
+with stage(snakemake.log[0], snakemake.threads):
+    from inference.posterior import load
+    from inference.validate import draw, is_sampled, judge, score_patient
+    from inference.validate_surgery import SurgeryScorer
+    from virtualbrain.config import settings_from
+    from virtualbrain.io.atomic import write_json
+    from virtualbrain.surgery.settings import SurgerySettings
+
+    params, number = snakemake.params, int(snakemake.wildcards.number) - 1
+    posterior = load(snakemake.input[0])
+    ranked, verdict = judge(posterior)
+    content = {}
+    if params.surgery is not None:
+        plans = settings_from(params.surgery, SurgerySettings, "surgery")
+        scorer = SurgeryScorer(params.seed, settings=plans)
+        scorer(number, is_sampled(number), posterior, ranked, verdict)
+        content["surgery"] = scorer.table.to_dict("list")
+    scores = score_patient(number, draw(params.seed, number), ranked, verdict)
+    write_json(snakemake.output[0], scores.as_json() | content)
