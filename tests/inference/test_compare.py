@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import inference
@@ -31,6 +32,16 @@ def test_beliefs_that_rule_the_seizure_out_predict_it_worse(posteriors):
     assert table["difference"].iloc[0] == 0
     assert table["difference"].iloc[1] < -10
     assert table["weight"].sum() == pytest.approx(1)
+
+
+def test_the_share_of_samples_that_a_fit_counted_does_not_decide(posteriors):
+    louder = posteriors["default"].copy(deep=True)
+    louder["log_likelihood"]["envelope"] = 2 * louder["log_likelihood"]["envelope"]
+    louder.attrs["independent_share"] *= 2
+    pd.testing.assert_frame_equal(
+        compare_priors({"default": louder, "silent": posteriors["silent"]}),
+        compare_priors(posteriors),
+    )
 
 
 def test_the_change_is_where_the_beliefs_differ(posteriors, small_truth):
