@@ -93,15 +93,20 @@ def earliness(excess: Array) -> Array:
     )
 
 
-def log_evidence(problem: Problem) -> Array:
-    """Return by what factor, as a logarithm, the sources change each region's odds, (n_regions,).
+def features(problem: Problem) -> Array:
+    """Return what the odds are made of, (n_regions, 2): logarithm of `earliness`, and peak.
 
-    The mean over seizures.
+    Both from the mean over seizures.
     """
     envelopes, _ = problem.on_grid(N_STEPS)
     found = np.mean([earliness(source_excess(e, problem.gain)) for e in envelopes], axis=0)
-    odds = INTERCEPT + OF_EARLY * np.log(found[:, 0] + LEAST_EARLY) + OF_PEAK * found[:, 1]
-    return np.asarray(odds - logit(BASE_RATE))
+    return np.stack([np.log(found[:, 0] + LEAST_EARLY), found[:, 1]], axis=1)
+
+
+def log_evidence(problem: Problem) -> Array:
+    """Return the logarithm of the sources' factor on each region's odds, (n_regions,)."""
+    early, peak = features(problem).T
+    return np.asarray(INTERCEPT + OF_EARLY * early + OF_PEAK * peak - logit(BASE_RATE))
 
 
 def informed_means(priors: Priors, problem: Problem, evidence: Array) -> Array:

@@ -146,7 +146,7 @@ def judge(posterior: xr.DataTree) -> tuple[pd.DataFrame, str]:
 
 
 def conclude(
-    scores: Sequence["Scores"], seed: int, settings: Settings, out: Path | str | None = None
+    scores: Sequence[Scores], seed: int, settings: Settings, out: Path | str | None = None
 ) -> Validation:
     """Put the scores of all patients together; write tables, summary and plot.
 
@@ -171,7 +171,7 @@ def conclude(
     return Validation(patients, every, summary)
 
 
-def joined(scores: Sequence["Scores"]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def joined(scores: Sequence[Scores]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables of patients and of regions."""
     rows = [row for one in scores for row in one.rows]
     return pd.DataFrame(rows), pd.concat([one.regions for one in scores], ignore_index=True)
