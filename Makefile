@@ -46,7 +46,7 @@ types: setup-test
 	mypy
 
 unit: setup-test
-	pytest
+	pytest --numprocesses $(CORES) --dist loadfile
 
 bench: setup-test
 	$(PY) tests/benchmarks/run.py
