@@ -66,13 +66,14 @@ class Density:
     envelope: Array
     time_s: Array
     mask: Array
+    products: kernels.Products
 
     def __call__(self, point: Array) -> tuple[float, Array]:
         """Return log density and gradient at a flat standardised vector."""
         value, slope = _flat_density(
             np.ascontiguousarray(point), self.layout.centre, self.layout.scale, self.sizes,
             self.problem.weights, self.problem.gain, self.envelope, self.mask, self.tie,
-            self.options,
+            self.options, self.products,
         )  # fmt: skip
         return float(value), np.asarray(slope)
 
@@ -85,7 +86,7 @@ class Density:
 
     @property
     def options(self) -> Array:
-        """Options of `kernels.log_likelihood`."""
+        """Options of `kernels.log_likelihood_by`."""
         return kernel_options(self.settings, self.share)
 
     def unconstrained(self, point: Array) -> Array:
@@ -193,6 +194,7 @@ def build_density(
     correlation = covariance / np.outer(sd, sd)
     evidence = log_evidence(problem)
     x0_mean = informed_means(priors, problem, evidence)
+    mask = np.ones((problem.n_seizures, problem.n_channels))
     return Density(
         problem=problem,
         priors=priors,
@@ -205,8 +207,17 @@ def build_density(
         root=np.linalg.cholesky(correlation),
         envelope=envelope,
         time_s=time_s,
-        mask=np.ones((problem.n_seizures, problem.n_channels)),
+        mask=mask,
+        products=_products(settings, envelope, problem.gain, mask),
     )
+
+
+def _products(settings: Settings, envelope: Array, gain: Array, mask: Array) -> kernels.Products:
+    """Return the products with the gain where the form of the residuals has use for them."""
+    if settings.noise_family == "normal" and settings.observation == "linear":
+        products: kernels.Products = kernels.products_with_gain(envelope, gain, mask)
+        return products
+    return kernels.NO_PRODUCTS
 
 
 def _build_layout(
@@ -251,6 +262,7 @@ def _flat_density(
     mask: Array,
     tie: Array,
     options: Array,
+    products: kernels.Products,
 ) -> tuple[float, Array]:
     """Log density and gradient in standardised coordinates."""
     n, s, m, free = sizes[0], sizes[1], sizes[2], sizes[3]
@@ -285,9 +297,9 @@ def _flat_density(
         slope[level] += about * scale[level] / scale[off + c]
     big_k, tau0 = np.exp(u[k]), np.exp(u[tau : tau + s])
     amplitude, sigma = np.exp(u[amp]), np.exp(u[noise])
-    ll, b_x0, b_x, b_z, b_k, b_tau, b_amp, b_off, b_noise = kernels.log_likelihood(
+    ll, b_x0, b_x, b_z, b_k, b_tau, b_amp, b_off, b_noise = kernels.log_likelihood_by(
         u[:n].copy(), x_init, z_init, np.full(n, big_k), tau0, amplitude, u[off : off + m].copy(),
-        sigma, weights, gain, envelope, mask, options,
+        sigma, weights, gain, envelope, mask, options, products,
     )  # fmt: skip
     value += kernels.wall(u[:n], b_x0)
     slope[:n] += b_x0 * scale[:n]

@@ -134,3 +134,67 @@ def test_the_wall_stands_above_the_oscillatory_window_only():
     step = np.array([0, 0, 1e-6])
     rise = kernels.wall(x0 + step, np.zeros(3)) - kernels.wall(x0 - step, np.zeros(3))
     assert rise / 2e-6 == pytest.approx(slope[2], rel=1e-6)
+
+
+@pytest.mark.parametrize("rule", [0, 1])
+def test_normal_residuals_by_products_with_the_gain_are_the_plain_ones(rule):
+    fitted, fixed = _arguments(kernels.LINEAR, rule, 0, 0.0)
+    _, gain, envelope, mask, _ = fixed
+    gain[1] = 0.0  # a channel that sees nothing still counts
+    products = kernels.products_with_gain(envelope, gain, mask)
+    plain = kernels.log_likelihood(*fitted, *fixed)
+    by_products = kernels.log_likelihood_by(*fitted, *fixed, products)
+    for one, other in zip(plain, by_products, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_products_keep_their_precision_far_from_zero():
+    fitted, fixed = _arguments(kernels.LINEAR, 0, 0, 0.0)
+    weights, gain, envelope, mask, options = fixed
+    fitted[6] = fitted[6] + 1e4
+    far = (weights, gain, envelope + 1e4, mask, options)
+    products = kernels.products_with_gain(envelope + 1e4, gain, mask)
+    plain = kernels.log_likelihood(*fitted, *far)
+    by_products = kernels.log_likelihood_by(*fitted, *far, products)
+    assert by_products[0] == pytest.approx(plain[0], rel=1e-8)
+
+
+def test_a_longer_run_begins_as_a_shorter_one():
+    x0 = np.array([-1.6, -2.5, -2.3, -2.2, -3.0])
+    weights = np.random.default_rng(3).random((5, 5)) / 5
+    for n_steps in (1, 2, 3, 8):
+        short = _sweep(x0, n_steps=n_steps, weights=weights)
+        long = _sweep(x0, n_steps=n_steps + 1, weights=weights)
+        for one, other in zip(short, long, strict=True):
+            np.testing.assert_array_equal(one, other[:, :n_steps])
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 6, 7])
+def test_the_adjoint_of_any_length_equals_finite_differences(n_steps):
+    rng = np.random.default_rng(n_steps)
+    n, step = 5, 1e-6
+    weights = rng.random((n, n)) / n
+    bar_x, bar_z = rng.normal(size=(2, 1, n_steps, n))
+    fitted = [
+        rng.normal(-2.4, 0.3, n), rng.normal(-1.8, 0.2, (1, n)), rng.normal(3.5, 0.2, (1, n)),
+        rng.uniform(0.5, 1.5, n), np.array([9.0]),
+    ]  # fmt: skip
+
+    def projected(arguments):
+        xs, zs = kernels.sweep(*arguments, weights, n_steps, 0.1, kernels.EULER)
+        return (xs * bar_x).sum() + (zs * bar_z).sum()
+
+    xs, zs = kernels.sweep(*fitted, weights, n_steps, 0.1, kernels.EULER)
+    x0, _, _, coupling, tau0 = fitted
+    gradients = kernels.sweep_adjoint(
+        xs, zs, bar_x, bar_z, x0, coupling, tau0, weights, 0.1, kernels.EULER
+    )
+    for position, gradient in enumerate(gradients):
+        for j in range(fitted[position].size):
+            ends = []
+            for move in (step, -step):
+                trial = [value.copy() for value in fitted]
+                trial[position].ravel()[j] += move
+                ends.append(projected(trial))
+            slope = (ends[0] - ends[1]) / (2 * step)
+            assert gradient.ravel()[j] == pytest.approx(slope, rel=1e-5, abs=1e-7)
