@@ -155,7 +155,7 @@ def score_surgery(
     -------
     pandas.DataFrame
         Columns ``patient sampled verdict plan kind place regions n_regions p_seizure_free
-        true_before true_after free success``; `place` counts removals from 1.
+        share_free true_before true_after free success``; `place` counts removals from 1.
     """
     names = list(patient.problem.regions)
     table = surgery.outcomes.query("kind == 'resection'").head(N_PLANS)
@@ -174,7 +174,7 @@ def score_surgery(
         rows.append(
             {"plan": row["candidate"], "kind": "plan", "place": place,
              "removed": tuple(str(row["regions"]).split(",")),
-             "p_seizure_free": row["p_seizure_free"]}
+             "p_seizure_free": row["p_seizure_free"], "share_free": row["share_free"]}
         )  # fmt: skip
     rows += [
         {"plan": plan.name, "kind": "sham", "removed": plan.regions, "p_seizure_free": np.nan}

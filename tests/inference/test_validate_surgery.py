@@ -33,7 +33,7 @@ def test_the_patient_drawn_with_its_model_is_the_validations_own(drawn):
 def plans(*rows: tuple[str, float]) -> Surgery:
     table = pd.DataFrame(
         {"candidate": name, "kind": "resection", "regions": name, "p_seizure_free": p,
-         "n_regions": name.count(",") + 1}
+         "share_free": p, "n_regions": name.count(",") + 1}
         for name, p in rows
     )  # fmt: skip
     return Surgery(table, table, {}, table, table, None, "", 0.0, 1.0)

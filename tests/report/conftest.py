@@ -444,6 +444,7 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     table["seizing_after_low"] = (table["seizing_after"] * 0.6).clip(0)
     table["seizing_after_high"] = (table["seizing_after"] * 1.35 + 0.3).clip(0, before)
     table["p_seizure_free"] = np.exp(-table["seizing_after"]).round(3)
+    table["share_free"] = table["p_seizure_free"]
     table = table.sort_values("seizing_after", kind="stable")
     table.insert(0, "rank", np.arange(1, len(table) + 1))
     real = ~table["kind"].isin(["none", "sham"])

@@ -14,6 +14,7 @@ from virtualbrain.io.results import Posterior, PriorResults, chain_weights
 from virtualbrain.models.stability import critical_x0
 from virtualbrain.report.numbers import is_number, lookup, probability_interval, truth
 from virtualbrain.seeg.gain import HARDLY_SEEN
+from virtualbrain.surgery.promise import believed
 
 Array = NDArray[np.float64]
 
@@ -232,7 +233,6 @@ def plans_of(
 def _plan(index: int, row: Mapping[Any, Any], place: Mapping[str, int], n_draws: Any) -> Plan:
     regions = split_regions(row.get("regions"), place)
     p = _float(row, "p_seizure_free")
-    has_interval = is_number(p) and is_number(n_draws)
     eloquent = row.get("eloquent")
     return Plan(
         index=index,
@@ -250,12 +250,23 @@ def _plan(index: int, row: Mapping[Any, Any], place: Mapping[str, int], n_draws:
             _float(row, "seizing_after_high"),
         ),
         p_seizure_free=p,
-        p_interval=probability_interval(p, n_draws) if has_interval else None,
+        p_interval=_promise_interval(row, n_draws) if is_number(p) else None,
         transmission_change=_float(row, "transmission_change"),
         p_sham=_float(row, "p_sham"),
         p_six_dimensional=_float(row, "p_seizure_free_6d"),
         sentence="" if _is_nothing(row.get("sentence")) else str(row["sentence"]),
     )
+
+
+def _promise_interval(row: Mapping[Any, Any], n_draws: Any) -> tuple[float, float] | None:
+    """Return the sampling interval of the share of draws, each end as far as it is believed."""
+    share = _float(row, "share_free")
+    if not is_number(share) or not is_number(n_draws):
+        return None
+    low, high = probability_interval(share, n_draws)
+    if share == _float(row, "p_seizure_free"):
+        return low, high
+    return believed(low, int(n_draws)), believed(high, int(n_draws))
 
 
 def conclusion_of(priors: PriorResults) -> str:

@@ -137,7 +137,11 @@ def plans_view(
         Column("Eloquent", False),
         Column("Seizing before", True),
         Column("Seizing after", True, "mean and interval over posterior draws"),
-        Column("P(seizure-free)", True, "share of posterior draws in which no region seizes"),
+        Column(
+            "P(seizure-free)",
+            True,
+            "how often plans that promised as much ended seizures on virtual patients",
+        ),
         Column("In six dimensions", True, "the same share with the full model, on fewer draws"),
         Column("As good by chance", True, "share of random plans of this size that do as well"),
         Column("Transmission", True, "change of the other regions' own signal transmission"),
@@ -242,7 +246,7 @@ def next_view(results: PatientResults, names: Sequence[str]) -> View | None:
         "region": "Region",
         "p_start": "P(starts seizures)",
         "observability": "Observability",
-        "value": "Gain in P(seizure-free)",
+        "value": "Gain in draws without seizure",
     }
     return plain_view("next", table, columns, names, "Where another electrode would tell most.")
 

@@ -45,7 +45,7 @@ class Outcome:
     onset_range_s: Array
 
     @property
-    def p_seizure_free(self) -> float:
+    def share_free(self) -> float:
         """Share of the draws in which no region seizes."""
         return float(np.mean(self.seizing == 0))
 

@@ -10,6 +10,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score  # type: ignore[impo
 from virtualbrain.surgery.candidates import Candidate, no_surgery
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import simulate_plans
+from virtualbrain.surgery.promise import believed
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
@@ -26,11 +27,13 @@ def predicted_outcome(
     Returns
     -------
     dict of str to float
-        ``p_seizure_free``, and mean numbers of seizing regions before and after.
+        ``p_seizure_free`` and ``share_free`` (see `virtualbrain.surgery.promise`), and mean
+        numbers of seizing regions before and after.
     """
     before, after = simulate_plans([no_surgery(), done], draws, settings)
     return {
-        "p_seizure_free": after.p_seizure_free,
+        "p_seizure_free": believed(after.share_free, draws.n_draws),
+        "share_free": after.share_free,
         "seizing_before": float(before.seizing.mean()),
         "seizing_after": float(after.seizing.mean()),
         "n_regions": float(len(done.regions)),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.surgery.candidates import Candidate
 from virtualbrain.surgery.outcome import Outcome
+from virtualbrain.surgery.promise import believed
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
@@ -26,6 +27,7 @@ OUTCOME_COLUMNS = (
     "seizing_after_low",
     "seizing_after_high",
     "p_seizure_free",
+    "share_free",
     "n_connections",
     "transmission_change",
     "p_sham",
@@ -33,7 +35,7 @@ OUTCOME_COLUMNS = (
     "p_seizure_free_6d",
     "sentence",
 )
-# Differences of p_seizure_free below this are within the sampling error of some hundred draws.
+# Differences of share_free below this are within the sampling error of some hundred draws.
 _SAME_PROBABILITY = 0.05
 # A plan is better than sham where fewer random plans than this do as well.
 BETTER_THAN_SHAM = 0.05
@@ -86,7 +88,9 @@ def outcome_table(
     Returns
     -------
     pandas.DataFrame
-        The columns of outcomes.tsv. `p_sham` is the share of random plans of the same size
+        The columns of outcomes.tsv. `share_free` is the share of draws in which no region
+        seizes, by which plans are ranked, and `p_seizure_free` how far it is believed
+        (`virtualbrain.surgery.promise`). `p_sham` is the share of random plans of the same size
         that leave as few seizing regions, the plan itself counted; `on_front` marks plans that none
         other beats in benefit, price and certainty together.
     """
@@ -96,11 +100,11 @@ def outcome_table(
     table["on_front"] = _on_front(table)
     order = table.assign(
         forbidden=table["eloquent"].notna() & (settings.eloquent == "forbidden"),
-        reached=table["p_seizure_free"] >= settings.target,
+        reached=table["share_free"] >= settings.target,
         functions=_functions(table),
         size=table["volume_mm3"].fillna(np.inf),
     )
-    steps = (table["p_seizure_free"] / _SAME_PROBABILITY).round()
+    steps = (table["share_free"] / _SAME_PROBABILITY).round()
     order["step"] = steps.where(~order["reached"], np.inf)
     order["left"] = order["seizing_after"].where(~order["reached"], 0.0)
     keys = ["forbidden", "reached", "step", "left", "functions", "n_regions", "size", "candidate"]
@@ -139,10 +143,18 @@ def _row(
         "seizing_after": float(outcome.seizing.mean()),
         "seizing_after_low": float(low),
         "seizing_after_high": float(high),
-        "p_seizure_free": outcome.p_seizure_free,
+        "p_seizure_free": _promise(outcome),
+        "share_free": outcome.share_free,
         "transmission_change": (ruling.transmission or {}).get(plan.name, np.nan),
         "p_sham": _p_sham(outcome, ruling),
     }
+
+
+def _promise(outcome: Outcome) -> float:
+    """Return the believed probability; where nothing is done, or at random, the share itself."""
+    if outcome.candidate.kind in ("none", "sham"):
+        return outcome.share_free
+    return believed(outcome.share_free, len(outcome.seizing))
 
 
 def _volume(plan: Candidate, regions: pd.DataFrame) -> float:
@@ -166,7 +178,7 @@ def _on_front(table: pd.DataFrame) -> list[bool]:
     """Tell which plans no other beats: in benefit, certainty, and every price at once."""
     real = ~table["kind"].isin(["sham", "none"])
     lower_is_better = table.assign(
-        risk=1.0 - table["p_seizure_free"],
+        risk=1.0 - table["share_free"],
         width=table["seizing_after_high"],
         functions=_functions(table),
     )[["risk", "seizing_after", "width", "volume_mm3", "functions", "transmission_change"]]
@@ -202,9 +214,10 @@ def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
     if row["kind"] == "none":
         return f"Without surgery {before:.1f} regions seize."
     if row["kind"] == "sham":
-        return f"Random plans leave {left} and end the seizure in {number('p_seizure_free'):.0%}."
+        return f"Random plans leave {left} and end the seizure in {number('share_free'):.0%}."
     parts = [
-        f"{_doing(row)} leaves {left}, and none in {number('p_seizure_free'):.0%} of the draws",
+        f"{_doing(row)} leaves {left}, and none in {number('share_free'):.0%} of the draws",
+        f"on virtual patients such plans ended seizures in {number('p_seizure_free'):.0%}",
         _beside_sham(number("p_sham")),
         _price(row),
     ]

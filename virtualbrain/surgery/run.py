@@ -297,6 +297,6 @@ def _next_regions(
     # With every region suspected: what the recording does not tell must not be taken as innocent.
     draws = draws_from(posterior, settings.draws, rng)
     removing = [o for o in outcomes if o.candidate.kind == "resection"]
-    removing = sorted(removing, key=lambda o: -o.p_seizure_free)[:N_PLANS_FOR_ADVICE]
+    removing = sorted(removing, key=lambda o: -o.share_free)[:N_PLANS_FOR_ADVICE]
     again = simulate_plans([o.candidate for o in removing], draws, settings)
     return next_regions(patient.zones, draws, again, settings)

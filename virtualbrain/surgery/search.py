@@ -72,7 +72,7 @@ class Search:
         if best is None:
             return True
         small = len(best.candidate.regions) < self.settings.largest
-        return small and best.p_seizure_free < self.settings.target
+        return small and best.share_free < self.settings.target
 
     def _grown(self, best: Outcome | None) -> Outcome | None:
         """Return the best plan with one region more, if one operation can take one."""
@@ -99,15 +99,15 @@ class Search:
         smaller = _best(self.outcomes(tuple(r for r in regions if r != out) for out in regions))
         if smaller is None:
             return best
-        least = min(self.settings.target, best.p_seizure_free)
-        as_good = smaller.p_seizure_free >= least and (
+        least = min(self.settings.target, best.share_free)
+        as_good = smaller.share_free >= least and (
             least > 0 or smaller.seizing.mean() <= best.seizing.mean()
         )
         return self._pruned(smaller) if as_good else best
 
     def _price(self, outcome: Outcome) -> tuple[float, float, float]:
         """Order plans: those that reach the target by size, then the others by what they leave."""
-        short = max(0.0, self.settings.target - outcome.p_seizure_free)
+        short = max(0.0, self.settings.target - outcome.share_free)
         return short, float(len(outcome.candidate.regions)), float(outcome.seizing.mean())
 
     def _annealed(self, start: Outcome, rng: np.random.Generator) -> list[Outcome]:
@@ -151,11 +151,11 @@ def _without_one(taken: Regions, rng: np.random.Generator) -> Regions:
 def _energy(outcome: Outcome) -> float:
     left = float(outcome.seizing.mean()) / len(outcome.p_region)
     size = len(outcome.candidate.regions)
-    return 1.0 - outcome.p_seizure_free + left + _PRICE_OF_A_REGION * size
+    return 1.0 - outcome.share_free + left + _PRICE_OF_A_REGION * size
 
 
 def _badness(outcome: Outcome) -> tuple[float, float]:
-    return -outcome.p_seizure_free, float(outcome.seizing.mean())
+    return -outcome.share_free, float(outcome.seizing.mean())
 
 
 def _best(outcomes: Sequence[Outcome]) -> Outcome | None:
