@@ -107,17 +107,12 @@ def _stage(out: Path) -> str:
 
 
 def half_written(out: Path, expected: dict[str, bytes]) -> list[str]:
-    """Name results in the ledger that are there, but not whole or not the undisturbed run's.
-
-    What is gone is none: a stage that is made anew begins by taking its old results away.
-    """
+    """Name results in the ledger that are not whole or not those of the undisturbed run."""
     found = []
     if not (out / "ledger").is_dir():
         return []
     for entry in read_entries(out, "sub-01"):
         for name, made in entry.results.items():
-            if not (out / name).exists():
-                continue
             if not made.holds(out / name, thorough=True):
                 found.append(f"{name} is not whole")
             elif name in expected and (out / name).read_bytes() != expected[name]:
