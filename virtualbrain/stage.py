@@ -218,15 +218,17 @@ def stage_of(job: Job) -> Iterator[logging.Logger]:
     """
     with stage(job.log[0], job.threads) as logger, _alone(Path(job.log[0])):
         roots, owner, name = _place(job)
-        page(roots.out, owner, name).unlink(missing_ok=True)
+        own_page = page(roots.out, owner, name)
+        own_page.unlink(missing_ok=True)
         require_whole(roots, job.input)
         yield logger
-        prints = Fingerprints(roots, entries_behind(roots, [*job.input, *job.output]))
+        results = [path for path in job.output if Path(path) != own_page]
+        prints = Fingerprints(roots, entries_behind(roots, [*job.input, *results]))
         entry = Entry(
             stage=name,
             owner=owner,
             inputs=prints.of(job.input),
-            results=Fingerprints(roots, ()).of(job.output),
+            results=Fingerprints(roots, ()).of(results),
             settings=_settings(job.params),
             versions=versions(),
         )

@@ -133,6 +133,23 @@ def test_a_killed_stage_leaves_no_page(made):
     assert not page(made.out, "sub-01", "seeg").exists()
 
 
+def test_a_page_is_an_output_but_no_result_of_its_stage(made):
+    own = page(made.out, "sub-01", "seeg")
+    with stage_of(job(made.out, made.bids, "seeg", [], [own, made.layout.seeg])):
+        pass
+    seeg = next(entry for entry in read_entries(made.out, "sub-01") if entry.stage == "seeg")
+    assert set(seeg.results) == {f"sub-01/ieeg/sub-01_desc-gain.{kind}" for kind in ("tsv", "json")}
+
+
+def test_the_page_of_damaged_results_goes_before_them(made, monkeypatch):
+    """A kill between the two must leave results without a page, never a page without results."""
+    made.layout.gain.write_text("cut")
+    monkeypatch.setattr("virtualbrain.io.ledger._remove", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        drop_damaged(made.layout)
+    assert not page(made.out, "sub-01", "seeg").exists()
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"stage": 1}', "[]", '{"stage":"a","results":7}'])
 def test_a_damaged_page_is_named_and_dropped(made, text):
     page(made.out, "sub-01", "seeg").write_text(text)

@@ -1,5 +1,6 @@
 """The workflow's own style: Snakemake's linter finds nothing."""
 
+import re
 import subprocess
 import sys
 
@@ -28,3 +29,18 @@ def test_snakemake_lint(dataset, tmp_path, snakefile):
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_rules_first_output_is_its_page():
+    """The engine removes outputs in their order: no page may stand without its results."""
+    rules = [
+        re.sub(r'"""[\s\S]*?"""', "", rule)
+        for path in (project_root() / "workflow" / "rules").glob("*.smk")
+        for rule in re.split(r"\nrule |\Arule ", path.read_text())[1:]
+    ]
+    assert len(rules) > 10
+    for rule in rules:
+        stage = re.search(r'log\("(.+)"\)|logs" / "(.+)\.log"', rule)
+        (first,) = re.findall(r"output:\n\s+(.+)", rule)
+        assert first.startswith("ledger="), rule
+        assert f'"{stage[1] or stage[2]}")' in first, rule

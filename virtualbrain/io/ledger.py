@@ -237,8 +237,8 @@ def drop_damaged(layout: PatientLayout) -> list[str]:
             continue
         if damaged:
             found += [f"{name}: {what}; it is made anew" for name, what in damaged.items()]
+            path.unlink(missing_ok=True)  # first: a page never stands without its results
             _remove(roots, results, layout)
-            path.unlink(missing_ok=True)
     return found
 
 

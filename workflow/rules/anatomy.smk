@@ -4,7 +4,8 @@ rule anatomy:
         checked=ancient(ANY.inputs),
         files=anatomy_inputs,
     output:
-        directory(ANY.anatomy),
+        ledger=ledger("anatomy"),
+        anatomy=directory(ANY.anatomy),
     log:
         ANY.log("anatomy"),
     benchmark:

@@ -3,7 +3,8 @@ rule check:
     input:
         patient_files,
     output:
-        ANY.inputs,
+        ledger=ledger("check"),
+        inputs=ANY.inputs,
     log:
         ANY.log("check"),
     benchmark:

@@ -8,6 +8,7 @@ from snakemake.utils import min_version, validate
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.bids import check_label, find_patient, participants
 from virtualbrain.io.layout import PatientLayout, cohort_page, cohort_table
+from virtualbrain.io.ledger import owner_of, page
 from virtualbrain.priors import prior_files
 from virtualbrain.stage import announce_run, use_project_caches
 
@@ -44,6 +45,11 @@ COHORT = cohort_page(OUT)
 wildcard_constraints:
     label="[A-Za-z0-9]+",
     priors="[A-Za-z0-9_-]+",
+
+
+def ledger(stage):
+    """A stage's page: its first output, as the engine removes outputs in their order."""
+    return page(OUT, owner_of("{label}"), stage)
 
 
 def reports():

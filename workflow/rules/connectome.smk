@@ -4,7 +4,8 @@ rule connectome:
         checked=ancient(ANY.inputs),
         sources=connectome_sources,
     output:
-        directory(ANY.connectome),
+        ledger=ledger("connectome"),
+        connectome=directory(ANY.connectome),
     log:
         ANY.log("connectome"),
     benchmark:

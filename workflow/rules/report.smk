@@ -4,6 +4,7 @@ rule provenance:
         checked=ANY.inputs,
         outcomes=per_prior_set("outcomes"),
     output:
+        ledger=ledger("provenance"),
         provenance=ANY.provenance,
         crate=ANY.crate,
         workflow=directory(ANY.workflow),
@@ -43,7 +44,8 @@ rule report:
         recruitment=per_prior_set("recruitment"),
         clinical=clinical_inputs,
     output:
-        ANY.report,
+        ledger=ledger("report"),
+        report=ANY.report,
     log:
         ANY.log("report"),
     benchmark:
@@ -70,6 +72,7 @@ rule cohort:
         reports=reports(),
         outcomes=outcome_classes(),
     output:
+        ledger=page(OUT, owner_of(None), "cohort"),
         page=COHORT,
         table=cohort_table(OUT),
     log:

@@ -6,7 +6,8 @@ rule seeg:
         anatomy=anatomy_result,
         connectome=ANY.connectome,
     output:
-        directory(ANY.seeg),
+        ledger=ledger("seeg"),
+        seeg=directory(ANY.seeg),
     log:
         ANY.log("seeg"),
     benchmark:

@@ -14,4 +14,4 @@ with stage_of(snakemake) as logger:
     if problems:
         raise problems[0]
     files = find_patient(snakemake.params.bids, label)
-    write_json(snakemake.output[0], {"files": input_checksums(files)})
+    write_json(snakemake.output.inputs, {"files": input_checksums(files)})

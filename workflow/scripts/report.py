@@ -11,4 +11,4 @@ with stage_of(snakemake):
 
     label, params = snakemake.wildcards.label, snakemake.params
     results = load_results(params.out, label, params.priors, find_patient(params.bids, label))
-    build_report(results, Path(snakemake.output[0]))
+    build_report(results, Path(snakemake.output.report))
