@@ -10,10 +10,7 @@ CORES  ?= $(shell nproc)
 DEMO   ?= demo
 SEED   ?= 1
 
-export NUMBA_CACHE_DIR  := $(CURDIR)/.cache/numba
-export PYTENSOR_FLAGS   := base_compiledir=$(CURDIR)/.cache/pytensor
-export MPLCONFIGDIR     := $(CURDIR)/.cache/matplotlib
-export PATH             := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 help:
 	@echo "make demo    write a patient of known truth, run the whole pipeline on it, print the report's path"

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from virtualbrain.errors import InputError
-from virtualbrain.stage import ERROR_MARK, mendable, sidecar, stage
+from virtualbrain.stage import ERROR_MARK, mendable, sidecar, stage, use_project_caches
 
 
 def test_a_fault_of_the_input_is_one_line_and_exit_code_2(tmp_path, capsys):
@@ -29,6 +29,21 @@ def test_a_fault_of_the_program_keeps_its_traceback(tmp_path):
     with pytest.raises(ZeroDivisionError), stage(log):
         _ = 1 / 0
     assert "Traceback" in log.read_text()
+
+
+def test_changed_kernels_get_a_cache_of_their_own(tmp_path, monkeypatch):
+    """numba would take a caller's machine code, with the old function inside, for good."""
+    kernels = tmp_path / "inference" / "kernels"
+    kernels.mkdir(parents=True)
+    (kernels / "sweeps.py").write_text("a = 1")
+    monkeypatch.setattr("virtualbrain.stage.project_root", lambda: tmp_path)
+    found = []
+    for text in ("a = 1", "a = 2", "a = 1"):
+        (kernels / "sweeps.py").write_text(text)
+        monkeypatch.setattr(os, "environ", {})
+        use_project_caches()
+        found.append(os.environ["NUMBA_CACHE_DIR"])
+    assert found[0] == found[2] != found[1]
 
 
 def test_sidecar_names_sources_and_versions():

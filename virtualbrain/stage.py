@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import hashlib
 import logging
 import os
 import shutil
@@ -55,9 +56,18 @@ def use_project_caches() -> None:
     home = project_root() / ".cache"
     if not os.access(home.parent, os.W_OK):
         home = Path.home() / ".cache" / "virtualbrain"
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(home / "numba"))
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(home / "numba" / _version_of_kernels()))
     os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={home / 'pytensor'}")
     os.environ.setdefault("MPLCONFIGDIR", str(home / "matplotlib"))
+
+
+def _version_of_kernels() -> str:
+    """Return a checksum of all compiled code: numba sees a change only in a function's own file."""
+    digest = hashlib.sha256()
+    for folder in ("inference", "virtualbrain/models"):
+        for path in sorted((project_root() / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def announce_run() -> None:

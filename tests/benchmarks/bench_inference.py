@@ -5,6 +5,7 @@ itself or by ``make bench``; a folder with the published weights.npy and gain.np
 the argument, otherwise a seeded patient of the same size is made.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -185,7 +186,9 @@ def bench_chains(problem, priors, name, bar):
 
 
 def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, help="with weights.npy and gain.npy")
+    folder = parser.parse_args().folder
     bench_gradient(folder)
     bench_first_sample()
     bench_chains(problem_of(folder=folder), PRIORS, "x0 ~ N(-3, 1)",

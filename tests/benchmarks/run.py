@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from virtualbrain.stage import use_project_caches
+
 
 def main() -> int:
     """Run the benchmarks beside this file; return the number that failed."""
+    use_project_caches()
     failed = 0
     for script in sorted(Path(__file__).parent.glob("bench_*.py")):
         print(f"\n===== {script.stem.removeprefix('bench_')} =====", flush=True)
