@@ -1,6 +1,6 @@
 """Learn how far a share of draws without a seizure is to be believed; prints the constants.
 
-``python tests/benchmarks/learn_promise.py OUT/surgery.tsv``: the table of a validation with
+``python tests/benchmarks/learn_promise.py OUT/surgery.tsv ...``: tables of validations with
 ``--surgery``. Prints too what its calibration would have been, each patient left out in turn.
 Only patients whose zone was sampled teach; never report on a seed that taught.
 """
@@ -22,22 +22,29 @@ def learned(evidences: np.ndarray, free: np.ndarray) -> LogisticRegression:
     return LogisticRegression(C=1e3).fit(evidences[:, None], free)
 
 
+def plans_of(path: Path) -> pd.DataFrame:
+    """Read the plans for sampled zones, with the share of draws that promised an end."""
+    plans = pd.read_csv(path, sep="\t", na_values="n/a")
+    # tables of before this correction hold the share itself as p_seizure_free
+    plans["share"] = plans["share_free" if "share_free" in plans else "p_seizure_free"]
+    return plans[(plans["kind"] == "plan") & plans["sampled"]]
+
+
 def main() -> None:
     """Learn and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", type=Path)
-    plans = pd.read_csv(parser.parse_args().table, sep="\t", na_values="n/a")
-    plans = plans[(plans["kind"] == "plan") & plans["sampled"]]
-    # tables of before this correction hold the share itself as p_seizure_free
-    share = plans["share_free" if "share_free" in plans else "p_seizure_free"].to_numpy()
+    parser.add_argument("tables", type=Path, nargs="+")
+    tables = [plans_of(path) for path in parser.parse_args().tables]
+    plans = pd.concat(tables, keys=range(len(tables)), names=["table", None]).reset_index("table")
+    share = plans["share"].to_numpy()
     n_draws = SurgerySettings().draws
     evidences = np.array([evidence(s, n_draws) for s in share])
-    free, patient = plans["free"].to_numpy(dtype=bool), plans["patient"].to_numpy()
+    free, patient = plans["free"].to_numpy(dtype=bool), plans.groupby(["table", "patient"]).ngroup()
     model = learned(evidences, free)
     print(f"INTERCEPT, SLOPE = {model.intercept_[0]:.3f}, {model.coef_[0, 0]:.3f}")
     left_out = np.empty(len(share))
     for number in np.unique(patient):
-        out = patient == number
+        out = (patient == number).to_numpy()
         model = learned(evidences[~out], free[~out])
         left_out[out] = model.predict_proba(evidences[out][:, None])[:, 1]
     print(
