@@ -29,8 +29,9 @@ class DiffusionSettings:
         Volumes that moved less than this are left uninterpolated.
     act : {"auto", "always", "never"}
         Tissue constraint; ``auto`` uses it where tissues are known.
-    seeding : {"gmwmi", "dynamic", "white_matter"}
-        Where streamlines start. ``gmwmi`` needs the tissue constraint; without it
+    seeding : {"white_matter", "gmwmi", "dynamic"}
+        Where streamlines start. ``gmwmi``, the border to grey matter, is faster, but long
+        connections come out weaker; it needs the tissue constraint, without which
         ``white_matter`` is used.
     step_mm, angle_deg, cutoff : float
         Step, largest turn per step and amplitude threshold of iFOD2; zero takes MRtrix's default.
@@ -57,7 +58,7 @@ class DiffusionSettings:
     bias: bool = True
     motion_floor_mm: float = 0.3
     act: Literal["auto", "always", "never"] = "auto"
-    seeding: Literal["gmwmi", "dynamic", "white_matter"] = "gmwmi"
+    seeding: Literal["white_matter", "gmwmi", "dynamic"] = "white_matter"
     step_mm: float = 0.0
     angle_deg: float = 0.0
     cutoff: float = 0.0
