@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from arviz import bfmi, ess, rhat
+from arviz import bfmi, ess, mcse, rhat
 from numpy.typing import NDArray
 
-from inference.zones import zones
+from inference.zones import above_threshold, zones
 from virtualbrain.io.results import chain_weights, simulated_x0
 from virtualbrain.seeg.gain import HARDLY_SEEN, observability
 
@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 INTERPRETABLE, CAUTION, DO_NOT_USE = "interpretable", "caution", "do-not-use"
 
 R_HAT_CAUTION, R_HAT_STOP = 1.05, 1.5
-ESS_CAUTION, ESS_STOP = 100.0, 20.0
+ESS_CAUTION = 100.0
+P_EZ_ERROR_CAUTION, P_EZ_ERROR_STOP = 0.05, 0.15
 DIVERGENCES_CAUTION, DIVERGENCES_STOP = 0.01, 0.1
 DEPTH_CAUTION = 0.05
 E_BFMI_CAUTION = 0.3
@@ -57,7 +58,8 @@ def _figures(posterior: xr.DataTree) -> dict[str, Any]:
     figures |= _leading(posterior)
     figures["thresholds"] = {
         "r_hat": [R_HAT_CAUTION, R_HAT_STOP],
-        "ess": [ESS_CAUTION, ESS_STOP],
+        "ess": ESS_CAUTION,
+        "p_ez_error": [P_EZ_ERROR_CAUTION, P_EZ_ERROR_STOP],
         "divergent_share": [DIVERGENCES_CAUTION, DIVERGENCES_STOP],
         "depth_saturation": DEPTH_CAUTION,
         "e_bfmi": E_BFMI_CAUTION,
@@ -88,6 +90,8 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
             "r_hat_all_chains": None,
             "ess_bulk_min": None,
             "ess_tail_min": None,
+            "p_ez_error_max": None,
+            "p_ez_error_region": "",
             "r_hat_fitted_max": None,
             "ess_fitted_min": None,
         }
@@ -99,6 +103,7 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
     heavy = max(set(mode), key=lambda k: weights[np.array(mode) == k].sum())
     chains = np.flatnonzero(np.array(mode) == heavy)
     inside, sampled = x0.isel(chain=chains), fitted.isel(chain=chains)
+    worst, error = _p_ez_error(posterior, chains)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return {
@@ -106,9 +111,25 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
             "r_hat_all_chains": float(rhat(x0)["x0"].max()),
             "ess_bulk_min": float(ess(inside, method="bulk")["x0"].min()),
             "ess_tail_min": float(ess(inside, method="tail")["x0"].min()),
+            "p_ez_error_max": error,
+            "p_ez_error_region": worst,
             "r_hat_fitted_max": float(rhat(_halved(sampled))["x0"].max()),
             "ess_fitted_min": float(ess(sampled)["x0"].min()),
         }
+
+
+def _p_ez_error(posterior: xr.DataTree, chains: NDArray[np.int64]) -> tuple[str, float]:
+    """Return the region whose p_ez the draws tell least surely, and its Monte Carlo error.
+
+    It is what few independent draws of one x0 come to in the table that is read. A region that
+    is above its threshold in every draw, or in none, has no error that the draws could tell.
+    """
+    above = above_threshold(posterior).isel(chain=chains)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        error = mcse(above.to_dataset(name="p_ez"), method="mean")["p_ez"].fillna(0.0)
+    worst = int(error.argmax("region"))
+    return str(above["region"].to_numpy()[worst]), float(error[worst])
 
 
 def _halved(draws: xr.Dataset) -> xr.Dataset:
@@ -183,9 +204,16 @@ def _reasons(f: dict[str, Any]) -> tuple[list[str], list[str]]:
 
     gate(f["r_hat_max"], R_HAT_CAUTION, R_HAT_STOP, 1,
          "Chains of the leading mode disagree: largest R-hat of x0 is {:.2f}.")  # fmt: skip
-    gate(f["ess_bulk_min"], ESS_CAUTION, ESS_STOP, -1,
+    gate(
+        f["p_ez_error_max"],
+        P_EZ_ERROR_CAUTION,
+        P_EZ_ERROR_STOP,
+        1,
+        f"The draws tell p_ez of {f['p_ez_error_region']} to within {{:.2f}} only.",
+    )
+    gate(f["ess_bulk_min"], ESS_CAUTION, None, -1,
          "Few independent draws: smallest bulk effective size of x0 is {:.0f}.")  # fmt: skip
-    gate(f["ess_tail_min"], ESS_CAUTION, ESS_STOP, -1,
+    gate(f["ess_tail_min"], ESS_CAUTION, None, -1,
          "Few independent draws in the tails: smallest effective size is {:.0f}.")  # fmt: skip
     gate(f["divergent_share"], DIVERGENCES_CAUTION, DIVERGENCES_STOP, 1,
          "{:.1%} of transitions diverged: parts of the posterior were not reached.")  # fmt: skip

@@ -72,15 +72,20 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
 
 def _draws(posterior: xr.DataTree) -> tuple[Array, Array, Array]:
     """Return x0 (draws, n), weights (draws), and whether x0 exceeds its threshold."""
+    x0 = posterior["posterior"]["x0"].transpose("chain", "draw", "region").to_numpy()
+    n_chains, n_draws, n = x0.shape
+    weights = chain_weights(posterior.children.get("sample_stats"), n_chains)
+    weights = np.repeat(weights / n_draws, n_draws)
+    above = above_threshold(posterior).to_numpy()
+    return x0.reshape(-1, n), weights, above.reshape(-1, n)
+
+
+def above_threshold(posterior: xr.DataTree) -> xr.DataArray:
+    """Return 1 where a draw's region seizes by itself, else 0; (chain, draw, region)."""
     group = posterior["posterior"]
-    x0 = group["x0"].transpose("chain", "draw", "region").to_numpy()
-    tau0 = group["tau0"].to_numpy()
-    tau0 = tau0.reshape(x0.shape[0], x0.shape[1], -1).mean(axis=2)
-    weights = chain_weights(posterior.children.get("sample_stats"), x0.shape[0])
-    weights = np.repeat(weights / x0.shape[1], x0.shape[1])
-    above = x0 > critical_x0(tau0)[..., None]
-    n = x0.shape[2]
-    return x0.reshape(-1, n), weights, above.reshape(-1, n).astype(np.float64)
+    x0 = group["x0"].transpose("chain", "draw", "region")
+    tau0 = group["tau0"].to_numpy().reshape(x0.shape[0], x0.shape[1], -1).mean(axis=2)
+    return (x0 > critical_x0(tau0)[..., None]).astype(np.float64)
 
 
 def _quantile(values: Array, weights: Array, q: float) -> Array:

@@ -1,8 +1,11 @@
 """A small patient whose zone is known, made by the fitted model at a setting of its own."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import inference
 from inference import kernels
 from inference.problem import Problem
 from inference.settings import Settings
@@ -45,3 +48,9 @@ def small_problem(small_truth):
     mean = kernels.observe(xs[0], gain, 1.5, np.full(N_CHANNELS, 3.0), kernels.LINEAR)
     envelope = mean + 0.2 * rng.standard_normal(mean.shape)
     return Problem(envelope, gain, weights, times=np.arange(N_STEPS) * 0.4 - 3.0)
+
+
+@pytest.fixture(scope="session")
+def quick(small_problem, small_settings):
+    """The small problem fitted by the quick mode."""
+    return inference.fit(small_problem, settings=replace(small_settings, method="laplace"))

@@ -18,11 +18,6 @@ from virtualbrain.errors import InputError
 
 
 @pytest.fixture(scope="module")
-def quick(small_problem, small_settings):
-    return inference.fit(small_problem, settings=replace(small_settings, method="laplace"))
-
-
-@pytest.fixture(scope="module")
 def drawn(small_problem, small_settings):
     return inference.fit(small_problem, settings=small_settings)
 

@@ -330,6 +330,7 @@ def _write_inference(
             }[spec.verdict],
             "figures": {
                 "r_hat_max": 1.62 if bad else 1.006,
+                "p_ez_error_max": 0.21 if bad else 0.01,
                 "ess_bulk_min": 22.0 if bad else 913.0,
                 "ess_tail_min": 31.0 if bad else 702.0,
                 "n_divergences": 83 if bad else 0,
@@ -338,7 +339,7 @@ def _write_inference(
                 "modes": 2 if bad else 1,
                 "explained": 0.11 if bad else 0.83,
                 "divergent_share": 0.2 if bad else 0.0,
-                "thresholds": {"r_hat": [1.05, 1.5], "ess": [100, 20], "depth_saturation": 0.05},
+                "thresholds": {"r_hat": [1.05, 1.5], "ess": 100, "depth_saturation": 0.05},
                 "mode_weights": [0.6, 0.4] if bad else [1.0],
                 "coverage_90": 0.87,
             },
