@@ -173,6 +173,14 @@ def test_region_lists_are_split_by_what_yields_known_names(cell):
     assert findings.split_regions(float("nan"), {}) == ()
 
 
+def test_a_plan_named_by_its_regions_is_told_from_one_with_a_name():
+    plan = findings.Plan(
+        0, 1, "a + b", "resection", ("a", "b"), (0, 1), 1.0, "", 2.0, (0.0, 0.0, 1.0), 0.5, None
+    )
+    assert plan.named_by_regions
+    assert not replace(plan, candidate="clinical hypothesis").named_by_regions
+
+
 # trust -----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("figures", "state"),

@@ -91,6 +91,11 @@ class Plan:
         """Share of the seizing regions that the plan spares."""
         return 1 - self.after[0] / self.before if self.before else float("nan")
 
+    @property
+    def named_by_regions(self) -> bool:
+        """Whether the plan's name lists its regions already."""
+        return tuple(self.candidate.split(" + ")) == self.regions
+
 
 def verdict_of(priors: PriorResults) -> Verdict:
     """Return the verdict; without diagnostics nothing on the page counts as a finding."""
