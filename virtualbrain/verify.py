@@ -1,12 +1,12 @@
 """Whether every result still belongs to its inputs, its settings and its versions."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from virtualbrain.errors import VirtualBrainError
+from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.ledger import Entry, Fingerprint, Roots, owner_of, read_entries
@@ -69,7 +69,7 @@ def verify_patient(layout: PatientLayout, bids: Path | None) -> Verification:
         *_results_touched(results, roots, layout),
         *_inputs_touched(entries, results, roots),
         *_foreign(results, roots, layout),
-        *_settings_differ(entries, layout),
+        *_settings_differ(entries, _stated(layout)),
         *_versions_differ(entries),
     ]
     reads_dataset = any(name.startswith("bids:") for entry in entries for name in entry.inputs)
@@ -102,10 +102,13 @@ def _results_touched(
 def _inputs_touched(
     entries: Iterable[Entry], results: Mapping[str, Fingerprint], roots: Roots
 ) -> Iterator[str]:
+    entries = list(entries)
+    # stages come after the check, and read nothing of it: their own inputs are compared below
+    checked = {name for entry in entries if entry.stage == "check" for name in entry.results}
     for entry in entries:
         for name, read in entry.inputs.items():
             if name in results:
-                if results[name].sha256 != read.sha256:
+                if results[name].sha256 != read.sha256 and name not in checked:
                     yield f"{name}: {entry.stage} was made from another version of it"
                 continue
             path = roots.path(name) if name.startswith("bids:") else None
@@ -127,18 +130,67 @@ def _foreign(
                 yield f"{name}: no stage wrote it"
 
 
-def _settings_differ(entries: Iterable[Entry], layout: PatientLayout) -> Iterator[str]:
+def _stated(layout: PatientLayout) -> Mapping[str, Any] | None:
+    """Return the settings that provenance.json states; that it is not there is told elsewhere."""
     try:
-        stated: Mapping[str, Any] = read_json(layout.provenance).get("configuration", {})
+        found: Mapping[str, Any] = read_json(layout.provenance).get("configuration", {})
     except VirtualBrainError:
-        return  # told among the results
+        return None
+    return found
+
+
+def require_current(
+    layout: PatientLayout, bids: Path, config: Mapping[str, Any], priors: Iterable[str]
+) -> None:
+    """Refuse to account for results that were made from other inputs or with other settings.
+
+    Only stages behind the surgery of these prior sets are looked at: others may be older.
+
+    Parameters
+    ----------
+    layout : PatientLayout
+        The patient's results.
+    bids : Path
+        The dataset.
+    config : mapping
+        The run's configuration.
+    priors : iterable of str
+        Names of the prior sets.
+
+    Raises
+    ------
+    InputError
+        A stage was made before an input or a setting changed, and was not made again.
+    """
+    roots = Roots(Path(layout.out), bids)
+    every = read_entries(roots.out, owner_of(layout.label))
+    entries = _behind(every, {f"surgery-{name}" for name in priors})
+    results = {name: made for entry in entries for name, made in entry.results.items()}
+    old = [*_settings_differ(entries, config), *_inputs_touched(entries, results, roots)]
+    if old:
+        raise InputError(old[0], cure="start the same command again: that stage is made anew")
+
+
+def _behind(entries: Iterable[Entry], stages: Container[str]) -> list[Entry]:
+    """Return the pages of some stages and of all whose results they rest on."""
+    left = list(entries)
+    found = [entry for entry in left if entry.stage in stages]
+    for entry in found:  # grows while it is walked through
+        left = [other for other in left if other not in found]
+        found += [other for other in left if not entry.inputs.keys().isdisjoint(other.results)]
+    return found
+
+
+def _settings_differ(entries: Iterable[Entry], stated: Mapping[str, Any] | None) -> Iterator[str]:
+    if stated is None:
+        return
     for entry in entries:
         section = _SECTIONS.get(entry.stage.split("-")[0].split("_")[0])
         used = entry.settings.get("settings")
         if section is not None and used is not None and used != stated.get(section):
-            yield f"{entry.stage}: made with other settings than provenance.json states ({section})"
+            yield f"{entry.stage}: made with other settings than those stated ({section})"
         if "seed" in entry.settings and entry.settings["seed"] != stated.get("seed"):
-            yield f"{entry.stage}: made with another seed than provenance.json states"
+            yield f"{entry.stage}: made with another seed than the one stated"
 
 
 def _versions_differ(entries: Iterable[Entry]) -> Iterator[str]:

@@ -24,7 +24,7 @@ from virtualbrain.io.ledger import (
     write_entry,
 )
 from virtualbrain.stage import stage_of
-from virtualbrain.verify import verify_patient
+from virtualbrain.verify import require_current, verify_patient
 
 
 class Parameters(dict):
@@ -193,6 +193,33 @@ def test_other_settings_than_stated_are_named(made):
     touched = " ".join(verify_patient(made.layout, made.bids).touched)
     assert "seeg: made with other settings" in touched
     assert "another seed" in touched
+
+
+CURRENT = {"seed": 1, "seeg": {"a": 1}, "surgery": {"a": 1}}
+
+
+def test_what_is_accounted_for_is_current(made):
+    require_current(made.layout, made.bids, CURRENT, ["default"])
+
+
+def test_an_account_of_older_results_is_refused(made):
+    """The engine may leave a stage as it was: see `Start.check_again`."""
+    with pytest.raises(InputError, match="seeg: made with other settings"):
+        require_current(made.layout, made.bids, CURRENT | {"seeg": {"a": 2}}, ["default"])
+    (made.bids / "sub-01" / "a.tsv").write_text("x\n2\n")
+    with pytest.raises(InputError, match="changed since it was read"):
+        require_current(made.layout, made.bids, CURRENT, ["default"])
+
+
+def test_stages_that_nothing_rests_on_may_be_older(made):
+    other = made.layout.outcomes("other")
+    with stage_of(job(made.out, made.bids, "surgery-other", [], [other])):
+        pass
+    path = page(made.out, "sub-01", "surgery-other")
+    path.write_text(path.read_text().replace('"a": 1', '"a": 7'))
+    require_current(made.layout, made.bids, CURRENT, ["default"])
+    with pytest.raises(InputError, match="surgery-other"):
+        require_current(made.layout, made.bids, CURRENT, ["default", "other"])
 
 
 def test_sidecars_belong_to_their_tables(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from tests.workflow.runs import kill_when, start, tables, virtualbrain
 from virtualbrain.config import project_root
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.ledger import page
 
 pytestmark = pytest.mark.slow
 VALIDATOR = "bids-validator-deno"
@@ -90,22 +92,42 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_tables(
     assert not list(tmp_path.rglob(".partial-*"))
 
 
-def test_a_second_prior_set_runs_the_fit_again_and_nothing_before(
-    finished, dataset, settings, tmp_path
-):
-    out = tmp_path / "out"
-    shutil.copytree(finished, out, copy_function=shutil.copy2)
-    mine = tmp_path / "mine.yaml"
-    shutil.copy(project_root() / "config/priors/default.yaml", mine)
+def test_only_what_a_change_concerns_is_made_again(dataset, settings, tmp_path):
+    """In place, one start each: a second prior set; another setting of an early stage; a table."""
+    out, bids = tmp_path / "out", tmp_path / "bids"
+    shutil.copytree(dataset, bids)
+    arguments = ["run", bids, out, "--cores", 2, "--config", settings]
+    assert virtualbrain(*arguments).returncode == 0
     layout = PatientLayout.of_results(out, "01")
     kept = [layout.gain, layout.relmat("streamlines"), layout.zones("default")]
-    before = [path.stat().st_mtime_ns for path in kept]
-    done = virtualbrain(
-        *("run", dataset, out, "--cores", 2, "--config", settings),
-        *("--priors", "default", mine),
-    )
+    before = times(kept)
+    mine = tmp_path / "mine.yaml"
+    shutil.copy(project_root() / "config/priors/default.yaml", mine)
+    done = virtualbrain(*arguments, "--priors", "default", mine)
     assert done.returncode == 0, done.stderr
-    assert [path.stat().st_mtime_ns for path in kept] == before
+    assert times(kept) == before
     assert layout.zones("mine").is_file()
     assert layout.outcomes("mine").is_file()
     assert "mine" in layout.report.read_text(encoding="utf-8")
+
+    settings_2 = tmp_path / "settings.yaml"
+    settings_2.write_text(Path(settings).read_text() + "\ndiffusion: {search_radius_mm: 3.0}\n")
+    arguments[-1] = settings_2
+    done = virtualbrain(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert all(now != then for now, then in zip(times(kept), before, strict=True))
+    used = json.loads(page(out, "sub-01", "connectome").read_text())["settings"]["settings"]
+    assert used["search_radius_mm"] == 3.0
+
+    before = times(kept)
+    (events,) = (bids / "sub-01" / "ieeg").glob("*_events.tsv")
+    events.write_text(events.read_text() + "\n")
+    done = virtualbrain(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert [now != then for now, then in zip(times(kept), before, strict=True)] == [
+        True, False, True,
+    ]  # fmt: skip
+
+
+def times(paths):
+    return [path.stat().st_mtime_ns for path in paths]

@@ -30,8 +30,10 @@ def _demo_on(options: argparse.Namespace, folder: Path) -> int:
     from virtualbrain.demo.on_real import prepare_real, simulate_on_real
 
     label = check_label((options.participant_label or participants(options.on)[:1])[0])
-    prepare_real(Path(options.on), folder, label)
     work = folder / "derivatives" / "structure"
+    interrupted = work.is_dir() and not (folder / "derivatives" / "truth").is_dir()
+    if not interrupted:
+        prepare_real(Path(options.on), folder, label)
     code = run(
         argparse.Namespace(
             bids=str(folder), out=str(work), participant_label=[label], config=options.config,

@@ -119,6 +119,7 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
                 for line in drop_damaged(PatientLayout(out, label)):
                     warn(line)
         targets = (options.until,) if options.until else ()
+        start.check_again(config, labels)
         outcome = start.workflow(config, "dry-run" if options.dry_run else "snakemake", targets)
         finished = [label for label in labels if PatientLayout(out, label).report.is_file()]
         if outcome.exit_code and outcome.failures and finished and not targets:
@@ -133,6 +134,17 @@ class Start:
     out: Path
     options: argparse.Namespace
     lock: int
+
+    def check_again(self, config: dict[str, Any], labels: Sequence[str]) -> None:
+        """Run the check of patients that were checked before, by itself.
+
+        Stages do not run again because the check did (`ancient`), and Snakemake does not ask a
+        stage for reasons of its own while one that it depends on is still to run.
+        """
+        checked = [PatientLayout(self.out, label).inputs for label in labels]
+        there = [str(path) for path in checked if path.is_file()]
+        if there and not self.options.dry_run:
+            self.workflow(config, "check-again", there)
 
     def workflow(self, config: dict[str, Any], name: str, targets: Sequence[str]) -> Outcome:
         """Run the workflow with one configuration; its output goes to logs/<name>.log."""

@@ -19,6 +19,7 @@ rule provenance:
         mem_mb=1000,
         runtime=5,
     params:
+        bids=BIDS,
         out=OUT,
         priors=PRIORS,
         config=config,

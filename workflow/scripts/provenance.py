@@ -9,9 +9,11 @@ with stage_of(snakemake):
     from virtualbrain.io.crate import build_crate
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.provenance import build_provenance
+    from virtualbrain.verify import require_current
 
     params, output = snakemake.params, snakemake.output
     layout = PatientLayout(params.out, snakemake.wildcards.label)
+    require_current(layout, Path(params.bids), params.config, params.priors)
     source, copy = Path(params.workflow), Path(output.workflow)
     for path in [source / "Snakefile", *sorted(source.glob("rules/*.smk"))]:
         write_text(copy / path.relative_to(source), path.read_text("utf-8"))
