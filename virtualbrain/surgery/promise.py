@@ -6,7 +6,8 @@ plans kept their promise less often where s was high and more often where it was
 
 .. math:: \mathrm{logit}\, p = a + b\, \mathrm{logit}\, \frac{n s + 1/2}{n + 1},
 
-with n the number of draws. It leaves the order of plans as it is.
+with n the number of draws. It leaves the order of plans as it is. It holds where the electrodes saw
+the zone; where they missed it the share is as high and hardly any promise is kept.
 """
 
 import numpy as np

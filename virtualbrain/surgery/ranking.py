@@ -217,7 +217,8 @@ def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
         return f"Random plans leave {left} and end the seizure in {number('share_free'):.0%}."
     parts = [
         f"{_doing(row)} leaves {left}, and none in {number('share_free'):.0%} of the draws",
-        f"on virtual patients such plans ended seizures in {number('p_seizure_free'):.0%}",
+        "on virtual patients whose zone the electrodes saw such plans ended seizures in "
+        f"{number('p_seizure_free'):.0%}",
         _beside_sham(number("p_sham")),
         _price(row),
     ]
