@@ -43,7 +43,7 @@ types: setup-test
 	mypy
 
 unit: setup-test
-	pytest --numprocesses $(CORES) --dist loadfile
+	pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 bench: setup-test
 	$(PY) tests/benchmarks/run.py

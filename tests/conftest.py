@@ -3,3 +3,8 @@
 from virtualbrain.stage import use_project_caches
 
 use_project_caches()
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the whole patient, the longest by far, so that no core waits for it at the end."""
+    items.sort(key=lambda item: item.path.name != "test_whole_patient.py")
