@@ -198,19 +198,14 @@ def _reasons(f: dict[str, Any]) -> tuple[list[str], list[str]]:
         if value is None:
             return
         if stop is not None and (not np.isfinite(value) or sign * value > sign * stop):
-            stops.append(text.format(value))
+            stops.append(text.format(value, **f))
         elif sign * value > sign * caution:
-            cautions.append(text.format(value))
+            cautions.append(text.format(value, **f))
 
     gate(f["r_hat_max"], R_HAT_CAUTION, R_HAT_STOP, 1,
          "Chains of the leading mode disagree: largest R-hat of x0 is {:.2f}.")  # fmt: skip
-    gate(
-        f["p_ez_error_max"],
-        P_EZ_ERROR_CAUTION,
-        P_EZ_ERROR_STOP,
-        1,
-        f"The draws tell p_ez of {f['p_ez_error_region']} to within {{:.2f}} only.",
-    )
+    gate(f["p_ez_error_max"], P_EZ_ERROR_CAUTION, P_EZ_ERROR_STOP, 1,
+         "The draws tell p_ez of {p_ez_error_region} to within {:.2f} only.")  # fmt: skip
     gate(f["ess_bulk_min"], ESS_CAUTION, None, -1,
          "Few independent draws: smallest bulk effective size of x0 is {:.0f}.")  # fmt: skip
     gate(f["ess_tail_min"], ESS_CAUTION, None, -1,

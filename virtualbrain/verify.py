@@ -1,7 +1,7 @@
 """Whether every result still belongs to its inputs, its settings and its versions."""
 
 import hashlib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.ledger import Entry, Fingerprint, Roots, owner_of, read_entries
+from virtualbrain.io.ledger import Entry, Fingerprint, Roots, owner_of, read_entries, results_of
 
 _SECTIONS = {
     "anatomy": "anatomy",
@@ -64,10 +64,10 @@ def verify_patient(layout: PatientLayout, bids: Path | None) -> Verification:
     if not entries:
         text = f"sub-{layout.label}: no ledger: nothing was written here, or by an older version"
         return Verification(layout.label, 0, (text,), (), "")
-    results = {name: made for entry in entries for name, made in entry.results.items()}
+    results = results_of(entries)
     touched = [
         *_results_touched(results, roots, layout),
-        *_inputs_touched(entries, results, roots),
+        *_inputs_touched(entries, roots, thorough=True),
         *_foreign(results, roots, layout),
         *_settings_differ(entries, _stated(layout)),
         *_versions_differ(entries),
@@ -99,12 +99,10 @@ def _results_touched(
             yield f"{name}: changed since its stage wrote it"
 
 
-def _inputs_touched(
-    entries: Iterable[Entry], results: Mapping[str, Fingerprint], roots: Roots
-) -> Iterator[str]:
-    entries = list(entries)
+def _inputs_touched(entries: Sequence[Entry], roots: Roots, *, thorough: bool) -> Iterator[str]:
+    results = results_of(entries)
     # stages come after the check, and read nothing of it: their own inputs are compared below
-    checked = {name for entry in entries if entry.stage == "check" for name in entry.results}
+    checked = results_of(entry for entry in entries if entry.stage == "check")
     for entry in entries:
         for name, read in entry.inputs.items():
             if name in results:
@@ -112,7 +110,7 @@ def _inputs_touched(
                     yield f"{name}: {entry.stage} was made from another version of it"
                 continue
             path = roots.path(name) if name.startswith("bids:") else None
-            if path is not None and not read.holds(path, thorough=True):
+            if path is not None and not read.holds(path, thorough=thorough):
                 what = "changed since it was read" if path.is_file() else "gone"
                 yield f"{name.removeprefix('bids:')}: {what} (input of {entry.stage})"
 
@@ -165,19 +163,18 @@ def require_current(
     roots = Roots(Path(layout.out), bids)
     every = read_entries(roots.out, owner_of(layout.label))
     entries = _behind(every, {f"surgery-{name}" for name in priors})
-    results = {name: made for entry in entries for name, made in entry.results.items()}
-    old = [*_settings_differ(entries, config), *_inputs_touched(entries, results, roots)]
+    # not thorough: the check has just read every input whole
+    old = [*_settings_differ(entries, config), *_inputs_touched(entries, roots, thorough=False)]
     if old:
         raise InputError(old[0], cure="start the same command again: that stage is made anew")
 
 
-def _behind(entries: Iterable[Entry], stages: Container[str]) -> list[Entry]:
+def _behind(entries: Sequence[Entry], stages: Container[str]) -> list[Entry]:
     """Return the pages of some stages and of all whose results they rest on."""
-    left = list(entries)
-    found = [entry for entry in left if entry.stage in stages]
+    found = [entry for entry in entries if entry.stage in stages]
     for entry in found:  # grows while it is walked through
-        left = [other for other in left if other not in found]
-        found += [other for other in left if not entry.inputs.keys().isdisjoint(other.results)]
+        read = entry.inputs.keys()
+        found += [e for e in entries if e not in found and not read.isdisjoint(e.results)]
     return found
 
 

@@ -39,12 +39,13 @@ def main() -> None:
     share = plans["share"].to_numpy()
     n_draws = SurgerySettings().draws
     evidences = np.array([evidence(s, n_draws) for s in share])
-    free, patient = plans["free"].to_numpy(dtype=bool), plans.groupby(["table", "patient"]).ngroup()
+    free = plans["free"].to_numpy(dtype=bool)
+    patient = plans.groupby(["table", "patient"]).ngroup().to_numpy()
     model = learned(evidences, free)
     print(f"INTERCEPT, SLOPE = {model.intercept_[0]:.3f}, {model.coef_[0, 0]:.3f}")
     left_out = np.empty(len(share))
     for number in np.unique(patient):
-        out = (patient == number).to_numpy()
+        out = patient == number
         model = learned(evidences[~out], free[~out])
         left_out[out] = model.predict_proba(evidences[out][:, None])[:, 1]
     print(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from virtualbrain.cli import main
 from virtualbrain.connectome import Connectome
 from virtualbrain.demo.connectomes import connectome_from_geometry
 from virtualbrain.demo.dataset import write_connectome_patient
@@ -214,6 +215,20 @@ def test_a_persons_images_are_copied_as_they_are(measured):
     assert checksums(folder / "sub-07") == checksums(source / "sub-07")
     with pytest.raises(InputError, match="there already"):
         prepare_real(source, folder, "07")
+
+
+def test_a_run_on_a_person_goes_on_where_it_was_stopped(measured, monkeypatch):
+    source, folder, _ = measured
+    command = ["demo", str(folder), "--on", str(source)]
+
+    def stopped(options):
+        Path(options.out).mkdir(parents=True, exist_ok=True)
+        return 130
+
+    monkeypatch.setattr("virtualbrain.commands.demo.run", stopped)
+    assert [main(command), main(command)] == [130, 130]
+    (folder / "derivatives" / "truth").mkdir()
+    assert main(command) == 2  # a finished one is not written over
 
 
 def test_a_person_without_diffusion_is_refused(measured):

@@ -13,7 +13,7 @@ from rocrate.model.data_entity import DataEntity
 from rocrate.rocrate import ROCrate
 
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.ledger import Entry, Fingerprint, owner_of, read_entries
+from virtualbrain.io.ledger import Entry, Fingerprint, owner_of, read_entries, results_of
 from virtualbrain.stage import versions
 
 _PROFILES = {
@@ -70,7 +70,7 @@ def _add_action(crate: ROCrate, main: Any, entries: Iterable[Entry], layout: Pat
     """Add the run: what it read and wrote, when, and with which versions and settings."""
     entries = list(entries)
     inputs = {name: made for entry in entries for name, made in entry.inputs.items()}
-    results = {name: made for entry in entries for name, made in entry.results.items()}
+    results = results_of(entries)
     read = [_input(crate, name, made) for name, made in inputs.items() if name.startswith("bids:")]
     own = f"sub-{layout.label}/"
     written = [

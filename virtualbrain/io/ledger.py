@@ -139,6 +139,11 @@ def _entry(path: Path, owner: str) -> Entry:
         ) from None
 
 
+def results_of(entries: Iterable[Entry]) -> dict[str, Fingerprint]:
+    """Return what stages wrote, by its name in the ledger."""
+    return {name: made for entry in entries for name, made in entry.results.items()}
+
+
 def owner_of(label: str | None) -> str:
     """Return whose page it is: a patient's, or the cohort's."""
     return COHORT if label is None else f"sub-{label}"
@@ -196,9 +201,7 @@ def require_whole(roots: Roots, paths: Iterable[Path | str]) -> None:
         A file was cut short, damaged or edited since.
     """
     paths = list(paths)
-    written: dict[str, Fingerprint] = {}
-    for entry in entries_behind(roots, paths):
-        written |= entry.results
+    written = results_of(entries_behind(roots, paths))
     for path in files_of(paths):
         made = written.get(roots.name(path))
         if made is not None and not made.holds(path):
