@@ -8,8 +8,9 @@ import xarray as xr
 from arviz import bfmi, ess, mcse, rhat
 from numpy.typing import NDArray
 
+from inference.hidden import p_zone_seen
 from inference.zones import above_threshold, zones
-from virtualbrain.io.results import chain_weights, simulated_x0
+from virtualbrain.io.results import chain_weights, expected_starts, simulated_x0
 from virtualbrain.seeg.gain import HARDLY_SEEN, observability
 
 Array = NDArray[np.float64]
@@ -26,6 +27,7 @@ COVERAGE_CAUTION, COVERAGE_STOP = 0.75, 0.5
 EXPLAINED_CAUTION, EXPLAINED_STOP = 0.5, 0.2
 WEIGHT_THAT_COUNTS = 0.05
 HIDDEN_MARGIN = 3.0
+ZONE_SEEN_CAUTION = 0.5
 
 
 def diagnose(posterior: xr.DataTree) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def _figures(posterior: xr.DataTree) -> dict[str, Any]:
         "coverage_90": [COVERAGE_CAUTION, COVERAGE_STOP],
         "explained": [EXPLAINED_CAUTION, EXPLAINED_STOP],
         "hidden_margin": HIDDEN_MARGIN,
+        "p_zone_seen": ZONE_SEEN_CAUTION,
     }
     return figures
 
@@ -178,6 +181,7 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
     table = zones(posterior)
     seen = observability(posterior["constant_data"]["gain"].to_numpy())
     hidden = posterior.attrs.get("hidden_margin")
+    starts = expected_starts(table["p_ez"].to_numpy())
     return {
         "leading": table["region"].iloc[0],
         "leading_p_ez": float(table["p_ez"].iloc[0]),
@@ -186,6 +190,8 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
         "hidden_margin": None if hidden is None else float(hidden),
         "hidden_region": str(posterior.attrs.get("hidden_region", "")),
         "regions_above_half": int((table["p_ez"] > 0.5).sum()),
+        "expected_starts": starts,
+        "p_zone_seen": p_zone_seen(starts),
     }
 
 
@@ -231,6 +237,12 @@ def _reasons(f: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 def _about_leading(f: dict[str, Any]) -> list[str]:
     found = []
+    if f["p_zone_seen"] < ZONE_SEEN_CAUTION:
+        found.append(
+            "The electrodes may have missed the zone: on virtual patients of whom a fit expects so "
+            f"few regions to start seizures ({f['expected_starts']:.1f}) they had seen it in "
+            f"{f['p_zone_seen']:.0%}."
+        )
     if f["leading_p_ez"] < 0.5:
         found.append(
             f"No region seizes by itself for sure: the first, {f['leading']}, "

@@ -73,3 +73,12 @@ def test_slow_draws_far_above_the_threshold_call_for_caution_only(posterior):
     assert found["figures"]["p_ez_error_max"] == 0.0
     assert any("Few independent draws" in reason for reason in found["reasons"])
     assert not any("p_ez of" in reason for reason in found["reasons"])
+
+
+@pytest.mark.parametrize(("sources", "missed"), [(0, True), (1, True), (3, False)])
+def test_few_regions_that_start_seizures_say_that_the_zone_was_missed(posterior, sources, missed):
+    posterior["posterior"]["x0"].values[..., :sources] = -1.5
+    found = inference.diagnose(posterior)
+    assert found["figures"]["expected_starts"] == pytest.approx(sources)
+    assert (found["figures"]["p_zone_seen"] < 0.5) == missed
+    assert any("may have missed the zone" in reason for reason in found["reasons"]) == missed

@@ -36,7 +36,7 @@ def plans(*rows: tuple[str, float]) -> Surgery:
          "share_free": p, "n_regions": name.count(",") + 1}
         for name, p in rows
     )  # fmt: skip
-    return Surgery(table, table, {}, table, table, None, "", 0.0, 1.0)
+    return Surgery(table, table, {}, table, table, None, "", 0.0, 1.0, 1.0)
 
 
 @pytest.mark.slow

@@ -455,7 +455,8 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     table["p_seizure_free_6d"] = np.where(real & (table["rank"] < 4), 0.9, np.nan)
     table["sentence"] = [f"Doing {name} helps." for name in table["candidate"]]
     _write_recruitment(layout, priors, rows, names, onsets)
-    about = {"Sources": ["posterior.nc"], "Conclusion": CONCLUSION, "p_elsewhere": 0.46}
+    about = {"Sources": ["posterior.nc"], "Conclusion": CONCLUSION, "p_elsewhere": 0.46,
+             "expected_starts": 2.1}  # fmt: skip
     write_table(layout.outcomes(priors), table, about)
     _write_beside_the_plans(layout, priors, names)
 

@@ -19,7 +19,7 @@ def test_the_resection_that_was_done_is_predicted(draws):
     whole = Candidate("done", "clinical", ("r0", "r4"), (0.9, 0.9))
     found = predicted_outcome(whole, draws, SETTINGS)
     assert found["share_free"] == 1.0
-    assert found["p_seizure_free"] == believed(1.0, draws.n_draws)
+    assert found["p_seizure_free"] == believed(1.0, draws.n_draws, draws.expected_starts)
     half = predicted_outcome(resection(("r0",)), draws, SETTINGS)
     assert half["share_free"] == 0.0
     assert half["seizing_after"] < half["seizing_before"] == 5.0

@@ -21,6 +21,7 @@ from virtualbrain.io.tables import read_matrix, read_table, sidecar_of
 
 Part = TypeVar("Part")
 PREDICTIVE_DRAWS = 160
+HARDLY_SUSPECTED = 0.05
 _UNREADABLE = (VirtualBrainError, ImageFileError, OSError, ValueError, KeyError, IndexError)
 
 
@@ -404,3 +405,12 @@ def chain_weights(
         return np.full(n_chains, 1.0 / n_chains)
     weights = np.asarray(sample_stats["weight"].to_numpy(), dtype=np.float64)
     return np.asarray(weights / weights.sum())
+
+
+def expected_starts(p_start: NDArray[np.float64]) -> float:
+    """Return how many regions are expected to start seizures, those hardly suspected left out.
+
+    The prior alone lets every region start seizures once in a hundred draws; with the number of
+    regions that would add up.
+    """
+    return float(p_start[p_start >= HARDLY_SUSPECTED].sum())

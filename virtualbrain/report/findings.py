@@ -232,10 +232,13 @@ def plans_of(
     n_draws = lookup({**configured, **priors.outcomes.sidecar}, ("n_draws", "draws"))
     place = {name: i for i, name in enumerate(names)}
     rows = priors.outcomes.frame.to_dict("records")
-    return tuple(_plan(i, row, place, n_draws) for i, row in enumerate(rows))
+    starts = priors.outcomes.sidecar.get("expected_starts")
+    return tuple(_plan(i, row, place, n_draws, starts) for i, row in enumerate(rows))
 
 
-def _plan(index: int, row: Mapping[Any, Any], place: Mapping[str, int], n_draws: Any) -> Plan:
+def _plan(
+    index: int, row: Mapping[Any, Any], place: Mapping[str, int], n_draws: Any, starts: Any
+) -> Plan:
     regions = split_regions(row.get("regions"), place)
     p = _float(row, "p_seizure_free")
     eloquent = row.get("eloquent")
@@ -255,7 +258,7 @@ def _plan(index: int, row: Mapping[Any, Any], place: Mapping[str, int], n_draws:
             _float(row, "seizing_after_high"),
         ),
         p_seizure_free=p,
-        p_interval=_promise_interval(row, n_draws) if is_number(p) else None,
+        p_interval=_promise_interval(row, n_draws, starts) if is_number(p) else None,
         transmission_change=_float(row, "transmission_change"),
         p_sham=_float(row, "p_sham"),
         p_six_dimensional=_float(row, "p_seizure_free_6d"),
@@ -263,7 +266,9 @@ def _plan(index: int, row: Mapping[Any, Any], place: Mapping[str, int], n_draws:
     )
 
 
-def _promise_interval(row: Mapping[Any, Any], n_draws: Any) -> tuple[float, float] | None:
+def _promise_interval(
+    row: Mapping[Any, Any], n_draws: Any, starts: Any
+) -> tuple[float, float] | None:
     """Return the sampling interval of the share of draws, each end as far as it is believed."""
     share = _float(row, "share_free")
     if not is_number(share) or not is_number(n_draws):
@@ -271,7 +276,10 @@ def _promise_interval(row: Mapping[Any, Any], n_draws: Any) -> tuple[float, floa
     low, high = probability_interval(share, n_draws)
     if share == _float(row, "p_seizure_free"):
         return low, high
-    return believed(low, int(n_draws)), believed(high, int(n_draws))
+    if not is_number(starts):
+        return None
+    n = int(n_draws)
+    return believed(low, n, float(starts)), believed(high, n, float(starts))
 
 
 def conclusion_of(priors: PriorResults) -> str:

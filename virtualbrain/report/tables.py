@@ -140,8 +140,8 @@ def plans_view(
         Column(
             "P(seizure-free)",
             True,
-            "how often plans that promised as much ended seizures on virtual patients whose zone "
-            "the electrodes saw",
+            "how often plans that promised as much, after fits like this one, ended seizures on "
+            "virtual patients",
         ),
         Column("In six dimensions", True, "the same share with the full model, on fewer draws"),
         Column("As good by chance", True, "share of random plans of this size that do as well"),

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from virtualbrain.io.results import chain_weights, simulated_x0
+from virtualbrain.io.results import chain_weights, expected_starts, simulated_x0
 from virtualbrain.models.stability import critical_x0
 
 Array = NDArray[np.float64]
@@ -44,6 +44,8 @@ class FittedDraws:
         share.
     p_elsewhere : float
         Probability that a region which is not suspected seizes by itself all the same.
+    expected_starts : float
+        Expected number of regions that start seizures, over the whole posterior.
     """
 
     regions: tuple[str, ...]
@@ -59,8 +61,9 @@ class FittedDraws:
     time_s: Array
     I1: float
     integrator: Literal["euler", "heun"]
-    explained: float = 1.0
-    p_elsewhere: float = 0.0
+    explained: float
+    p_elsewhere: float
+    expected_starts: float
 
     @property
     def n_draws(self) -> int:
@@ -137,6 +140,7 @@ def draws_from(
         integrator=cast(Literal["euler", "heun"], str(attributes["integrator"])),
         explained=explained,
         p_elsewhere=float(1.0 - np.prod(1.0 - p_start[~suspected])),
+        expected_starts=expected_starts(p_start),
     )
 
 

@@ -2,26 +2,49 @@ r"""How far the model's promise of seizure freedom is to be believed.
 
 In the fitted model a plan leaves no seizing region in a share s of the posterior draws. The model
 is not the brain: on virtual patients, whose sources obey another model on another connectome,
-plans kept their promise less often where s was high and more often where it was low. Told is
+plans kept their promise less often where s was high and more often where it was low, and hardly
+ever where the electrodes had missed the epileptogenic zone. There the posterior expects few
+regions to start seizures by themselves: what is seen was recruited from elsewhere. Told is
 
-.. math:: \mathrm{logit}\, p = a + b\, \mathrm{logit}\, \frac{n s + 1/2}{n + 1},
+.. math:: \mathrm{logit}\, p = a + b\, \mathrm{logit}\, \frac{n s + 1/2}{n + 1} + c \log (m + 0.1),
 
-with n the number of draws. It leaves the order of plans as it is. It holds where the electrodes saw
-the zone; where they missed it the share is as high and hardly any promise is kept.
+with n the number of draws and m the expected number of regions that start seizures. It leaves the
+order of a patient's plans as it is.
 """
 
 import numpy as np
 from scipy.special import expit, logit
 
 # From tests/benchmarks/learn_promise.py; see docs/validation.md.
-INTERCEPT, SLOPE = -0.420, 0.374
+INTERCEPT, PER_EVIDENCE, PER_STARTS = -4.425, 0.545, 3.444
 
 
-def believed(share: float, n_draws: int) -> float:
-    """Return the probability of seizure freedom that a share of `n_draws` draws stands for."""
-    return float(expit(INTERCEPT + SLOPE * evidence(share, n_draws)))
+def believed(share: float, n_draws: int, expected_starts: float) -> float:
+    """Return the probability of seizure freedom that a plan is believed to have.
+
+    Parameters
+    ----------
+    share : float
+        Share of the draws in which no region seizes.
+    n_draws : int
+        How many draws.
+    expected_starts : float
+        Expected number of regions that start seizures (`virtualbrain.io.results`).
+    """
+    return float(
+        expit(
+            INTERCEPT
+            + PER_EVIDENCE * evidence(share, n_draws)
+            + PER_STARTS * log_starts(expected_starts)
+        )
+    )
 
 
 def evidence(share: float, n_draws: int) -> float:
     """Return the log odds of a share of draws, finite where it is none or all."""
     return float(logit((n_draws * np.clip(share, 0.0, 1.0) + 0.5) / (n_draws + 1)))
+
+
+def log_starts(expected_starts: float) -> float:
+    """Return the logarithm of the expected number of starts, finite where it is zero."""
+    return float(np.log(expected_starts + 0.1))

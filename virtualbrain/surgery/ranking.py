@@ -49,6 +49,8 @@ class Ruling:
     ----------
     regions : pandas.DataFrame
         Region table with ``name`` and ``volume``.
+    expected_starts : float
+        Expected number of regions that start seizures, by which promises are believed.
     eloquent : tuple of (region, function)
         Regions with a function to be spared; a plan that touches one says so.
     transmission : mapping of str to float
@@ -60,6 +62,7 @@ class Ruling:
     """
 
     regions: pd.DataFrame
+    expected_starts: float
     eloquent: tuple[tuple[str, str], ...] = ()
     transmission: Mapping[str, float] | None = None
     shams: Mapping[int, Sequence[Outcome]] | None = None
@@ -143,18 +146,18 @@ def _row(
         "seizing_after": float(outcome.seizing.mean()),
         "seizing_after_low": float(low),
         "seizing_after_high": float(high),
-        "p_seizure_free": _promise(outcome),
+        "p_seizure_free": _promise(outcome, ruling),
         "share_free": outcome.share_free,
         "transmission_change": (ruling.transmission or {}).get(plan.name, np.nan),
         "p_sham": _p_sham(outcome, ruling),
     }
 
 
-def _promise(outcome: Outcome) -> float:
+def _promise(outcome: Outcome, ruling: Ruling) -> float:
     """Return the believed probability; where nothing is done, or at random, the share itself."""
     if outcome.candidate.kind in ("none", "sham"):
         return outcome.share_free
-    return believed(outcome.share_free, len(outcome.seizing))
+    return believed(outcome.share_free, len(outcome.seizing), ruling.expected_starts)
 
 
 def _volume(plan: Candidate, regions: pd.DataFrame) -> float:
@@ -217,7 +220,7 @@ def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
         return f"Random plans leave {left} and end the seizure in {number('share_free'):.0%}."
     parts = [
         f"{_doing(row)} leaves {left}, and none in {number('share_free'):.0%} of the draws",
-        "on virtual patients whose zone the electrodes saw such plans ended seizures in "
+        f"on virtual patients such plans after such fits ended seizures in "
         f"{number('p_seizure_free'):.0%}",
         _beside_sham(number("p_sham")),
         _price(row),

@@ -107,6 +107,8 @@ class Surgery:
         Probability that a region which is not suspected seizes by itself all the same.
     explained : float
         Share of the posterior in which a suspected region starts the seizure.
+    expected_starts : float
+        Expected number of regions that start seizures, by which promises are believed.
     """
 
     outcomes: pd.DataFrame
@@ -118,6 +120,7 @@ class Surgery:
     conclusion: str
     p_elsewhere: float
     explained: float
+    expected_starts: float
 
     def about(self) -> dict[str, object]:
         """Return what goes into the sidecar of every table."""
@@ -125,6 +128,7 @@ class Surgery:
             "Conclusion": self.conclusion,
             "p_elsewhere": self.p_elsewhere,
             "explained": self.explained,
+            "expected_starts": self.expected_starts,
             "Connections": {
                 name: [list(edge) for edge in plan.edges]
                 for name, plan in self.candidates.items()
@@ -163,6 +167,7 @@ def run_surgery(
     outcomes = simulate_plans(plans, draws, settings)
     ruling = Ruling(
         regions=patient.regions,
+        expected_starts=draws.expected_starts,
         eloquent=patient.eloquent,
         transmission=_transmission(plans, draws, settings),
         shams=shams,
@@ -181,6 +186,7 @@ def run_surgery(
         conclusion=_conclusion(table, ruling.ranked),
         p_elsewhere=draws.p_elsewhere,
         explained=draws.explained,
+        expected_starts=draws.expected_starts,
     )
 
 
