@@ -90,6 +90,9 @@ class Connectome:
         return Network(self.weights, self.lengths_mm, self.names)
 
 
+_IN_WORDS = {"weights": "weight", "lengths_mm": "length"}
+
+
 def _check_matrix(matrix: Array, names: tuple[str, ...], what: str) -> None:
     n = len(names)
     if matrix.shape != (n, n):
@@ -97,16 +100,21 @@ def _check_matrix(matrix: Array, names: tuple[str, ...], what: str) -> None:
     if not np.isfinite(matrix).all():
         i, j = np.argwhere(~np.isfinite(matrix))[0]
         raise InputError(
-            f"{what} of {names[i]} and {names[j]} is no number", cure="mend the matrix"
+            f"the {_IN_WORDS[what]} of {names[i]} and {names[j]} is no number",
+            cure="mend the matrix",
         )
     if (matrix < 0).any():
         i, j = np.argwhere(matrix < 0)[0]
-        raise InputError(f"{what} of {names[i]} and {names[j]} is negative", expected="0 or more")
+        raise InputError(
+            f"the {_IN_WORDS[what]} of {names[i]} and {names[j]} is negative",
+            expected="0 or more",
+            cure="mend the matrix, or set what is no connection to 0",
+        )
     difference = np.abs(matrix - matrix.T)
     if difference.max(initial=0.0) > _ASYMMETRY * matrix.max(initial=0.0):
         i, j = np.unravel_index(difference.argmax(), difference.shape)
         raise InputError(
-            f"{what} from {names[i]} to {names[j]} differs from the way back",
+            f"the {_IN_WORDS[what]} from {names[i]} to {names[j]} differs from the way back",
             expected="a symmetric matrix (diffusion MRI knows no direction)",
             cure="average both triangles",
         )

@@ -22,6 +22,10 @@ class VirtualBrainError(Exception):
         self.what, self.where, self.expected, self.cure = what, where, expected, cure
         super().__init__(str(self))
 
+    def at(self, where: str) -> "VirtualBrainError":
+        """Return the same fault with its place, where it tells none."""
+        return _again(type(self), self.what, self.where or where, self.expected, self.cure)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Cross between processes whole."""
         return _again, (type(self), self.what, self.where, self.expected, self.cure)

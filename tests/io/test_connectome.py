@@ -270,6 +270,16 @@ def test_asymmetric_weights_are_refused(folder, connectome):
     savemat(folder / "a.mat", {"sc": weights, "len": wide(connectome.lengths_mm)})
     (problem,) = check_connectome(folder)
     assert "differs from the way back" in str(problem)
+    assert problem.where == f"{folder.parent.name}/{folder.name}"
+
+
+def test_negative_weights_are_refused(folder, connectome):
+    weights = wide(connectome.weights)
+    weights[0, 1] = weights[1, 0] = -1
+    savemat(folder / "a.mat", {"sc": weights, "len": wide(connectome.lengths_mm)})
+    (problem,) = check_connectome(folder)
+    names = connectome.names
+    assert f"the weight of {names[0]} and {names[1]} is negative" in str(problem)
 
 
 # ---- zips that are none ------------------------------------------------------------------

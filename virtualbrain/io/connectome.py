@@ -13,7 +13,7 @@ import pandas as pd
 from virtualbrain.connectome import REGION_COLUMNS, Array, Connectome
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import atomic_path
-from virtualbrain.io.connectome_formats import read_other_connectome
+from virtualbrain.io.connectome_formats import place_of, read_other_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_matrix, read_table, write_matrix, write_table
 
@@ -81,6 +81,14 @@ def read_ready_connectome(folder: Path) -> Connectome:
     InputError
         Neither is there, or what is there is no connectome.
     """
+    try:
+        return _read_ready(folder)
+    except InputError as error:
+        raise error.at(place_of(folder)) from error
+
+
+def _read_ready(folder: Path) -> Connectome:
+    """Read the first kind of connectome that is there."""
     if any(folder.glob("*_stat-streamlines_relmat.tsv")):
         return read_relmats(folder, ready_atlas(folder))
     if (folder / ZIP_NAME).is_file():
@@ -90,7 +98,7 @@ def read_ready_connectome(folder: Path) -> Connectome:
         return other
     raise InputError(
         "no connectome",
-        where=str(folder.name),
+        where=place_of(folder),
         expected=f"*_stat-streamlines_relmat.tsv with its region table, {ZIP_NAME}, or the "
         "matrices of MRtrix, QSIRecon, micapipe or neurolib with a region table",
     )
@@ -126,7 +134,7 @@ def _require_centres(connectome: Connectome, folder: Path) -> None:
     if connectome.regions[["x", "y", "z"]].isna().all(axis=None):
         raise InputError(
             "no region has a centre",
-            where=str(folder.name),
+            where=place_of(folder),
             expected="x, y and z in mm (T1w scanner RAS) in the region table",
         )
 
@@ -158,7 +166,7 @@ def _only(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         raise InputError(
-            f"{len(found)} files fit {pattern}", where=folder.name, expected="exactly one"
+            f"{len(found)} files fit {pattern}", where=place_of(folder), expected="exactly one"
         )
     return found[0]
 

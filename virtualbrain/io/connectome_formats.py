@@ -25,6 +25,11 @@ _WEIGHT_WORDS = ("sift2", "sift", "streamline", "weight", "count", "connectome",
 _LENGTH_WORDS = ("length", "len")
 
 
+def place_of(folder: Path) -> str:
+    """Return a connectome's folder for messages: its own name alone is only the patient's."""
+    return f"{folder.parent.name}/{folder.name}"
+
+
 def read_other_connectome(folder: Path) -> Connectome | None:
     """Read the connectome that another tool left in a folder; None where there is none.
 
@@ -131,7 +136,7 @@ def _read_mrtrix(folder: Path, _: Path) -> Connectome:
         if len(found) != 1:
             raise InputError(
                 f"{len(found)} CSV files are the {kind}",
-                where=folder.name,
+                where=place_of(folder),
                 expected="one CSV named …weights.csv or …sift2.csv and one named …lengths.csv",
             )
     counts, between = _csv_matrix(weights[0]), _csv_matrix(lengths[0])
@@ -193,7 +198,7 @@ def _region_table_path(folder: Path) -> Path:
     if len(found) != 1:
         raise InputError(
             f"{len(found)} region tables",
-            where=folder.name,
+            where=place_of(folder),
             expected="one sub-<label>_atlas-<atlas>_dseg.tsv with " + ", ".join(REGION_COLUMNS),
             cure="write one: without it the regions have neither names nor places",
         )
