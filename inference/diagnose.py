@@ -8,10 +8,10 @@ import xarray as xr
 from arviz import bfmi, ess, mcse, rhat
 from numpy.typing import NDArray
 
-from inference.hidden import p_zone_seen
 from inference.zones import above_threshold, zones
 from virtualbrain.io.results import chain_weights, expected_starts, simulated_x0
 from virtualbrain.seeg.gain import HARDLY_SEEN, observability
+from virtualbrain.surgery.promise import p_zone_seen
 
 Array = NDArray[np.float64]
 

@@ -1,18 +1,14 @@
-"""Whether the electrodes saw the zone, or a region they hardly see explains as much."""
+"""Whether a region that the electrodes hardly see would explain the recording as well."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
 from inference.density import Density
 from inference.starts import SEIZING, SILENT, Optimum, climb, with_x0
 from virtualbrain.seeg.gain import HARDLY_SEEN, observability
-from virtualbrain.surgery.promise import log_starts
 
 CANDIDATES = 6
-# From tests/benchmarks/learn_promise.py; see docs/validation.md.
-SEEN_INTERCEPT, SEEN_PER_STARTS = -1.328, 4.681
 
 
 @dataclass(frozen=True)
@@ -59,17 +55,3 @@ def hidden_alternative(density: Density, best: Optimum) -> Alternative | None:
         found.append((climb(density, start, 80).value, problem.regions[int(region)]))
     value, name = max(found)
     return Alternative(name, float(best.value - value))
-
-
-def p_zone_seen(starts: float) -> float:
-    """Return how often electrodes had seen the zone of virtual patients with such a fit.
-
-    Where they missed it, what they see was recruited, and the posterior expects few regions to
-    start seizures by themselves.
-
-    Parameters
-    ----------
-    starts : float
-        Expected number of regions that start seizures (`virtualbrain.io.results`).
-    """
-    return float(expit(SEEN_INTERCEPT + SEEN_PER_STARTS * log_starts(starts)))

@@ -1,6 +1,6 @@
 """Virtual surgery against the truth: plans from a fit, applied to the patient's own 6D model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.stats import hypergeom
 
 from inference import patients
 from inference.patients import TrueModel, VirtualPatient, draw_patient
@@ -17,6 +18,7 @@ from inference.validate import is_sampled
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.models.simulation import Options, simulate_ensemble
+from virtualbrain.seeg.gain import HARDLY_SEEN, observability
 from virtualbrain.surgery.candidates import sham_plans
 from virtualbrain.surgery.run import Patient, Surgery, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
@@ -27,6 +29,8 @@ Array = NDArray[np.float64]
 SUCCESS_SHARE = 0.1
 N_PLANS = 10
 N_SHAM = 10
+# An electrode more is advised to so many regions.
+N_ADVISED = 3
 _RATE_HZ = 64.0
 
 
@@ -155,7 +159,9 @@ def score_surgery(
     -------
     pandas.DataFrame
         Columns ``patient sampled verdict plan kind place regions n_regions p_seizure_free
-        share_free true_before true_after free success``; `place` counts removals from 1.
+        share_free true_before true_after free success advised by_chance``; `place` counts removals
+        from 1. `advised` says whether a region of the zone is among the first three that another
+        electrode is advised to, `by_chance` how often it is among three unseen regions at random.
     """
     names = list(patient.problem.regions)
     table = surgery.outcomes.query("kind == 'resection'").head(N_PLANS)
@@ -189,7 +195,18 @@ def score_surgery(
     return scored.assign(
         patient=number, sampled=patient.truth.sampled, verdict=verdict, true_before=before,
         true_after=after, free=after == 0, success=after <= SUCCESS_SHARE * before,
+        **score_advice(patient, surgery.next_regions["region"].head(N_ADVISED)),
     )  # fmt: skip
+
+
+def score_advice(patient: VirtualPatient, advised: Iterable[str]) -> dict[str, float]:
+    """Tell whether advised regions meet the zone, and how often as many at random would."""
+    zone = set(_true_zone(patient))
+    hardly = observability(patient.problem.gain) < HARDLY_SEEN
+    n_unseen = int(hardly.sum())
+    n_zone = int((hardly & patient.truth.ez).sum())
+    missed = hypergeom(n_unseen, n_zone, min(N_ADVISED, n_unseen)).pmf(0)
+    return {"advised": float(bool(zone & set(advised))), "by_chance": float(1.0 - missed)}
 
 
 def summarise_surgery(scores: pd.DataFrame) -> dict[str, Any]:
@@ -217,6 +234,8 @@ def summarise_surgery(scores: pd.DataFrame) -> dict[str, Any]:
             "first_plan_free": float(first["free"].mean()),
             "sham_succeeds": float(chosen.loc[chosen["kind"] == "sham", "success"].mean()),
             "calibration_error": _calibration(plans[plans["sampled"] == sampled]),
+            "advice_meets_zone": float(first["advised"].mean()),
+            "advice_by_chance": float(first["by_chance"].mean()),
         }
     summary["calibration_error"] = _calibration(plans)
     return summary

@@ -1,5 +1,7 @@
 """Scores of virtual surgery against the truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from inference.patients import draw_patient
 from inference.validate_surgery import (
     SurgeryScorer,
     draw_with_model,
+    score_advice,
     score_surgery,
     summarise_surgery,
 )
@@ -36,7 +39,8 @@ def plans(*rows: tuple[str, float]) -> Surgery:
          "share_free": p, "n_regions": name.count(",") + 1}
         for name, p in rows
     )  # fmt: skip
-    return Surgery(table, table, {}, table, table, None, "", 0.0, 1.0, 1.0)
+    advice = pd.DataFrame({"region": [name for name, _ in rows]})
+    return Surgery(table, table, {}, table, advice, None, "", 0.0, 1.0, 1.0)
 
 
 @pytest.mark.slow
@@ -75,7 +79,8 @@ def test_a_scorer_plans_before_it_opens_the_truth(monkeypatch, tmp_path):
         return pd.DataFrame(
             {"patient": number, "sampled": True, "kind": ["none", "truth", "plan", "sham"],
              "place": [np.nan, np.nan, 1, np.nan], "p_seizure_free": [np.nan, np.nan, 0.8, np.nan],
-             "success": [False, True, True, False], "free": [False, True, True, False]}
+             "success": [False, True, True, False], "free": [False, True, True, False],
+             "advised": 1.0, "by_chance": 0.1}
         )  # fmt: skip
 
     for name, stand_in in (
@@ -91,3 +96,16 @@ def test_a_scorer_plans_before_it_opens_the_truth(monkeypatch, tmp_path):
     assert scorer.summary()["patients"] == 2
     assert scorer.summary()["calibration_error"] == pytest.approx(0.2)
     assert (tmp_path / "surgery.tsv").is_file()
+
+
+def test_advice_meets_the_zone_or_not(drawn):
+    patient, _ = drawn
+    names = np.array(patient.problem.regions)
+    gain = patient.problem.gain.copy()
+    gain[:, patient.truth.ez] *= 1e-9
+    blind = replace(patient, problem=replace(patient.problem, gain=gain))
+    met = score_advice(blind, names[patient.truth.ez][:1])
+    assert met["advised"] == 1.0
+    assert 0 < met["by_chance"] < 0.5
+    assert score_advice(blind, names[~patient.truth.ez][:3])["advised"] == 0.0
+    assert score_advice(patient, [])["advised"] == 0.0

@@ -1,15 +1,17 @@
 """Predictions against outcomes, and advice for another electrode."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.draws import draws_from
-from virtualbrain.surgery.next_electrode import COLUMNS, next_regions
+from virtualbrain.surgery.next_electrode import COLUMNS, hiding_shares, next_regions
 from virtualbrain.surgery.outcome import simulate_plans
 from virtualbrain.surgery.prediction import predicted_outcome, score_predictions
-from virtualbrain.surgery.promise import believed
+from virtualbrain.surgery.promise import believed, p_zone_seen
 from virtualbrain.surgery.settings import SurgerySettings
 
 SETTINGS = SurgerySettings()
@@ -53,12 +55,33 @@ def test_the_unseen_region_that_may_start_seizures_is_worth_most(posterior, gene
     tree.attrs = posterior.attrs
     tree["posterior"]["x0"][:, ::2, 7] = -1.6
     tree["posterior"]["x0"][:, ::12, 6] = -1.6
-    draws = draws_from(tree, 100, generator)
+    draws = replace(draws_from(tree, 100, generator), expected_starts=9.0)
     zones = pd.DataFrame({"region": draws.regions, "observability": [0.9] * 5 + [0.01] * 3})
     plans = simulate_plans([resection(("r0", "r4")), resection(("r0",))], draws, SETTINGS)
     table = next_regions(zones, draws, plans, SETTINGS)
     assert tuple(table.columns) == COLUMNS
-    assert table["region"].tolist() == ["r7", "r6", "r5"]
+    assert table["region"][0] == "r7"
+    assert set(table["region"]) == {"r5", "r6", "r7"}
     assert table["value"][0] == pytest.approx(table["p_start"][0], abs=0.1)
-    assert table["value"][2] == 0.0
+    assert table["value"][2] == pytest.approx(table["p_hidden"][2])
     assert np.isclose(table["p_start"][0], 0.5, atol=0.1)
+
+
+def test_where_the_zone_was_missed_it_hides_by_connections_with_the_suspected(draws):
+    zones = pd.DataFrame({"region": draws.regions, "observability": [0.9] * 5 + [0.01] * 3})
+    plans = simulate_plans([resection(("r0", "r4"))], draws, SETTINGS)
+    missed = replace(draws, expected_starts=0.3)
+    weights = draws.weights.copy()
+    weights[0, 6] = weights[6, 0] = 10 * weights.max()
+    table = next_regions(zones, replace(missed, weights=weights), plans, SETTINGS)
+    assert table["region"][0] == "r6"
+    assert table["p_hidden"].sum() == pytest.approx(1 - p_zone_seen(0.3))
+    sure = next_regions(zones, replace(draws, expected_starts=5.0), plans, SETTINGS)
+    assert sure["p_hidden"].sum() < 0.01
+
+
+def test_where_nothing_starts_or_connects_every_unseen_region_hides_the_zone_alike(draws):
+    nowhere = replace(draws, starts=np.zeros_like(draws.starts))
+    shares = hiding_shares(nowhere, np.array([2, 5, 6, 7]))
+    assert shares.tolist() == [0.25] * 4
+    assert hiding_shares(nowhere, np.array([], dtype=int)).size == 0

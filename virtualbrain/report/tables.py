@@ -246,6 +246,7 @@ def next_view(results: PatientResults, names: Sequence[str]) -> View | None:
     columns = {
         "region": "Region",
         "p_start": "P(starts seizures)",
+        "p_hidden": "P(hides the zone)",
         "observability": "Observability",
         "value": "Gain in draws without seizure",
     }

@@ -1,5 +1,6 @@
 r"""Where to look next: the unseen regions whose recording would change the choice of a plan most.
 
+Where the electrodes saw the zone, a region that is not suspected may be one more start of seizures.
 A region that is not suspected is not taken out. Were it known whether region r starts seizures,
 r would be taken out too where it does, and the plan chosen for each answer. The value of knowing is
 the gain in the expected probability of no seizure,
@@ -7,7 +8,13 @@ the gain in the expected probability of no seizure,
 .. math:: v_r = P(r)\, \max_p P(free_{p + r} \mid r) + P(\bar r)\, \max_p P(free_p \mid \bar r)
           - \max_p P(free_p)
 
-over the plans at hand that leave r alone.
+over the plans at hand that leave r alone. Where they missed the zone, what is suspected was
+recruited from the zone, so that a region r hides it by the share :math:`h_r` of its connections
+with the suspected ones, :math:`h_r \propto \sum_j w_{rj} P(j)` over the unseen regions. No plan at
+hand ends seizures there, one that takes the zone out does. Together, with :math:`q` from
+`virtualbrain.surgery.promise.p_zone_seen`,
+
+.. math:: V_r = q\, v_r + (1 - q)\, h_r.
 """
 
 from collections.abc import Sequence
@@ -20,10 +27,11 @@ from virtualbrain.seeg.gain import HARDLY_SEEN
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
+from virtualbrain.surgery.promise import p_zone_seen
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
-COLUMNS = ("region", "p_start", "observability", "value")
+COLUMNS = ("region", "p_start", "p_hidden", "observability", "value")
 MOST_REGIONS = 8
 
 
@@ -50,19 +58,34 @@ def next_regions(
     Returns
     -------
     pandas.DataFrame
-        Columns ``region p_start observability value``, most valuable first; `value` is a
-        difference of probabilities.
+        Columns ``region p_start p_hidden observability value``, most valuable first; `p_hidden`
+        is the probability that the electrodes missed the zone and it is there, `value` a difference
+        of probabilities.
     """
     place = {name: i for i, name in enumerate(draws.regions)}
-    p_start = draws.starts.mean(axis=0)
-    unseen = zones[zones["observability"] < HARDLY_SEEN]
-    unseen = unseen.assign(p_start=[p_start[place[name]] for name in unseen["region"]])
-    unseen = unseen.sort_values("p_start", ascending=False, kind="stable").head(MOST_REGIONS)
+    seen = p_zone_seen(draws.expected_starts)
+    unseen = zones.loc[zones["observability"] < HARDLY_SEEN, ["region", "observability"]]
+    at = np.array([place[name] for name in unseen["region"]], dtype=np.int64)
+    unseen = unseen.assign(
+        p_start=draws.starts.mean(axis=0)[at], p_hidden=(1.0 - seen) * hiding_shares(draws, at)
+    )
+    likely = (seen * unseen["p_start"] + unseen["p_hidden"]).sort_values(
+        ascending=False, kind="stable"
+    )
+    unseen = unseen.loc[likely.index[:MOST_REGIONS]]
     values = [
         _value(str(name), place[str(name)], outcomes, draws, settings) for name in unseen["region"]
     ]
-    table = unseen.assign(value=values)[list(COLUMNS)]
+    table = unseen.assign(value=seen * np.array(values) + unseen["p_hidden"])[list(COLUMNS)]
     return table.sort_values("value", ascending=False, kind="stable", ignore_index=True)
+
+
+def hiding_shares(draws: FittedDraws, unseen: NDArray[np.int64]) -> Array:
+    """Return how likely each unseen region hides the zone, if one of them does, (n_unseen,)."""
+    symmetric = draws.weights + draws.weights.T
+    strength = (symmetric @ draws.starts.mean(axis=0))[unseen]
+    total = strength.sum()
+    return strength / total if total > 0 else np.full(len(unseen), 1.0 / max(len(unseen), 1))
 
 
 def _value(

@@ -9,7 +9,7 @@ regions to start seizures by themselves: what is seen was recruited from elsewhe
 .. math:: \mathrm{logit}\, p = a + b\, \mathrm{logit}\, \frac{n s + 1/2}{n + 1} + c \log (m + 0.1),
 
 with n the number of draws and m the expected number of regions that start seizures. It leaves the
-order of a patient's plans as it is.
+order of a patient's plans as it is. How often the electrodes had seen the zone follows from m.
 """
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.special import expit, logit
 
 # From tests/benchmarks/learn_promise.py; see docs/validation.md.
 INTERCEPT, PER_EVIDENCE, PER_STARTS = -4.425, 0.545, 3.444
+SEEN_INTERCEPT, SEEN_PER_STARTS = -1.328, 4.681
 
 
 def believed(share: float, n_draws: int, expected_starts: float) -> float:
@@ -48,3 +49,8 @@ def evidence(share: float, n_draws: int) -> float:
 def log_starts(expected_starts: float) -> float:
     """Return the logarithm of the expected number of starts, finite where it is zero."""
     return float(np.log(expected_starts + 0.1))
+
+
+def p_zone_seen(expected_starts: float) -> float:
+    """Return how often electrodes had seen the zone of virtual patients with such a fit."""
+    return float(expit(SEEN_INTERCEPT + SEEN_PER_STARTS * log_starts(expected_starts)))
