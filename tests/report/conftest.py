@@ -338,6 +338,7 @@ def _write_inference(
                 "e_bfmi_min": 0.12 if bad else 0.81,
                 "modes": 2 if bad else 1,
                 "explained": 0.11 if bad else 0.83,
+                "p_zone_seen": 0.21 if bad else 0.92,
                 "divergent_share": 0.2 if bad else 0.0,
                 "thresholds": {"r_hat": [1.05, 1.5], "ess": 100, "depth_saturation": 0.05},
                 "mode_weights": [0.6, 0.4] if bad else [1.0],

@@ -131,6 +131,17 @@ THRESHOLDS = (
         "Share of the recorded envelope's variance that the fitted model accounts for.",
         "explained",
     ),
+    Threshold(
+        ("p_zone_seen",),
+        "Electrodes saw the zone",
+        "above",
+        0.5,
+        None,
+        "How often they had, on virtual patients of whom the fit expects as many regions to start "
+        "seizures by themselves. Where the zone was missed, what is seen was recruited from "
+        "elsewhere, and first places are wrong.",
+        "p_zone_seen",
+    ),
 )
 
 
