@@ -205,8 +205,8 @@ def score_advice(patient: VirtualPatient, advised: Iterable[str]) -> dict[str, f
     hardly = observability(patient.problem.gain) < HARDLY_SEEN
     n_unseen = int(hardly.sum())
     n_zone = int((hardly & patient.truth.ez).sum())
-    missed = hypergeom(n_unseen, n_zone, min(N_ADVISED, n_unseen)).pmf(0)
-    return {"advised": float(bool(zone & set(advised))), "by_chance": float(1.0 - missed)}
+    by_chance = hypergeom(n_unseen, n_zone, min(N_ADVISED, n_unseen)).sf(0)
+    return {"advised": float(bool(zone & set(advised))), "by_chance": float(by_chance)}
 
 
 def summarise_surgery(scores: pd.DataFrame) -> dict[str, Any]:
