@@ -168,8 +168,9 @@ def test_what_stands_beside_the_plans(build):
     assert page.count("No plan is better than random plans of the same size.") == 2
     assert re.search(r"Doing plan \d helps\.", page)
     assert "has the prior's probability of 46 %" in page
-    assert "A1-A2 2 0.7" in page
+    assert "A1-A2 2 70 %" in page
     assert "Where to look next" in page
+    assert "30 % 10 % 0.0200 21 %" in page
     withheld = Page(
         build(verdict="do-not-use", n_regions=20, n_channels=24, n_plans=6, images=False)
     )

@@ -1,6 +1,6 @@
 """Tables of the page: columns to sort and filter, and the file's own text to download."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,13 @@ def number_cell(value: Any, digits: int = 3) -> Cell:
     if not is_number(value):
         return Cell(show(value), "")
     return Cell(show(value, digits), repr(float(value)), repr(value))
+
+
+def share_cell(value: Any) -> Cell:
+    """Return a cell for a share or probability, in per cent."""
+    if not is_number(value):
+        return number_cell(value)
+    return Cell(percent(value), repr(float(value)), repr(value))
 
 
 def probability_cell(p: float, interval: tuple[float, float] | None) -> Cell:
@@ -185,8 +192,12 @@ def plain_view(
     names: Sequence[str],
     caption: str,
     mark_region: Callable[[Any], bool] = lambda value: isinstance(value, str),
+    shares: Collection[str] = (),
 ) -> View:
-    """Return chosen columns of a table as they are; `columns` maps the file's to headings."""
+    """Return chosen columns of a table as they are; `columns` maps the file's to headings.
+
+    Columns of `shares` stand in per cent.
+    """
     place = {name: i for i, name in enumerate(names)}
     present = [name for name in columns if name in table.frame]
     numeric = {name: table.frame[name].dtype.kind in "fi" for name in present}
@@ -194,6 +205,8 @@ def plain_view(
     def cell(name: str, value: Any) -> Cell:
         if name == "region" and mark_region(value):
             return Cell(value, value.lower(), region=place.get(value))
+        if name in shares:
+            return share_cell(value)
         return number_cell(value) if numeric[name] else Cell(show(value), show(value).lower())
 
     rows = tuple(
@@ -235,7 +248,9 @@ def stimulation_view(results: PatientResults, names: Sequence[str]) -> View | No
         "p_stopped": "Stops a seizure",
         "n_seizures": "Seizures detected",
     }
-    return plain_view("stimulation", table, columns, names, "Stimulation at planned pairs.")
+    shares = ("p_evoked", "p_first", "p_stopped")
+    caption = "Stimulation at planned pairs."
+    return plain_view("stimulation", table, columns, names, caption, shares=shares)
 
 
 def next_view(results: PatientResults, names: Sequence[str]) -> View | None:
@@ -248,9 +263,11 @@ def next_view(results: PatientResults, names: Sequence[str]) -> View | None:
         "p_start": "P(starts seizures)",
         "p_hidden": "P(hides the zone)",
         "observability": "Observability",
-        "value": "Gain in draws without seizure",
+        "value": "Gain in chance of a good plan",
     }
-    return plain_view("next", table, columns, names, "Where another electrode would tell most.")
+    shares = ("p_start", "p_hidden", "value")
+    caption = "Where another electrode would tell most."
+    return plain_view("next", table, columns, names, caption, shares=shares)
 
 
 def channels_view(results: PatientResults, names: Sequence[str]) -> View | None:
