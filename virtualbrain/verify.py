@@ -9,7 +9,15 @@ from typing import Any
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.ledger import Entry, Fingerprint, Roots, owner_of, read_entries, results_of
+from virtualbrain.io.ledger import (
+    Entry,
+    Fingerprint,
+    Roots,
+    owner_of,
+    page,
+    read_entries,
+    results_of,
+)
 
 _SECTIONS = {
     "anatomy": "anatomy",
@@ -169,6 +177,31 @@ def require_current(
         raise InputError(old[0], cure="start the same command again: that stage is made anew")
 
 
+def outdated_pages(
+    layout: PatientLayout, config: Mapping[str, Any], priors: Iterable[str]
+) -> list[Path]:
+    """Return the pages of stages that a run would make with other settings than they were made.
+
+    The engine knows settings by its own memory, which a copied or renamed folder, or a new version
+    of a stage, has lost. Stages of other prior sets are none of the run's.
+
+    Parameters
+    ----------
+    layout : PatientLayout
+        The patient's results, their pages undamaged.
+    config : mapping
+        The run's configuration.
+    priors : iterable of str
+        Names of the prior sets.
+    """
+    out, owner, names = Path(layout.out), owner_of(layout.label), {"", *priors}
+    return [
+        page(out, owner, entry.stage)
+        for entry in read_entries(out, owner)
+        if entry.stage.partition("-")[2] in names and any(_entry_differs(entry, config))
+    ]
+
+
 def _behind(entries: Sequence[Entry], stages: Container[str]) -> list[Entry]:
     """Return the pages of some stages and of all whose results they rest on."""
     found = [entry for entry in entries if entry.stage in stages]
@@ -179,15 +212,18 @@ def _behind(entries: Sequence[Entry], stages: Container[str]) -> list[Entry]:
 
 
 def _settings_differ(entries: Iterable[Entry], stated: Mapping[str, Any] | None) -> Iterator[str]:
-    if stated is None:
-        return
-    for entry in entries:
-        section = _SECTIONS.get(entry.stage.split("-")[0].split("_")[0])
-        used = entry.settings.get("settings")
-        if section is not None and used is not None and used != stated.get(section):
-            yield f"{entry.stage}: made with other settings than those stated ({section})"
-        if "seed" in entry.settings and entry.settings["seed"] != stated.get("seed"):
-            yield f"{entry.stage}: made with another seed than the one stated"
+    if stated is not None:
+        for entry in entries:
+            yield from _entry_differs(entry, stated)
+
+
+def _entry_differs(entry: Entry, stated: Mapping[str, Any]) -> Iterator[str]:
+    section = _SECTIONS.get(entry.stage.split("-")[0].split("_")[0])
+    used = entry.settings.get("settings")
+    if section is not None and used is not None and used != stated.get(section):
+        yield f"{entry.stage}: made with other settings than those stated ({section})"
+    if "seed" in entry.settings and entry.settings["seed"] != stated.get("seed"):
+        yield f"{entry.stage}: made with another seed than the one stated"
 
 
 def _versions_differ(entries: Iterable[Entry]) -> Iterator[str]:

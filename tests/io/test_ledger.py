@@ -24,7 +24,7 @@ from virtualbrain.io.ledger import (
     write_entry,
 )
 from virtualbrain.stage import stage_of
-from virtualbrain.verify import require_current, verify_patient
+from virtualbrain.verify import outdated_pages, require_current, verify_patient
 
 
 class Parameters(dict):
@@ -209,6 +209,19 @@ def test_an_account_of_older_results_is_refused(made):
     (made.bids / "sub-01" / "a.tsv").write_text("x\n2\n")
     with pytest.raises(InputError, match="changed since it was read"):
         require_current(made.layout, made.bids, CURRENT, ["default"])
+
+
+def test_pages_of_other_settings_are_outdated_unless_of_other_priors(made):
+    def outdated(config, *priors):
+        return [path.stem for path in outdated_pages(made.layout, config, priors)]
+
+    assert outdated(CURRENT, "default") == []
+    assert outdated(CURRENT | {"seeg": {"a": 2}}, "default") == ["seeg"]
+    assert outdated(CURRENT | {"surgery": {"a": 2}}, "default") == ["surgery-default"]
+    assert outdated(CURRENT | {"surgery": {"a": 2}}, "other") == []
+    assert set(outdated(CURRENT | {"seed": 2}, "default")) == {
+        "provenance", "seeg", "surgery-default",
+    }  # fmt: skip
 
 
 def test_stages_that_nothing_rests_on_may_be_older(made):

@@ -129,5 +129,28 @@ def test_only_what_a_change_concerns_is_made_again(dataset, settings, tmp_path):
     ]  # fmt: skip
 
 
+def test_a_copied_folder_follows_a_changed_setting(finished, dataset, settings, tmp_path):
+    """The engine's memory goes by the place of a file; the ledger does not."""
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out, ignore=shutil.ignore_patterns(".snakemake"))
+    layout = PatientLayout.of_results(out, "01")
+    kept = [layout.gain, layout.zones("default")]
+    before = times(kept)
+    changed = tmp_path / "settings.yaml"
+    changed.write_text(Path(settings).read_text() + "\nsurgery: {sham: 5}\n")
+    arguments = ("run", dataset, out, "--cores", 2, "--config", changed)
+    planned = virtualbrain(*arguments, "--dry-run")
+    assert "virtual surgery" in planned.stderr
+    assert "fitting" not in planned.stderr
+    done = virtualbrain(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert times(kept) == before
+    used = json.loads(page(out, "sub-01", "surgery-default").read_text())["settings"]["settings"]
+    assert used["sham"] == 5
+    last = layout.outcomes("default").stat().st_mtime_ns
+    assert virtualbrain(*arguments).returncode == 0
+    assert layout.outcomes("default").stat().st_mtime_ns == last
+
+
 def times(paths):
     return [path.stat().st_mtime_ns for path in paths]

@@ -31,6 +31,7 @@ from virtualbrain.launcher import (
     snakemake_command,
 )
 from virtualbrain.priors import prior_files
+from virtualbrain.verify import outdated_pages
 
 # The workflow's target that needs no SEEG.
 STRUCTURE = "connectomes"
@@ -120,11 +121,19 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
                     warn(line)
         targets = (options.until,) if options.until else ()
         start.check_again(config, labels)
-        outcome = start.workflow(config, "dry-run" if options.dry_run else "snakemake", targets)
+        name = "dry-run" if options.dry_run else "snakemake"
+        outcome = start.workflow(config, name, targets, _outdated(out, config, labels))
         finished = [label for label in labels if PatientLayout(out, label).report.is_file()]
         if outcome.exit_code and outcome.failures and finished and not targets:
             start.workflow(config | {"participants": finished}, "cohort-of-finished", ("cohort",))
     return _tell_outcome(outcome, out, labels, config, options)
+
+
+def _outdated(out: Path, config: dict[str, Any], labels: Sequence[str]) -> list[str]:
+    """Return the pages of stages that were made with other settings."""
+    names = prior_files(config["priors"], project_root() / "config" / "priors")
+    layouts = [PatientLayout(out, label) for label in labels]
+    return [str(path) for layout in layouts for path in outdated_pages(layout, config, names)]
 
 
 @dataclass(frozen=True)
@@ -146,11 +155,19 @@ class Start:
         if there and not self.options.dry_run:
             self.workflow(config, "check-again", there)
 
-    def workflow(self, config: dict[str, Any], name: str, targets: Sequence[str]) -> Outcome:
-        """Run the workflow with one configuration; its output goes to logs/<name>.log."""
+    def workflow(
+        self, config: dict[str, Any], name: str, targets: Sequence[str], anew: Sequence[str] = ()
+    ) -> Outcome:
+        """Run the workflow with one configuration; its output goes to logs/<name>.log.
+
+        Stages whose pages are `anew` run although the engine thinks them up to date.
+        """
         resolved = self.out / "logs" / ("config.yaml" if name == "snakemake" else f"{name}.yaml")
         write_text(resolved, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-        extra = ("--dry-run",) if self.options.dry_run else ()
+        extra = [
+            *(["--dry-run"] if self.options.dry_run else []),
+            *(["--forcerun", *anew] if anew else []),
+        ]
         command = snakemake_command(
             self.out, resolved, self.options.cores, self.options.profile, targets, *extra
         )
