@@ -6,5 +6,13 @@ use_project_caches()
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the whole patient, the longest by far, so that no core waits for it at the end."""
-    items.sort(key=lambda item: item.path.name != "test_whole_patient.py")
+    """Begin with what takes longest, so that no core waits for it at the end.
+
+    That is the whole patient, then the other files that start whole runs.
+    """
+    items.sort(
+        key=lambda item: (
+            item.path.name != "test_whole_patient.py",
+            item.path.parent.name != "workflow",
+        )
+    )
