@@ -198,7 +198,7 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
 def _reasons(f: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Return what forbids use, and what calls for caution, as sentences."""
     stops: list[str] = []
-    cautions: list[str] = []
+    cautions = _about_zone(f)
 
     def gate(value: float | None, caution: float, stop: float | None, sign: int, text: str) -> None:
         if value is None:
@@ -235,14 +235,18 @@ def _reasons(f: dict[str, Any]) -> tuple[list[str], list[str]]:
     return stops, cautions
 
 
+def _about_zone(f: dict[str, Any]) -> list[str]:
+    if f["p_zone_seen"] >= ZONE_SEEN_CAUTION:
+        return []
+    return [
+        "The electrodes may have missed the zone: on virtual patients of whom a fit expects so "
+        f"few regions to start seizures ({f['expected_starts']:.1f}) they had seen it in "
+        f"{f['p_zone_seen']:.0%}."
+    ]
+
+
 def _about_leading(f: dict[str, Any]) -> list[str]:
     found = []
-    if f["p_zone_seen"] < ZONE_SEEN_CAUTION:
-        found.append(
-            "The electrodes may have missed the zone: on virtual patients of whom a fit expects so "
-            f"few regions to start seizures ({f['expected_starts']:.1f}) they had seen it in "
-            f"{f['p_zone_seen']:.0%}."
-        )
     if f["leading_p_ez"] < 0.5:
         found.append(
             f"No region seizes by itself for sure: the first, {f['leading']}, "

@@ -81,4 +81,4 @@ def test_few_regions_that_start_seizures_say_that_the_zone_was_missed(posterior,
     found = inference.diagnose(posterior)
     assert found["figures"]["expected_starts"] == pytest.approx(sources)
     assert (found["figures"]["p_zone_seen"] < 0.5) == missed
-    assert any("may have missed the zone" in reason for reason in found["reasons"]) == missed
+    assert ("may have missed the zone" in found["reasons"][0]) == missed  # the gravest first
