@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from virtualbrain.config import project_root
 from virtualbrain.errors import ConfigError
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -45,3 +46,8 @@ def prior_files(priors: Iterable[str], folder: Path) -> dict[str, Path]:
     if not found:
         raise ConfigError("no priors given", expected="at least one prior set")
     return found
+
+
+def chosen_priors(priors: Iterable[str]) -> dict[str, Path]:
+    """Map each prior set's name to its file, with the project's own sets known (`prior_files`)."""
+    return prior_files(priors, project_root() / "config" / "priors")

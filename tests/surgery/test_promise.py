@@ -14,8 +14,8 @@ def test_the_order_of_plans_is_kept(starts):
 
 
 def test_certainty_is_never_promised():
-    assert 0 < believed(0.0, 200, 2.0) < 0.1
-    assert 0.7 < believed(1.0, 200, 2.0) < 1
+    assert 0 < believed(0.0, 200, 3.0) < 0.1
+    assert 0.8 < believed(1.0, 200, 3.0) < 1
 
 
 def test_more_draws_without_a_seizure_are_believed_further():
@@ -26,6 +26,11 @@ def test_more_draws_without_a_seizure_are_believed_further():
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.8])
 def test_log_odds_are_those_of_the_share_where_draws_are_many(share):
     assert evidence(share, 10**9) == pytest.approx(np.log(share / (1 - share)), abs=1e-6)
+
+
+def test_high_shares_are_believed_less_and_low_ones_more():
+    assert believed(0.95, 200, 3.0) < 0.8
+    assert believed(0.02, 200, 3.0) > 0.05
 
 
 def test_hardly_anything_is_promised_where_hardly_a_region_starts_seizures():

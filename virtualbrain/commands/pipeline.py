@@ -18,7 +18,7 @@ from virtualbrain.commands.console import (
     warn,
 )
 from virtualbrain.commands.participants import chosen_labels
-from virtualbrain.config import load_config, project_root
+from virtualbrain.config import load_config
 from virtualbrain.errors import VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout
@@ -30,7 +30,7 @@ from virtualbrain.launcher import (
     run_workflow,
     snakemake_command,
 )
-from virtualbrain.priors import prior_files
+from virtualbrain.priors import chosen_priors
 from virtualbrain.verify import outdated_pages
 
 # The workflow's target that needs no SEEG.
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     if options.until == STRUCTURE:
         overrides["structure_only"] = True
     config = load_config(options.config, overrides)
-    chosen = prior_files(config["priors"], project_root() / "config" / "priors")
+    chosen = chosen_priors(config["priors"])
     labels = chosen_labels(options.bids, options.participant_label)
     problems = _problems(options.bids, labels, config)
     for label, found in problems.items():
@@ -131,7 +131,7 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
 
 def _outdated(out: Path, config: dict[str, Any], labels: Sequence[str]) -> list[str]:
     """Return the pages of stages that were made with other settings."""
-    names = prior_files(config["priors"], project_root() / "config" / "priors")
+    names = chosen_priors(config["priors"])
     layouts = [PatientLayout(out, label) for label in labels]
     return [str(path) for layout in layouts for path in outdated_pages(layout, config, names)]
 
@@ -203,7 +203,7 @@ def _tell_outcome(
         return code
     if options.dry_run or options.until:
         return 0
-    first = next(iter(prior_files(config["priors"], project_root() / "config" / "priors")))
+    first = next(iter(chosen_priors(config["priors"])))
     for label in labels:
         layout = PatientLayout(out, label)
         verdict = read_json(layout.diagnostics(first))["verdict"]

@@ -11,12 +11,12 @@ import yaml
 from virtualbrain.commands.console import err_console, say
 from virtualbrain.commands.participants import labels_with_results
 from virtualbrain.commands.pipeline import tell_failures
-from virtualbrain.config import load_config, project_root, settings_from
+from virtualbrain.config import load_config, settings_from
 from virtualbrain.io.atomic import read_json, write_text
 from virtualbrain.io.bids import check_label
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.launcher import only_run, run_workflow, snakemake_command
-from virtualbrain.priors import prior_files
+from virtualbrain.priors import chosen_priors
 
 
 def simulate(options: argparse.Namespace) -> int:
@@ -92,7 +92,7 @@ def _validate_by_jobs(options: argparse.Namespace, config: dict[str, Any]) -> in
     from inference.priors import load_priors
 
     out = Path(options.out).absolute()
-    (priors,) = prior_files([options.priors], project_root() / "config" / "priors").values()
+    (priors,) = chosen_priors([options.priors]).values()
     load_priors(priors)  # a fault in it is told before any job
     case = {
         "patients": options.patients,

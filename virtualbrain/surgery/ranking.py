@@ -220,7 +220,7 @@ def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
         return f"Random plans leave {left} and end the seizure in {number('share_free'):.0%}."
     parts = [
         f"{_doing(row)} leaves {left}, and none in {number('share_free'):.0%} of the draws",
-        f"on virtual patients such plans after such fits ended seizures in "
+        "on virtual patients such plans after such fits ended seizures in "
         f"{number('p_seizure_free'):.0%}",
         _beside_sham(number("p_sham")),
         _price(row),
