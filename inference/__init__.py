@@ -5,8 +5,8 @@ from inference.fit import fit
 from inference.posterior import load, save
 from inference.priors import Priors, load_priors
 from inference.problem import Problem
+from inference.run import StageResult, run_inference
 from inference.settings import Settings
-from inference.stage import StageResult, run_inference
 from inference.zones import zones
 
 __all__ = [

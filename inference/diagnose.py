@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from inference.zones import above_threshold, zones
 from virtualbrain.io.results import chain_weights, expected_starts, simulated_x0
 from virtualbrain.seeg.gain import HARDLY_SEEN, observability
-from virtualbrain.surgery.promise import p_zone_seen
+from virtualbrain.surgery.calibration import p_zone_seen
 
 Array = NDArray[np.float64]
 

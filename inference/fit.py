@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from inference.density import Density, build_density
-from inference.geometry import Rounded, rounded_about
-from inference.hidden import hidden_alternative
+from inference.initialisation import Optimum, Progress, climb, find_optima
 from inference.modes import weigh_chains
 from inference.posterior import assemble
 from inference.priors import Priors, load_priors
 from inference.problem import Problem
+from inference.reparameterisation import Rounded, rounded_about
 from inference.sampling import sample_laplace, sample_nuts
 from inference.settings import Settings
-from inference.starts import Optimum, Progress, climb, find_optima
+from inference.unsampled_source import hidden_alternative
 
 Array = NDArray[np.float64]
 _LOG = logging.getLogger(__name__)

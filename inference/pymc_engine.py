@@ -9,10 +9,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from inference.density import POSITIVE, Density
-from inference.geometry import Rounded
+from inference.initialisation import Progress
 from inference.model import build_model
+from inference.reparameterisation import Rounded
 from inference.sampling import chain_seeds, tidy_stats
-from inference.starts import Progress
 
 Array = NDArray[np.float64]
 

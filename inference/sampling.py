@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from inference.geometry import Rounded
-from inference.starts import Progress
+from inference.initialisation import Progress
+from inference.reparameterisation import Rounded
 
 Array = NDArray[np.float64]
 

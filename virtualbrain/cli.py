@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from virtualbrain.commands.afterwards import cohort, dependencies, verify
 from virtualbrain.commands.console import FAULT_OF_INPUT, tell
 from virtualbrain.commands.demo import demo, score
 from virtualbrain.commands.pipeline import check, run
 from virtualbrain.commands.preparation import contacts, deidentify, seizures
 from virtualbrain.commands.research import export_tvb, simulate, validate
+from virtualbrain.commands.results import cohort, dependencies, verify
 from virtualbrain.errors import VirtualBrainError
-from virtualbrain.launcher import DEFAULT_PROFILE
-from virtualbrain.stage import mendable, use_project_caches
+from virtualbrain.pipeline.job import mendable, use_project_caches
+from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

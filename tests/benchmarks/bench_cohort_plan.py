@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from virtualbrain.demo.dataset import write_connectome_patient
+from virtualbrain.synthetic.dataset import write_connectome_patient
 
 N_PATIENTS = 500
 ASKED_S = 60

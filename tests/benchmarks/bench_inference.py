@@ -24,12 +24,12 @@ from threadpoolctl import threadpool_limits
 from inference import kernels
 from inference.density import build_density
 from inference.fit import choose_modes
-from inference.geometry import rounded_about
+from inference.initialisation import find_optima
 from inference.priors import LogNormal, Normal, Priors, Scatter, Weight
 from inference.problem import Problem
+from inference.reparameterisation import rounded_about
 from inference.sampling import sample_nuts
 from inference.settings import Settings
-from inference.starts import find_optima
 
 PUBLISHED_S_PER_CHAIN = 16_488
 EZ, PZ = (6, 34), (5, 11, 27)

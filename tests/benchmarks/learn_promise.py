@@ -15,7 +15,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from inference.scores import calibration_error
 from virtualbrain.io.results import expected_starts
-from virtualbrain.surgery.promise import evidence, log_starts
+from virtualbrain.surgery.calibration import evidence, log_starts
 from virtualbrain.surgery.settings import SurgerySettings
 
 FEATURES = ["evidence", "log_starts"]

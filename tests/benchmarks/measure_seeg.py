@@ -15,16 +15,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from virtualbrain.demo.dataset import write_connectome_patient
-from virtualbrain.demo.implant import plan_implantation
-from virtualbrain.demo.points import points_from_labels
-from virtualbrain.demo.score import compare_onsets, depths_mm
-from virtualbrain.demo.truth import (
-    read_region_truth,
-    read_true_channels,
-    read_true_contacts,
-    true_labels,
-)
 from virtualbrain.io.anatomy import read_anatomy
 from virtualbrain.io.bids import find_patient
 from virtualbrain.io.images import read_image
@@ -39,6 +29,16 @@ from virtualbrain.seeg.onsets import detect_onsets
 from virtualbrain.seeg.run import run_seeg
 from virtualbrain.seeg.seizure_features import onset_choices
 from virtualbrain.seeg.settings import SeegSettings
+from virtualbrain.synthetic.dataset import write_connectome_patient
+from virtualbrain.synthetic.implant import plan_implantation
+from virtualbrain.synthetic.points import points_from_labels
+from virtualbrain.synthetic.score import compare_onsets, depths_mm
+from virtualbrain.synthetic.truth import (
+    read_region_truth,
+    read_true_channels,
+    read_true_contacts,
+    true_labels,
+)
 
 SETTINGS = SeegSettings()
 

@@ -40,7 +40,6 @@ from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.template import BRAINSTEM, load_template
 from virtualbrain.anatomy.tissues import Tissues, five_tissues
 from virtualbrain.connectome import Connectome
-from virtualbrain.demo.score import dice_by_region
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.check import check_dwi
 from virtualbrain.diffusion.connectome import ConnectomeFiles, Edges, build_connectome
@@ -61,6 +60,7 @@ from virtualbrain.io.freesurfer import freesurfer_names, open_subject, read_surf
 from virtualbrain.io.images import make_image, read_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table
+from virtualbrain.synthetic.score import dice_by_region
 
 
 @dataclass(frozen=True)

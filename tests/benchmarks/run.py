@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from virtualbrain.stage import use_project_caches
+from virtualbrain.pipeline.job import use_project_caches
 
 
 def main() -> int:

@@ -9,11 +9,11 @@ import pytest
 import inference
 from inference.compare import compare_priors, zone_changes
 from inference.density import build_density
-from inference.hidden import hidden_alternative
+from inference.initialisation import climb
 from inference.plots import plot_prior_predictive
 from inference.priors import Normal, Priors
 from inference.problem import Problem
-from inference.starts import climb
+from inference.unsampled_source import hidden_alternative
 from virtualbrain.seeg.gain import observability
 
 pytestmark = pytest.mark.slow

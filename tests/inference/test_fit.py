@@ -10,9 +10,9 @@ import xarray as xr
 import inference
 from inference.density import build_density
 from inference.fit import choose_modes, independent_share
+from inference.initialisation import Optimum, climb, find_optima
 from inference.posterior import own_excitability
 from inference.priors import Priors, Scatter
-from inference.starts import Optimum, climb, find_optima
 from inference.zones import COLUMNS
 from virtualbrain.errors import InputError
 

@@ -340,5 +340,5 @@ def test_a_reference_that_is_not_there_is_told(tmp_path):
 
 
 def test_the_check_starts_without_the_reader_of_matlab_files():
-    code = "import sys, virtualbrain.check; sys.exit('scipy.io' in sys.modules)"
+    code = "import sys, virtualbrain.pipeline.check; sys.exit('scipy.io' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,7 +9,7 @@ from virtualbrain.config import project_root
 from virtualbrain.io.atomic import write_json, write_text
 from virtualbrain.io.crate import build_crate
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.ledger import Entry, Fingerprints, Roots, write_entry
+from virtualbrain.io.manifest import Entry, Fingerprints, Roots, write_entry
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import pytest
 from scipy import stats
 
 from virtualbrain.models.compile import compiled
-from virtualbrain.models.lanes import LANES
 from virtualbrain.models.normals import normal_pairs, seed_lanes
+from virtualbrain.models.simd_layout import LANES
 
 BLOCKS = 10
 

@@ -18,7 +18,16 @@ from scipy.stats import binom
 from virtualbrain.errors import ToolError
 from virtualbrain.io.results import Posterior, PriorResults, Surface, Table, load_results
 from virtualbrain.models.stability import critical_x0
-from virtualbrain.report import assets, charts, colours, findings, numbers, pdf, recording, trust
+from virtualbrain.report import (
+    assets,
+    charts,
+    colours,
+    diagnostics,
+    findings,
+    numbers,
+    pdf,
+    recording,
+)
 from virtualbrain.report.cohort import build_cohort, summary_of
 from virtualbrain.report.privacy import scrub, scrub_text
 from virtualbrain.report.scene import first_label, mz3, pack, simplify
@@ -195,13 +204,13 @@ def test_a_plan_named_by_its_regions_is_told_from_one_with_a_name():
     ],
 )
 def test_figures_are_judged_by_the_gates_that_were_used(figures, state):
-    (judged,) = trust.judge(figures)
+    (judged,) = diagnostics.judge(figures)
     assert judged.state == state
     assert judged.meaning
 
 
 def test_figures_that_are_not_there_are_not_judged():
-    assert trust.judge({"r_hat_max": None, "e_bfmi_min": None}) == ()
+    assert diagnostics.judge({"r_hat_max": None, "e_bfmi_min": None}) == ()
 
 
 # recording -------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ class Refusal:
 def make_good_patient(folder: Path) -> None:
     """Write the patient to be spoilt; in a process of its own, for a child starts with the
     memory of its parent."""
-    code = "import sys; from pathlib import Path; from virtualbrain.demo import dataset; "
+    code = "import sys; from pathlib import Path; from virtualbrain.synthetic import dataset; "
     code += "dataset.write_connectome_patient(Path(sys.argv[1]), seed=1)"
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
 

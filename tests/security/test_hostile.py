@@ -10,7 +10,7 @@ import pytest
 from tests.security.hostile import CANARY, KINDS, Hostile, hostile_folders, listing
 from tests.security.refusals import MOST_SECONDS, refuse
 from virtualbrain import cli
-from virtualbrain.demo.dataset import write_connectome_patient
+from virtualbrain.synthetic.dataset import write_connectome_patient
 
 
 @pytest.fixture(scope="module")

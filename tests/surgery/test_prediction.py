@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from virtualbrain.surgery.calibration import believed, p_zone_seen
 from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.draws import draws_from
 from virtualbrain.surgery.next_electrode import COLUMNS, hiding_shares, next_regions
 from virtualbrain.surgery.outcome import simulate_plans
 from virtualbrain.surgery.prediction import predicted_outcome, score_predictions
-from virtualbrain.surgery.promise import believed, p_zone_seen
 from virtualbrain.surgery.settings import SurgerySettings
 
 SETTINGS = SurgerySettings()

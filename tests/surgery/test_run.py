@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from virtualbrain.surgery.calibration import believed
 from virtualbrain.surgery.candidates import Candidate, resection
-from virtualbrain.surgery.promise import believed
 from virtualbrain.surgery.ranking import OUTCOME_COLUMNS
 from virtualbrain.surgery.run import DO_NOT_USE, NO_BETTER, NOT_RANKED, Patient, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.runs import QUICK, virtualbrain
-from virtualbrain.demo.dataset import write_connectome_patient
+from virtualbrain.synthetic.dataset import write_connectome_patient
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ import numpy as np
 import psutil
 
 from tests.workflow.runs import QUICK, start, tables, virtualbrain
-from virtualbrain.demo.dataset import write_connectome_patient
-from virtualbrain.io.ledger import read_entries
+from virtualbrain.io.manifest import read_entries
+from virtualbrain.synthetic.dataset import write_connectome_patient
 
 
 def kill_run(run: psutil.Process) -> None:

@@ -18,7 +18,7 @@ import yaml
 from tests.workflow.runs import QUICK, tables, virtualbrain
 from tests.workflow.slurm import Slurm, cluster
 from virtualbrain.config import project_root
-from virtualbrain.demo.dataset import write_connectome_patient
+from virtualbrain.synthetic.dataset import write_connectome_patient
 
 PROFILE = project_root() / "workflow/profiles/slurm/config.v8+.yaml"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from virtualbrain import cli
-from virtualbrain.check import check_patient
 from virtualbrain.config import load_config, project_root
+from virtualbrain.pipeline.check import check_patient
 
 
 def only(folder: Path, pattern: str) -> Path:

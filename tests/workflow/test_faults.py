@@ -11,7 +11,7 @@ from tests.workflow.kills import kill_often
 from tests.workflow.runs import start, tables, virtualbrain
 from virtualbrain import cli
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.launcher import only_run
+from virtualbrain.pipeline.snakemake_runner import only_run
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from tests.workflow.runs import kill_when, start, tables, virtualbrain
 from virtualbrain.config import project_root
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.ledger import page
+from virtualbrain.io.manifest import page
 
 pytestmark = pytest.mark.slow
 VALIDATOR = "bids-validator-deno"

@@ -11,7 +11,7 @@ import yaml
 from tests.workflow.runs import start, tables
 from tests.workflow.slurm import Slurm, cluster, missing
 from virtualbrain.config import project_root
-from virtualbrain.io.ledger import read_entries
+from virtualbrain.io.manifest import read_entries
 
 PROFILE = project_root() / "workflow/profiles/slurm/config.v8+.yaml"
 

@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from tests.workflow.runs import QUICK, virtualbrain
-from virtualbrain.demo.dataset import write_demo
-from virtualbrain.demo.score import score_demo
+from virtualbrain.synthetic.dataset import write_demo
+from virtualbrain.synthetic.score import score_demo
 
 pytestmark = [pytest.mark.slow, pytest.mark.tools]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.anatomy.regions import lost_regions
 from virtualbrain.anatomy.surface import Surface
-from virtualbrain.gates import Gate, outside
+from virtualbrain.quality_limits import Gate, outside
 
 _LOOK = "Look at the parcellation before trusting it."
 GATES: Mapping[str, Gate] = {

@@ -7,12 +7,12 @@ from virtualbrain.commands.console import out_console, say
 from virtualbrain.commands.pipeline import STRUCTURE, run
 from virtualbrain.io.bids import check_label, participants
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.launcher import DEFAULT_PROFILE
+from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
 
 
 def demo(options: argparse.Namespace) -> int:
     """Write a patient whose truth is known."""
-    from virtualbrain.demo.dataset import write_demo
+    from virtualbrain.synthetic.dataset import write_demo
 
     folder = Path(options.folder)
     if options.if_missing and (folder / "dataset_description.json").is_file():
@@ -27,7 +27,7 @@ def demo(options: argparse.Namespace) -> int:
 
 def _demo_on(options: argparse.Namespace, folder: Path) -> int:
     """Run a real person's anatomy and diffusion, then implant and simulate on them."""
-    from virtualbrain.demo.on_real import prepare_real, simulate_on_real
+    from virtualbrain.synthetic.on_real import prepare_real, simulate_on_real
 
     label = check_label((options.participant_label or participants(options.on)[:1])[0])
     work = folder / "derivatives" / "structure"
@@ -50,7 +50,7 @@ def _demo_on(options: argparse.Namespace, folder: Path) -> int:
 
 def score(options: argparse.Namespace) -> int:
     """Compare a demo patient's results with its truth."""
-    from virtualbrain.demo.score import print_scores, score_demo
+    from virtualbrain.synthetic.score import print_scores, score_demo
 
     label = check_label(options.participant_label[0]) if options.participant_label else "01"
     scores = score_demo(Path(options.out), Path(options.bids), label=label, priors=options.priors)

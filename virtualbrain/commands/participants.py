@@ -9,7 +9,7 @@ from virtualbrain.io.bids import check_label, participants, require_dataset
 
 def chosen_labels(bids: str, given: Sequence[str] | None) -> tuple[str, ...]:
     """Return the labels that were given, or all of the dataset."""
-    from virtualbrain.check import check_participants
+    from virtualbrain.pipeline.check import check_participants
 
     require_dataset(bids)
     for problem in check_participants(bids):

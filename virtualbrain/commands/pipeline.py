@@ -22,16 +22,16 @@ from virtualbrain.config import load_config
 from virtualbrain.errors import VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout
-from virtualbrain.io.ledger import drop_damaged
-from virtualbrain.launcher import (
+from virtualbrain.io.manifest import drop_damaged
+from virtualbrain.pipeline.prior_files import chosen_priors
+from virtualbrain.pipeline.snakemake_runner import (
     ENDED_FROM_OUTSIDE,
     Outcome,
     only_run,
     run_workflow,
     snakemake_command,
 )
-from virtualbrain.priors import chosen_priors
-from virtualbrain.verify import outdated_pages
+from virtualbrain.pipeline.verification import outdated_pages
 
 # The workflow's target that needs no SEEG.
 STRUCTURE = "connectomes"
@@ -54,7 +54,7 @@ def check(options: argparse.Namespace) -> int:
 
 def _personal(bids: str, label: str) -> list[str]:
     """Say where the files still name the patient; a dataset that cannot be read says nothing."""
-    from virtualbrain.check import personal_data_of
+    from virtualbrain.pipeline.check import personal_data_of
 
     found = personal_data_of(bids, label)
     return [*found, "`virtualbrain deidentify` writes a copy without it"] if found else []
@@ -63,7 +63,7 @@ def _personal(bids: str, label: str) -> list[str]:
 def _problems(
     bids: str, labels: Sequence[str], config: dict[str, Any]
 ) -> dict[str, list[VirtualBrainError]]:
-    from virtualbrain.check import check_patients
+    from virtualbrain.pipeline.check import check_patients
 
     return check_patients(bids, labels, config, os.cpu_count() or 1)
 
@@ -177,7 +177,7 @@ class Start:
 
 def _describe_dataset(out: Path) -> None:
     """Write dataset_description.json, as BIDS asks of derivatives."""
-    from virtualbrain.stage import versions
+    from virtualbrain.pipeline.job import versions
 
     description = {
         "Name": "virtualbrain",

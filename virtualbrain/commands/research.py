@@ -15,8 +15,8 @@ from virtualbrain.config import load_config, settings_from
 from virtualbrain.io.atomic import read_json, write_text
 from virtualbrain.io.bids import check_label
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.launcher import only_run, run_workflow, snakemake_command
-from virtualbrain.priors import chosen_priors
+from virtualbrain.pipeline.prior_files import chosen_priors
+from virtualbrain.pipeline.snakemake_runner import only_run, run_workflow, snakemake_command
 
 
 def simulate(options: argparse.Namespace) -> int:

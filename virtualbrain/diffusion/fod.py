@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.diffusion import mrtrix
+from virtualbrain.diffusion.figures import draw_alignment
 from virtualbrain.diffusion.orientation import brain_voxels
-from virtualbrain.diffusion.pictures import draw_alignment
 from virtualbrain.diffusion.registration import (
     RegistrationTask,
     read_itk_matrix,

@@ -13,7 +13,7 @@ from scipy import ndimage, stats
 from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.fod import header_in_dwi
-from virtualbrain.gates import Gate, outside
+from virtualbrain.quality_limits import Gate, outside
 
 Array = NDArray[np.float64]
 MIN_COVERAGE = 0.9

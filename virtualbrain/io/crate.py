@@ -13,8 +13,8 @@ from rocrate.model.data_entity import DataEntity
 from rocrate.rocrate import ROCrate
 
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.ledger import Entry, Fingerprint, owner_of, read_entries, results_of
-from virtualbrain.stage import versions
+from virtualbrain.io.manifest import Entry, Fingerprint, owner_of, read_entries, results_of
+from virtualbrain.pipeline.job import versions
 
 _PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),

@@ -11,8 +11,8 @@ from virtualbrain.config import config_hash
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.ledger import checksum
-from virtualbrain.stage import versions
+from virtualbrain.io.manifest import checksum
+from virtualbrain.pipeline.job import versions
 
 _SETTINGS = ("seed", "anatomy", "diffusion", "seeg", "inference", "surgery")
 

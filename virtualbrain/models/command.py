@@ -13,7 +13,7 @@ from virtualbrain.errors import InputError, ModelError
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.models.epileptor import Epileptor
-from virtualbrain.models.readout import seizure_table
+from virtualbrain.models.seizure_detection import seizure_table
 from virtualbrain.models.simulation import Options, simulate
 from virtualbrain.models.stability import recruitment
 from virtualbrain.network import Network

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.models.compile import compiled, inner
-from virtualbrain.models.lanes import LANES, TILE, at, multiply
 from virtualbrain.models.normals import normal_pairs
 from virtualbrain.models.rates import RESTING, block_rates
+from virtualbrain.models.simd_layout import LANES, TILE, at, multiply
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.models.compile import inner
-from virtualbrain.models.lanes import LANES, at
+from virtualbrain.models.simd_layout import LANES, at
 
 _ONE_BITS = np.uint64(0x3FF0000000000000)
 _TWO52_BITS = np.uint64(0x4330000000000000)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from virtualbrain.models.compile import compiled
 from virtualbrain.models.epileptor import Model
-from virtualbrain.models.lanes import LANES, from_blocks, n_blocks, to_blocks
 from virtualbrain.models.rates import block_rates
+from virtualbrain.models.simd_layout import LANES, from_blocks, n_blocks, to_blocks
 
 Array = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from virtualbrain.models.equations import (
     reduced_tvb,
     resting_oscillator,
 )
-from virtualbrain.models.lanes import LANES, at
+from virtualbrain.models.simd_layout import LANES, at
 
 SIX_D, SIX_D_MODIFIED, RESTING, STIMULATED = 0, 1, 2, 3
 CUBIC, CUBIC_MODIFIED, TVB_2D, TVB_2D_MODIFIED = 4, 5, 6, 7

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from virtualbrain.errors import ModelError
 from virtualbrain.models.compile import compiled, inner
-from virtualbrain.models.lanes import TILE, at, multiply, pack_weights
 from virtualbrain.models.parallel import members_within, run_chunks, usable_cores
+from virtualbrain.models.simd_layout import TILE, at, multiply, pack_weights
 from virtualbrain.models.stability import REST_CURRENT, critical_x0, equilibrium
 
 __all__ = ["ReducedMembers", "ReducedRun", "critical_x0", "equilibrium", "run_reduced"]

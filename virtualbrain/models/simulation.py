@@ -15,9 +15,16 @@ from virtualbrain.errors import ModelError
 from virtualbrain.io.atomic import atomic_path
 from virtualbrain.models import integrate
 from virtualbrain.models.epileptor import Model
-from virtualbrain.models.lanes import LANES, TILE, from_blocks, n_blocks, pack_weights, to_blocks
 from virtualbrain.models.normals import seed_lanes
 from virtualbrain.models.parallel import members_within, usable_cores
+from virtualbrain.models.simd_layout import (
+    LANES,
+    TILE,
+    from_blocks,
+    n_blocks,
+    pack_weights,
+    to_blocks,
+)
 from virtualbrain.models.stimulus import Stimulus
 from virtualbrain.network import Network
 

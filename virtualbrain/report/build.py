@@ -7,13 +7,13 @@ from typing import Any
 
 from virtualbrain.io.atomic import write_text
 from virtualbrain.io.results import PatientResults
-from virtualbrain.report import assets, charts, findings, methods, trust
+from virtualbrain.report import assets, charts, diagnostics, findings, methods
 from virtualbrain.report import tables as tabular
 from virtualbrain.report.data_quality import quality_of
-from virtualbrain.report.linked import linked_data
+from virtualbrain.report.figures import pictures_of
 from virtualbrain.report.metrics import region_metrics
 from virtualbrain.report.page import counts, environment, interval_words, region_names
-from virtualbrain.report.pictures import pictures_of
+from virtualbrain.report.page_data import linked_data
 from virtualbrain.report.privacy import scrub
 from virtualbrain.report.scene import build_scene
 
@@ -97,8 +97,8 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "elsewhere": findings.risk_elsewhere(results.main),
         "blind": [region for region in regions if region.unseen],
         "suspected": findings.suspected_unseen(regions) if verdict.findings else (),
-        "limits": trust.limits_of(results, regions),
-        "agreement": trust.hypothesis_agreement(regions) if verdict.findings else None,
+        "limits": diagnostics.limits_of(results, regions),
+        "agreement": diagnostics.hypothesis_agreement(regions) if verdict.findings else None,
         "threshold": findings.threshold_of(results.main.posterior),
         "ci": ci,
         "counts": counts(results),
@@ -167,14 +167,14 @@ def _trust(results: PatientResults, names: Sequence[str]) -> dict[str, Any]:
             "priors": priors.name,
             "verdict": findings.verdict_of(priors),
             "leaders": findings.leading_regions(findings.regions_of(priors, names)),
-            "correlation": trust.rank_correlation(
+            "correlation": diagnostics.rank_correlation(
                 findings.regions_of(results.main, names), findings.regions_of(priors, names)
             ),
         }
         for priors in results.priors
     ]
     return {
-        "judged": trust.judge(figures),
+        "judged": diagnostics.judge(figures),
         "figures": scrub(figures),
         "comparison": comparison,
         "quality": quality_of(scrub(dict(results.quality))),

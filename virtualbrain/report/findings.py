@@ -14,7 +14,7 @@ from virtualbrain.io.results import Posterior, PriorResults, chain_weights
 from virtualbrain.models.stability import critical_x0
 from virtualbrain.report.numbers import is_number, lookup, probability_interval, truth
 from virtualbrain.seeg.gain import HARDLY_SEEN
-from virtualbrain.surgery.promise import believed
+from virtualbrain.surgery.calibration import believed
 
 Array = NDArray[np.float64]
 

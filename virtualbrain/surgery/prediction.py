@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, roc_auc_score  # type: ignore[import-untyped]
 
+from virtualbrain.surgery.calibration import believed
 from virtualbrain.surgery.candidates import Candidate, no_surgery
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import simulate_plans
-from virtualbrain.surgery.promise import believed
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
@@ -27,7 +27,7 @@ def predicted_outcome(
     Returns
     -------
     dict of str to float
-        ``p_seizure_free`` and ``share_free`` (see `virtualbrain.surgery.promise`), and mean
+        ``p_seizure_free`` and ``share_free`` (see `virtualbrain.surgery.calibration`), and mean
         numbers of seizing regions before and after.
     """
     before, after = simulate_plans([no_surgery(), done], draws, settings)

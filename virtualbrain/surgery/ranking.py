@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from virtualbrain.surgery.calibration import believed
 from virtualbrain.surgery.candidates import Candidate
 from virtualbrain.surgery.outcome import Outcome
-from virtualbrain.surgery.promise import believed
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
@@ -93,7 +93,7 @@ def outcome_table(
     pandas.DataFrame
         The columns of outcomes.tsv. `share_free` is the share of draws in which no region
         seizes, by which plans are ranked, and `p_seizure_free` how far it is believed
-        (`virtualbrain.surgery.promise`). `p_sham` is the share of random plans of the same size
+        (`virtualbrain.surgery.calibration`). `p_sham` is the share of random plans of the same size
         that leave as few seizing regions, the plan itself counted; `on_front` marks plans that none
         other beats in benefit, price and certainty together.
     """

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from virtualbrain.surgery.approach import Approach
 from virtualbrain.surgery.candidates import (
     Candidate,
     clinical_plan,
@@ -18,6 +17,7 @@ from virtualbrain.surgery.candidates import (
 )
 from virtualbrain.surgery.connections import module_plan, plans_by_stability
 from virtualbrain.surgery.draws import FittedDraws, draws_from
+from virtualbrain.surgery.full_model import confirmed
 from virtualbrain.surgery.interventions import change_of
 from virtualbrain.surgery.next_electrode import COLUMNS, next_regions
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
@@ -28,9 +28,9 @@ from virtualbrain.surgery.ranking import (
     outcome_table,
     recruitment_table,
 )
+from virtualbrain.surgery.resection_constraints import Approach
 from virtualbrain.surgery.search import Search
 from virtualbrain.surgery.settings import SurgerySettings
-from virtualbrain.surgery.six_dimensions import confirmed
 from virtualbrain.surgery.stimulation import site_of, stimulation_table
 from virtualbrain.surgery.transmission import transmission_change
 

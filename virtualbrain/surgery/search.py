@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from virtualbrain.surgery.approach import Approach
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
+from virtualbrain.surgery.resection_constraints import Approach
 from virtualbrain.surgery.settings import SurgerySettings
 
 Regions = tuple[str, ...]

@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.models.epileptor import Epileptor, EpileptorStimulation
-from virtualbrain.models.readout import Seizures, seizures
+from virtualbrain.models.seizure_detection import Seizures, seizures
 from virtualbrain.models.simulation import DEFAULT_STEP, Options, simulate, simulate_ensemble
 from virtualbrain.models.stability import critical_x0
 from virtualbrain.models.stimulus import Stimulus, pulse_train
 from virtualbrain.seeg.names import key_of, parse_channel
 from virtualbrain.surgery.candidates import no_surgery
 from virtualbrain.surgery.draws import FittedDraws
-from virtualbrain.surgery.interventions import change_of
-from virtualbrain.surgery.settings import StimulationSettings, SurgerySettings
-from virtualbrain.surgery.six_dimensions import (
+from virtualbrain.surgery.full_model import (
     BRIDGE_S,
     LEAST_SEIZURE_S,
     NOISE,
@@ -29,6 +27,8 @@ from virtualbrain.surgery.six_dimensions import (
     SixDimensional,
     six_dimensional,
 )
+from virtualbrain.surgery.interventions import change_of
+from virtualbrain.surgery.settings import StimulationSettings, SurgerySettings
 
 Array = NDArray[np.float64]
 

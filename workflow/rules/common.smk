@@ -8,9 +8,9 @@ from snakemake.utils import min_version, validate
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.bids import check_label, find_patient, participants
 from virtualbrain.io.layout import PatientLayout, cohort_page, cohort_table
-from virtualbrain.io.ledger import owner_of, page
-from virtualbrain.priors import prior_files
-from virtualbrain.stage import announce_run, use_project_caches
+from virtualbrain.io.manifest import owner_of, page
+from virtualbrain.pipeline.prior_files import prior_files
+from virtualbrain.pipeline.job import announce_run, use_project_caches
 
 min_version("9.0")
 

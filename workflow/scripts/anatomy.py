@@ -1,6 +1,6 @@
 """Find a patient's regions, tissues and surfaces."""
 
-from virtualbrain.stage import stage_of
+from virtualbrain.pipeline.job import stage_of
 
 with stage_of(snakemake):
     from virtualbrain.anatomy.run import run_anatomy
@@ -9,7 +9,7 @@ with stage_of(snakemake):
     from virtualbrain.io.anatomy import write_anatomy
     from virtualbrain.io.bids import find_patient
     from virtualbrain.io.layout import PatientLayout
-    from virtualbrain.stage import sidecar
+    from virtualbrain.pipeline.job import sidecar
 
     label, params = snakemake.wildcards.label, snakemake.params
     files = find_patient(params.bids, label)

@@ -1,10 +1,10 @@
 """Check a patient's input; write the checksums of its files."""
 
-from virtualbrain.check import check_patient
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.bids import find_patient
 from virtualbrain.io.provenance import input_checksums
-from virtualbrain.stage import stage_of
+from virtualbrain.pipeline.check import check_patient
+from virtualbrain.pipeline.job import stage_of
 
 with stage_of(snakemake) as logger:
     label = snakemake.wildcards.label

@@ -1,11 +1,11 @@
 """Write the page and the table over all patients."""
 
-from virtualbrain.stage import stage_of
+from virtualbrain.pipeline.job import stage_of
 
 with stage_of(snakemake):
     from pathlib import Path
 
-    from virtualbrain.cohort import cohort_frame
+    from virtualbrain.cohort.table import cohort_frame
     from virtualbrain.io.clinical import read_outcome_classes
     from virtualbrain.io.results import load_results
     from virtualbrain.io.tables import write_table

@@ -1,6 +1,6 @@
 """Write a patient's connectome: from streamlines, or a ready one read in."""
 
-from virtualbrain.stage import scratch, stage_of
+from virtualbrain.pipeline.job import scratch, stage_of
 
 with stage_of(snakemake):
     from dataclasses import replace
@@ -21,7 +21,7 @@ with stage_of(snakemake):
     )
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.tables import read_table
-    from virtualbrain.stage import sidecar
+    from virtualbrain.pipeline.job import sidecar
 
     label, params = snakemake.wildcards.label, snakemake.params
     files = find_patient(params.bids, label)

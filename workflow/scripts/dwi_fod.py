@@ -1,6 +1,6 @@
 """Estimate fibre orientations and align the T1 to the diffusion series."""
 
-from virtualbrain.stage import scratch, stage_of
+from virtualbrain.pipeline.job import scratch, stage_of
 
 if __name__ == "__main__":  # workers of the registration import this file again
     with stage_of(snakemake):

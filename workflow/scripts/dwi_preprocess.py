@@ -1,6 +1,6 @@
 """Correct a patient's diffusion series."""
 
-from virtualbrain.stage import scratch, stage_of
+from virtualbrain.pipeline.job import scratch, stage_of
 
 if __name__ == "__main__":  # workers of the registration import this file again
     with stage_of(snakemake):
@@ -13,7 +13,7 @@ if __name__ == "__main__":  # workers of the registration import this file again
         from virtualbrain.io.atomic import write_json
         from virtualbrain.io.bids import find_patient
         from virtualbrain.io.layout import PatientLayout
-        from virtualbrain.stage import sidecar
+        from virtualbrain.pipeline.job import sidecar
 
         label, params, output = snakemake.wildcards.label, snakemake.params, snakemake.output
         files = find_patient(params.bids, label)

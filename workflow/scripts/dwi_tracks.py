@@ -1,6 +1,6 @@
 """Track streamlines and weight them."""
 
-from virtualbrain.stage import scratch, stage_of
+from virtualbrain.pipeline.job import scratch, stage_of
 
 with stage_of(snakemake):
     from dataclasses import replace

@@ -1,6 +1,6 @@
 """Fit the epileptogenic zone; write posterior, zones and diagnostics."""
 
-from virtualbrain.stage import stage_of
+from virtualbrain.pipeline.job import stage_of
 
 with stage_of(snakemake) as logger:
     from dataclasses import replace
@@ -14,7 +14,7 @@ with stage_of(snakemake) as logger:
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.seeg import read_envelopes, read_gain
     from virtualbrain.io.tables import write_table
-    from virtualbrain.stage import sidecar
+    from virtualbrain.pipeline.job import sidecar
 
     label, params, output = snakemake.wildcards.label, snakemake.params, snakemake.output
     layout = PatientLayout.of_results(params.out, label)

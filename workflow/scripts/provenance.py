@@ -1,6 +1,6 @@
 """Write what a patient's results were made from and with, for readers and for programs."""
 
-from virtualbrain.stage import stage_of
+from virtualbrain.pipeline.job import stage_of
 
 with stage_of(snakemake):
     from pathlib import Path
@@ -9,7 +9,7 @@ with stage_of(snakemake):
     from virtualbrain.io.crate import build_crate
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.provenance import build_provenance
-    from virtualbrain.verify import require_current
+    from virtualbrain.pipeline.verification import require_current
 
     params, output = snakemake.params, snakemake.output
     layout = PatientLayout(params.out, snakemake.wildcards.label)

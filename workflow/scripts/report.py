@@ -1,6 +1,6 @@
 """Write the report of one patient."""
 
-from virtualbrain.stage import stage_of
+from virtualbrain.pipeline.job import stage_of
 
 with stage_of(snakemake):
     from pathlib import Path

@@ -1,6 +1,6 @@
 """Read a patient's seizures and contacts; write what the fit needs."""
 
-from virtualbrain.stage import stage_of
+from virtualbrain.pipeline.job import stage_of
 
 with stage_of(snakemake):
     from virtualbrain.config import settings_from
@@ -9,9 +9,9 @@ with stage_of(snakemake):
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.seeg import write_seeg
     from virtualbrain.io.tables import read_table
+    from virtualbrain.pipeline.job import sidecar
     from virtualbrain.seeg.run import run_seeg
     from virtualbrain.seeg.settings import SeegSettings
-    from virtualbrain.stage import sidecar
 
     label, params = snakemake.wildcards.label, snakemake.params
     files = find_patient(params.bids, label)

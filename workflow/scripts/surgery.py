@@ -1,6 +1,6 @@
 """Simulate and rank surgical plans over the posterior."""
 
-from virtualbrain.stage import stage_of
+from virtualbrain.pipeline.job import stage_of
 
 with stage_of(snakemake):
     import numpy as np
@@ -13,7 +13,7 @@ with stage_of(snakemake):
     from virtualbrain.io.connectome import read_connectome
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.tables import read_matrix, read_table, write_table
-    from virtualbrain.stage import sidecar
+    from virtualbrain.pipeline.job import sidecar
     from virtualbrain.surgery.clinic import clinic_of
     from virtualbrain.surgery.run import Patient, run_surgery
     from virtualbrain.surgery.settings import SurgerySettings

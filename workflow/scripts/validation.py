@@ -1,6 +1,6 @@
 """Put the scores of all virtual patients together."""
 
-from virtualbrain.stage import stage
+from virtualbrain.pipeline.job import stage
 
 with stage(snakemake.log[0], snakemake.threads):
     import pandas as pd

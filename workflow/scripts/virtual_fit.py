@@ -1,6 +1,6 @@
 """Fit one virtual patient; of the patient only what a clinic has is handed on."""
 
-from virtualbrain.stage import stage
+from virtualbrain.pipeline.job import stage
 
 with stage(snakemake.log[0], snakemake.threads):
     from dataclasses import replace

@@ -1,6 +1,6 @@
 """Score the fit of one virtual patient; where plans are asked for, they are made first."""
 
-from virtualbrain.stage import stage
+from virtualbrain.pipeline.job import stage
 
 with stage(snakemake.log[0], snakemake.threads):
     from inference.posterior import load

@@ -1,0 +1,120 @@
+"""The stage `inference` of the workflow: tables in, posterior, zones and verdict out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from inference.diagnose import diagnose
+from inference.fit import fit
+from inference.initialisation import Progress
+from inference.priors import Priors
+from inference.problem import Problem
+from inference.settings import Settings
+from inference.zones import zones
+from virtualbrain.errors import InputError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What the stage writes: the DataTree, zones.tsv's table and diagnostics.json's content."""
+
+    posterior: xr.DataTree
+    zones: pd.DataFrame
+    diagnostics: dict[str, Any]
+
+
+def run_inference(
+    envelopes: Sequence[xr.DataArray],
+    gain: pd.DataFrame,
+    weights: Array,
+    regions: Sequence[str],
+    hypothesis: pd.DataFrame | None = None,
+    lesion: Sequence[str] = (),
+    priors: str | Path | Priors = "default",
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> StageResult:
+    """Fit one patient from the tables of the earlier stages.
+
+    Parameters
+    ----------
+    envelopes : sequence of xarray.DataArray
+        One per seizure; dims (time, channel), log power above baseline, coord time in seconds.
+    gain : pandas.DataFrame, channels x regions
+        Index and columns are names.
+    weights : array, shape (n_regions, n_regions)
+        In the order of `regions`.
+    regions : sequence of str
+        Names of the connectome's regions.
+    hypothesis : pandas.DataFrame, optional
+        Columns region and zone.
+    lesion : sequence of str
+        Regions that a lesion touches.
+    priors, settings, progress
+        As of `inference.fit`.
+
+    Raises
+    ------
+    InputError
+        Names do not match, or the tables cannot be fitted.
+    """
+    choices = settings or Settings()
+    problem = align(envelopes, gain, weights, regions, hypothesis, lesion, choices)
+    posterior = fit(problem, priors, choices, progress)
+    return StageResult(posterior, zones(posterior), diagnose(posterior))
+
+
+def align(
+    envelopes: Sequence[xr.DataArray],
+    gain: pd.DataFrame,
+    weights: Array,
+    regions: Sequence[str],
+    hypothesis: pd.DataFrame | None,
+    lesion: Sequence[str],
+    settings: Settings,
+) -> Problem:
+    """Bring all tables into one order of channels and regions, by name."""
+    if not envelopes:
+        raise InputError("no seizure to fit", where="envelopes", cure="mark one in events.tsv")
+    names = [str(name) for name in regions]
+    missing = [name for name in names if name not in gain.columns]
+    if missing:
+        raise InputError(
+            f"the gain has no column {missing[0]} ({len(missing)} of {len(names)} are missing)",
+            where="gain",
+            expected="one column per region of the connectome",
+            cure="make gain and connectome with the same atlas",
+        )
+    in_all = set.intersection(*({str(c) for c in e["channel"].to_numpy()} for e in envelopes))
+    channels = [str(name) for name in gain.index if str(name) in in_all]
+    unknown = sorted(in_all - set(map(str, gain.index)))
+    if unknown:
+        raise InputError(
+            f"the gain has no row {unknown[0]} ({len(unknown)} channels are missing)",
+            where="gain",
+            expected="one row per fitted channel",
+            cure="make gain and envelope from the same channels",
+        )
+    if not channels:
+        raise InputError("no channel is in every seizure's envelope", where="envelopes")
+    rows = gain.set_axis(gain.index.astype(str)).loc[channels, names]
+    parts = [envelope.sel(channel=channels).transpose("time", "channel") for envelope in envelopes]
+    return Problem(
+        envelope=[part.to_numpy() for part in parts],
+        gain=rows.to_numpy(dtype=np.float64),
+        weights=np.asarray(weights, dtype=np.float64),
+        regions=names,
+        channels=channels,
+        times=[part["time"].to_numpy() for part in parts],
+        hypothesis=hypothesis,
+        lesion=[name for name in lesion if name in names],
+        normalisation=settings.normalisation,
+    )

@@ -1,0 +1,1 @@
+"""Starting Snakemake, its jobs, their faults, verification and the check at minute 0."""

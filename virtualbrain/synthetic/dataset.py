@@ -1,0 +1,202 @@
+"""BIDS folders of made patients, each with its truth in a folder of its own."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from virtualbrain.io.atomic import write_json, write_text
+from virtualbrain.io.images import write_image
+from virtualbrain.io.tables import write_matrix, write_table
+from virtualbrain.network import Network
+from virtualbrain.synthetic.bundles import Bundles, make_bundles
+from virtualbrain.synthetic.connectomes import connectome_from_geometry, with_errors
+from virtualbrain.synthetic.deformation import rigid
+from virtualbrain.synthetic.diffusion_signal import DiffusionImage, make_diffusion
+from virtualbrain.synthetic.head import Head, make_head
+from virtualbrain.synthetic.ieeg_files import mark_events, write_ieeg
+from virtualbrain.synthetic.patients import ImplantedPatient, PatientSettings, make_patient
+from virtualbrain.synthetic.points import (
+    RegionPoints,
+    atlas_head,
+    points_from_labels,
+    with_geometry,
+)
+from virtualbrain.synthetic.truth import ATLAS, write_truth
+
+_LOG = logging.getLogger(__name__)
+
+
+def write_demo(
+    folder: Path, seed: int, label: str = "01", settings: PatientSettings | None = None
+) -> ImplantedPatient:
+    """Write a patient with T1, diffusion MRI and SEEG, everything of known truth.
+
+    Parameters
+    ----------
+    folder : Path
+        Becomes the root of a BIDS dataset; the truth goes to ``derivatives/truth``.
+    seed : int
+        The same seed gives the same files.
+    label : str
+        The participant, without ``sub-``.
+    settings : PatientSettings, optional
+        Disease, electrodes and recording.
+
+    Returns
+    -------
+    ImplantedPatient
+        The truth.
+    """
+    folder = Path(folder)
+    streams = np.random.default_rng(seed).spawn(4)
+    _LOG.info("head")
+    head = make_head(streams[0])
+    _LOG.info("fibre bundles")
+    bundles = make_bundles(head, streams[1])
+    _LOG.info("diffusion series")
+    image = make_diffusion(head, bundles, streams[2])
+    _describe(folder, "Virtual patient", "T1, diffusion MRI and SEEG of a made patient")
+    _write_images(folder, label, head, image)
+    _LOG.info("disease, seizure and recording")
+    network = _network_of(bundles)
+    points = points_from_labels(head.labels, head.regions)
+    return write_seeg(
+        folder, label, network, head.regions, points, seed, streams[3], settings, head.labels
+    )
+
+
+def write_seeg(
+    folder: Path,
+    label: str,
+    network: Network,
+    regions: pd.DataFrame,
+    points: RegionPoints,
+    seed: int,
+    rng: np.random.Generator,
+    settings: PatientSettings | None = None,
+    labels: Any = None,
+) -> ImplantedPatient:
+    """Draw a patient on a connectome; write ``ieeg/`` and the truth.
+
+    Parameters
+    ----------
+    folder, label
+        Dataset and participant.
+    network : Network
+        The true connectome, not normalised.
+    regions : pandas.DataFrame
+        Region table in the network's order.
+    points : RegionPoints
+        Grey matter in the frame of the coordinates to be written.
+    seed : int
+        Told in the truth.
+    rng : numpy.random.Generator
+        Source of all that is random.
+    settings : PatientSettings, optional
+        Disease, electrodes and recording.
+    labels : nibabel image, optional
+        Label image that belongs to the truth.
+    """
+    made = make_patient(network, regions, points, rng, settings)
+    events = mark_events(made, rng)
+    t1 = sorted((folder / f"sub-{label}").glob("anat/*_T1w.nii*"))
+    write_ieeg(folder, label, made, events, t1[0].relative_to(folder).as_posix() if t1 else None)
+    write_truth(folder, label, made, regions, network, {"seed": seed}, events, labels)
+    return made
+
+
+def write_connectome_patient(
+    folder: Path,
+    seed: int,
+    label: str = "01",
+    settings: PatientSettings | None = None,
+    log_sd: float = 0.3,
+    missing: float = 0.0,
+) -> ImplantedPatient:
+    """Write a patient that has only a ready connectome and SEEG.
+
+    The head is the built-in atlas, scaled and turned by chance; the connectome in the dataset
+    is the true one with log-normal errors, and its regions are centroids without an image.
+
+    Parameters
+    ----------
+    folder, seed, label, settings
+        As in `write_demo`.
+    log_sd, missing : float
+        Errors of the connectome: see `with_errors`.
+
+    Returns
+    -------
+    ImplantedPatient
+        The truth.
+    """
+    folder = Path(folder)
+    shape, wiring, errors, disease = np.random.default_rng(seed).spawn(4)
+    regions, points = _personal_head(shape)
+    network = connectome_from_geometry(regions, wiring)
+    _describe(folder, "Virtual patient", "connectome and SEEG of a made patient")
+    (folder / f"sub-{label}").mkdir(parents=True, exist_ok=True)
+    _write_ready(folder, label, regions, with_errors(network, errors, log_sd, missing))
+    return write_seeg(folder, label, network, regions, points, seed, disease, settings)
+
+
+def _personal_head(rng: np.random.Generator) -> tuple[pd.DataFrame, RegionPoints]:
+    """Give the atlas' grey matter another size and pose."""
+    table, points = atlas_head()
+    pose = rigid(np.deg2rad(rng.normal(0.0, 4.0, 3)), rng.normal(0.0, 6.0, 3))
+    scaled = points.positions_mm * rng.normal(1.0, 0.03, 3)
+    moved = points.moved(scaled @ pose[:3, :3].T + pose[:3, 3])
+    return with_geometry(table, moved), moved
+
+
+def _network_of(bundles: Bundles) -> Network:
+    return Network(bundles.true_weights, bundles.true_lengths_mm, bundles.names)
+
+
+# ---- files ----------------------------------------------------------------------------------
+
+
+def _describe(folder: Path, name: str, text: str) -> None:
+    """Write what makes a folder a BIDS dataset; mne-bids adds the participant."""
+    write_json(
+        folder / "dataset_description.json",
+        {"Name": name, "BIDSVersion": "1.10.0", "DatasetType": "raw", "License": "CC0",
+         "Authors": ["virtualbrain demo"]},
+    )  # fmt: skip
+    write_text(folder / "README", f"{text}. The truth is in derivatives/truth.\n")
+
+
+def _write_images(folder: Path, label: str, head: Head, image: DiffusionImage) -> None:
+    """Write T1 and diffusion series."""
+    subject = folder / f"sub-{label}"
+    t1 = subject / "anat" / f"sub-{label}_T1w"
+    write_image(t1.with_suffix(".nii.gz"), head.t1)
+    write_json(
+        t1.with_suffix(".json"),
+        {"Modality": "MR", "MagneticFieldStrength": 3, "Manufacturer": "n/a"},
+    )
+    dwi = subject / "dwi" / f"sub-{label}_dwi"
+    write_image(dwi.with_suffix(".nii.gz"), image.series)
+    write_json(dwi.with_suffix(".json"), image.sidecar)
+    write_text(dwi.with_suffix(".bval"), " ".join(f"{b:g}" for b in image.bvals) + "\n")
+    rows = [" ".join(f"{v:.6f}" for v in row) for row in np.asarray(image.bvecs)]
+    write_text(dwi.with_suffix(".bvec"), "\n".join(rows) + "\n")
+
+
+def _write_ready(folder: Path, label: str, regions: pd.DataFrame, network: Network) -> None:
+    """Write ``derivatives/connectome``: region table and named matrices."""
+    stem = f"sub-{label}_atlas-{ATLAS}"
+    target = folder / "derivatives" / "connectome" / f"sub-{label}"
+    place = {"CoordinateSystem": "T1w scanner RAS", "CoordinateUnits": "mm"}
+    write_table(target / f"{stem}_dseg.tsv", regions, place)
+    names = list(network.regions)
+    lengths = network.lengths if network.lengths is not None else np.zeros_like(network.weights)
+    for stat, matrix, unit in (
+        ("streamlines", network.weights, "streamlines"),
+        ("length", lengths, "mm"),
+    ):
+        path = target / f"{stem}_stat-{stat}_relmat.tsv"
+        write_matrix(path, matrix, names, names, {"Units": unit})

@@ -1,0 +1,169 @@
+"""A made recording as iEEG-BIDS."""
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mne
+import mne_bids
+import numpy as np
+import pandas as pd
+from mne_bids import BIDSPath
+
+from virtualbrain.io.atomic import write_json
+from virtualbrain.synthetic.patients import ImplantedPatient
+from virtualbrain.synthetic.recording import SeegRecording
+
+_TASK = "ictal"
+_HIGH_PASS_HZ = 0.1
+_FAULTS = {"flat": "no contact", "noisy": "noisy", "loose": "loose plug"}
+
+
+@dataclass(frozen=True)
+class Event:
+    """A row of events.tsv, in seconds."""
+
+    onset_s: float
+    duration_s: float
+    trial_type: str
+
+
+def mark_events(made: ImplantedPatient, rng: np.random.Generator) -> tuple[Event, ...]:
+    """Mark a recording as a clinic would: the first visible change, about half a second off.
+
+    Visible is what the true onsets of the good channels are; where no channel shows the seizure,
+    its first region counts. Beside the seizure two rows tell what happened in the room.
+    """
+    recording, seizure = made.recording, made.patient.seizure
+    marked = set(recording.status.loc[recording.status["fault"] != "none", "name"])
+    pairs = recording.channel_onsets
+    good = ~pairs["anode"].isin(marked) & ~pairs["cathode"].isin(marked)
+    seen = pairs.loc[good, "onset_s"].min()
+    start = float(seen) if np.isfinite(seen) else seizure.first_onset_s
+    onset = round(start + float(np.clip(rng.normal(0.0, 0.25), -0.5, 0.5)), 1)
+    end = round(seizure.last_end_s + float(np.clip(rng.normal(0.0, 0.5), -1.0, 1.0)), 1)
+    return (
+        Event(round(float(rng.uniform(8.0, 15.0)), 1), 10.0, "eyes closed"),
+        Event(round(float(rng.uniform(25.0, 40.0)), 1), 0.0, "nurse enters"),
+        Event(onset, round(end - onset, 1), "seizure"),
+        Event(round(onset + float(rng.uniform(4.0, 8.0)), 1), 0.0, "alarm pressed"),
+    )
+
+
+def write_ieeg(
+    root: Path, label: str, made: ImplantedPatient, events: Sequence[Event], t1: str | None
+) -> None:
+    """Write signal, channels, events, electrodes and coordinate system of one patient.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the BIDS dataset.
+    label : str
+        The participant, without ``sub-``.
+    made : ImplantedPatient
+        Contacts and signals.
+    events : sequence of Event
+        Rows of events.tsv.
+    t1 : str, optional
+        The T1w that the coordinates belong to, relative to the dataset's root.
+    """
+    recording = made.recording
+    raw = _raw(recording, events)
+    path = BIDSPath(subject=label, task=_TASK, run="01", datatype="ieeg", root=root)
+    with warnings.catch_warnings():
+        # Said by mne-bids of every array that it converts to EDF, and of contacts without a
+        # montage: electrodes.tsv is written below.
+        warnings.simplefilter("ignore")
+        mne_bids.write_raw_bids(
+            raw,
+            path,
+            format="EDF",
+            physical_range="channelwise",
+            allow_preload=True,
+            overwrite=True,
+            verbose="error",
+        )
+    folder = root / f"sub-{label}" / "ieeg"
+    for name in ("electrodes.tsv", "electrodes.json", "coordsystem.json"):
+        (folder / f"sub-{label}_{name}").unlink(missing_ok=True)  # empty without a montage
+    _complete_sidecar(folder / f"sub-{label}_task-{_TASK}_run-01_ieeg.json")
+    _complete_channels(folder / f"sub-{label}_task-{_TASK}_run-01_channels.tsv", made)
+    _write_electrodes(folder, label, made.contacts)
+    _write_coordsystem(folder, label, t1)
+
+
+def _raw(recording: SeegRecording, events: Sequence[Event]) -> mne.io.RawArray:
+    """Return the recording in volts with its marks."""
+    names = [*recording.contacts["name"], "ECG"]
+    kinds = ["seeg"] * len(recording.contacts) + ["ecg"]
+    info = mne.create_info(names, recording.rate_hz, kinds)
+    volts = 1e-6 * np.vstack([recording.signal_uv, recording.ecg_uv]).astype(np.float64)
+    raw = mne.io.RawArray(volts, info, verbose="error")
+    raw.info["line_freq"] = 50
+    marked = recording.status["marked"].to_numpy(dtype=bool)
+    raw.info["bads"] = recording.status.loc[marked, "name"].tolist()
+    raw.set_annotations(
+        mne.Annotations(
+            [event.onset_s for event in events],
+            [event.duration_s for event in events],
+            [event.trial_type for event in events],
+        )
+    )
+    return raw
+
+
+def _complete_sidecar(path: Path) -> None:
+    """Say what mne-bids cannot know of the recording."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["iEEGReference"] = "a contact in white matter"
+    content["TaskDescription"] = "long-term recording at rest, with a spontaneous seizure"
+    write_json(path, content)
+
+
+def _complete_channels(path: Path, made: ImplantedPatient) -> None:
+    """Add reference, electrode, filter and reasons to what mne-bids knows of the channels."""
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    contacts = made.contacts.set_index("name")["electrode"]
+    status = made.recording.status.set_index("name")
+    bad = [name in status.index and bool(status["marked"][name]) for name in table["name"]]
+    table["low_cutoff"] = str(_HIGH_PASS_HZ)
+    table.insert(5, "reference", ["n/a" if n == "ECG" else "white matter" for n in table["name"]])
+    table.insert(6, "group", [str(contacts.get(name, "n/a")) for name in table["name"]])
+    table["status_description"] = [
+        _FAULTS[status["fault"][name]] if is_bad else "n/a"
+        for name, is_bad in zip(table["name"], bad, strict=True)
+    ]
+    table.to_csv(path, sep="\t", index=False, lineterminator="\n")
+
+
+def _write_electrodes(folder: Path, label: str, contacts: pd.DataFrame) -> None:
+    """Write the contacts in mm; mne-bids would turn them into metres."""
+    table = pd.DataFrame(
+        {
+            "name": contacts["name"],
+            "x": contacts["x"].round(3),
+            "y": contacts["y"].round(3),
+            "z": contacts["z"].round(3),
+            "size": 5.0,
+            "hemisphere": np.where(contacts["electrode"].str.endswith("'"), "L", "R"),
+            "group": contacts["electrode"],
+            "type": "depth",
+        }
+    )
+    path = folder / f"sub-{label}_space-ScanRAS_electrodes.tsv"
+    table.to_csv(path, sep="\t", index=False, lineterminator="\n")
+
+
+def _write_coordsystem(folder: Path, label: str, t1: str | None) -> None:
+    content = {
+        "iEEGCoordinateSystem": "ScanRAS",
+        "iEEGCoordinateUnits": "mm",
+        "iEEGCoordinateSystemDescription": "Scanner RAS of the T1-weighted image",
+        "iEEGCoordinateProcessingDescription": "none",
+    }
+    if t1 is not None:
+        content["IntendedFor"] = f"bids::{t1}"
+    write_json(folder / f"sub-{label}_space-ScanRAS_coordsystem.json", content)
