@@ -27,13 +27,13 @@ def compare_priors(posteriors: Mapping[str, xr.DataTree]) -> pd.DataFrame:
     """
     names = list(posteriors)
     # each fit counts another share of its samples as independent: compared by the smallest of them
-    share = min(float(tree.attrs["independent_share"]) for tree in posteriors.values())
+    share = min(float(tree.attrs["tempering"]) for tree in posteriors.values())
     pointwise, largest = [], []
     for name in names:
         tree = posteriors[name]
         chain = int(np.argmax(tree["sample_stats"]["weight"].to_numpy()))
         log_likelihood = tree["log_likelihood"]["envelope"].to_numpy()[chain : chain + 1]
-        values, k = leave_one_out(log_likelihood * (share / tree.attrs["independent_share"]))
+        values, k = leave_one_out(log_likelihood * (share / tree.attrs["tempering"]))
         pointwise.append(values[0])
         largest.append(float(k[0]))
     scores = np.stack(pointwise)

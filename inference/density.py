@@ -45,7 +45,7 @@ class Density:
     problem, priors, settings
         What is fitted, believed, and chosen.
     share : float
-        Power of the likelihood; see `Settings.independent_share`.
+        Power of the likelihood; see `Settings.tempering`.
     evidence : numpy.ndarray, shape (n_regions,)
         What the sources' power says of each region, `inference.sources.log_evidence`.
     x0_mean : numpy.ndarray, shape (n_regions,)

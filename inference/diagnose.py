@@ -9,9 +9,9 @@ from arviz import bfmi, ess, mcse, rhat
 from numpy.typing import NDArray
 
 from inference.zones import above_threshold, zones
-from virtualbrain.io.results import chain_weights, expected_starts, simulated_x0
+from virtualbrain.io.results import chain_weights, expected_ez_regions, simulated_x0
 from virtualbrain.seeg.gain import HARDLY_SEEN, observability
-from virtualbrain.surgery.calibration import p_zone_seen
+from virtualbrain.surgery.calibration import p_ez_sampled
 
 Array = NDArray[np.float64]
 
@@ -26,8 +26,8 @@ E_BFMI_CAUTION = 0.3
 COVERAGE_CAUTION, COVERAGE_STOP = 0.75, 0.5
 EXPLAINED_CAUTION, EXPLAINED_STOP = 0.5, 0.2
 WEIGHT_THAT_COUNTS = 0.05
-HIDDEN_MARGIN = 3.0
-ZONE_SEEN_CAUTION = 0.5
+UNSAMPLED_MARGIN = 3.0
+EZ_SAMPLED_CAUTION = 0.5
 
 
 def diagnose(posterior: xr.DataTree) -> dict[str, Any]:
@@ -67,8 +67,8 @@ def _figures(posterior: xr.DataTree) -> dict[str, Any]:
         "e_bfmi": E_BFMI_CAUTION,
         "coverage_90": [COVERAGE_CAUTION, COVERAGE_STOP],
         "explained": [EXPLAINED_CAUTION, EXPLAINED_STOP],
-        "hidden_margin": HIDDEN_MARGIN,
-        "p_zone_seen": ZONE_SEEN_CAUTION,
+        "unsampled_margin": UNSAMPLED_MARGIN,
+        "p_ez_sampled": EZ_SAMPLED_CAUTION,
     }
     return figures
 
@@ -180,18 +180,18 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
     """Return what may be wrong with the first place itself."""
     table = zones(posterior)
     seen = observability(posterior["constant_data"]["gain"].to_numpy())
-    hidden = posterior.attrs.get("hidden_margin")
-    starts = expected_starts(table["p_ez"].to_numpy())
+    hidden = posterior.attrs.get("unsampled_margin")
+    starts = expected_ez_regions(table["p_ez"].to_numpy())
     return {
         "leading": table["region"].iloc[0],
         "leading_p_ez": float(table["p_ez"].iloc[0]),
         "leading_observability": float(table["observability"].iloc[0]),
         "regions_unseen_share": float((seen < HARDLY_SEEN).mean()),
-        "hidden_margin": None if hidden is None else float(hidden),
-        "hidden_region": str(posterior.attrs.get("hidden_region", "")),
+        "unsampled_margin": None if hidden is None else float(hidden),
+        "unsampled_region": str(posterior.attrs.get("unsampled_region", "")),
         "regions_above_half": int((table["p_ez"] > 0.5).sum()),
-        "expected_starts": starts,
-        "p_zone_seen": p_zone_seen(starts),
+        "expected_ez_regions": starts,
+        "p_ez_sampled": p_ez_sampled(starts),
     }
 
 
@@ -236,12 +236,12 @@ def _reasons(f: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def _about_zone(f: dict[str, Any]) -> list[str]:
-    if f["p_zone_seen"] >= ZONE_SEEN_CAUTION:
+    if f["p_ez_sampled"] >= EZ_SAMPLED_CAUTION:
         return []
     return [
         "The electrodes may have missed the zone: on virtual patients of whom a fit expects so "
-        f"few regions to start seizures ({f['expected_starts']:.1f}) they had seen it in "
-        f"{f['p_zone_seen']:.0%}."
+        f"few regions to start seizures ({f['expected_ez_regions']:.1f}) they had seen it in "
+        f"{f['p_ez_sampled']:.0%}."
     ]
 
 
@@ -257,9 +257,9 @@ def _about_leading(f: dict[str, Any]) -> list[str]:
             f"The first region, {f['leading']}, is hardly seen by any channel "
             f"(observability {f['leading_observability']:.2f})."
         )
-    if f["hidden_margin"] is not None and f["hidden_margin"] < HIDDEN_MARGIN:
+    if f["unsampled_margin"] is not None and f["unsampled_margin"] < UNSAMPLED_MARGIN:
         found.append(
-            f"A region that the electrodes hardly see, {f['hidden_region']}, explains the "
-            f"recording nearly as well (log density lower by {f['hidden_margin']:.1f})."
+            f"A region that the electrodes hardly see, {f['unsampled_region']}, explains the "
+            f"recording nearly as well (log density lower by {f['unsampled_margin']:.1f})."
         )
     return found

@@ -20,7 +20,7 @@ from inference.problem import Problem
 from inference.reparameterisation import Rounded, rounded_about
 from inference.sampling import sample_laplace, sample_nuts
 from inference.settings import Settings
-from inference.unsampled_source import hidden_alternative
+from inference.unsampled_source import unsampled_alternative
 
 Array = NDArray[np.float64]
 _LOG = logging.getLogger(__name__)
@@ -75,9 +75,9 @@ def fit(
             points, stats = _sample(modes, choices, progress)
         weights = weigh_chains(density, points)
         posterior = assemble(density, points, stats, weights, rng)
-        hidden = hidden_alternative(density, optima[0])
+        hidden = unsampled_alternative(density, optima[0])
     if hidden is not None:
-        posterior.attrs.update(hidden_region=hidden.region, hidden_margin=hidden.margin)
+        posterior.attrs.update(unsampled_region=hidden.region, unsampled_margin=hidden.margin)
     return posterior
 
 
@@ -89,11 +89,11 @@ def _prepare(
     progress: Progress | None,
 ) -> tuple[Density, list[Optimum]]:
     """Find the optima, and with them how many samples count as independent."""
-    share = settings.independent_share or SCREENING_SHARE
+    share = settings.tempering or SCREENING_SHARE
     density = build_density(problem, priors, settings, share)
     optima = find_optima(density, rng, progress)
-    if settings.independent_share == 0.0:
-        share = independent_share(density, optima[0].point)
+    if settings.tempering == 0.0:
+        share = estimate_tempering(density, optima[0].point)
         if priors.x0_sources.weight > 0:
             share *= SECOND_USE
         _LOG.info("share of samples that count as independent: %.3f", share)
@@ -103,7 +103,7 @@ def _prepare(
     return density, optima
 
 
-def independent_share(density: Density, point: Array) -> float:
+def estimate_tempering(density: Density, point: Array) -> float:
     r"""Return the share of samples that count as independent, from the residuals at a point.
 
     The residuals of a smooth envelope under a wrong model are correlated in time and between

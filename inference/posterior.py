@@ -227,7 +227,7 @@ def _attributes(density: Density) -> dict[str, Any]:
         "observation": settings.observation,
         "noise_family": settings.noise_family,
         "initial": settings.initial,
-        "independent_share": density.share,
+        "tempering": density.share,
         "x0_sources": density.priors.x0_sources.weight,
         "isolated": list(density.problem.isolated),
         "inference_library": "nutpie",
@@ -260,7 +260,7 @@ def load(path: Path | str) -> xr.DataTree:
         No such file, or not a posterior.
     """
     if not Path(path).is_file():
-        raise InputError("no such posterior", where=str(path), cure="run the stage inference")
+        raise InputError("no such posterior", where=str(path), hint="run the stage inference")
     try:
         tree = xr.load_datatree(path, engine="netcdf4")
     except (OSError, ValueError) as error:

@@ -143,7 +143,7 @@ def load_priors(source: str | Path | Priors = "default") -> Priors:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"not YAML ({str(error).splitlines()[0]})", where=path.name, cure="mend the file"
+            f"not YAML ({str(error).splitlines()[0]})", where=path.name, hint="mend the file"
         ) from None
     return parse_priors(content, path.stem, path.name)
 
@@ -162,7 +162,7 @@ def _find(source: str | Path) -> Path:
             f"no priors {source}",
             where="priors",
             expected="the path of a YAML file, or one of " + ", ".join(prior_names()),
-            cure=f"did you mean {near[0]}" if near else "",
+            hint=f"did you mean {near[0]}" if near else "",
         )
     return path
 
@@ -187,7 +187,7 @@ def _check_key(key: str, allowed: list[str], kind: str, where: str) -> None:
         f"unknown {kind} {key!r}",
         where=where,
         expected="one of " + ", ".join(allowed),
-        cure=f"did you mean {near[0]!r}" if near else "remove it",
+        hint=f"did you mean {near[0]!r}" if near else "remove it",
     )
 
 

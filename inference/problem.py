@@ -76,7 +76,7 @@ class Problem:
                 f"{n_channels} channel is left to fit",
                 where="envelope",
                 expected="two or more",
-                cure="mark more channels as good",
+                hint="mark more channels as good",
             )
         isolated = network.isolated()
         if isolated:
@@ -155,21 +155,21 @@ def _as_seizures(envelope: object) -> tuple[Array, ...]:
         parts = [envelope]
     seizures = tuple(np.array(part, dtype=np.float64) for part in parts)
     if not seizures:
-        raise InputError("no seizure to fit", where="envelope", cure="mark one in events.tsv")
+        raise InputError("no seizure to fit", where="envelope", hint="mark one in events.tsv")
     for number, part in enumerate(seizures, 1):
         if part.ndim != 2 or len(part) < MIN_TIMES:
             raise InputError(
                 f"seizure {number} has the shape {part.shape}",
                 where="envelope",
                 expected=f"(n_times, n_channels) with {MIN_TIMES} or more times",
-                cure="check the seizure's onset and duration in events.tsv",
+                hint="check the seizure's onset and duration in events.tsv",
             )
         if part.shape[1] != seizures[0].shape[1]:
             raise InputError(
                 f"seizure {number} has {part.shape[1]} channels, the first has "
                 f"{seizures[0].shape[1]}",
                 where="envelope",
-                cure="keep the channels that every seizure has",
+                hint="keep the channels that every seizure has",
             )
     return seizures
 
@@ -188,7 +188,7 @@ def _check_gain(gain: Array, channels: Sequence[str], regions: Sequence[str]) ->
             f"the gain has the shape {gain.shape}",
             where="gain",
             expected=f"({len(channels)} channels, {len(regions)} regions)",
-            cure="make gain, envelope and connectome from the same patient and atlas",
+            hint="make gain, envelope and connectome from the same patient and atlas",
         )
     for fault, name in (
         (~np.isfinite(gain), "a value that is not finite"),
@@ -200,14 +200,14 @@ def _check_gain(gain: Array, channels: Sequence[str], regions: Sequence[str]) ->
                 f"the gain holds {name}",
                 where=f"gain, channel {channels[row]}, region {regions[column]}",
                 expected="zero or more",
-                cure="compute the gain anew from contacts and regions",
+                hint="compute the gain anew from contacts and regions",
             )
     blind = gain.sum(axis=1) <= 0
     if blind.any():
         raise InputError(
             f"the channel {channels[int(np.argmax(blind))]} sees no region",
             where="gain",
-            cure="mark the channel as bad or check its position",
+            hint="mark the channel as bad or check its position",
         )
 
 
@@ -220,12 +220,12 @@ def _check_seizures(seizures: Sequence[Array], channels: Sequence[str]) -> None:
                 "the envelope is not finite",
                 where=f"seizure {number}, channel {channels[column]}, sample {row}",
                 expected="log power above baseline",
-                cure="mark the channel as bad",
+                hint="mark the channel as bad",
             )
     flat = np.all([np.ptp(part, axis=0) == 0 for part in seizures], axis=0)
     if flat.all():
         raise InputError(
-            "every channel is constant", where="envelope", cure="check the seizure's marks"
+            "every channel is constant", where="envelope", hint="check the seizure's marks"
         )
 
 
@@ -254,7 +254,7 @@ def _check_axis(axis: Array, count: int, where: str) -> None:
             f"time steps run from {steps.min():.4g} to {steps.max():.4g} s",
             where=where,
             expected="uniform steps",
-            cure="resample the envelope onto a uniform grid",
+            hint="resample the envelope onto a uniform grid",
         )
 
 
@@ -275,7 +275,7 @@ def _checked_hypothesis(
                 f"no region {region}",
                 where=f"hypothesis, row {row}",
                 expected=f"a region of the connectome, such as {regions[0]}",
-                cure="use the names of the region table",
+                hint="use the names of the region table",
             )
         if zone not in ("EZ", "PZ"):
             raise InputError(
@@ -288,6 +288,6 @@ def _checked_lesion(lesion: Sequence[str], regions: Sequence[str]) -> tuple[str,
     unknown = [name for name in lesion if name not in regions]
     if unknown:
         raise InputError(
-            f"no region {unknown[0]}", where="lesion", cure="use the region table's names"
+            f"no region {unknown[0]}", where="lesion", hint="use the region table's names"
         )
     return tuple(lesion)

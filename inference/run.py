@@ -83,7 +83,7 @@ def align(
 ) -> Problem:
     """Bring all tables into one order of channels and regions, by name."""
     if not envelopes:
-        raise InputError("no seizure to fit", where="envelopes", cure="mark one in events.tsv")
+        raise InputError("no seizure to fit", where="envelopes", hint="mark one in events.tsv")
     names = [str(name) for name in regions]
     missing = [name for name in names if name not in gain.columns]
     if missing:
@@ -91,7 +91,7 @@ def align(
             f"the gain has no column {missing[0]} ({len(missing)} of {len(names)} are missing)",
             where="gain",
             expected="one column per region of the connectome",
-            cure="make gain and connectome with the same atlas",
+            hint="make gain and connectome with the same atlas",
         )
     in_all = set.intersection(*({str(c) for c in e["channel"].to_numpy()} for e in envelopes))
     channels = [str(name) for name in gain.index if str(name) in in_all]
@@ -101,7 +101,7 @@ def align(
             f"the gain has no row {unknown[0]} ({len(unknown)} channels are missing)",
             where="gain",
             expected="one row per fitted channel",
-            cure="make gain and envelope from the same channels",
+            hint="make gain and envelope from the same channels",
         )
     if not channels:
         raise InputError("no channel is in every seizure's envelope", where="envelopes")

@@ -41,7 +41,7 @@ class Settings:
         Of the Student t.
     initial : {"rest", "free"}
         Regions start at rest, shifted by z_init; or from x_init and z_init of their own.
-    independent_share : float
+    tempering : float
         Share of the samples that count as independent (the likelihood is raised to this
         power); 0 estimates it from the residuals' correlations, in time and between
         channels, at the best mode.
@@ -71,7 +71,7 @@ class Settings:
     noise_family: NoiseFamily = "student"
     degrees_of_freedom: float = 4.0
     initial: Initial = "rest"
-    independent_share: float = 0.0
+    tempering: float = 0.0
     starts: int = 32
     exchange_rounds: int = 3
     target_accept: float = 0.8
@@ -108,9 +108,9 @@ class Settings:
                 where="inference",
                 expected="20 steps or more, dt above zero",
             )
-        if not 0 <= self.independent_share <= 1:
+        if not 0 <= self.tempering <= 1:
             raise ConfigError(
-                f"independent_share is {self.independent_share}",
+                f"tempering is {self.tempering}",
                 where="inference",
                 expected="0 (estimate it) to 1",
             )

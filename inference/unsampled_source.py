@@ -19,7 +19,7 @@ class Alternative:
     margin: float
 
 
-def hidden_alternative(density: Density, best: Optimum) -> Alternative | None:
+def unsampled_alternative(density: Density, best: Optimum) -> Alternative | None:
     """Silence the leading region, light an unseen neighbour in its place, and climb.
 
     Candidates are the unseen regions most strongly connected to the leading one. A margin

@@ -317,7 +317,7 @@ def rank_histograms(
     rows = []
     for replica in range(n_draws):
         rng = np.random.default_rng([seed, replica])
-        honest = replace(settings, independent_share=1.0, seed=seed + replica)
+        honest = replace(settings, tempering=1.0, seed=seed + replica)
         density = build_density(problem, priors, honest)
         truth, envelope = simulate_prior(density, rng)
         copy = replace(problem, envelope=list(envelope), times=list(density.time_s))

@@ -8,7 +8,7 @@ from virtualbrain import errors
 
 
 def test_message_has_all_parts_in_order():
-    error = errors.InputError("no x", where="a.tsv, row 3", expected="a number", cure="add it")
+    error = errors.InputError("no x", where="a.tsv, row 3", expected="a number", hint="add it")
     assert str(error) == "a.tsv, row 3: no x; expected a number; add it"
 
 
@@ -28,7 +28,7 @@ def test_one_tree(name):
 
 
 def test_an_error_crosses_between_processes_whole():
-    error = errors.InputError("no x", where="a.tsv", expected="x", cure="add x")
+    error = errors.InputError("no x", where="a.tsv", expected="x", hint="add x")
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is errors.InputError
     assert str(copy) == str(error)

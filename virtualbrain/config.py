@@ -24,7 +24,7 @@ def project_root() -> Path:
             return root
     raise ConfigError(
         "the workflow is not installed beside the package",
-        cure="install from a checkout of the project",
+        hint="install from a checkout of the project",
     )
 
 
@@ -40,7 +40,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError("no such file", where=str(path), cure="check the path") from None
+        raise ConfigError("no such file", where=str(path), hint="check the path") from None
     except UnicodeDecodeError:
         raise ConfigError("not UTF-8 text", where=path.name) from None
     except yaml.YAMLError as error:
@@ -94,7 +94,7 @@ def unknown_key(name: str, known: typing.Iterable[str], where: str) -> ConfigErr
         f"unknown key {name}",
         where=where,
         expected="one of " + ", ".join(sorted(known)),
-        cure=f"did you mean {near[0]}?" if near else "see config/README.md",
+        hint=f"did you mean {near[0]}?" if near else "see config/README.md",
     )
 
 
@@ -110,7 +110,7 @@ def check_against_schema(content: Mapping[str, Any], schema: Path, where: str) -
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:
         key = ".".join(str(part) for part in error.absolute_path) or "the file"
-        raise ConfigError(f"{key}: {error.message}", where=where, cure="see config/README.md")
+        raise ConfigError(f"{key}: {error.message}", where=where, hint="see config/README.md")
 
 
 def settings_from[T](section: Mapping[str, Any], kind: type[T], where: str) -> T:

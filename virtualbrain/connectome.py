@@ -101,14 +101,14 @@ def _check_matrix(matrix: Array, names: tuple[str, ...], what: str) -> None:
         i, j = np.argwhere(~np.isfinite(matrix))[0]
         raise InputError(
             f"the {_IN_WORDS[what]} of {names[i]} and {names[j]} is no number",
-            cure="mend the matrix",
+            hint="mend the matrix",
         )
     if (matrix < 0).any():
         i, j = np.argwhere(matrix < 0)[0]
         raise InputError(
             f"the {_IN_WORDS[what]} of {names[i]} and {names[j]} is negative",
             expected="0 or more",
-            cure="mend the matrix, or set what is no connection to 0",
+            hint="mend the matrix, or set what is no connection to 0",
         )
     difference = np.abs(matrix - matrix.T)
     if difference.max(initial=0.0) > _ASYMMETRY * matrix.max(initial=0.0):
@@ -116,5 +116,5 @@ def _check_matrix(matrix: Array, names: tuple[str, ...], what: str) -> None:
         raise InputError(
             f"the {_IN_WORDS[what]} from {names[i]} to {names[j]} differs from the way back",
             expected="a symmetric matrix (diffusion MRI knows no direction)",
-            cure="average both triangles",
+            hint="average both triangles",
         )

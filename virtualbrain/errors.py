@@ -1,4 +1,4 @@
-"""The one exception tree; every message says what, where, what was expected and the cure."""
+"""The one exception tree; every message says what, where, what was expected and a hint."""
 
 from typing import Any
 
@@ -14,35 +14,35 @@ class VirtualBrainError(Exception):
         The file, and the row or key in it.
     expected : str
         What would have been right.
-    cure : str
+    hint : str
         What to do about it.
     """
 
-    def __init__(self, what: str, *, where: str = "", expected: str = "", cure: str = "") -> None:
-        self.what, self.where, self.expected, self.cure = what, where, expected, cure
+    def __init__(self, what: str, *, where: str = "", expected: str = "", hint: str = "") -> None:
+        self.what, self.where, self.expected, self.hint = what, where, expected, hint
         super().__init__(str(self))
 
     def at(self, where: str) -> "VirtualBrainError":
         """Return the same fault with its place, where it tells none."""
-        return _again(type(self), self.what, self.where or where, self.expected, self.cure)
+        return _again(type(self), self.what, self.where or where, self.expected, self.hint)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Cross between processes whole."""
-        return _again, (type(self), self.what, self.where, self.expected, self.cure)
+        return _again, (type(self), self.what, self.where, self.expected, self.hint)
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
         parts = [head]
         if self.expected:
             parts.append(f"expected {self.expected}")
-        if self.cure:
-            parts.append(self.cure)
+        if self.hint:
+            parts.append(self.hint)
         return " ".join("; ".join(parts).split())
 
 
 def _again(kind: type[VirtualBrainError], what: str, *rest: str) -> VirtualBrainError:
-    where, expected, cure = rest
-    return kind(what, where=where, expected=expected, cure=cure)
+    where, expected, hint = rest
+    return kind(what, where=where, expected=expected, hint=hint)
 
 
 class InputError(VirtualBrainError):

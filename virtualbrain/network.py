@@ -123,7 +123,7 @@ def _checked(matrix: Matrix, name: str) -> Matrix:
     if copy.ndim != 2 or copy.shape[0] != copy.shape[1]:
         raise ModelError(f"{name} have the shape {copy.shape}", expected="a square matrix")
     if not np.isfinite(copy).all():
-        raise ModelError(f"{name} hold values that are not finite", cure="mend the connectome")
+        raise ModelError(f"{name} hold values that are not finite", hint="mend the connectome")
     if (copy < 0).any():
         raise ModelError(f"{name} hold negative values", expected="zero or more")
     return copy

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from inference.scores import calibration_error
-from virtualbrain.io.results import expected_starts
+from virtualbrain.io.results import expected_ez_regions
 from virtualbrain.surgery.calibration import evidence, log_starts
 from virtualbrain.surgery.settings import SurgerySettings
 
@@ -30,7 +30,7 @@ def patients_of(folder: Path) -> pd.DataFrame:
     """Read what each fit expects to start seizures, and whether the zone was sampled."""
     regions = pd.read_csv(folder / "regions.tsv", sep="\t")
     by = regions.groupby("patient")
-    starts = by["fit"].apply(lambda p: log_starts(expected_starts(p.to_numpy())))
+    starts = by["fit"].apply(lambda p: log_starts(expected_ez_regions(p.to_numpy())))
     return pd.DataFrame({"log_starts": starts, "sampled": by["sampled"].first()}).reset_index()
 
 

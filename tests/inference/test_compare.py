@@ -13,7 +13,7 @@ from inference.initialisation import climb
 from inference.plots import plot_prior_predictive
 from inference.priors import Normal, Priors
 from inference.problem import Problem
-from inference.unsampled_source import hidden_alternative
+from inference.unsampled_source import unsampled_alternative
 from virtualbrain.seeg.gain import observability
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def test_beliefs_that_rule_the_seizure_out_predict_it_worse(posteriors):
 def test_the_share_of_samples_that_a_fit_counted_does_not_decide(posteriors):
     louder = posteriors["default"].copy(deep=True)
     louder["log_likelihood"]["envelope"] = 2 * louder["log_likelihood"]["envelope"]
-    louder.attrs["independent_share"] *= 2
+    louder.attrs["tempering"] *= 2
     pd.testing.assert_frame_equal(
         compare_priors({"default": louder, "silent": posteriors["silent"]}),
         compare_priors(posteriors),
@@ -64,7 +64,7 @@ def test_an_unseen_region_is_weighed_against_the_first(small_problem, small_sett
     blind = Problem(small_problem.envelope, gain, small_problem.weights, times=small_problem.times)
     density = build_density(blind, Priors(), small_settings, 0.3)
     best = climb(density, np.zeros(density.layout.size), 300)
-    found = hidden_alternative(density, best)
+    found = unsampled_alternative(density, best)
     assert found is not None
     unseen = observability(gain) < 0.1
     assert unseen[5]
@@ -78,4 +78,4 @@ def test_where_everything_is_seen_nothing_is_hidden(small_problem, small_setting
     density = build_density(
         Problem(envelope, gain, small_problem.weights), Priors(), small_settings, 0.3
     )
-    assert hidden_alternative(density, climb(density, np.zeros(density.layout.size), 5)) is None
+    assert unsampled_alternative(density, climb(density, np.zeros(density.layout.size), 5)) is None

@@ -79,6 +79,6 @@ def test_slow_draws_far_above_the_threshold_call_for_caution_only(posterior):
 def test_few_regions_that_start_seizures_say_that_the_zone_was_missed(posterior, sources, missed):
     posterior["posterior"]["x0"].values[..., :sources] = -1.5
     found = inference.diagnose(posterior)
-    assert found["figures"]["expected_starts"] == pytest.approx(sources)
-    assert (found["figures"]["p_zone_seen"] < 0.5) == missed
+    assert found["figures"]["expected_ez_regions"] == pytest.approx(sources)
+    assert (found["figures"]["p_ez_sampled"] < 0.5) == missed
     assert ("may have missed the zone" in found["reasons"][0]) == missed  # the gravest first

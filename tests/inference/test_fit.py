@@ -9,7 +9,7 @@ import xarray as xr
 
 import inference
 from inference.density import build_density
-from inference.fit import choose_modes, independent_share
+from inference.fit import choose_modes, estimate_tempering
 from inference.initialisation import Optimum, climb, find_optima
 from inference.posterior import own_excitability
 from inference.priors import Priors, Scatter
@@ -143,7 +143,7 @@ def test_white_residuals_count_fully_and_smooth_ones_do_not(small_problem, small
     mean = density.expected(point)
     smooth = np.apply_along_axis(lambda c: np.convolve(c, np.ones(10) / 10, "same"), 1, white)
     shares = [
-        independent_share(replace(density, envelope=mean + noise), point)
+        estimate_tempering(replace(density, envelope=mean + noise), point)
         for noise in (white, smooth)
     ]
     assert shares[0] > 0.7
@@ -155,7 +155,7 @@ def test_a_residual_that_all_channels_share_counts_once(small_problem, small_set
     point = np.zeros(density.layout.size)
     mean = density.expected(point)
     common = np.random.default_rng(0).standard_normal((*mean.shape[:2], 1))
-    share = independent_share(replace(density, envelope=mean + common), point)
+    share = estimate_tempering(replace(density, envelope=mean + common), point)
     assert 0.03 < share < 1.3 / mean.shape[-1]
 
 

@@ -14,7 +14,7 @@ from virtualbrain.errors import ConfigError
         ({"chains": 0}, "chains is 0"),
         ({"n_steps": 5}, "20 steps or more"),
         ({"dt": 0.0}, "dt above zero"),
-        ({"independent_share": 2.0}, "independent_share is 2"),
+        ({"tempering": 2.0}, "tempering is 2"),
     ],
 )
 def test_wrong_settings(values, words):

@@ -338,7 +338,7 @@ def _write_inference(
                 "e_bfmi_min": 0.12 if bad else 0.81,
                 "modes": 2 if bad else 1,
                 "explained": 0.11 if bad else 0.83,
-                "p_zone_seen": 0.21 if bad else 0.92,
+                "p_ez_sampled": 0.21 if bad else 0.92,
                 "divergent_share": 0.2 if bad else 0.0,
                 "thresholds": {"r_hat": [1.05, 1.5], "ess": 100, "depth_saturation": 0.05},
                 "mode_weights": [0.6, 0.4] if bad else [1.0],
@@ -457,7 +457,7 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     table["sentence"] = [f"Doing {name} helps." for name in table["candidate"]]
     _write_recruitment(layout, priors, rows, names, onsets)
     about = {"Sources": ["posterior.nc"], "Conclusion": CONCLUSION, "p_elsewhere": 0.46,
-             "expected_starts": 2.1}  # fmt: skip
+             "expected_ez_regions": 2.1}  # fmt: skip
     write_table(layout.outcomes(priors), table, about)
     _write_beside_the_plans(layout, priors, names)
 
@@ -469,7 +469,7 @@ def _write_beside_the_plans(layout, priors, names) -> None:
     pair = {"pair": "A1-A2", "amplitude_ma": 2.0, "p_evoked": 0.7, "first_region": names[0]}
     rest = {"p_first": 0.6, "p_stopped": 0.1, "n_seizures": 10}
     write_table(layout.stimulation(priors), pd.DataFrame([pair | rest]), {})
-    unseen = {"region": names[-1], "p_start": 0.3, "p_hidden": 0.1, "observability": 0.02,
+    unseen = {"region": names[-1], "p_start": 0.3, "p_unsampled": 0.1, "observability": 0.02,
               "value": 0.21}  # fmt: skip
     write_table(layout.next_regions(priors), pd.DataFrame([unseen]), {})
     write_json(layout.predicted(priors), {"Predicted": {"p_seizure_free": 0.8}})

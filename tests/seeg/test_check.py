@@ -160,7 +160,7 @@ def test_each_fault_has_its_one_line_and_its_cure(fault, patient, regions, tmp_p
     assert len(found) == 1, [str(p) for p in problems]
     assert where in found[0].where
     assert "\n" not in str(found[0])
-    assert found[0].cure
+    assert found[0].hint
     with pytest.raises(InputError):
         run_seeg(files, regions, None, None, None, SETTINGS)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from virtualbrain.io.results import expected_starts
+from virtualbrain.io.results import expected_ez_regions
 from virtualbrain.surgery.draws import draws_from
 
 
@@ -47,7 +47,7 @@ def test_what_is_hardly_likely_is_no_start_but_kept_apart(posterior, generator):
     draws = draws_from(tree, 120, generator, suspicion=0.05)
     assert not draws.starts[:, 7].any()
     assert draws.p_elsewhere == pytest.approx(3 / 120)
-    assert draws.expected_starts == draws_from(posterior, 40, generator).expected_starts
+    assert draws.expected_ez_regions == draws_from(posterior, 40, generator).expected_ez_regions
     assert draws_from(tree, 120, generator).starts[:, 7].sum() == 3
 
 
@@ -61,5 +61,5 @@ def test_thinning_keeps_draws_together(draws, generator):
 
 def test_many_regions_hardly_suspected_add_no_start():
     sure, hardly = np.array([0.9, 0.6]), np.full(1000, 0.01)
-    assert expected_starts(np.concatenate([sure, hardly])) == pytest.approx(1.5)
-    assert expected_starts(hardly) == 0.0
+    assert expected_ez_regions(np.concatenate([sure, hardly])) == pytest.approx(1.5)
+    assert expected_ez_regions(hardly) == 0.0

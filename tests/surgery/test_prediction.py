@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from virtualbrain.surgery.calibration import believed, p_zone_seen
+from virtualbrain.surgery.calibration import believed, p_ez_sampled
 from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.draws import draws_from
 from virtualbrain.surgery.next_electrode import COLUMNS, hiding_shares, next_regions
@@ -21,7 +21,7 @@ def test_the_resection_that_was_done_is_predicted(draws):
     whole = Candidate("done", "clinical", ("r0", "r4"), (0.9, 0.9))
     found = predicted_outcome(whole, draws, SETTINGS)
     assert found["share_free"] == 1.0
-    assert found["p_seizure_free"] == believed(1.0, draws.n_draws, draws.expected_starts)
+    assert found["p_seizure_free"] == believed(1.0, draws.n_draws, draws.expected_ez_regions)
     half = predicted_outcome(resection(("r0",)), draws, SETTINGS)
     assert half["share_free"] == 0.0
     assert half["seizing_after"] < half["seizing_before"] == 5.0
@@ -55,7 +55,7 @@ def test_the_unseen_region_that_may_start_seizures_is_worth_most(posterior, gene
     tree.attrs = posterior.attrs
     tree["posterior"]["x0"][:, ::2, 7] = -1.6
     tree["posterior"]["x0"][:, ::12, 6] = -1.6
-    draws = replace(draws_from(tree, 100, generator), expected_starts=1e9)  # the zone was seen
+    draws = replace(draws_from(tree, 100, generator), expected_ez_regions=1e9)  # the zone was seen
     zones = pd.DataFrame({"region": draws.regions, "observability": [0.9] * 5 + [0.01] * 3})
     plans = simulate_plans([resection(("r0", "r4")), resection(("r0",))], draws, SETTINGS)
     table = next_regions(zones, draws, plans, SETTINGS)
@@ -69,14 +69,14 @@ def test_the_unseen_region_that_may_start_seizures_is_worth_most(posterior, gene
 def test_where_the_zone_was_missed_it_hides_by_connections_with_the_suspected(draws):
     zones = pd.DataFrame({"region": draws.regions, "observability": [0.9] * 5 + [0.01] * 3})
     plans = simulate_plans([resection(("r0", "r4"))], draws, SETTINGS)
-    missed = replace(draws, expected_starts=0.3)
+    missed = replace(draws, expected_ez_regions=0.3)
     weights = draws.weights.copy()
     weights[0, 6] = weights[6, 0] = 10 * weights.max()
     table = next_regions(zones, replace(missed, weights=weights), plans, SETTINGS)
     assert table["region"][0] == "r6"
-    assert table["p_hidden"].sum() == pytest.approx(1 - p_zone_seen(0.3))
-    sure = next_regions(zones, replace(draws, expected_starts=5.0), plans, SETTINGS)
-    assert sure["p_hidden"].sum() < 0.01
+    assert table["p_unsampled"].sum() == pytest.approx(1 - p_ez_sampled(0.3))
+    sure = next_regions(zones, replace(draws, expected_ez_regions=5.0), plans, SETTINGS)
+    assert sure["p_unsampled"].sum() < 0.01
 
 
 def test_where_nothing_starts_or_connects_every_unseen_region_hides_the_zone_alike(draws):

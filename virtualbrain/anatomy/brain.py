@@ -95,7 +95,7 @@ def robex_mask(image: nib.Nifti1Image, seed: int = 0) -> NDArray[np.bool_]:
 
 def _call(command: list[str], folder: Path) -> None:
     """Run ROBEX, with its failures told in one line."""
-    cure = "set anatomy.brain_extraction to template"
+    hint = "set anatomy.brain_extraction to template"
     try:
         done = subprocess.run(
             command,
@@ -109,12 +109,12 @@ def _call(command: list[str], folder: Path) -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(
-            f"ROBEX does not run here ({type(error).__name__})", where=command[0], cure=cure
+            f"ROBEX does not run here ({type(error).__name__})", where=command[0], hint=hint
         ) from None
     if done.returncode != 0 or not Path(command[3]).is_file():
         said = (done.stderr or done.stdout).strip().splitlines()
         raise ToolError(
-            f"ROBEX failed ({said[-1] if said else done.returncode})", where=command[0], cure=cure
+            f"ROBEX failed ({said[-1] if said else done.returncode})", where=command[0], hint=hint
         )
 
 
@@ -126,7 +126,7 @@ def _plausible(mask: NDArray[np.bool_], image: nib.Nifti1Image) -> NDArray[np.bo
         raise ToolError(
             f"the brain mask holds {volume_ml:.0f} ml",
             expected=f"{_PLAUSIBLE_ML[0]:.0f} to {_PLAUSIBLE_ML[1]:.0f} ml",
-            cure="check that the T1 shows a whole head, or set anatomy.brain_extraction",
+            hint="check that the T1 shows a whole head, or set anatomy.brain_extraction",
         )
     return mask
 

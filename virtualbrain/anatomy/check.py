@@ -133,7 +133,7 @@ def require_same_head(
             f"{alike:.2f}, {covered:.0%} of the brain covered)",
             where=name,
             expected="the T1 that FreeSurfer was run on",
-            cure="give that T1, or remove the FreeSurfer subject",
+            hint="give that T1, or remove the FreeSurfer subject",
         )
 
 
@@ -164,7 +164,7 @@ def require_lesion(lesion: nib.Nifti1Image, t1: nib.Nifti1Image, name: str) -> N
             f"the lesion mask holds {volume_ml:.0f} ml",
             where=name,
             expected=expected,
-            cure="check that 1 stands for the lesion and not for the healthy brain",
+            hint="check that 1 stands for the lesion and not for the healthy brain",
         )
     points = apply_affine(lesion.affine, np.argwhere(inside))
     voxels = apply_affine(np.linalg.inv(t1.affine), points)
@@ -174,7 +174,7 @@ def require_lesion(lesion: nib.Nifti1Image, t1: nib.Nifti1Image, name: str) -> N
             f"{1 - within.mean():.0%} of the lesion mask lies outside the T1",
             where=name,
             expected=expected,
-            cure="draw or resample the mask in the T1's own space",
+            hint="draw or resample the mask in the T1's own space",
         )
 
 

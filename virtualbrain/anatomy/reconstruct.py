@@ -30,7 +30,7 @@ def reconstruction_obstacle(settings: AnatomySettings) -> ToolError | None:
         f"{settings.reconstruct} is asked for, but {missing}",
         where="configuration, anatomy.reconstruct",
         expected=f"{program} on the PATH or in {variable}, with its licence",
-        cure="install it, or set anatomy.reconstruct to none for the built-in route",
+        hint="install it, or set anatomy.reconstruct to none for the built-in route",
     )
 
 
@@ -84,7 +84,7 @@ def reconstruct(t1: Path, subject: Path, settings: AnatomySettings, threads: int
         raise ToolError(
             f"{settings.reconstruct} failed ({said[-1] if said else ended.returncode})",
             where=subject.name,
-            cure=f"see {subject}/scripts, or set anatomy.reconstruct to none",
+            hint=f"see {subject}/scripts, or set anatomy.reconstruct to none",
         )
     return subject
 

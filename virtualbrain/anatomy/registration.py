@@ -158,7 +158,7 @@ def _registration(**arguments: Any) -> dict[str, Any]:
         raise ToolError(
             f"the registration failed ({error})",
             where="ANTs",
-            cure="look at the brain mask: a T1 with a wrong frame cannot be registered",
+            hint="look at the brain mask: a T1 with a wrong frame cannot be registered",
         ) from None
 
 

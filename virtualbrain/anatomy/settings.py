@@ -73,7 +73,7 @@ class AnatomySettings:
                 f"the atlas label {self.atlas!r} is not a label",
                 where="anatomy.atlas",
                 expected="letters and digits only",
-                cure="name the file in atlas_image and give it a short label here",
+                hint="name the file in atlas_image and give it a short label here",
             )
         for name, kind in (
             ("atlas_space", AtlasSpace),

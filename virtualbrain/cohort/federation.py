@@ -284,7 +284,7 @@ def write_aggregate(
                 raise InputError(
                     f"{len(changed)} patients differ from an aggregate written before",
                     expected=f"none or {SMALLEST} or more: the difference of two sums is a person",
-                    cure="wait for more patients, or leave out those that came since",
+                    hint="wait for more patients, or leave out those that came since",
                 )
     if labels not in earlier:
         write_json(history, {"written": [*earlier, labels]})

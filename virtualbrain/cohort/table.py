@@ -132,7 +132,7 @@ def setting_of(out: Path, labels: Sequence[str], priors: str) -> dict[str, str]:
             raise InputError(
                 "another atlas or other priors than the first patient",
                 where=f"sub-{label}",
-                cure="run all patients with the same settings",
+                hint="run all patients with the same settings",
             )
     return first
 

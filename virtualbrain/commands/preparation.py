@@ -34,7 +34,7 @@ def contacts(options: argparse.Namespace) -> int:
     label = chosen_labels(options.bids, options.participant_label)
     if len(label) != 1:
         raise InputError(
-            f"{len(label)} participants", where=options.bids, cure="name one: --participant-label"
+            f"{len(label)} participants", where=options.bids, hint="name one: --participant-label"
         )
     choices = ContactChoices(options.spacing, options.metal, options.register, options.approve)
     files = find_patient(options.bids, label[0])

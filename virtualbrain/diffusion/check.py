@@ -84,7 +84,7 @@ def _eddy_problems(loaded: list[Series], settings: DiffusionSettings) -> list[Vi
             f"FSL's eddy is asked for, but {obstacle}",
             where="configuration, diffusion.motion",
             expected="FSL on the PATH, FSLDIR set, and sidecars that state the read-out",
-            cure="set diffusion.motion to auto",
+            hint="set diffusion.motion to auto",
         )
     ]
 
@@ -140,7 +140,7 @@ def check_same_head(t1: Path, files: DwiSeries) -> list[VirtualBrainError]:
             "however the two are turned",
             where=f"{t1.name}, {files.image.name}",
             expected=f"{MIN_SHARE_IN_T1:.0%} or more",
-            cure="check that both images are of this patient, and of the whole head",
+            hint="check that both images are of this patient, and of the whole head",
         )
     ]
 
@@ -165,7 +165,7 @@ def _problems_of(series: Series, files: DwiSeries) -> list[VirtualBrainError]:
                 "no volume without diffusion weighting",
                 where=files.bval.name,
                 expected="at least one b-value of 0",
-                cure="add the b0 image of the same scan",
+                hint="add the b0 image of the same scan",
             )
         ]
     if table.is_b0.all():
@@ -179,7 +179,7 @@ def _problems_of(series: Series, files: DwiSeries) -> list[VirtualBrainError]:
             )
         ]
     if not np.isfinite(series.volumes).all():
-        return [InputError("values that are not numbers", where=name, cure="convert it again")]
+        return [InputError("values that are not numbers", where=name, hint="convert it again")]
     return _signal_problems(series, files)
 
 
@@ -198,7 +198,7 @@ def _signal_problems(series: Series, files: DwiSeries) -> list[VirtualBrainError
                 f"volume {volume} has a b-value of 0 but is darker than the weighted ones",
                 where=files.bval.name,
                 expected="b-values in the order of the volumes",
-                cure="take bval and bvec of this very series",
+                hint="take bval and bvec of this very series",
             )
         ]
     return []
@@ -217,7 +217,7 @@ def _joint_problems(loaded: list[Series], files: Sequence[DwiSeries]) -> list[Vi
                 f"{n_directions} diffusion directions",
                 where=", ".join(one.bvec.name for one in files),
                 expected=f"{MIN_DIRECTIONS} or more that differ",
-                cure="give every series of the scan, or a ready connectome",
+                hint="give every series of the scan, or a ready connectome",
             )
         ]
     found = []
@@ -243,7 +243,7 @@ def order_problem(series: Series, files: DwiSeries) -> InputError | None:
         what,
         where=files.bvec.name,
         expected="one direction per volume, in the order of the volumes",
-        cure="take bval and bvec of this very series",
+        hint="take bval and bvec of this very series",
     )
 
 
@@ -257,5 +257,5 @@ def orientation_problem(series: Series, files: DwiSeries) -> InputError | None:
         f"(continuity {found.scores[found.best]:.3f} against {found.scores['as given']:.3f})",
         where=files.bvec.name,
         expected="directions along the image's axes in FSL's convention",
-        cure="convert the series again, or correct the bvec file",
+        hint="convert the series again, or correct the bvec file",
     )

@@ -195,7 +195,7 @@ def _nodes_in_dwi(files: ConnectomeFiles, regions: pd.DataFrame) -> nib.Nifti1Im
             f"the label {unknown[0]} is not in the region table",
             where=files.labels.name,
             expected="every label of the image in the table",
-            cure="complete the table or remove the label",
+            hint="complete the table or remove the label",
         )
     lookup = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int32)
     for position, index in enumerate(regions["index"].to_numpy(dtype=np.int64), start=1):

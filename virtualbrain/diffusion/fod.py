@@ -194,7 +194,7 @@ def _align(series: Series, files: FodFiles) -> dict[str, Any]:
             f"T1 and diffusion overlap by {overlap:.0%} after alignment",
             where=files.t1.name,
             expected=f"{MIN_OVERLAP:.0%} or more",
-            cure="check that both images are of this patient, and of the head",
+            hint="check that both images are of this patient, and of the head",
         )
     with atomic_path(files.t1_to_dwi) as temporary:
         write_itk_matrix(temporary, matrix)

@@ -16,7 +16,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _INSTALL = "install MRtrix3 3.0 (apt-get install mrtrix3, or conda install -c mrtrix3 mrtrix3)"
 
 
-def require_tool(name: str, cure: str = _INSTALL) -> str:
+def require_tool(name: str, hint: str = _INSTALL) -> str:
     """Return the path of a program.
 
     Raises
@@ -26,7 +26,7 @@ def require_tool(name: str, cure: str = _INSTALL) -> str:
     """
     path = shutil.which(name)
     if path is None:
-        raise ToolError(f"the program {name} is not there", expected="it on the PATH", cure=cure)
+        raise ToolError(f"the program {name} is not there", expected="it on the PATH", hint=hint)
     return path
 
 
@@ -91,7 +91,7 @@ def _raise_failure(command: str, ended: "subprocess.CompletedProcess[str]") -> N
         reason = "it was killed, most likely for want of memory"
     raise ToolError(
         f"{command} failed ({ended.returncode}): {reason}",
-        cure="the whole output is in the log of this stage",
+        hint="the whole output is in the log of this stage",
     )
 
 

@@ -92,7 +92,7 @@ def load_series(files: DwiSeries) -> Series:
             f"{len(table.bvals)} b-values for {volumes.shape[3]} volumes",
             where=files.bval.name,
             expected="one b-value per volume",
-            cure="take bval and bvec of this very series",
+            hint="take bval and bvec of this very series",
         )
     return Series(volumes, affine, table, read_phase_encoding(files.sidecar, affine))
 
@@ -116,7 +116,7 @@ def load_epi(files: EpiImage) -> Series:
             "no PhaseEncodingDirection",
             where=files.sidecar.name,
             expected="how the image was read out: i, j or k, with - where reversed",
-            cure="state it, or take the image out of fmap/",
+            hint="state it, or take the image out of fmap/",
         )
     n = volumes.shape[3]
     return Series(volumes, affine, GradientTable(np.zeros(n), np.zeros((n, 3))), phase_encoding)

@@ -97,7 +97,7 @@ def generate_tracks(files: TrackFiles, settings: DiffusionSettings, threads: int
             f"{n_tracks} of {settings.streamlines} streamlines were found",
             where=files.tracks.name,
             expected="as many as asked for",
-            cure="check the alignment of T1 and diffusion, or ask for fewer streamlines",
+            hint="check the alignment of T1 and diffusion, or ask for fewer streamlines",
         )
     mu = weight_tracks(files, tissues)
     return {

@@ -157,5 +157,5 @@ def _load(path: Path) -> GiftiImage:
         return nib.load(path)
     except (FileNotFoundError, ImageFileError, ExpatError, ValueError):
         raise InputError(
-            "not a readable surface", where=str(path), cure="run the anatomy stage again"
+            "not a readable surface", where=str(path), hint="run the anatomy stage again"
         ) from None

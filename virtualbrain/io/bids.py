@@ -129,7 +129,7 @@ def check_label(label: str) -> str:
         raise InputError(
             f"the participant label {label!r} is not a label",
             expected="letters and digits only, such as 01",
-            cure="give the label, not a path",
+            hint="give the label, not a path",
         )
     return bare
 
@@ -150,7 +150,7 @@ def require_dataset(bids: Path | str) -> Path:
             "no dataset_description.json",
             where=str(root),
             expected="the root of a BIDS dataset",
-            cure="give the folder that holds dataset_description.json and the sub-* folders",
+            hint="give the folder that holds dataset_description.json and the sub-* folders",
         )
     return root
 
@@ -257,11 +257,11 @@ def _plain_file(base: Path, path: Path, *, any_name: bool = False) -> Path:
             f"the file name {path.name!r} holds more than letters, digits and _ - + .",
             where=path.parent.name,
             expected="a name as BIDS asks for it",
-            cure="rename the file",
+            hint="rename the file",
         )
     _require_inside(base, path)
     if path.exists() and not path.is_file():
-        raise InputError("no plain file", where=path.name, cure="copy the file into the dataset")
+        raise InputError("no plain file", where=path.name, hint="copy the file into the dataset")
     return path
 
 
@@ -275,7 +275,7 @@ def _require_inside(base: Path, path: Path) -> None:
         raise InputError(
             "a symbolic link leads out of the dataset",
             where=path.name,
-            cure="copy the file into the dataset",
+            hint="copy the file into the dataset",
         )
 
 
@@ -285,7 +285,7 @@ def _only(paths: list[Path], what: str) -> Path | None:
             f"{len(paths)} files are a {what}",
             where=", ".join(path.name for path in paths),
             expected="one",
-            cure="keep the one to be used",
+            hint="keep the one to be used",
         )
     return paths[0] if paths else None
 

@@ -38,7 +38,7 @@ def read_hypothesis(path: Path) -> pd.DataFrame:
             "no column region or contact",
             where=path.name,
             expected="columns region (or contact), zone, source",
-            cure=f"the header has {', '.join(table.columns)}",
+            hint=f"the header has {', '.join(table.columns)}",
         )
     zone = table["zone"].astype(str).str.upper()
     wrong = table.index[~zone.isin(ZONES)]
@@ -73,7 +73,7 @@ def require_known(names: pd.Series, known: set[str], path: Path, what: str) -> N
             f"unknown {what} {names[unknown[0]]}",
             where=f"{path.name}, row {unknown[0] + 2}",
             expected=f"a {what} of this patient",
-            cure="use the names of the region table and of electrodes.tsv",
+            hint="use the names of the region table and of electrodes.tsv",
         )
 
 
@@ -265,7 +265,7 @@ def hypothesis_regions(files: PatientFiles, layout: PatientLayout) -> pd.DataFra
         raise InputError(
             f"the contact {table['name'][outside[0]]} lies in no region",
             where=f"{files.hypothesis.name}, row {outside[0] + 2}",
-            cure="name a region instead",
+            hint="name a region instead",
         )
     ordered = table.sort_values("zone", kind="stable").drop_duplicates("region")
     return ordered[["region", "zone"]].reset_index(drop=True)

@@ -181,7 +181,7 @@ def _aligned(matrix: pd.DataFrame, names: list[str], path: Path) -> Array:
                 f"no {axis} {missing[0]}" if missing else f"an unknown {axis} {extra[0]}",
                 where=path.name,
                 expected="exactly the regions of the region table",
-                cure="give both the same names",
+                hint="give both the same names",
             )
     return np.asarray(matrix.loc[names, names], dtype=np.float64)
 
@@ -271,7 +271,7 @@ def _content(
     """Return a member's text, refusing what unpacks to more than a connectome can be."""
     info = _member(members, key)
     if info is None:
-        raise InputError(f"no {key}.txt", where=path.name, cure="export the connectome again")
+        raise InputError(f"no {key}.txt", where=path.name, hint="export the connectome again")
     with archive.open(info) as stream:
         raw = stream.read(limit + 1)
     if len(raw) > limit:
@@ -302,7 +302,7 @@ def _numbers(
             f"{key}.txt is no matrix of numbers",
             where=path.name,
             expected=f"rows of numbers for the {n_regions} regions of centres.txt",
-            cure="export it again",
+            hint="export it again",
         ) from None
     return values if values.shape[1:] != (1,) else values[:, 0]
 

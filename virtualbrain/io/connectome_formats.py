@@ -96,7 +96,7 @@ def _chosen_atlas(atlases: list[str], table: Path, path: Path) -> str:
         f"the atlases {', '.join(atlases) or 'none'}",
         where=path.name,
         expected=f"one that the region table {table.name} is named after",
-        cure="name the region table sub-<label>_atlas-<atlas>_dseg.tsv",
+        hint="name the region table sub-<label>_atlas-<atlas>_dseg.tsv",
     )
 
 
@@ -113,7 +113,7 @@ def _gifti_matrix(path: Path) -> Array:
         return np.asarray(nib.load(path).darrays[0].data, dtype=np.float64)
     except Exception as problem:
         raise InputError(
-            "not a readable GIFTI matrix", where=path.name, cure="copy it again"
+            "not a readable GIFTI matrix", where=path.name, hint="copy it again"
         ) from problem
 
 
@@ -171,7 +171,7 @@ def _load_mat(path: Path) -> dict[str, Any]:
             content = matlab.loadmat(path)
     except Exception as problem:
         raise InputError(
-            "not a readable MATLAB file", where=path.name, cure="save it as version 7 or older"
+            "not a readable MATLAB file", where=path.name, hint="save it as version 7 or older"
         ) from problem
     return {key: value for key, value in content.items() if not key.startswith("__")}
 
@@ -200,7 +200,7 @@ def _region_table_path(folder: Path) -> Path:
             f"{len(found)} region tables",
             where=place_of(folder),
             expected="one sub-<label>_atlas-<atlas>_dseg.tsv with " + ", ".join(REGION_COLUMNS),
-            cure="write one: without it the regions have neither names nor places",
+            hint="write one: without it the regions have neither names nor places",
         )
     return found[0]
 
@@ -224,7 +224,7 @@ def _by_name(
             f"no region {missing[0]}",
             where=path.name,
             expected="every name of the region table among the labels",
-            cure="give both the same names",
+            hint="give both the same names",
         )
     rows = np.array([places[str(name)] for name in regions["name"]])
     return _joined(regions, rows, weights, lengths, path, source)

@@ -75,7 +75,7 @@ def open_subject(folder: Path | str, atlas: str = "DesikanKilliany") -> FreeSurf
             f"the FreeSurfer subject holds no label image of {atlas}",
             where=str(mri),
             expected=" or ".join(LABEL_FILES.get(atlas, ("aparc+aseg.mgz",))),
-            cure="let recon-all or FastSurfer finish, or remove the folder "
+            hint="let recon-all or FastSurfer finish, or remove the folder "
             "to use the built-in parcellation",
         )
     return FreeSurferSubject(
@@ -135,7 +135,7 @@ def read_surface(
         vertices, triangles = fsio.read_geometry(path)
     except (OSError, ValueError, IndexError):
         raise InputError(
-            "not a readable FreeSurfer surface", where=path.name, cure="run recon-all again"
+            "not a readable FreeSurfer surface", where=path.name, hint="run recon-all again"
         ) from None
     vertices = np.asarray(vertices, dtype=float)
     if not _is_scanner(path, len(vertices), len(triangles)):
@@ -177,7 +177,7 @@ def read_annotation(path: Path | str, prefix: str) -> NDArray[np.object_]:
         codes, _, names = fsio.read_annot(path)
     except (OSError, ValueError, IndexError):
         raise InputError(
-            "not a readable annotation", where=Path(path).name, cure="run recon-all again"
+            "not a readable annotation", where=Path(path).name, hint="run recon-all again"
         ) from None
     table = np.array([prefix + name.decode() for name in names] + [""], dtype=object)
     return np.asarray(table[np.where(codes < 0, len(names), codes)], dtype=object)
@@ -218,7 +218,7 @@ def read_lookup(path: Path | str) -> pd.DataFrame:
                 f"cannot read {line.strip()[:40]!r}",
                 where=f"{path.name}, row {number}",
                 expected="a label value, white space and a name",
-                cure="save the table as TSV with the columns index and name",
+                hint="save the table as TSV with the columns index and name",
             )
         rows.append((int(cells[0]), _name_of(cells)))
     return pd.DataFrame(rows, columns=["index", "name"])
@@ -230,7 +230,7 @@ def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise InputError("not UTF-8 text", where=path.name, cure="save it as UTF-8") from None
+        raise InputError("not UTF-8 text", where=path.name, hint="save it as UTF-8") from None
 
 
 def _name_of(cells: list[str]) -> str:

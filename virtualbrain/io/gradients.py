@@ -93,7 +93,7 @@ def read_fsl_gradients(bval: Path, bvec: Path) -> tuple[Array, Array]:
             f"{bvecs.shape[0]} rows of {bvecs.shape[1]} numbers for {n} b-values",
             where=bvec.name,
             expected=f"three rows (x, y, z) of {n} numbers",
-            cure="transpose the file" if turned else "take bval and bvec of the same series",
+            hint="transpose the file" if turned else "take bval and bvec of the same series",
         )
     if not (np.isfinite(bvals).all() and np.isfinite(bvecs).all() and (bvals >= 0).all()):
         raise InputError(
@@ -112,7 +112,7 @@ def _require_unit_length(bvals: Array, bvecs: Array, path: Path) -> None:
             f"volume {wrong[0] + 1} has a direction of length {lengths[wrong[0]]:.2f}",
             where=path.name,
             expected="unit vectors",
-            cure="check that bval and bvec are in the order of the volumes",
+            hint="check that bval and bvec are in the order of the volumes",
         )
 
 

@@ -31,7 +31,7 @@ def open_image(path: Path | str) -> Image:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError("no such file", where=str(path), cure="check the path and the label")
+        raise InputError("no such file", where=str(path), hint="check the path and the label")
     try:
         image = nib.load(path)
     except _UNREADABLE:
@@ -39,7 +39,7 @@ def open_image(path: Path | str) -> Image:
             "not a readable image",
             where=path.name,
             expected="NIfTI (.nii, .nii.gz) or MGZ",
-            cure="convert the image again, for instance with dcm2niix",
+            hint="convert the image again, for instance with dcm2niix",
         ) from None
     return image
 
@@ -73,10 +73,10 @@ def read_image(path: Path | str, *, dimensions: int = 3) -> nib.Nifti1Image:
             f"an image of {voxels.ndim} axes",
             where=path.name,
             expected=f"{dimensions} axes",
-            cure="give a single volume" if dimensions == 3 else "give a series of volumes",
+            hint="give a single volume" if dimensions == 3 else "give a series of volumes",
         )
     if voxels.dtype.kind == "f" and not np.isfinite(voxels).any():
-        raise InputError("no voxel is a number", where=path.name, cure="convert the image again")
+        raise InputError("no voxel is a number", where=path.name, hint="convert the image again")
     if voxels.dtype.kind == "f":
         voxels = np.nan_to_num(voxels, copy=False, posinf=0.0, neginf=0.0)
     return make_image(voxels, image.affine)
@@ -94,7 +94,7 @@ def _require_promised_size(image: Image, path: Path) -> None:
             f"the file holds {size / 2**20:.3g} MiB",
             where=path.name,
             expected=" x ".join(str(n) for n in image.shape) + " voxels",
-            cure="copy or convert the file again",
+            hint="copy or convert the file again",
         )
 
 
@@ -107,7 +107,7 @@ def _voxels(image: Image, path: Path) -> NDArray[np.generic]:
             "the image ends early",
             where=path.name,
             expected=f"{' x '.join(str(n) for n in image.shape)} voxels",
-            cure="copy or convert the file again",
+            hint="copy or convert the file again",
         ) from None
     if voxels.dtype.kind in "iub":
         return np.asarray(voxels, dtype=np.int32)
@@ -127,9 +127,9 @@ def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:
     """
     affine = np.asarray(image.affine, dtype=float)
     expected = "an affine that maps voxels to scanner RAS in mm"
-    cure = "convert the image again from the scanner's files"
+    hint = "convert the image again from the scanner's files"
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        return [InputError("the affine is zero", where=name, expected=expected, cure=cure)]
+        return [InputError("the affine is zero", where=name, expected=expected, hint=hint)]
     sizes = voxel_sizes(affine)
     if sizes.min() < 0.2 or sizes.max() > 10:
         size = " x ".join(f"{s:.3g}" for s in sizes)
@@ -138,7 +138,7 @@ def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:
                 f"voxels of {size} mm",
                 where=name,
                 expected="0.2 to 10 mm along each axis",
-                cure="check the unit of the affine",
+                hint="check the unit of the affine",
             )
         ]
     return _frame_problems(image, name) if isinstance(image, nib.Nifti1Image) else []
@@ -154,7 +154,7 @@ def _frame_problems(image: nib.Nifti1Image, name: str) -> list[VirtualBrainError
                 "left and right cannot be told apart",
                 where=name,
                 expected="a scanner or aligned frame",
-                cure="convert the image again from the scanner's files",
+                hint="convert the image again from the scanner's files",
             )
         ]
     if qcode and scode:
@@ -165,7 +165,7 @@ def _frame_problems(image: nib.Nifti1Image, name: str) -> list[VirtualBrainError
                     "qform and sform mirror each other: left and right are in doubt",
                     where=name,
                     expected="two forms of the same handedness",
-                    cure="set both from the scanner's files",
+                    hint="set both from the scanner's files",
                 )
             ]
     return []

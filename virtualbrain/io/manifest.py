@@ -135,7 +135,7 @@ def _entry(path: Path, owner: str) -> Entry:
         raise InputError(
             "a damaged page of the ledger",
             where=f"{owner}/{path.name}",
-            cure="start the run again: the stage is done anew",
+            hint="start the run again: the stage is done anew",
         ) from None
 
 
@@ -208,7 +208,7 @@ def require_whole(roots: Roots, paths: Iterable[Path | str]) -> None:
             raise InputError(
                 "the file is not what its stage wrote (cut short, damaged or edited)",
                 where=roots.name(path),
-                cure="start the same run again: it is made anew",
+                hint="start the same run again: it is made anew",
             )
 
 

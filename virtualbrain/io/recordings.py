@@ -115,7 +115,7 @@ def read_signal(
         raise InputError(
             f"the signal cannot be read ({error})",
             where=Path(path).name,
-            cure="check that the file was copied whole",
+            hint="check that the file was copied whole",
         ) from error
     signal = np.asarray(rows, dtype=np.float64)[np.argsort(np.argsort(order))]
     return signal, np.arange(start, stop) / rate_hz
@@ -159,7 +159,7 @@ def _open(path: Path) -> Any:
     import mne  # slow to import; the seizure table must be readable without it
 
     if not path.exists():
-        raise InputError("no such recording", where=str(path), cure="check the path")
+        raise InputError("no such recording", where=str(path), hint="check the path")
     if path.suffix == ".vhdr":
         _require_parts_beside(path)
     if path.suffix.lower() in (".edf", ".bdf"):
@@ -173,7 +173,7 @@ def _open(path: Path) -> Any:
             f"the recording cannot be read ({str(error).splitlines()[0]})",
             where=path.name,
             expected="a recording that MNE reads, all of its files beside it",
-            cure="check that every file was copied whole",
+            hint="check that every file was copied whole",
         ) from error
     doubled = [str(w.message) for w in caught if "not unique" in str(w.message)]
     if doubled:
@@ -181,7 +181,7 @@ def _open(path: Path) -> Any:
             f"a channel name stands twice ({doubled[0].split(':', 1)[-1].strip()})",
             where=path.name,
             expected="one name per channel",
-            cure="rename the channels in the recording and in channels.tsv",
+            hint="rename the channels in the recording and in channels.tsv",
         )
     return raw
 
@@ -195,7 +195,7 @@ def _require_parts_beside(header: Path) -> None:
                 f"{key.strip()} names a file of another folder",
                 where=header.name,
                 expected="a file beside the header",
-                cure="write the bare name of the file",
+                hint="write the bare name of the file",
             )
 
 
@@ -207,7 +207,7 @@ def _require_whole_header(path: Path) -> None:
         raise InputError(
             f"the recording cannot be read: it ends within the header of its {int(count)} signals",
             where=path.name,
-            cure="check that every file was copied whole",
+            hint="check that every file was copied whole",
         )
 
 

@@ -407,7 +407,7 @@ def chain_weights(
     return np.asarray(weights / weights.sum())
 
 
-def expected_starts(p_start: NDArray[np.float64]) -> float:
+def expected_ez_regions(p_start: NDArray[np.float64]) -> float:
     """Return how many regions are expected to start seizures, those hardly suspected left out.
 
     The prior alone lets every region start seizures once in a hundred draws; with the number of

@@ -189,5 +189,5 @@ def read_envelopes(layout: PatientLayout) -> tuple[xr.DataArray, ...]:
     while (path := layout.envelope(len(found) + 1)).is_file():
         found.append(read_envelope(path))
     if not found:
-        raise InputError("no envelope", where=str(path), cure="run the stage seeg")
+        raise InputError("no envelope", where=str(path), hint="run the stage seeg")
     return tuple(found)

@@ -66,11 +66,11 @@ def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
             f"no column {', '.join(missing)}",
             where=path.name,
             expected=f"the columns {', '.join(required)}, separated by tabs",
-            cure=_separator_hint(header),
+            hint=_separator_hint(header),
         )
     if len(set(header)) != len(header):
         raise InputError(
-            "a column stands twice", where=path.name, cure="give each column its own name"
+            "a column stands twice", where=path.name, hint="give each column its own name"
         )
     for number, row in enumerate(body, start=2):
         if len(row) != len(header):
@@ -78,7 +78,7 @@ def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
                 f"{len(row)} cells",
                 where=f"{path.name}, row {number}",
                 expected=f"{len(header)} cells separated by tabs",
-                cure="write n/a where a value is missing",
+                hint="write n/a where a value is missing",
             )
     columns = {name: _column([row[i] for row in body]) for i, name in enumerate(header)}
     return pd.DataFrame(columns, columns=header)
@@ -87,14 +87,14 @@ def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
 def _read_rows(path: Path) -> list[list[str]]:
     """Return the cells of every line that is not blank."""
     if not path.is_file():
-        raise InputError("no such file", where=str(path), cure="check the path and the label")
+        raise InputError("no such file", where=str(path), hint="check the path and the label")
     if path.stat().st_size > _LIMIT_BYTES:
         raise InputError(f"larger than {_LIMIT_BYTES >> 20} MiB", where=path.name)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(
-            "not UTF-8 text", where=path.name, cure="save the table as UTF-8"
+            "not UTF-8 text", where=path.name, hint="save the table as UTF-8"
         ) from None
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:

@@ -81,7 +81,7 @@ def excitability(regions: tuple[str, ...], hypothesis: pd.DataFrame) -> np.ndarr
             raise InputError(
                 f"no region {name!r} in the connectome",
                 where=where,
-                cure="use the names of the connectome's region table",
+                hint="use the names of the connectome's region table",
             )
         value = record["x0"] if "x0" in record else ZONE_X0.get(str(record["zone"]))
         if value is None:

@@ -31,7 +31,7 @@ def members_within(memory_limit_bytes: int, bytes_per_member: int, what: str) ->
         raise ModelError(
             f"one {what} needs {bytes_per_member / 2**20:.0f} MiB",
             expected=f"at most {memory_limit_bytes / 2**20:.0f} MiB",
-            cure="keep less of it, or raise memory_limit_bytes",
+            hint="keep less of it, or raise memory_limit_bytes",
         )
     return int(fitting)
 

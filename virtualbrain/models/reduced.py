@@ -127,7 +127,7 @@ def run_reduced(
             raise ModelError(
                 f"the traces of {n_members} members need {n_members * per_member / 2**20:.0f} MiB",
                 expected=f"at most {memory_limit_bytes / 2**20:.0f} MiB",
-                cure="run fewer members at a time, or raise memory_limit_bytes",
+                hint="run fewer members at a time, or raise memory_limit_bytes",
             )
     onset = np.empty((n_members, n_regions))
     traces = np.empty((n_members if keep_traces else 0, n_steps + 1, n_regions))
@@ -157,7 +157,7 @@ def _require_finite(finite: NDArray[np.bool_], dt: float) -> None:
         raise ModelError(
             f"{np.count_nonzero(~finite)} of {finite.size} runs diverged with a step of {dt:g}",
             expected="finite states",
-            cure="use a smaller step, or starts within about [-3, 2] for x",
+            hint="use a smaller step, or starts within about [-3, 2] for x",
         )
 
 

@@ -127,7 +127,7 @@ def seizure_table(run: xr.Dataset, **arguments: float) -> pd.DataFrame:
         x1 was not kept.
     """
     if "x1" not in run:
-        raise ModelError("the run kept no x1", cure='keep "x1" in the options')
+        raise ModelError("the run kept no x1", hint='keep "x1" in the options')
     found = seizures(run["time"].values, run["x1"].transpose(..., "time", "region").values,
                      **arguments)  # fmt: skip
     table = pd.DataFrame(

@@ -195,7 +195,7 @@ def simulate_ensemble(
         raise ModelError(
             f"the samples of {n_members} members take {run.bytes_kept * n_members / 2**20:.0f} MiB",
             expected=f"at most {run.options.memory_limit_bytes / 2**20:.0f} MiB",
-            cure="give output=FILE.nc, or keep fewer states, a lower sample_rate or float32",
+            hint="give output=FILE.nc, or keep fewer states, a lower sample_rate or float32",
         )
     return xr.concat(list(chunks), dim="member", combine_attrs="override")
 
@@ -267,7 +267,7 @@ def _planned_ensemble(
 
 def _generator(seed: int | np.random.Generator | None) -> np.random.Generator:
     if seed is None:
-        raise ModelError("noise without a seed", cure="give seed=1 or a numpy Generator")
+        raise ModelError("noise without a seed", hint="give seed=1 or a numpy Generator")
     return np.random.default_rng(seed)
 
 
@@ -434,7 +434,7 @@ class _Run:
         if speed is None:
             return np.zeros((0, 0), dtype=np.int64)
         if self.network.lengths is None:
-            raise ModelError("delays without tract lengths", cure="give the network its lengths")
+            raise ModelError("delays without tract lengths", hint="give the network its lengths")
         if not speed > 0:
             raise ModelError(f"a speed of {speed} m/s", expected="above zero")
         seconds = self.network.lengths * 1e-3 / speed
@@ -562,7 +562,7 @@ def _unstable(run: _Run, beyond: NDArray[np.bool_], lowest: float) -> ModelError
     return ModelError(
         f"a step of {run.dt_s:g} s is unstable at x1 = {lowest:.2f} in {listed}",
         expected=f"a step below {run.dt_s / 2:g} s there",
-        cure="give a smaller dt",
+        hint="give a smaller dt",
     )
 
 
@@ -663,7 +663,7 @@ class _Worker:
             raise ModelError(
                 f"the run diverged in {names[0]} with a step of {self.planned.dt_s:g} s",
                 expected="finite states",
-                cure="give a smaller dt, or less coupling or noise",
+                hint="give a smaller dt, or less coupling or noise",
             )
         beyond = lowest < self.floor
         if settled and beyond.any():

@@ -46,7 +46,7 @@ def critical_x0(tau0: ArrayLike, I1: float = REST_CURRENT) -> NDArray[np.float64
         raise ModelError(
             "no seizure threshold for this tau0",
             expected="tau0 above 0.75, the least with which a region can lose its rest state",
-            cure="raise tau0; fitted values lie between 5 and 100",
+            hint="raise tau0; fitted values lie between 5 and 100",
         )
     x = (-2.0 - np.sqrt(4.0 - 3.0 / tau0)) / 3.0
     return np.asarray(x - (1.0 + I1 - x**3 - 2.0 * x**2) / 4.0)
@@ -123,7 +123,7 @@ def network_equilibrium(
         step = np.linalg.solve(slope, -residual)
         x = x + step * min(1.0, 0.5 / max(np.abs(step).max(), 1e-300))
     raise ConvergenceError(
-        "no equilibrium of the network was found", cure="lower K, or check x0 and the weights"
+        "no equilibrium of the network was found", hint="lower K, or check x0 and the weights"
     )
 
 

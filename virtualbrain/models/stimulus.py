@@ -44,7 +44,7 @@ class Stimulus:
                 f"a step of {dt_s:g} s is longer than the stimulus's samples of "
                 f"{self.interval_s:g} s",
                 expected="a step no longer than a pulse",
-                cure="give a smaller dt",
+                hint="give a smaller dt",
             )
         times = (np.arange(n_steps) + 0.5) * dt_s - self.onset_s
         samples = np.floor(times / self.interval_s).astype(np.int64)

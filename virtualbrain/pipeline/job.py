@@ -180,14 +180,14 @@ def mendable(error: BaseException) -> VirtualBrainError | None:
     if isinstance(error, VirtualBrainError):
         return error
     if isinstance(error, MemoryError):
-        what, cure = _MACHINE_FAULTS[errno.ENOMEM]
-        return ToolError(what, cure=cure)
+        what, hint = _MACHINE_FAULTS[errno.ENOMEM]
+        return ToolError(what, hint=hint)
     if isinstance(error, BrokenExecutor):
-        return ToolError("a worker was ended from outside (out of memory?)", cure=_AGAIN)
+        return ToolError("a worker was ended from outside (out of memory?)", hint=_AGAIN)
     if isinstance(error, OSError) and error.errno in _MACHINE_FAULTS:
-        what, cure = _MACHINE_FAULTS[error.errno]
+        what, hint = _MACHINE_FAULTS[error.errno]
         name = Path(os.fsdecode(error.filename)).name if error.filename else ""
-        return ToolError(what, where=name, cure=cure)
+        return ToolError(what, where=name, hint=hint)
     return None
 
 

@@ -41,7 +41,7 @@ def prior_files(priors: Iterable[str], folder: Path) -> dict[str, Path]:
                 expected="letters, digits, - and _",
             )
         if path.stem in found:
-            raise ConfigError(f"two prior sets are called {path.stem}", cure="rename one file")
+            raise ConfigError(f"two prior sets are called {path.stem}", hint="rename one file")
         found[path.stem] = path.absolute()
     if not found:
         raise ConfigError("no priors given", expected="at least one prior set")

@@ -81,7 +81,7 @@ def only_run(out: Path, patience_s: float = 15.0) -> Iterator[int]:
         raise InputError(
             f"the output folder cannot be written to ({error.strerror})",
             where=str(out),
-            cure="choose another folder or mend its permissions",
+            hint="choose another folder or mend its permissions",
         ) from None
     try:
         _lock(handle, out, time.monotonic() + patience_s)
@@ -100,7 +100,7 @@ def _lock(handle: int, out: Path, deadline: float) -> None:
                 raise InputError(
                     "another run is at work in this output folder",
                     where=str(out),
-                    cure="wait for it to end, or give another folder",
+                    hint="wait for it to end, or give another folder",
                 ) from None
             time.sleep(0.2)
 

@@ -174,7 +174,7 @@ def require_current(
     # not thorough: the check has just read every input whole
     old = [*_settings_differ(entries, config), *_inputs_touched(entries, roots, thorough=False)]
     if old:
-        raise InputError(old[0], cure="start the same command again: that stage is made anew")
+        raise InputError(old[0], hint="start the same command again: that stage is made anew")
 
 
 def outdated_pages(

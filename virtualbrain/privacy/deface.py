@@ -75,6 +75,6 @@ def mask_for_series(keep: Mask, t1: nib.Nifti1Image, series: nib.Nifti1Image, na
             f"only {found[bright].mean():.0%} of the signal lies over the T1's head",
             where=name,
             expected="T1 and diffusion series in one scanner frame",
-            cure="register them first, or deface them by yourself",
+            hint="register them first, or deface them by yourself",
         )
     return np.asarray(found)

@@ -101,10 +101,10 @@ def deidentify(
 
 def _require_new(source: Path, target: Path) -> None:
     if target.exists():
-        raise InputError("there is something already", where=str(target), cure="name a new folder")
+        raise InputError("there is something already", where=str(target), hint="name a new folder")
     if target.resolve().is_relative_to(source.resolve()):
         raise InputError(
-            "the copy would lie in the dataset", where=str(target), cure="name a folder outside it"
+            "the copy would lie in the dataset", where=str(target), hint="name a folder outside it"
         )
 
 
@@ -196,7 +196,7 @@ class _Copier:
                 "no T1 by which the face of the diffusion series can be found",
                 where=path.name,
                 expected="a T1 of the same session",
-                cure="add the T1, or leave the diffusion series out of the dataset",
+                hint="add the T1, or leave the diffusion series out of the dataset",
             )
         image = open_image(path)
         mask = None if keep is None else mask_for_series(keep, t1, image, path.name)

@@ -50,7 +50,7 @@ def copy_recording(source: Path, target: Path, shift_days: int, words: Words) ->
             f"recordings in {source.suffix} cannot be cleaned",
             where=source.name,
             expected="BrainVision, EDF, BDF or FIF",
-            cure="convert the recording first",
+            hint="convert the recording first",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     return copiers[source.suffix.lower()](source, target, shift_days, words)
@@ -71,7 +71,7 @@ def _copy_edf(source: Path, target: Path, shift_days: int, words: Words) -> list
             counts = [int(signals[at + 8 * i : at + 8 * i + 8]) for i in range(n_signals)]
         except ValueError:
             raise InputError(
-                "the header cannot be read", where=source.name, cure="export the recording again"
+                "the header cannot be read", where=source.name, hint="export the recording again"
             ) from None
         moved = max(start - timedelta(days=shift_days), _EDF_FIRST)
         writer.write(_edf_head(head, moved))

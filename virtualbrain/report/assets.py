@@ -33,7 +33,7 @@ def viewer() -> str:
         if (root / place / _VIEWER).is_file():
             return inline_script((root / place / _VIEWER).read_text(encoding="utf-8"))
     raise ToolError(
-        f"nilearn ships no {_VIEWER}", expected="nilearn 0.13 or newer", cure="update nilearn"
+        f"nilearn ships no {_VIEWER}", expected="nilearn 0.13 or newer", hint="update nilearn"
     )
 
 

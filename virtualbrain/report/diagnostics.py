@@ -132,7 +132,7 @@ THRESHOLDS = (
         "explained",
     ),
     Threshold(
-        ("p_zone_seen",),
+        ("p_ez_sampled",),
         "Electrodes saw the zone",
         "above",
         0.5,
@@ -140,7 +140,7 @@ THRESHOLDS = (
         "How often they had, on virtual patients of whom the fit expects as many regions to start "
         "seizures by themselves. Where the zone was missed, what is seen was recruited from "
         "elsewhere, and first places are wrong.",
-        "p_zone_seen",
+        "p_ez_sampled",
     ),
 )
 

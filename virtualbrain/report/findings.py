@@ -232,7 +232,7 @@ def plans_of(
     n_draws = lookup({**configured, **priors.outcomes.sidecar}, ("n_draws", "draws"))
     place = {name: i for i, name in enumerate(names)}
     rows = priors.outcomes.frame.to_dict("records")
-    starts = priors.outcomes.sidecar.get("expected_starts")
+    starts = priors.outcomes.sidecar.get("expected_ez_regions")
     return tuple(_plan(i, row, place, n_draws, starts) for i, row in enumerate(rows))
 
 

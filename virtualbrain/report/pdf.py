@@ -38,7 +38,7 @@ def find_browser() -> str:
     raise ToolError(
         "no browser to print with",
         expected=f"one of {', '.join(BROWSERS)} on the PATH",
-        cure="install Chromium (apt-get install chromium)",
+        hint="install Chromium (apt-get install chromium)",
     )
 
 
@@ -71,6 +71,6 @@ def write_pdf(report: Path | str, out: Path | str) -> Path:
             raise ToolError(
                 f"the browser did not print (status {done.returncode})",
                 where=Path(report).name,
-                cure="open the report in a browser and print it there",
+                hint="open the report in a browser and print it there",
             )
     return Path(out)

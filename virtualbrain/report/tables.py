@@ -261,11 +261,11 @@ def next_view(results: PatientResults, names: Sequence[str]) -> View | None:
     columns = {
         "region": "Region",
         "p_start": "P(starts seizures)",
-        "p_hidden": "P(hides the zone)",
+        "p_unsampled": "P(hides the zone)",
         "observability": "Observability",
         "value": "Gain in chance of a good plan",
     }
-    shares = ("p_start", "p_hidden", "value")
+    shares = ("p_start", "p_unsampled", "value")
     caption = "Where another electrode would tell most."
     return plain_view("next", table, columns, names, caption, shares=shares)
 

@@ -50,7 +50,7 @@ def check_seeg(files: PatientFiles, settings: SeegSettings) -> list[VirtualBrain
                 "no recording",
                 where=f"sub-{files.label}/ieeg",
                 expected="*_ieeg.vhdr or *_ieeg.edf with channels.tsv and events.tsv",
-                cure="add the recording of a seizure",
+                hint="add the recording of a seizure",
             )
         )
         return problems
@@ -155,7 +155,7 @@ def _timing(seizure: Seizure, header: RecordingHeader, settings: SeegSettings) -
                 f"{header.path.name}, which is {header.duration_s:g} s long",
                 where=seizure.source,
                 expected="onset and duration in seconds from the first sample",
-                cure="correct the event, or give the whole recording",
+                hint="correct the event, or give the whole recording",
             )
         ]
     if math.isnan(seizure.duration_s) and not settings.accept_proposed_end:
@@ -164,7 +164,7 @@ def _timing(seizure: Seizure, header: RecordingHeader, settings: SeegSettings) -
                 "a seizure without an end",
                 where=seizure.source,
                 expected="a duration in seconds",
-                cure="write the duration (`virtualbrain seizures` proposes one), or set "
+                hint="write the duration (`virtualbrain seizures` proposes one), or set "
                 "seeg.accept_proposed_end to take the proposed one",
             )
         ]
@@ -174,7 +174,7 @@ def _timing(seizure: Seizure, header: RecordingHeader, settings: SeegSettings) -
                 "no baseline: the recording begins at the seizure's onset",
                 where=seizure.source,
                 expected="at least half a second, better half a minute, before the onset",
-                cure="give a recording that starts earlier",
+                hint="give a recording that starts earlier",
             )
         ]
     return []
@@ -194,7 +194,7 @@ def amplitude_problems(
                 "the signal holds values that are not finite",
                 where=header.path.name,
                 expected="numbers",
-                cure="export the recording again",
+                hint="export the recording again",
             )
         ]
     size = float(np.median(spread(signal)))
@@ -206,6 +206,6 @@ def amplitude_problems(
             f"the typical channel varies by {size * 1e6:.3g} µV",
             where=header.path.name,
             expected=f"between {low * 1e6:g} µV and {high * 1e3:g} mV",
-            cure="the unit in the file's header is wrong (volts called microvolts?): export again",
+            hint="the unit in the file's header is wrong (volts called microvolts?): export again",
         )
     ]

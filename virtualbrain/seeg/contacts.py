@@ -44,7 +44,7 @@ def read_contacts(files: PatientFiles) -> pd.DataFrame:
             "no electrodes.tsv",
             where=f"sub-{files.label}/ieeg",
             expected="name, x, y, z of every contact",
-            cure="add sub-<label>_electrodes.tsv and its coordsystem.json",
+            hint="add sub-<label>_electrodes.tsv and its coordsystem.json",
         )
     system = coordinate_system(files)
     table = read_table(files.electrodes, required=["name", "x", "y", "z"])
@@ -69,7 +69,7 @@ def coordinate_system(files: PatientFiles) -> CoordinateSystem:
             "the coordinates have neither unit nor frame: no coordsystem.json",
             where=f"sub-{files.label}/ieeg",
             expected="iEEGCoordinateSystem and iEEGCoordinateUnits",
-            cure="add the coordsystem.json that belongs to electrodes.tsv",
+            hint="add the coordsystem.json that belongs to electrodes.tsv",
         )
     return read_coordinate_system(read_json(files.coordsystem), files.coordsystem.name)
 
@@ -122,7 +122,7 @@ def stated_coordinates(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
                     f"{axis} of {table['name'].iloc[i]} is {cell!r}",
                     where=f"{where}, row {i + 2}",
                     expected="a number or n/a",
-                    cure="write a decimal point, not a comma",
+                    hint="write a decimal point, not a comma",
                 ) from None
     return coordinates
 
@@ -140,7 +140,7 @@ def contact_problems(
                 f"the contact {name} stands twice",
                 where=f"{where}, row {row}",
                 expected="one row per contact (A1, A01 and POL A1 are the same)",
-                cure="remove or rename one",
+                hint="remove or rename one",
             )
         )
     if not np.isfinite(stated).all(axis=1).any():
@@ -149,7 +149,7 @@ def contact_problems(
                 "no contact has coordinates",
                 where=where,
                 expected="x, y, z of every contact, n/a only where a place is unknown",
-                cure="fill in the coordinates, or make them from the electrodes' end points",
+                hint="fill in the coordinates, or make them from the electrodes' end points",
             )
         )
         return problems
@@ -165,7 +165,7 @@ def contact_problems(
                 f"the contact {names[row]} lies more than {_FAR_MM:g} mm from the frame's centre",
                 where=f"{where}, row {row + 1}",
                 expected="coordinates inside a head",
-                cure="correct the coordinates or their unit",
+                hint="correct the coordinates or their unit",
             )
         )
     return problems
@@ -196,7 +196,7 @@ def _spacing_error(spacing: float, system: CoordinateSystem, where: str) -> Inpu
         f"neighbouring contacts lie {spacing:.3g} mm apart in the stated unit",
         where=where,
         expected=f"between {low:g} and {high:g} mm",
-        cure=f"{hint}correct iEEGCoordinateUnits or the coordinates",
+        hint=f"{hint}correct iEEGCoordinateUnits or the coordinates",
     )
 
 
@@ -250,7 +250,7 @@ def contacts_from_endpoints(
                 f"{row['electrode']}, whose end points lie {length:.1f} mm apart",
                 where=f"row {position + 2}",
                 expected="end points at least as far apart as the contacts",
-                cure="check target, entry, number and spacing",
+                hint="check target, entry, number and spacing",
             )
         places += list(target + np.outer(depth, (entry - target) / length))
         names += [f"{row['electrode']}{i + 1}" for i in range(n_contacts)]

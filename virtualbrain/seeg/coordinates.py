@@ -95,7 +95,7 @@ def _frame_problem(stated: str, description: str, where: str) -> InputError:
             "the frame is Other without a description",
             where=f"{where}, iEEGCoordinateSystemDescription",
             expected="a description such as FreeSurfer tkRAS (surface RAS) of the T1w",
-            cure="describe the frame",
+            hint="describe the frame",
         )
     if stated == "Other":
         return _frame_error(f"the frame Other ({description[:60]}) is not known", where)
@@ -107,7 +107,7 @@ def _unit_error(what: str, where: str) -> InputError:
         what,
         where=f"{where}, iEEGCoordinateUnits",
         expected="mm, cm or m",
-        cure="state the unit in which electrodes.tsv was written",
+        hint="state the unit in which electrodes.tsv was written",
     )
 
 
@@ -116,7 +116,7 @@ def _frame_error(what: str, where: str) -> InputError:
         what,
         where=f"{where}, iEEGCoordinateSystem",
         expected="ScanRAS, ACPC of an ACPC-aligned T1w, or Other described as FreeSurfer tkRAS",
-        cure="write the contacts in the T1w's scanner RAS and state it",
+        hint="write the contacts in the T1w's scanner RAS and state it",
     )
 
 
@@ -163,7 +163,7 @@ def tkras_to_scanner(freesurfer: Path | None, where: str) -> NDArray[np.float64]
             "coordinates in FreeSurfer's tkRAS, but no FreeSurfer subject that defines it",
             where=where,
             expected="derivatives/freesurfer/sub-<label>/mri/orig.mgz",
-            cure="give the subject, or write the contacts in scanner RAS",
+            hint="give the subject, or write the contacts in scanner RAS",
         )
     header: Any = nib.load(volume).header
     return np.asarray(header.get_vox2ras() @ np.linalg.inv(header.get_vox2ras_tkr()))

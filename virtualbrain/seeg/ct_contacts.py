@@ -92,7 +92,7 @@ def _electrode(
         raise InputError(
             f"no metal along the electrode {name}",
             expected=f"voxels brighter than the threshold within {_TUBE_MM:g} mm of its end points",
-            cure="check the end points and that the CT is registered to the T1",
+            hint="check the end points and that the CT is registered to the T1",
         )
     origin, axis = _axis(places[near], weights[near], start, stop)
     depth = (guess[list(_AXES)].to_numpy(float) - start) @ _unit(stop - start)

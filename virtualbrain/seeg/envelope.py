@@ -70,7 +70,7 @@ def band_pass(signal: Signal, rate_hz: float, band_hz: tuple[float, float]) -> S
         raise InputError(
             f"a sampling rate of {rate_hz:g} Hz",
             expected=f"more than {low / 0.45:.0f} Hz for a band from {low:g} Hz",
-            cure="lower seeg.band_hz",
+            hint="lower seeg.band_hz",
         )
     if high >= 0.45 * rate_hz:
         sections = dsp.butter(FILTER_ORDER, low, "highpass", fs=rate_hz, output="sos")
@@ -127,7 +127,7 @@ def log_power(
         raise InputError(
             "no baseline before the seizure",
             expected="at least one second recorded before the onset",
-            cure="give a recording that starts earlier",
+            hint="give a recording that starts earlier",
         )
     floor = FLOOR_SHARE * np.median(power[:, quiet], axis=1, keepdims=True)
     logarithm = np.log(np.maximum(power, np.maximum(floor, np.finfo(float).tiny)))

@@ -88,11 +88,11 @@ def make_sources(
 def _require(kind: str, labels: Any, surfaces: Surfaces | None) -> None:
     if kind in ("surface", "dipole") and not surfaces:
         raise ConfigError(
-            f"seeg.gain is {kind}, but there is no surface", cure="choose auto, volume or centres"
+            f"seeg.gain is {kind}, but there is no surface", hint="choose auto, volume or centres"
         )
     if kind == "volume" and labels is None:
         raise ConfigError(
-            "seeg.gain is volume, but there is no label image", cure="choose auto or centres"
+            "seeg.gain is volume, but there is no label image", hint="choose auto or centres"
         )
 
 

@@ -120,7 +120,7 @@ def read_endpoints(path: Path) -> pd.DataFrame:
                 f"{column} of {table['electrode'][row]} is {table[column][row]}",
                 where=f"{path.name}, row {row + 2}",
                 expected="a number (mm; contacts from one)",
-                cure="write a decimal point, not a comma",
+                hint="write a decimal point, not a comma",
             )
         table[column] = numbers
     twice = table["electrode"].duplicated()
@@ -129,7 +129,7 @@ def read_endpoints(path: Path) -> pd.DataFrame:
         raise InputError(
             f"the electrode {table['electrode'][row]} stands twice",
             where=f"{path.name}, row {row + 2}",
-            cure="rename or remove one",
+            hint="rename or remove one",
         )
     return table
 
@@ -217,7 +217,7 @@ def _approve(files: PatientFiles, proposal: Path) -> list[str]:
         raise InputError(
             "there is no proposal to approve",
             where=str(proposal),
-            cure="run the same command without --approve first, and look at the picture",
+            hint="run the same command without --approve first, and look at the picture",
         )
     table = read_table(proposal, required=["name", "x", "y", "z", "size"])
     stated_coordinates(table, proposal.name)
@@ -225,7 +225,7 @@ def _approve(files: PatientFiles, proposal: Path) -> list[str]:
         raise InputError(
             "the dataset has contacts already",
             where=files.electrodes.name,
-            cure="move it away if the proposal is to take its place",
+            hint="move it away if the proposal is to take its place",
         )
     electrodes, coordsystem = electrodes_to_write(files)
     with atomic_path(electrodes) as temporary:

@@ -111,7 +111,7 @@ def build_montage(
         raise InputError(
             f"no channel can be made for the montage {kind}",
             expected="contacts numbered along their electrodes, such as A1, A2",
-            cure="choose the montage monopolar, or correct the names",
+            hint="choose the montage monopolar, or correct the names",
         )
     return tuple(sorted(channels, key=_order))
 

@@ -113,7 +113,7 @@ def run_seeg(
         raise InputError(
             "no good channel is left",
             where=", ".join(s.recording.signal.name for s in sources),
-            cure="look at the reasons in channels.tsv, or choose another montage",
+            hint="look at the reasons in channels.tsv, or choose another montage",
         )
     by_recording = {source.recording: source for source in sources}
     results = []
@@ -174,7 +174,7 @@ def _check_places(
         f"only {share:.0%} of the contacts lie in the brain",
         where=files.electrodes.name if files.electrodes else "",
         expected=f"at least {settings.brain_share_min:.0%} in the T1w's {system.frame} frame",
-        cure="; ".join(better)
+        hint="; ".join(better)
         or "check frame and unit in coordsystem.json, and which T1w it means",
     )
 

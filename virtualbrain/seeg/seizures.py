@@ -147,7 +147,7 @@ def _table_marks(events: Path | None, settings: SeegSettings) -> list[_Mark]:
                 "a seizure without a time",
                 where=where,
                 expected="onset in seconds from the first sample",
-                cure="write the onset",
+                hint="write the onset",
             )
         duration = _number(table["duration"].iloc[position])
         marks.append(_Mark(onset, duration, text, where))
@@ -209,7 +209,7 @@ def require_seizures(files: PatientFiles, settings: SeegSettings) -> tuple[Seizu
         where=", ".join(tables) or f"sub-{files.label}/ieeg",
         expected=f"a row with onset, duration and {' or '.join(settings.event_columns)} "
         f"holding the word {' or '.join(settings.seizure_words)}",
-        cure="mark the seizure in events.tsv"
+        hint="mark the seizure in events.tsv"
         + ("; `virtualbrain seizures` proposes the onset of a lone end" if ends else ""),
     )
 

@@ -111,7 +111,7 @@ def _finish(
                 "no channel is a contact",
                 where=recording.signal.name,
                 expected="channels of type SEEG whose names stand in electrodes.tsv",
-                cure="correct the types in channels.tsv or the names in electrodes.tsv",
+                hint="correct the types in channels.tsv or the names in electrodes.tsv",
             )
         ]
     return Selection(matched, bad, tuple(problems), tuple(notes))
@@ -124,7 +124,7 @@ def _repeated(table: pd.DataFrame, where: str) -> list[InputError]:
             f"the channel {name} stands twice",
             where=f"{where}, row {len(names) - names[::-1].index(name) + 1}",
             expected="one row per channel",
-            cure="rename the channels in the recording and in channels.tsv",
+            hint="rename the channels in the recording and in channels.tsv",
         )
         for name in repeated(names)
     ]
@@ -135,7 +135,7 @@ def _not_recorded(name: str, where: str, recording: Recording) -> InputError:
         f"the channel {name} is not in {recording.signal.name}",
         where=where,
         expected="the channels of the recording",
-        cure="correct the name, or remove the row",
+        hint="correct the name, or remove the row",
     )
 
 
@@ -148,7 +148,7 @@ def _without_contact(
             f"the channel {name} has no contact",
             where=f"{where}, row {rows[key_of(name)] + 2}",
             expected="its contact in electrodes.tsv (n/a where its place is unknown)",
-            cure="add the contact, or set the channel's status to bad or its type to MISC",
+            hint="add the contact, or set the channel's status to bad or its type to MISC",
         )
         for name, anode in zip(matched["recorded"], matched["anode"], strict=True)
         if anode is None and name not in bad

@@ -20,7 +20,7 @@ INTERCEPT, PER_EVIDENCE, PER_STARTS = -4.425, 0.545, 3.444
 SEEN_INTERCEPT, SEEN_PER_STARTS = -1.328, 4.681
 
 
-def believed(share: float, n_draws: int, expected_starts: float) -> float:
+def believed(share: float, n_draws: int, expected_ez_regions: float) -> float:
     """Return the probability of seizure freedom that a plan is believed to have.
 
     Parameters
@@ -29,14 +29,14 @@ def believed(share: float, n_draws: int, expected_starts: float) -> float:
         Share of the draws in which no region seizes.
     n_draws : int
         How many draws.
-    expected_starts : float
+    expected_ez_regions : float
         Expected number of regions that start seizures (`virtualbrain.io.results`).
     """
     return float(
         expit(
             INTERCEPT
             + PER_EVIDENCE * evidence(share, n_draws)
-            + PER_STARTS * log_starts(expected_starts)
+            + PER_STARTS * log_starts(expected_ez_regions)
         )
     )
 
@@ -46,11 +46,11 @@ def evidence(share: float, n_draws: int) -> float:
     return float(logit((n_draws * np.clip(share, 0.0, 1.0) + 0.5) / (n_draws + 1)))
 
 
-def log_starts(expected_starts: float) -> float:
+def log_starts(expected_ez_regions: float) -> float:
     """Return the logarithm of the expected number of starts, finite where it is zero."""
-    return float(np.log(expected_starts + 0.1))
+    return float(np.log(expected_ez_regions + 0.1))
 
 
-def p_zone_seen(expected_starts: float) -> float:
+def p_ez_sampled(expected_ez_regions: float) -> float:
     """Return how often electrodes had seen the zone of virtual patients with such a fit."""
-    return float(expit(SEEN_INTERCEPT + SEEN_PER_STARTS * log_starts(expected_starts)))
+    return float(expit(SEEN_INTERCEPT + SEEN_PER_STARTS * log_starts(expected_ez_regions)))

@@ -121,7 +121,7 @@ def require_regions(
         if name not in known:
             raise InputError(
                 f"unknown region {name}", where=where, expected="a region of this patient",
-                cure="use the names of the region table",
+                hint="use the names of the region table",
             )  # fmt: skip
 
 

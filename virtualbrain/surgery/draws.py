@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from virtualbrain.io.results import chain_weights, expected_starts, simulated_x0
+from virtualbrain.io.results import chain_weights, expected_ez_regions, simulated_x0
 from virtualbrain.models.stability import critical_x0
 
 Array = NDArray[np.float64]
@@ -44,7 +44,7 @@ class FittedDraws:
         share.
     p_elsewhere : float
         Probability that a region which is not suspected seizes by itself all the same.
-    expected_starts : float
+    expected_ez_regions : float
         Expected number of regions that start seizures, over the whole posterior.
     """
 
@@ -63,7 +63,7 @@ class FittedDraws:
     integrator: Literal["euler", "heun"]
     explained: float
     p_elsewhere: float
-    expected_starts: float
+    expected_ez_regions: float
 
     @property
     def n_draws(self) -> int:
@@ -140,7 +140,7 @@ def draws_from(
         integrator=cast(Literal["euler", "heun"], str(attributes["integrator"])),
         explained=explained,
         p_elsewhere=float(1.0 - np.prod(1.0 - p_start[~suspected])),
-        expected_starts=expected_starts(p_start),
+        expected_ez_regions=expected_ez_regions(p_start),
     )
 
 

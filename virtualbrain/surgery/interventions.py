@@ -87,7 +87,7 @@ def positions(names: Sequence[str], regions: Sequence[str]) -> NDArray[np.int64]
             raise ModelError(
                 f"the network has no region {name!r}",
                 expected="a name of the region table",
-                cure="check the spelling",
+                hint="check the spelling",
             )
     return np.array([place[name] for name in names], dtype=np.int64)
 

@@ -53,7 +53,7 @@ def shares_in_mask(
         raise InputError(
             "the mask touches no region of the brain", where=where,
             expected="a mask in the T1's scanner coordinates (mm)",
-            cure="register it to the T1, and check its affine",
+            hint="register it to the T1, and check its affine",
         )  # fmt: skip
     return shares
 

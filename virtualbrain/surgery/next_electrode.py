@@ -12,7 +12,7 @@ over the plans at hand that leave r alone. Where they missed the zone, what is s
 recruited from the zone, so that a region r hides it by the share :math:`h_r` of its connections
 with the suspected ones, :math:`h_r \propto \sum_j w_{rj} P(j)` over the unseen regions. No plan at
 hand ends seizures there, one that takes the zone out does. Together, with :math:`q` from
-`virtualbrain.surgery.calibration.p_zone_seen`,
+`virtualbrain.surgery.calibration.p_ez_sampled`,
 
 .. math:: V_r = q\, v_r + (1 - q)\, h_r.
 """
@@ -24,14 +24,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.seeg.gain import HARDLY_SEEN
-from virtualbrain.surgery.calibration import p_zone_seen
+from virtualbrain.surgery.calibration import p_ez_sampled
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
-COLUMNS = ("region", "p_start", "p_hidden", "observability", "value")
+COLUMNS = ("region", "p_start", "p_unsampled", "observability", "value")
 MOST_REGIONS = 8
 
 
@@ -58,25 +58,25 @@ def next_regions(
     Returns
     -------
     pandas.DataFrame
-        Columns ``region p_start p_hidden observability value``, most valuable first; `p_hidden`
-        is the probability that the electrodes missed the zone and it is there, `value` a difference
-        of probabilities.
+        Columns ``region p_start p_unsampled observability value``, most valuable first;
+        `p_unsampled` is the probability that the EZ is unsampled and lies in this region,
+        `value` a difference of probabilities.
     """
     place = {name: i for i, name in enumerate(draws.regions)}
-    seen = p_zone_seen(draws.expected_starts)
+    seen = p_ez_sampled(draws.expected_ez_regions)
     unseen = zones.loc[zones["observability"] < HARDLY_SEEN, ["region", "observability"]]
     at = np.array([place[name] for name in unseen["region"]], dtype=np.int64)
     unseen = unseen.assign(
-        p_start=draws.starts.mean(axis=0)[at], p_hidden=(1.0 - seen) * hiding_shares(draws, at)
+        p_start=draws.starts.mean(axis=0)[at], p_unsampled=(1.0 - seen) * hiding_shares(draws, at)
     )
-    likely = (seen * unseen["p_start"] + unseen["p_hidden"]).sort_values(
+    likely = (seen * unseen["p_start"] + unseen["p_unsampled"]).sort_values(
         ascending=False, kind="stable"
     )
     unseen = unseen.loc[likely.index[:MOST_REGIONS]]
     values = [
         _value(str(name), place[str(name)], outcomes, draws, settings) for name in unseen["region"]
     ]
-    table = unseen.assign(value=seen * np.array(values) + unseen["p_hidden"])[list(COLUMNS)]
+    table = unseen.assign(value=seen * np.array(values) + unseen["p_unsampled"])[list(COLUMNS)]
     return table.sort_values("value", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -32,7 +32,7 @@ def predicted_outcome(
     """
     before, after = simulate_plans([no_surgery(), done], draws, settings)
     return {
-        "p_seizure_free": believed(after.share_free, draws.n_draws, draws.expected_starts),
+        "p_seizure_free": believed(after.share_free, draws.n_draws, draws.expected_ez_regions),
         "share_free": after.share_free,
         "seizing_before": float(before.seizing.mean()),
         "seizing_after": float(after.seizing.mean()),

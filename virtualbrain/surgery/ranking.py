@@ -49,7 +49,7 @@ class Ruling:
     ----------
     regions : pandas.DataFrame
         Region table with ``name`` and ``volume``.
-    expected_starts : float
+    expected_ez_regions : float
         Expected number of regions that start seizures, by which promises are believed.
     eloquent : tuple of (region, function)
         Regions with a function to be spared; a plan that touches one says so.
@@ -62,7 +62,7 @@ class Ruling:
     """
 
     regions: pd.DataFrame
-    expected_starts: float
+    expected_ez_regions: float
     eloquent: tuple[tuple[str, str], ...] = ()
     transmission: Mapping[str, float] | None = None
     shams: Mapping[int, Sequence[Outcome]] | None = None
@@ -157,7 +157,7 @@ def _promise(outcome: Outcome, ruling: Ruling) -> float:
     """Return the believed probability; where nothing is done, or at random, the share itself."""
     if outcome.candidate.kind in ("none", "sham"):
         return outcome.share_free
-    return believed(outcome.share_free, len(outcome.seizing), ruling.expected_starts)
+    return believed(outcome.share_free, len(outcome.seizing), ruling.expected_ez_regions)
 
 
 def _volume(plan: Candidate, regions: pd.DataFrame) -> float:

@@ -52,7 +52,7 @@ class Approach:
                 raise ConfigError(
                     "surgery.approach asks for what the region table does not hold",
                     expected=f"a column {column}",
-                    cure="set one_side and contiguous to false, radius_mm and volume_mm3 to 0",
+                    hint="set one_side and contiguous to false, radius_mm and volume_mm3 to 0",
                 )
         object.__setattr__(self, "regions", self.regions.set_index("name", drop=False))
 

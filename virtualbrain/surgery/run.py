@@ -107,7 +107,7 @@ class Surgery:
         Probability that a region which is not suspected seizes by itself all the same.
     explained : float
         Share of the posterior in which a suspected region starts the seizure.
-    expected_starts : float
+    expected_ez_regions : float
         Expected number of regions that start seizures, by which promises are believed.
     """
 
@@ -120,7 +120,7 @@ class Surgery:
     conclusion: str
     p_elsewhere: float
     explained: float
-    expected_starts: float
+    expected_ez_regions: float
 
     def about(self) -> dict[str, object]:
         """Return what goes into the sidecar of every table."""
@@ -128,7 +128,7 @@ class Surgery:
             "Conclusion": self.conclusion,
             "p_elsewhere": self.p_elsewhere,
             "explained": self.explained,
-            "expected_starts": self.expected_starts,
+            "expected_ez_regions": self.expected_ez_regions,
             "Connections": {
                 name: [list(edge) for edge in plan.edges]
                 for name, plan in self.candidates.items()
@@ -167,7 +167,7 @@ def run_surgery(
     outcomes = simulate_plans(plans, draws, settings)
     ruling = Ruling(
         regions=patient.regions,
-        expected_starts=draws.expected_starts,
+        expected_ez_regions=draws.expected_ez_regions,
         eloquent=patient.eloquent,
         transmission=_transmission(plans, draws, settings),
         shams=shams,
@@ -186,7 +186,7 @@ def run_surgery(
         conclusion=_conclusion(table, ruling.ranked),
         p_elsewhere=draws.p_elsewhere,
         explained=draws.explained,
-        expected_starts=draws.expected_starts,
+        expected_ez_regions=draws.expected_ez_regions,
     )
 
 

@@ -122,7 +122,7 @@ def _require_reached(focus: Sequence[str], aims: Sequence[str], avoid: Sequence[
     missed = [name for name in focus if name not in aims and name not in avoid]
     if missed:
         raise ModelError(
-            f"no electrode reaches {missed[0]}", cure="allow more electrodes or less clearance"
+            f"no electrode reaches {missed[0]}", hint="allow more electrodes or less clearance"
         )
 
 

@@ -47,7 +47,7 @@ def prepare_real(source: Path, folder: Path, label: str) -> None:
     target = folder / f"sub-{label}"
     if target.exists():
         raise InputError(
-            f"sub-{label} is there already", where=str(folder), cure="give a new folder"
+            f"sub-{label} is there already", where=str(folder), hint="give a new folder"
         )
     for path in sorted((root / f"sub-{label}").rglob("*")):
         inside = path.relative_to(root / f"sub-{label}")

@@ -191,7 +191,7 @@ def draw_patient(
         _LOG.info("draw %d is not taken: %s", attempt, fault)
     raise ModelError(
         f"none of {settings.attempts} drawn patients had a seizure as asked for; the last: {fault}",
-        cure="give another seed, or wider bounds",
+        hint="give another seed, or wider bounds",
     )
 
 
@@ -294,7 +294,7 @@ def _widest_spread(onsets: Array, wanted: tuple[int, int]) -> int:
         raise NoSpreadError(
             f"none of {len(onsets)} proposals recruits {wanted[0]} to {wanted[1]} regions",
             expected="a connectome on which a seizure can spread",
-            cure="give another seed or a larger range of K",
+            hint="give another seed or a larger range of K",
         )
     delays = np.where(recruited, onsets, 0.0).sum(axis=1) / np.maximum(n_recruited, 1)
     return int(np.where(good, delays, -1.0).argmax())

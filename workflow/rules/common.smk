@@ -23,7 +23,7 @@ configfile: ROOT / "config" / "config.yaml"
 validate(config, ROOT / "workflow" / "schemas" / "config.schema.yaml")
 if not (config["bids"] and config["out"]):
     raise ConfigError(
-        "bids and out are not given", cure="add --config bids=BIDS out=OUT"
+        "bids and out are not given", hint="add --config bids=BIDS out=OUT"
     )
 announce_run()
 use_project_caches()
