@@ -10,6 +10,7 @@ from virtualbrain.io.bids import PatientFiles, Recording
 from virtualbrain.io.recordings import RecordingHeader, read_header, read_json, read_signal
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.bad_channels import spread
+from virtualbrain.seeg.channel_selection import select_channels
 from virtualbrain.seeg.contacts import (
     contact_problems,
     contact_table,
@@ -19,7 +20,6 @@ from virtualbrain.seeg.contacts import (
 )
 from virtualbrain.seeg.coordinates import coordinate_system_problems, tkras_to_scanner
 from virtualbrain.seeg.seizures import Seizure, require_seizures
-from virtualbrain.seeg.selection import select_channels
 from virtualbrain.seeg.settings import SeegSettings
 
 PLAUSIBLE_SPREAD_V = (5e-7, 2e-2)

@@ -12,8 +12,8 @@ from virtualbrain.io.bids import PatientFiles
 from virtualbrain.seeg.contact_regions import Placement, name_regions, share_in_brain
 from virtualbrain.seeg.contacts import coordinate_system
 from virtualbrain.seeg.gain import observability
-from virtualbrain.seeg.inspection import InspectedRecording
 from virtualbrain.seeg.montage import Channel
+from virtualbrain.seeg.recording_inspection import InspectedRecording
 from virtualbrain.seeg.seizure_features import SeizureFeatures
 from virtualbrain.seeg.seizures import Seizure
 

@@ -23,8 +23,8 @@ from virtualbrain.seeg.contact_regions import (
 from virtualbrain.seeg.contacts import coordinate_system, read_contacts
 from virtualbrain.seeg.coordinates import tkras_to_scanner
 from virtualbrain.seeg.gain import Surfaces, make_sources, power_gain
-from virtualbrain.seeg.inspection import common_montage, inspect_recording
 from virtualbrain.seeg.montage import Channel, weight_matrix
+from virtualbrain.seeg.recording_inspection import common_montage, inspect_recording
 from virtualbrain.seeg.result_tables import channel_rows, contact_rows, quality_figures
 from virtualbrain.seeg.seizure_features import read_seizure
 from virtualbrain.seeg.seizures import Seizure, require_seizures

@@ -21,10 +21,10 @@ from virtualbrain.seeg.envelope import (
     sample_at,
 )
 from virtualbrain.seeg.epileptogenicity import energy_ratio, epileptogenicity_index
-from virtualbrain.seeg.inspection import InspectedRecording
 from virtualbrain.seeg.montage import Channel, weight_matrix
 from virtualbrain.seeg.names import key_of
 from virtualbrain.seeg.onsets import OnsetChoices, detect_onsets
+from virtualbrain.seeg.recording_inspection import InspectedRecording
 from virtualbrain.seeg.seizures import Seizure
 from virtualbrain.seeg.settings import SeegSettings
 

@@ -12,8 +12,8 @@ from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.seeg.contacts import read_contacts
-from virtualbrain.seeg.inspection import InspectedRecording, inspect_recording
 from virtualbrain.seeg.montage import Channel, build_montage
+from virtualbrain.seeg.recording_inspection import InspectedRecording, inspect_recording
 from virtualbrain.seeg.seizure_features import (
     LONGEST_S,
     activity,

@@ -15,10 +15,10 @@ from virtualbrain.io.recordings import (
     read_signal,
 )
 from virtualbrain.seeg.bad_channels import detect_line_frequency, propose_bad
+from virtualbrain.seeg.channel_selection import Selection, select_channels
 from virtualbrain.seeg.contact_regions import Placement
 from virtualbrain.seeg.montage import Channel, build_montage
 from virtualbrain.seeg.seizures import Seizure
-from virtualbrain.seeg.selection import Selection, select_channels
 from virtualbrain.seeg.settings import SeegSettings
 
 _QUALITY_STRETCH_S = 30.0

@@ -3,7 +3,7 @@ import pytest
 
 from virtualbrain.cli import main
 from virtualbrain.errors import InputError
-from virtualbrain.seeg.proposals import describe, propose_times
+from virtualbrain.seeg.seizure_proposals import describe, propose_times
 from virtualbrain.seeg.seizures import find_lone_ends, find_seizures, require_seizures
 from virtualbrain.seeg.settings import SeegSettings
 

@@ -7,8 +7,8 @@ from virtualbrain.cli import main
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import find_patient
 from virtualbrain.io.tables import read_table
+from virtualbrain.seeg.contact_proposal import ContactChoices, propose_contacts, read_endpoints
 from virtualbrain.seeg.contacts import read_contacts
-from virtualbrain.seeg.implantation import ContactChoices, propose_contacts, read_endpoints
 
 AFFINE = np.array([[0.8, 0, 0, -10], [0, 0.8, 0, -15], [0, 0, 0.8, -12], [0, 0, 0, 1.0]])
 TARGET, ENTRY = np.array([5.0, 4, 3]), np.array([38.0, 20, 14])
@@ -128,7 +128,7 @@ def test_a_ct_elsewhere_is_brought_to_the_t1(bids, tmp_path):
     nib.save(nib.Nifti1Image(t1.astype(np.float32), affine), folder / "sub-01_T1w.nii.gz")
     moved = np.eye(4)
     moved[:3, 3] = [9, -6, 5]
-    from virtualbrain.seeg.implantation import _registered
+    from virtualbrain.seeg.contact_proposal import _registered
 
     image = nib.Nifti1Image(ct.astype(np.float32), moved @ affine)
     found = _registered(image, find_patient(bids, "01"), tmp_path)
