@@ -169,7 +169,9 @@ def name_regions(
     highest = probabilities[np.arange(len(best)), best] if len(best) else np.zeros(0)
     found = highest > 0
     region = [names[b] if f else None for b, f in zip(best, found, strict=True)]
-    texts = [_as_text(row, names) if f else None for row, f in zip(probabilities, found, strict=True)]
+    texts = [
+        _as_text(row, names) if f else None for row, f in zip(probabilities, found, strict=True)
+    ]
     return region, np.where(found, highest, np.nan), texts
 
 
