@@ -70,11 +70,12 @@ def mask_for_series(keep: Mask, t1: nib.Nifti1Image, series: nib.Nifti1Image, na
     keep_series = np.asarray(resample(make_image(wider, t1.affine), grid).dataobj) > 0.5
     first = np.asarray(grid.dataobj)
     bright = first > 0.5 * np.percentile(first, 99)
-    if keep_series[bright].mean() < _KEPT_SIGNAL:
+    kept_signal = keep_series[bright].mean()
+    if kept_signal < _KEPT_SIGNAL:
         raise InputError(
-            f"only {keep_series[bright].mean():.0%} of the signal is inside the head of the T1w image",
+            f"only {kept_signal:.0%} of the signal is inside the head of the T1w image",
             where=name,
-            expected=f"T1w and diffusion series in the same scanner RAS, {_KEPT_SIGNAL:.0%} or more",
+            expected=f"at least {_KEPT_SIGNAL:.0%}: both images in the same scanner RAS",
             hint="register the series to the T1w image, or deface both with another tool",
         )
     return np.asarray(keep_series)

@@ -119,7 +119,7 @@ def _copy_records(
 
 
 def _clean_annotations(field: bytes, words: Words) -> tuple[bytes, int]:
-    """Return an annotation field with the record's time and seizures only, and the removed count."""
+    """Return an annotation field with time and seizures only, and the number removed."""
     kept, dropped = b"", 0
     for entry in filter(None, field.split(b"\x00")):
         when, *texts = entry.split(b"\x14")
