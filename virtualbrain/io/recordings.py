@@ -187,7 +187,7 @@ def _open(path: Path) -> Any:
             f"a channel name occurs twice ({duplicates[0].split(':', 1)[-1].strip()})",
             where=path.name,
             expected="one name per channel",
-            hint="rename the channels in the recording and in channels.tsv",
+            hint="rename one of the channels, in the recording and in channels.tsv",
         )
     return raw
 

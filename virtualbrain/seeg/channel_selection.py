@@ -126,7 +126,7 @@ def _repeated_channels(table: pd.DataFrame, where: str) -> list[InputError]:
             f"the channel {name} occurs twice",
             where=f"{where}, row {last_row(names, name)}",
             expected="one row per channel",
-            hint="rename the channels in the recording and in channels.tsv",
+            hint="rename one of the channels, in the recording and in channels.tsv",
         )
         for name in repeated(names)
     ]

@@ -208,7 +208,7 @@ def amplitude_problems(
         InputError(
             f"the median channel has a standard deviation of {size * 1e6:.3g} µV",
             where=header.path.name,
-            expected=f"between {low * 1e6:g} µV and {high * 1e3:g} mV",
+            expected=f"{low * 1e6:g} µV to {high * 1e3:g} mV",
             hint="the unit in the file's header is probably wrong (volts instead of microvolts?): "
             "export the recording again",
         )

@@ -190,9 +190,11 @@ def _spacing_error(spacing: float, system: CoordinateSystem, where: str) -> Inpu
         for unit, factor in MM_PER_UNIT.items()
         if low <= spacing / system.mm_per_unit * factor <= high
     ]
+    stated = next(u for u, factor in MM_PER_UNIT.items() if factor == system.mm_per_unit)
     hint = f"the coordinates look like {fits[0]}: " if fits else ""
     return InputError(
-        f"neighbouring contacts are {float(f'{spacing:.3g}'):g} mm apart in the stated unit",
+        f"with the stated unit {stated}, neighbouring contacts are "
+        f"{float(f'{spacing:.3g}'):g} mm apart",
         where=where,
         expected=f"{low:g} to {high:g} mm",
         hint=f"{hint}correct iEEGCoordinateUnits or the coordinates",

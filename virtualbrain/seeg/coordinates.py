@@ -61,12 +61,30 @@ def coordinate_system_problems(content: Mapping[str, Any], where: str) -> list[I
     problems = []
     unit = content.get("iEEGCoordinateUnits")
     if unit is None or not str(unit).strip():
-        problems.append(_unit_error("the coordinates have no unit", where))
+        problems.append(
+            _unit_error(
+                "the coordinates have no unit",
+                where,
+                hint="state the unit of the coordinates in electrodes.tsv",
+            )
+        )
     elif str(unit).strip() not in MM_PER_UNIT:
-        problems.append(_unit_error(f"unknown coordinate unit {unit!r}", where))
+        problems.append(
+            _unit_error(
+                f"unknown coordinate unit {unit!r}",
+                where,
+                hint="convert the coordinates in electrodes.tsv to mm, and state mm",
+            )
+        )
     stated = content.get("iEEGCoordinateSystem")
     if stated is None or not str(stated).strip():
-        problems.append(_frame_error("the coordinates have no coordinate frame", where))
+        problems.append(
+            _frame_error(
+                "the coordinates have no coordinate frame",
+                where,
+                hint="state the coordinate frame of electrodes.tsv",
+            )
+        )
     elif _frame(str(stated).strip(), _description(content)) is None:
         problems.append(_frame_problem(str(stated).strip(), _description(content), where))
     return problems
@@ -108,21 +126,25 @@ def _frame_problem(stated: str, description: str, where: str) -> InputError:
     return _frame_error(f"the coordinate frame {stated} is not the patient's own", where)
 
 
-def _unit_error(what: str, where: str) -> InputError:
+def _unit_error(what: str, where: str, hint: str) -> InputError:
     return InputError(
         what,
         where=f"{where}, iEEGCoordinateUnits",
         expected="mm, cm or m",
-        hint="state the unit of the coordinates in electrodes.tsv",
+        hint=hint,
     )
 
 
-def _frame_error(what: str, where: str) -> InputError:
+_CONVERT_HINT = "convert the coordinates to scanner RAS of the T1w, and state ScanRAS"
+
+
+def _frame_error(what: str, where: str, hint: str = _CONVERT_HINT) -> InputError:
     return InputError(
         what,
         where=f"{where}, iEEGCoordinateSystem",
-        expected="ScanRAS, ACPC of an ACPC-aligned T1w, or Other described as FreeSurfer tkRAS",
-        hint="convert the coordinates to scanner RAS of the T1w, and state ScanRAS",
+        expected="ScanRAS, ACPC (of an ACPC-aligned T1w), or Other with the description "
+        "FreeSurfer tkRAS",
+        hint=hint,
     )
 
 
