@@ -305,7 +305,7 @@ def _dipole_power(
     return np.asarray(np.where(oriented[None, :], along, (combined**2).sum(axis=-1) / 3))
 
 
-# A region with an observability below this limit counts as unsampled in the fit and the report.
+# Observability below which the fit and the report call a region unsampled.
 HARDLY_SEEN = 0.1
 
 

@@ -226,10 +226,10 @@ def _gain(
 
 def _gain_notes(gain: pd.DataFrame, quality: dict[str, Any]) -> list[str]:
     """Return notes on the gain and on unsampled regions."""
-    unsampled = [name for name, value in quality["observability"].items() if value < 0.01]
+    hardly_observable = [name for name, value in quality["observability"].items() if value < 0.01]
     notes = [f"sources of the gain: {quality['gain_sources']}"]
-    if unsampled:
+    if hardly_observable:
         notes.append(
-            f"{len(unsampled)} of {gain.shape[1]} regions are unsampled (observability below 0.01)"
+            f"{len(hardly_observable)} of {gain.shape[1]} regions have an observability below 0.01"
         )
     return notes
