@@ -125,7 +125,9 @@ def read_endpoints(path: Path) -> pd.DataFrame:
                 f"{column} of {table['electrode'][row]} is {table[column][row]}",
                 where=f"{path.name}, row {row + 2}",
                 expected="a number of 1 or more" if column == "n_contacts" else "a number in mm",
-                hint="write a decimal point, not a comma",
+                hint="correct the number of contacts"
+                if column == "n_contacts"
+                else "write a decimal point, not a comma",
             )
         table[column] = numbers
     duplicated = table["electrode"].duplicated()
