@@ -1,4 +1,4 @@
-"""A patient's files are found, and labels and links are never trusted."""
+"""Tests of finding a patient's files, and of unsafe labels and links."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ FULL = (
 )
 
 
-def test_everything_is_found(tmp_path):
+def test_all_files_are_found(tmp_path):
     files = find_patient(make(tmp_path, *FULL), "sub-01")
     assert len(files.all_files()) == len(FULL)
     assert files.recordings[0].events is not None
@@ -40,12 +40,12 @@ def test_everything_is_found(tmp_path):
     assert files.freesurfer is None
 
 
-def test_sessions_are_looked_into(tmp_path):
+def test_session_folders_are_searched(tmp_path):
     files = find_patient(make(tmp_path, "sub-1/ses-2/anat/sub-1_ses-2_T1w.nii"), "1")
     assert files.t1 is not None
 
 
-def test_ready_derivatives_are_found(tmp_path):
+def test_connectome_derivatives_are_found(tmp_path):
     make(tmp_path, "sub-1/x", "derivatives/connectome/sub-1/connectivity.zip")
     files = find_patient(tmp_path, "1")
     assert [path.name for path in files.connectome_files()] == ["connectivity.zip"]
@@ -66,7 +66,7 @@ SERIES = ("sub-1/dwi/sub-1_dwi.nii.gz", "sub-1/dwi/sub-1_dwi.json", EPI[:-5] + "
         ("{}", "broken", 0),
     ],
 )
-def test_images_of_fmap_are_used_where_they_say_for_what(tmp_path, of_series, of_map, n):
+def test_fmap_images_are_used_for_the_series_they_name(tmp_path, of_series, of_map, n):
     make(tmp_path, *SERIES)
     (tmp_path / SERIES[1]).write_text(of_series)
     (tmp_path / EPI).write_text(of_map)
@@ -81,12 +81,12 @@ def test_participants_are_sorted(tmp_path):
 
 
 @pytest.mark.parametrize("label", ["../etc", "01/../../x", "", "a b", "$(touch x)", "0\n1"])
-def test_a_label_that_is_no_label_is_refused(label):
+def test_an_invalid_label_is_refused(label):
     with pytest.raises(InputError, match="not a label"):
         check_label(label)
 
 
-def test_an_unknown_participant_names_the_known(tmp_path):
+def test_an_unknown_participant_lists_the_known_ones(tmp_path):
     with pytest.raises(InputError, match="expected one of sub-1"):
         find_patient(make(tmp_path, "sub-1/x"), "2")
 
@@ -94,16 +94,16 @@ def test_an_unknown_participant_names_the_known(tmp_path):
 @pytest.mark.parametrize(
     ("names", "words"), [((), "no participant"), (None, "no dataset_description.json")]
 )
-def test_what_is_no_dataset_is_refused(tmp_path, names, words):
+def test_a_folder_that_is_not_a_dataset_is_refused(tmp_path, names, words):
     if names is not None:
         make(tmp_path, *names)
     with pytest.raises(InputError, match=words):
         participants(tmp_path)
 
 
-def test_two_t1_images_are_not_chosen_from(tmp_path):
+def test_two_t1_images_are_refused(tmp_path):
     make(tmp_path, "sub-1/anat/sub-1_run-1_T1w.nii", "sub-1/anat/sub-1_run-2_T1w.nii")
-    with pytest.raises(InputError, match="2 files are a T1w image"):
+    with pytest.raises(InputError, match="2 files for the T1w image"):
         find_patient(tmp_path, "1")
 
 
@@ -112,5 +112,5 @@ def test_a_link_out_of_the_dataset_is_refused(tmp_path):
     outside.write_text("x")
     root = make(tmp_path / "bids", "sub-1/anat/x")
     (root / "sub-1/anat/sub-1_T1w.nii").symlink_to(outside)
-    with pytest.raises(InputError, match="leads out of the dataset"):
+    with pytest.raises(InputError, match="points outside the dataset"):
         find_patient(root, "1")

@@ -1,4 +1,4 @@
-"""Clinical tables: read, and refused with their row."""
+"""Tests of reading clinical tables; errors state the row."""
 
 import pandas as pd
 import pytest
@@ -22,7 +22,7 @@ def write(path, text):
 
 
 @pytest.mark.parametrize("column", ["region", "contact"])
-def test_hypothesis_of_regions_or_contacts(tmp_path, column):
+def test_a_hypothesis_may_name_regions_or_contacts(tmp_path, column):
     path = write(tmp_path / "h.tsv", f"{column}\tzone\tsource\nA'1\tez\tSEEG\nb\tPZ\tn/a\n")
     table = read_hypothesis(path)
     assert table["name"].tolist() == ["A'1", "b"]
@@ -33,7 +33,7 @@ def test_hypothesis_of_regions_or_contacts(tmp_path, column):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("region\tzone\na\tmaybe\n", "row 2: the zone maybe; expected EZ or PZ"),
+        ("region\tzone\na\tmaybe\n", "row 2: unknown zone 'maybe'; expected EZ or PZ"),
         ("where\tzone\na\tEZ\n", "no column region or contact"),
         ("region,zone\na,EZ\n", "tabs"),
     ],
@@ -44,12 +44,12 @@ def test_a_wrong_hypothesis_is_refused(tmp_path, text, words):
     assert words in str(caught.value)
 
 
-def test_eloquent_regions(tmp_path):
+def test_eloquent_regions_are_read(tmp_path):
     table = read_eloquent(write(tmp_path / "e.tsv", "region\tfunction\na\tspeech\n"))
     assert table.iloc[0].tolist() == ["a", "speech"]
 
 
-def test_an_unknown_name_is_told_with_its_row(tmp_path):
+def test_an_unknown_name_is_reported_with_its_row(tmp_path):
     with pytest.raises(InputError, match=r"h\.tsv, row 3: unknown region b"):
         require_known(pd.Series(["a", "b"]), {"a"}, tmp_path / "h.tsv", "region")
 
@@ -70,7 +70,7 @@ def patient(tmp_path):
     return tmp_path, clinical, layout
 
 
-def test_a_contact_stands_for_its_region(patient):
+def test_a_contact_is_replaced_by_its_region(patient):
     root, clinical, layout = patient
     write(clinical / "sub-1_hypothesis.tsv", "region\tzone\nA'1\tEZ\nb\tPZ\nc\tPZ\n")
     table = hypothesis_regions(find_patient(root, "1"), layout)
@@ -79,16 +79,16 @@ def test_a_contact_stands_for_its_region(patient):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("A'2", "row 2: the contact A'2 lies in no region"), ("d", "unknown")]
+    ("name", "words"), [("A'2", "row 2: the contact A'2 is in no region"), ("d", "unknown")]
 )
-def test_a_hypothesis_of_nowhere_is_refused(patient, name, words):
+def test_a_hypothesis_outside_all_regions_is_refused(patient, name, words):
     root, clinical, layout = patient
     write(clinical / "sub-1_hypothesis.tsv", f"region\tzone\n{name}\tEZ\n")
     with pytest.raises(InputError, match=words):
         hypothesis_regions(find_patient(root, "1"), layout)
 
 
-def test_eloquent_regions_are_known_regions(patient):
+def test_unknown_eloquent_regions_are_refused(patient):
     root, clinical, layout = patient
     assert eloquent_regions(find_patient(root, "1"), layout) == ()
     write(clinical / "sub-1_eloquent.tsv", "region\tfunction\na\tspeech\n")

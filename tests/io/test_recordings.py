@@ -61,7 +61,7 @@ def write(path, values, rate_hz):
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("vhdr", 1e-6), ("edf", 1e-4), ("fif", 1e-12)])
-def test_volts_come_back_in_the_order_asked_for(tmp_path, kind, tolerance):
+def test_signals_are_read_in_volts_and_in_the_requested_order(tmp_path, kind, tolerance):
     name = f"x_raw.{kind}" if kind == "fif" else f"x.{kind}"
     values = signal(512.0)
     path = write(tmp_path / name, values, 512.0)
@@ -83,7 +83,7 @@ def test_a_rate_that_is_not_an_integer_is_kept(tmp_path):
     assert times[0] == pytest.approx(1.0, abs=1 / header.rate_hz)
 
 
-def test_times_outside_the_recording_are_cut(tmp_path):
+def test_times_outside_the_recording_are_ignored(tmp_path):
     path = write(tmp_path / "x.vhdr", signal(256.0), 256.0)
     found, times = read_signal(path, ["A1"], -3.0, 100.0)
     assert found.shape == (1, 2048)
@@ -92,7 +92,7 @@ def test_times_outside_the_recording_are_cut(tmp_path):
     assert empty.shape == (1, 0)
 
 
-def test_repeated_names_are_refused(tmp_path):
+def test_duplicate_channel_names_are_refused(tmp_path):
     import edfio
 
     rows = [
@@ -100,12 +100,12 @@ def test_repeated_names_are_refused(tmp_path):
         for row in signal(256.0)
     ]
     edfio.Edf(rows).write(tmp_path / "x.edf")
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="occurs twice"):
         read_header(tmp_path / "x.edf")
 
 
 @pytest.mark.parametrize("name", ["x.edf", "x.vhdr"])
-def test_a_broken_file_is_one_line(tmp_path, name):
+def test_a_broken_file_is_reported_in_one_line(tmp_path, name):
     (tmp_path / name).write_text("not a recording")
     with pytest.raises(InputError) as caught:
         read_header(tmp_path / name)
@@ -113,7 +113,7 @@ def test_a_broken_file_is_one_line(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
-def test_a_header_that_promises_more_signals_than_the_file_has_is_not_read(tmp_path, monkeypatch):
+def test_a_truncated_edf_header_is_refused_before_reading(tmp_path, monkeypatch):
     path = tmp_path / "a.edf"
     write(path, signal(256), 256)
     raw = bytearray(path.read_bytes()[:5000])
@@ -124,7 +124,7 @@ def test_a_header_that_promises_more_signals_than_the_file_has_is_not_read(tmp_p
         read_header(path)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(InputError, match="no such recording"):
         read_header(tmp_path / "gone.edf")
 
@@ -136,7 +136,7 @@ def recording(folder, **tables):
     return Recording(folder / "sub-01_ieeg.vhdr", paths.get("channels"), paths.get("events"))
 
 
-def test_channels_are_read_with_numbers_as_names_and_missing_status(tmp_path):
+def test_channels_with_numeric_names_and_missing_status_are_read(tmp_path):
     table = pd.DataFrame({"name": [1, 2], "type": ["seeg", "ECG"], "status": ["Bad", None]})
     found = read_channels_table(recording(tmp_path, channels=table))
     assert found["name"].tolist() == ["1", "2"]
@@ -145,7 +145,7 @@ def test_channels_are_read_with_numbers_as_names_and_missing_status(tmp_path):
     assert read_channels_table(recording(tmp_path)) is None
 
 
-def test_the_sidecar_is_read_where_it_is(tmp_path):
+def test_the_sidecar_is_read_if_it_exists(tmp_path):
     own = recording(tmp_path)
     assert read_recording_sidecar(own) == {}
     (tmp_path / "sub-01_ieeg.json").write_text('{"PowerLineFrequency": 60}')
@@ -153,7 +153,7 @@ def test_the_sidecar_is_read_where_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[1, 2]"])
-def test_json_that_is_none_is_refused(tmp_path, text):
+def test_invalid_json_is_refused(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(InputError, match=r"x\.json"):
         read_json(tmp_path / "x.json")
@@ -210,11 +210,11 @@ def seeg():
 
 
 def plain(table):
-    """Missing cells of every kind as None."""
+    """Return a table with None for all missing cells."""
     return table.astype(object).where(table.notna(), None)
 
 
-def test_results_come_back_as_they_were_written(tmp_path, seeg):
+def test_results_are_read_as_written(tmp_path, seeg):
     layout = PatientLayout(tmp_path, "01")
     write_seeg(layout, seeg, {"Sources": ["bids:raw:sub-01"]})
     for found, written in (

@@ -1,4 +1,4 @@
-"""The small patients of the SEEG tests."""
+"""Use the synthetic patients of the SEEG tests."""
 
 from tests.seeg.conftest import base_signal, patient
 

@@ -25,7 +25,7 @@ SECRETS = ("Doe", "Jane", "Miller", "1980", "2021")
 
 
 def half(image, seed):
-    """Keep the back half of an image: stands for the face finder, which is slow."""
+    """Keep the back half of an image; replaces the slow defacing."""
     keep = np.zeros(image.shape, bool)
     keep[:, : image.shape[1] // 2] = True
     return keep
@@ -57,8 +57,8 @@ def add_images(folder):
     (dwi / "sub-01_dwi.bvec").write_text("0 1\n0 0\n0 0\n")
 
 
-def put_person_into(path):
-    """Write name, birth date, date and free text into a recording, as its format has them."""
+def add_personal_data(path):
+    """Write name, birth date, date and free text into a recording."""
     if path.suffix == ".edf":
         edf = edfio.read_edf(path)
         edf.patient = edfio.Patient(name="Doe_Jane", birthdate=datetime.date(1980, 5, 17), sex="F")
@@ -87,7 +87,7 @@ def put_person_into(path):
 
 @pytest.fixture
 def folder(patient, tmp_path) -> Callable:
-    """A dataset full of names, its recording in one of three formats."""
+    """Return a function that writes a dataset with personal data in one of three formats."""
 
     def make(kind: str = "edf"):
         patient.kind = kind
@@ -98,7 +98,7 @@ def folder(patient, tmp_path) -> Callable:
         patient.sidecar["InstitutionName"] = "Miller hospital"
         bids = tmp_path / "bids"
         patient.write(bids)
-        put_person_into(bids / "sub-01" / "ieeg" / f"sub-01_task-seizure_ieeg.{kind}")
+        add_personal_data(bids / "sub-01" / "ieeg" / f"sub-01_task-seizure_ieeg.{kind}")
         add_images(bids)
         (bids / "README").write_text("Jane Doe, born 1980")
         people = pd.DataFrame(
@@ -111,7 +111,7 @@ def folder(patient, tmp_path) -> Callable:
 
 
 @pytest.mark.parametrize("kind", ["edf", "vhdr", "fif"])
-def test_the_copy_names_no_one_and_holds_the_same_signal(folder, tmp_path, kind):
+def test_the_copy_has_no_personal_data_and_the_same_signal(folder, tmp_path, kind):
     bids, copy = folder(kind), tmp_path / "copy"
     changes = deidentify(bids, copy, ["01"], CHOICES)
     before, after = find_patient(bids, "01"), find_patient(copy, "01")
@@ -123,13 +123,13 @@ def test_the_copy_names_no_one_and_holds_the_same_signal(folder, tmp_path, kind)
     other, _ = read_signal(after.recordings[0].signal, names, 0, 70)
     np.testing.assert_array_equal(one, other)
     marks = read_header(after.recordings[0].signal).annotations
-    told = [mark.text.removeprefix("Comment/") for mark in marks if "Segment" not in mark.text]
-    assert told == ["seizure"]
+    texts = [mark.text.removeprefix("Comment/") for mark in marks if "Segment" not in mark.text]
+    assert texts == ["seizure"]
     assert any(change.file.endswith(kind) for change in changes)
 
 
 @pytest.mark.parametrize("kind", ["edf", "vhdr", "fif"])
-def test_no_byte_of_the_copy_holds_a_secret(folder, tmp_path, kind):
+def test_no_file_of_the_copy_contains_personal_data(folder, tmp_path, kind):
     import gzip
 
     deidentify(folder(kind), tmp_path / "copy", ["01"], CHOICES)
@@ -144,7 +144,7 @@ def test_no_byte_of_the_copy_holds_a_secret(folder, tmp_path, kind):
         assert b"Miller" not in content
 
 
-def test_dates_are_shifted_not_told(folder, tmp_path):
+def test_dates_are_shifted_by_an_undisclosed_number(folder, tmp_path):
     bids = folder("edf")
     changes = deidentify(bids, tmp_path / "copy", ["01"], CHOICES)
     name = "sub-01/ieeg/sub-01_task-seizure_ieeg.edf"
@@ -153,7 +153,7 @@ def test_dates_are_shifted_not_told(folder, tmp_path):
     assert not any("1000" in change.what for change in changes)
 
 
-def test_faces_go_and_headers_are_written_anew(folder, tmp_path):
+def test_faces_are_removed_and_headers_rewritten(folder, tmp_path):
     bids, copy = folder(), tmp_path / "copy"
     deidentify(bids, copy, ["01"], CHOICES)
     before, after = (nib.load(p / "sub-01/anat/sub-01_T1w.nii.gz") for p in (bids, copy))
@@ -166,7 +166,7 @@ def test_faces_go_and_headers_are_written_anew(folder, tmp_path):
     assert (series[:, :15] > 0).all()
 
 
-def test_what_is_not_known_is_left_out_and_listed(folder, tmp_path):
+def test_unknown_files_are_left_out_and_listed(folder, tmp_path):
     changes = deidentify(folder(), tmp_path / "copy", ["01"], CHOICES)
     assert not (tmp_path / "copy" / "README").exists()
     assert ("README", "left out") in {(change.file, change.what) for change in changes}
@@ -177,15 +177,15 @@ def test_what_is_not_known_is_left_out_and_listed(folder, tmp_path):
     assert events["trial_type"].tolist() == ["sz_foc"]
 
 
-def test_a_copy_never_overwrites_nor_nests(folder, tmp_path):
+def test_a_copy_needs_a_new_folder_outside_the_dataset(folder, tmp_path):
     bids = folder()
-    with pytest.raises(InputError, match="something already"):
+    with pytest.raises(InputError, match="already exists"):
         deidentify(bids, tmp_path, ["01"], CHOICES)
-    with pytest.raises(InputError, match="would lie in the dataset"):
+    with pytest.raises(InputError, match="would be inside the dataset"):
         deidentify(bids, bids / "copy", ["01"], CHOICES)
 
 
-def test_nothing_is_left_behind_when_a_file_cannot_be_cleaned(folder, tmp_path):
+def test_a_failed_copy_leaves_no_files(folder, tmp_path):
     bids = folder()
     (bids / "sub-01" / "ieeg" / "sub-01_task-seizure_ieeg.edf").write_bytes(b"0" * 300)
     with pytest.raises(InputError, match="the header cannot be read"):
@@ -193,13 +193,13 @@ def test_nothing_is_left_behind_when_a_file_cannot_be_cleaned(folder, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bids"]
 
 
-def test_a_series_that_does_not_lie_over_the_head_is_refused():
+def test_a_series_that_is_not_aligned_with_the_t1_is_refused():
     grid = nib.Nifti1Image(np.ones((20, 20, 20), np.float32), np.diag([4.0, 4, 4, 1]))
     away = nib.Nifti1Image(np.ones((20, 20, 20, 2), np.float32), grid.affine.copy())
     away.affine[:3, 3] = 70
     keep = np.ones(grid.shape, bool)
     assert mask_for_series(keep, grid, nib.Nifti1Image(away.get_fdata(), grid.affine), "a").all()
-    with pytest.raises(InputError, match="lies over the T1's head"):
+    with pytest.raises(InputError, match="is inside the head of the T1w image"):
         mask_for_series(keep, grid, away, "dwi")
 
 
@@ -227,13 +227,13 @@ def test_distance_is_in_millimetres():
         ("ImageType", ["ORIGINAL", "DOE"], False),
     ],
 )
-def test_sidecars_keep_numbers_and_standard_words(key, value, stays):
+def test_sidecars_keep_numbers_and_standard_texts(key, value, stays):
     kept, removed = clean_sidecar({key: value})
     assert (key in kept) == stays
     assert (key in removed) != stays
 
 
-def test_a_frame_is_kept_in_standard_words():
+def test_a_frame_description_is_replaced_by_a_standard_text():
     content = {
         "iEEGCoordinateSystem": "Other",
         "iEEGCoordinateUnits": "mm",

@@ -17,7 +17,7 @@ def folder(patient, tmp_path):
     return tmp_path
 
 
-def test_a_pseudonym_says_nothing(folder):
+def test_a_pseudonym_is_not_personal_data(folder):
     assert find_personal_data(find_patient(folder, "01")) == []
 
 
@@ -34,7 +34,7 @@ def test_a_name_and_a_birth_date_in_a_recording_are_found(folder):
     assert "Doe" not in lines
 
 
-def test_images_and_sidecars_are_looked_at(folder):
+def test_images_and_sidecars_are_checked(folder):
     anat = folder / "sub-01" / "anat"
     anat.mkdir()
     image = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
@@ -43,21 +43,21 @@ def test_images_and_sidecars_are_looked_at(folder):
     content = {"PatientName": "Doe", "InstitutionName": "n/a", "RepetitionTime": 2.3}
     (anat / "sub-01_T1w.json").write_text(json.dumps(content))
     assert find_personal_data(find_patient(folder, "01")) == [
-        "sub-01_T1w.nii.gz: the header's descrip holds a name or a date",
-        "sub-01_T1w.json: PatientName is filled in",
+        "sub-01_T1w.nii.gz: the header field descrip contains a name or a date",
+        "sub-01_T1w.json: PatientName is not empty",
     ]
 
 
-def test_the_check_warns_and_names_the_cure(folder, capsys):
+def test_the_check_warns_with_a_hint(folder, capsys):
     anat = folder / "sub-01" / "anat"
     anat.mkdir()
     image = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
     image.header["descrip"] = b"DOE^JANE"
     nib.save(image, anat / "sub-01_T1w.nii.gz")
     main(["check", str(folder)])
-    told = capsys.readouterr().err
-    assert "note: sub-01: sub-01_T1w.nii.gz: the header's descrip holds a name" in told
-    assert "virtualbrain deidentify" in told
+    output = capsys.readouterr().err
+    assert "note: sub-01: sub-01_T1w.nii.gz: the header field descrip contains a name" in output
+    assert "virtualbrain deidentify" in output
 
 
 @pytest.mark.parametrize(
@@ -69,5 +69,5 @@ def test_the_check_warns_and_names_the_cure(folder, capsys):
         ("sub-120240312999_T1w.nii.gz", False),
     ],
 )
-def test_dates_in_names_are_seen(name, dated, tmp_path):
+def test_dates_in_file_names_are_found(name, dated, tmp_path):
     assert has_date(tmp_path / name) == dated

@@ -1,4 +1,4 @@
-"""Small patients with recordings of known content, written in any format."""
+"""Small synthetic patients with recordings of known content, in several formats."""
 
 import json
 import warnings
@@ -24,7 +24,7 @@ DELAYS_S: Mapping[str, float] = {"A1": 0.0, "A2": 0.0, "A3": 4.0}
 
 @dataclass
 class Patient:
-    """A patient as a test wants it; every part can be changed before it is written."""
+    """A synthetic patient; a test can change every part before it is written."""
 
     signal: np.ndarray
     names: list[str]
@@ -86,7 +86,7 @@ def write_recording(path: Path, signal: np.ndarray, names: list[str], rate_hz: f
 
 
 def simulate(rng: np.random.Generator, names: list[str], rate_hz: float = RATE_HZ) -> np.ndarray:
-    """1/f background shared along an electrode, mains, and the seizing contacts' bursts."""
+    """Simulate 1/f noise shared along an electrode, mains noise, and bursts of seizing contacts."""
     n = round(DURATION_S * rate_hz)
     times = np.arange(n) / rate_hz
     scale = np.sqrt(np.arange(n // 2 + 1) + 5.0)

@@ -15,7 +15,7 @@ def signal():
     return shared + 15e-6 * rng.standard_normal((16, len(shared)))
 
 
-def test_good_channels_are_left_alone(signal):
+def test_good_channels_are_not_proposed(signal):
     assert propose_bad(signal, NAMES, RATE, 50.0) == {}
 
 
@@ -33,12 +33,12 @@ def test_each_kind_of_bad_channel_is_found_with_its_reason(signal):
     }
 
 
-def test_channels_without_shared_signal_are_not_called_alone():
+def test_channels_without_shared_signal_are_not_proposed():
     signal = np.random.default_rng(2).standard_normal((16, 5000))
     assert propose_bad(signal, NAMES, RATE, 50.0) == {}
 
 
-def test_a_stretch_too_short_to_judge_proposes_nothing(signal):
+def test_a_too_short_segment_proposes_nothing(signal):
     signal[1] = 0.0
     assert propose_bad(signal[:, :100], NAMES, RATE, 50.0) == {}
 
@@ -51,12 +51,12 @@ def test_the_mains_frequency_is_detected(signal, line_hz):
     assert detect_line_frequency(noisy, RATE) == line_hz
 
 
-def test_the_share_of_a_pure_line_is_one():
+def test_mains_fraction_of_a_pure_sine_is_one():
     t = np.arange(round(10 * RATE)) / RATE
     assert line_share(np.sin(2 * np.pi * 50 * t)[None], RATE, 50.0)[0] > 0.95
 
 
-def test_spread_is_a_standard_deviation_that_spikes_do_not_move():
+def test_spread_is_a_standard_deviation_robust_to_spikes():
     row = np.random.default_rng(3).standard_normal((1, 20_000))
     row[0, :100] = 1000
     assert spread(row)[0] == pytest.approx(1.0, rel=0.05)

@@ -52,11 +52,11 @@ def tkras_without_subject(patient):
     patient.coordsystem["iEEGCoordinateSystemDescription"] = "FreeSurfer tkRAS of the T1w"
 
 
-def millimetres_called_metres(patient):
+def millimetres_stated_as_metres(patient):
     patient.coordsystem["iEEGCoordinateUnits"] = "m"
 
 
-def metres_called_millimetres(patient):
+def metres_stated_as_millimetres(patient):
     patient.contacts[["x", "y", "z"]] /= 1000
 
 
@@ -66,6 +66,10 @@ def channel_without_contact(patient):
 
 def channel_not_recorded(patient):
     patient.channels.loc[3, "name"] = "A44"
+
+
+def far_contact(patient):
+    patient.contacts.loc[3, "x"] = 2000.0
 
 
 def repeated_contact(patient):
@@ -96,11 +100,11 @@ def no_baseline(patient):
     patient.events["onset"] = 0.0
 
 
-def volts_called_microvolts(patient):
+def volts_stated_as_microvolts(patient):
     patient.signal = patient.signal * 1e-6
 
 
-def microvolts_called_volts(patient):
+def microvolts_stated_as_volts(patient):
     patient.signal = patient.signal * 1e6
 
 
@@ -121,37 +125,38 @@ FAULTS = {
     no_coordinates: ("no contact has coordinates", "electrodes.tsv"),
     no_unit: ("no unit", "iEEGCoordinateUnits"),
     unknown_unit: ("'inch'", "iEEGCoordinateUnits"),
-    no_frame: ("no frame", "iEEGCoordinateSystem"),
+    no_frame: ("no coordinate frame", "iEEGCoordinateSystem"),
     pixels: ("pixels", "iEEGCoordinateSystem"),
     template: ("not the patient's own", "coordsystem.json"),
     other_without_description: ("without a description", "iEEGCoordinateSystemDescription"),
     other_unknown: ("frame of the robot", "coordsystem.json"),
     tkras_without_subject: ("no FreeSurfer subject", "electrodes.tsv"),
-    millimetres_called_metres: ("look like mm", "electrodes.tsv"),
-    metres_called_millimetres: ("look like m:", "electrodes.tsv"),
+    millimetres_stated_as_metres: ("look like mm", "electrodes.tsv"),
+    metres_stated_as_millimetres: ("look like m:", "electrodes.tsv"),
     channel_without_contact: ("A4 has no contact", "channels.tsv, row 5"),
     channel_not_recorded: ("A44 is not in", "channels.tsv, row 5"),
-    repeated_contact: ("A03 stands twice", "electrodes.tsv, row 5"),
-    repeated_channel: ("EEG A3 stands twice", "channels.tsv, row 5"),
+    far_contact: ("A4 is more than 1000 mm", "electrodes.tsv, row 5"),
+    repeated_contact: ("A03 occurs twice", "electrodes.tsv, row 5"),
+    repeated_channel: ("EEG A3 occurs twice", "channels.tsv, row 5"),
     short_recording: ("which is 70 s long", "events.tsv, row 2"),
-    event_past_the_end: ("does not lie in", "events.tsv, row 2"),
-    no_end: ("without an end", "events.tsv, row 2"),
-    no_onset: ("without a time", "events.tsv, row 2"),
+    event_past_the_end: ("is not inside the recording", "events.tsv, row 2"),
+    no_end: ("no marked offset", "events.tsv, row 2"),
+    no_onset: ("has no onset", "events.tsv, row 2"),
     no_baseline: ("no baseline", "events.tsv, row 2"),
-    volts_called_microvolts: ("the unit in the file's header is wrong", "ieeg.vhdr"),
-    microvolts_called_volts: ("the unit in the file's header is wrong", "ieeg.vhdr"),
-    no_seeg_channel: ("no channel is a contact", "ieeg.vhdr"),
+    volts_stated_as_microvolts: ("the unit in the file's header is probably wrong", "ieeg.vhdr"),
+    microvolts_stated_as_volts: ("the unit in the file's header is probably wrong", "ieeg.vhdr"),
+    no_seeg_channel: ("no channel belongs to a contact", "ieeg.vhdr"),
     decimal_comma: ("decimal point", "electrodes.tsv, row 3"),
     no_type_column: ("no column type", "channels.tsv"),
 }
 
 
-def test_a_good_patient_has_no_problem(patient, tmp_path):
+def test_a_correct_patient_has_no_problem(patient, tmp_path):
     assert check_seeg(patient.write(tmp_path), SETTINGS) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_each_fault_has_its_one_line_and_its_cure(fault, patient, regions, tmp_path):
+def test_each_fault_is_reported_in_one_line_with_a_hint(fault, patient, regions, tmp_path):
     fault(patient)
     files = patient.write(tmp_path)
     problems = check_seeg(files, SETTINGS)
@@ -169,12 +174,12 @@ def test_each_fault_has_its_one_line_and_its_cure(fault, patient, regions, tmp_p
     ("missing", "words"),
     [
         ("sub-01_electrodes.tsv", "no electrodes.tsv"),
-        ("sub-01_coordsystem.json", "neither unit nor frame"),
+        ("sub-01_coordsystem.json", "unit and coordinate frame of the contacts are unknown"),
         ("sub-01_task-seizure_ieeg.eeg", "cannot be read"),
         ("sub-01_task-seizure_events.tsv", "no seizure is marked"),
     ],
 )
-def test_a_missing_file_is_named(patient, tmp_path, missing, words):
+def test_a_missing_file_is_reported(patient, tmp_path, missing, words):
     patient.write(tmp_path)
     (tmp_path / "sub-01" / "ieeg" / missing).unlink()
     from virtualbrain.io.bids import find_patient
@@ -183,7 +188,7 @@ def test_a_missing_file_is_named(patient, tmp_path, missing, words):
     assert [p for p in problems if words in str(p)], [str(p) for p in problems]
 
 
-def test_every_problem_is_told_at_once(patient, tmp_path):
+def test_all_problems_are_reported_at_once(patient, tmp_path):
     for fault in (pixels, no_seizure, channel_not_recorded):
         fault(patient)
     text = "\n".join(str(p) for p in check_seeg(patient.write(tmp_path), SETTINGS))
@@ -197,7 +202,7 @@ def test_a_bad_channel_needs_no_contact(patient, tmp_path):
     assert check_seeg(patient.write(tmp_path), SETTINGS) == []
 
 
-def test_the_check_reads_little_of_a_recording(patient, tmp_path, monkeypatch):
+def test_the_check_reads_at_most_ten_seconds_of_a_recording(patient, tmp_path, monkeypatch):
     import virtualbrain.seeg.check as module
 
     read = []

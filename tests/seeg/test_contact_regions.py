@@ -27,7 +27,7 @@ def test_a_contact_on_a_border_belongs_to_both(regions, labels):
     np.testing.assert_allclose(placement.probabilities[0, :2], 0.5, atol=0.07)
 
 
-def test_contacts_deeper_than_two_millimetres_are_right(regions, labels):
+def test_contacts_two_millimetres_inside_a_region_are_assigned_to_it(regions, labels):
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 4, 200)
     points = np.stack(
@@ -37,7 +37,7 @@ def test_contacts_deeper_than_two_millimetres_are_right(regions, labels):
     assert (placement.probabilities.argmax(axis=1) == truth).mean() >= 0.95
 
 
-def test_white_matter_and_outside_are_told_apart(regions, labels):
+def test_white_matter_and_outside_are_distinguished(regions, labels):
     mask = nib.Nifti1Image(np.ones((40, 40, 40), np.uint8), np.diag([2.0, 2, 2, 1]))
     points = np.array([[8.0, 15, 5], [8.0, 60, 5], [8.0, 200, 5], [np.nan] * 3])
     placement = place_points(points, regions, labels, mask, SETTINGS)
@@ -45,7 +45,7 @@ def test_white_matter_and_outside_are_told_apart(regions, labels):
     assert share_in_brain(placement, points) == pytest.approx(2 / 3)
 
 
-def test_without_a_mask_the_brain_is_where_labels_are_near(labels):
+def test_without_a_mask_the_brain_is_near_labelled_voxels(labels):
     points = np.array([[8.0, 53, 5], [8.0, 60, 5]])
     np.testing.assert_array_equal(in_brain(points, labels, None), [True, False])
 
@@ -58,7 +58,7 @@ def test_sampling_agrees_with_nibabel(labels):
     np.testing.assert_array_equal(sample_nearest(places, labels), expected)
 
 
-def test_centres_share_a_contact_by_distance(regions):
+def test_region_probability_depends_on_distance_to_the_centre(regions):
     points = np.array([[8.0, 15, 5], [16.0, 15, 5], [500.0, 0, 0]])
     found = near_centres(points, regions, 30.0)
     assert found[0].argmax() == 0
@@ -66,7 +66,7 @@ def test_centres_share_a_contact_by_distance(regions):
     np.testing.assert_allclose(found.sum(axis=1), [1, 1, 0])
 
 
-def test_regions_without_centre_or_volume_do_no_harm(regions):
+def test_regions_without_centre_or_volume_are_handled(regions):
     regions.loc[1, ["x", "y", "z", "volume"]] = np.nan
     found = near_centres(np.array([[8.0, 15, 5]]), regions, 30.0)
     assert found[0, 1] == 0
@@ -75,9 +75,9 @@ def test_regions_without_centre_or_volume_do_no_harm(regions):
     np.testing.assert_allclose(region_radii_mm(regions), 8.0)
 
 
-def test_names_come_with_their_probabilities():
-    region, probability, words = name_regions(np.array([[0.2, 0.7], [0.0, 0.0]]), ["left", "right"])
+def test_region_names_are_returned_with_probabilities():
+    region, probability, texts = name_regions(np.array([[0.2, 0.7], [0.0, 0.0]]), ["left", "right"])
     assert region == ["right", None]
     assert probability[0] == 0.7
     assert np.isnan(probability[1])
-    assert words == ["right=0.70;left=0.20", None]
+    assert texts == ["right=0.70;left=0.20", None]

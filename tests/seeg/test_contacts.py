@@ -14,7 +14,7 @@ def system(**changes):
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("mm", 1.0), ("cm", 10.0), ("m", 1000.0)])
-def test_units_become_millimetres(unit, factor):
+def test_units_are_converted_to_millimetres(unit, factor):
     places = np.array([[0.01, 0.02, 0.03], [np.nan] * 3])
     found = to_scanner_mm(places, system(iEEGCoordinateUnits=unit), None, "")
     np.testing.assert_allclose(found, places * factor)
@@ -29,12 +29,12 @@ def test_units_become_millimetres(unit, factor):
         ("scanner RAS of the T1w", "scanner"),
     ],
 )
-def test_other_is_used_as_described(description, frame):
+def test_frame_other_is_read_from_its_description(description, frame):
     found = system(iEEGCoordinateSystem="Other", iEEGCoordinateSystemDescription=description)
     assert found.frame == frame
 
 
-def test_tkras_goes_through_the_freesurfer_volume(tmp_path):
+def test_tkras_is_converted_with_the_freesurfer_volume(tmp_path):
     """The same voxel in both frames: nibabel's own matrices are the reference."""
     affine = np.array([[-1.0, 0, 0, 130], [0, 0, 1, -110], [0, -1, 0, 140], [0, 0, 0, 1]])
     image = nib.MGHImage(np.zeros((256, 256, 256), np.uint8), affine)
@@ -47,7 +47,7 @@ def test_tkras_goes_through_the_freesurfer_volume(tmp_path):
     np.testing.assert_allclose(found, nib.affines.apply_affine(affine, voxels), atol=1e-4)
 
 
-def test_contacts_keep_apostrophes_and_missing_places(patient, tmp_path):
+def test_contacts_keep_apostrophes_and_missing_coordinates(patient, tmp_path):
     patient.contacts["name"] = [n.replace("B", "B'") for n in patient.contacts["name"]]
     patient.contacts.loc[2, ["x", "y", "z"]] = np.nan
     contacts = read_contacts(patient.write(tmp_path)).set_index("name")
@@ -57,13 +57,13 @@ def test_contacts_keep_apostrophes_and_missing_places(patient, tmp_path):
     assert contacts.loc["A2", "x"] == 13.5
 
 
-def test_micro_contacts_are_known_by_their_type(patient, tmp_path):
+def test_micro_contacts_are_recognised_by_type(patient, tmp_path):
     patient.contacts["type"] = ["depth"] * 15 + ["micro"]
     contacts = read_contacts(patient.write(tmp_path))
     assert list(contacts.loc[contacts["micro"], "name"]) == ["B8"]
 
 
-def test_spacing_is_that_of_neighbours_on_an_electrode():
+def test_spacing_is_the_distance_of_neighbouring_contacts():
     places = np.array([[0, 0, 0], [3.5, 0, 0], [10.5, 0, 0], [0, 50, 0.0]])
     assert contact_spacing_mm(["A1", "A2", "A4", "B1"], places) == pytest.approx(3.5)
     assert np.isnan(contact_spacing_mm(["A1", "B1"], places[:2]))
@@ -80,7 +80,7 @@ def endpoints(**changes):
     return pd.DataFrame([row])
 
 
-def test_contacts_stand_on_the_line_from_target_to_entry():
+def test_contacts_are_on_the_line_from_target_to_entry():
     contacts = contacts_from_endpoints(endpoints())
     assert list(contacts["name"]) == ["A'1", "A'2", "A'3", "A'4", "A'5"]
     depth = 3.5 * np.arange(5)

@@ -34,7 +34,7 @@ def marked(target, entry, n=8):
     return pd.DataFrame([{"electrode": "A'", **ends, "n_contacts": n}])
 
 
-def test_contacts_are_found_although_the_end_points_are_marked_roughly(ct):
+def test_contacts_are_found_from_approximate_end_points(ct):
     rough = marked(np.add(TARGET, [1.2, -1.0, 0.8]), np.add(ENTRY, [-1.5, 1.0, 1.5]))
     (electrode,) = find_contacts(ct, rough)
     found = electrode.contacts[["x", "y", "z"]].to_numpy()
@@ -45,13 +45,13 @@ def test_contacts_are_found_although_the_end_points_are_marked_roughly(ct):
     assert list(electrode.contacts["name"])[:2] == ["A'1", "A'2"]
 
 
-def test_no_metal_is_told(ct):
+def test_an_electrode_without_metal_is_refused(ct):
     away = marked(np.add(TARGET, [0, 25, 0]), np.add(ENTRY, [0, 12, 0]))
     with pytest.raises(InputError, match="no metal along the electrode A'"):
         find_contacts(ct, away)
 
 
-def test_the_picture_for_approval_is_drawn(ct, tmp_path):
+def test_the_figure_for_approval_is_drawn(ct, tmp_path):
     electrodes = find_contacts(ct, marked(TARGET, ENTRY))
     draw_electrodes(ct, electrodes, tmp_path / "contacts.png")
     from matplotlib.image import imread

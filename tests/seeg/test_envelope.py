@@ -30,7 +30,7 @@ def times():
 
 
 @pytest.mark.parametrize("log_ratio", [0.5, 2.0, 6.0])
-def test_a_burst_of_known_power_is_right_to_a_tenth(times, log_ratio):
+def test_a_burst_of_known_power_is_measured_to_0_1(times, log_ratio):
     amplitude = np.where((times >= 0) & (times < 20), np.exp(log_ratio / 2), 1.0)
     power, _ = log_power((noise(1, len(times)) * amplitude)[None], times, RATE, CHOICES)
     burst = (times > 2) & (times < 18)
@@ -39,21 +39,21 @@ def test_a_burst_of_known_power_is_right_to_a_tenth(times, log_ratio):
     assert abs(power[0, quiet].mean()) < 0.1
 
 
-def test_there_is_no_step_at_either_end(times):
+def test_the_envelope_has_no_step_at_the_ends(times):
     power, _ = log_power(noise(2, len(times))[None], times, RATE, CHOICES)
     edges = np.concatenate([power[0, : round(RATE)], power[0, -round(RATE) :]])
     inner = power[0, round(2 * RATE) : -round(2 * RATE)]
     assert np.abs(edges - inner.mean()).max() < 5 * inner.std()
 
 
-def test_an_end_inside_a_seizure_keeps_its_power(times):
+def test_a_recording_that_ends_during_a_seizure_keeps_its_power(times):
     stop = times < 10
     amplitude = np.where(times >= 0, np.exp(2.0), 1.0)
     power, _ = log_power((noise(3, len(times)) * amplitude)[None, stop], times[stop], RATE, CHOICES)
     assert abs(power[0, -round(0.5 * RATE) :].mean() - 4.0) < 0.4
 
 
-def test_the_unit_of_the_signal_does_not_matter(times):
+def test_the_envelope_is_independent_of_the_unit(times):
     row = noise(4, len(times))[None]
     volts, level = log_power(row * 1e-6, times, RATE, CHOICES)
     microvolts, other = log_power(row, times, RATE, CHOICES)
@@ -61,7 +61,7 @@ def test_the_unit_of_the_signal_does_not_matter(times):
     np.testing.assert_allclose(other - level, 2 * np.log(1e6))
 
 
-def test_mains_of_any_size_leaves_the_envelope_as_it_was(times):
+def test_mains_noise_does_not_change_the_envelope(times):
     row = noise(5, len(times))
     hum = 5 * np.sin(2 * np.pi * 50 * times) + 2 * np.sin(2 * np.pi * 150 * times)
     clean, dirty = (
@@ -72,7 +72,7 @@ def test_mains_of_any_size_leaves_the_envelope_as_it_was(times):
     assert np.abs(clean - dirty)[0, inner].max() < 0.05
 
 
-def test_notches_take_the_harmonics_and_little_else():
+def test_notch_filters_remove_only_the_harmonics():
     t = np.arange(round(20 * RATE)) / RATE
     for frequency, kept in ((50.0, 0.02), (100.0, 0.02), (150.0, 0.02), (75.0, 0.98), (42.0, 0.98)):
         row = np.sin(2 * np.pi * frequency * t)
@@ -95,7 +95,7 @@ def test_drop_outs_stay_finite(times):
     assert np.isfinite(power).all()
 
 
-def test_band_pass_keeps_the_band_and_refuses_a_rate_that_cannot_hold_it():
+def test_band_pass_keeps_the_band_and_refuses_a_low_sampling_rate():
     t = np.arange(round(10 * RATE)) / RATE
     kept = band_pass(np.sin(2 * np.pi * 40 * t), RATE, (10.0, 120.0))
     gone = band_pass(np.sin(2 * np.pi * 2 * t), RATE, (10.0, 120.0))
@@ -115,7 +115,7 @@ def test_mean_square_of_a_constant_is_its_square():
     np.testing.assert_allclose(mean_square(np.full((2, 100), 3.0), 100.0, 0.25), 9.0)
 
 
-def test_the_grid_holds_zero_and_lowers_its_rate_when_it_must():
+def test_the_grid_contains_zero_and_limits_its_points():
     grid, rate = envelope_grid(-5.0, 30.0, 4.0, 300)
     assert 0.0 in grid
     assert rate == 4.0
@@ -126,6 +126,6 @@ def test_the_grid_holds_zero_and_lowers_its_rate_when_it_must():
     assert rate < 4.0
 
 
-def test_sampling_is_linear():
+def test_interpolation_is_linear():
     values = sample_at(np.array([[0.0, 2.0, 4.0]]), np.array([0.0, 1.0, 2.0]), np.array([0.5, 1.5]))
     np.testing.assert_allclose(values, [[1.0, 3.0]])

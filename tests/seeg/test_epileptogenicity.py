@@ -25,21 +25,21 @@ def test_the_ratio_rises_with_fast_activity(ratio):
     assert (after[2:] < 2 * before[2:]).all()
 
 
-def test_changes_are_found_when_they_happen(ratio):
+def test_changes_are_detected_at_their_time(ratio):
     values, frames = ratio
     found = page_hinkley(values, (frames >= -20) & (frames < -2))
     np.testing.assert_allclose(frames[found[:2]], [1, 5], atol=1.0)
     assert (found[2:] == -1).all()
 
 
-def test_the_index_is_largest_where_fast_activity_begins_first(ratio):
+def test_the_index_is_largest_for_the_earliest_fast_activity(ratio):
     index = epileptogenicity_index(*ratio, BASELINE)
     assert index[0] == 1.0
     assert 0.05 < index[1] < 0.5
     np.testing.assert_array_equal(index[2:], 0)
 
 
-def test_nothing_seizes_nothing_is_indexed(ratio):
+def test_the_index_is_zero_without_a_seizure(ratio):
     values, frames = ratio
     np.testing.assert_array_equal(epileptogenicity_index(values[2:], frames, BASELINE), 0)
     np.testing.assert_array_equal(epileptogenicity_index(values, frames, (-99.0, -98.0)), 0)

@@ -22,11 +22,11 @@ from virtualbrain.seeg.settings import SeegSettings
 MONOPOLAR, BIPOLAR = np.eye(2), np.array([[1.0, -1.0]])
 
 
-def points(places, regions=None, normals=None):
-    places = np.asarray(places, float)
-    n = len(places)
+def points(positions, regions=None, normals=None):
+    positions = np.asarray(positions, float)
+    n = len(positions)
     return Sources(
-        places,
+        positions,
         np.ones(n),
         np.zeros(n, dtype=np.int64) if regions is None else np.asarray(regions),
         np.zeros((n, 3)) if normals is None else np.asarray(normals, float),
@@ -40,13 +40,13 @@ def test_one_contact_sees_the_inverse_square_of_the_distance():
     np.testing.assert_allclose(gain[:, 0], [1 / 100, 1 / 400])
 
 
-def test_a_pair_sees_the_square_of_the_difference_of_potentials():
+def test_a_bipolar_channel_sees_the_squared_difference_of_potentials():
     contacts = np.array([[0.0, 0, 0], [4.0, 0, 0]])
     gain = power_gain(contacts, BIPOLAR, points([[10.0, 0, 0]]), 1, 2.0)
     assert gain[0, 0] == pytest.approx((1 / 10 - 1 / 6) ** 2)
 
 
-def test_a_region_around_the_middle_is_seen_by_the_pair_but_not_by_the_difference():
+def test_a_region_midway_appears_in_the_bipolar_channel_but_not_in_the_difference():
     contacts = np.array([[-2.0, 0, 0], [2.0, 0, 0]])
     sources = points([[-1.0, 5, 0], [1.0, 5, 0]])
     independent = power_gain(contacts, BIPOLAR, sources, 1, 1.0)
@@ -55,7 +55,7 @@ def test_a_region_around_the_middle_is_seen_by_the_pair_but_not_by_the_differenc
     assert independent[0, 0] > 1e-4
 
 
-def test_the_difference_is_the_published_one():
+def test_the_difference_agrees_with_the_published_formula():
     contacts = np.array([[0.0, 0, 0], [4.0, 0, 0]])
     gain = power_gain(contacts, BIPOLAR, points([[10.0, 0, 0]]), 1, 2.0, combination="difference")
     assert gain[0, 0] == pytest.approx(1 / 36 - 1 / 100)
@@ -72,12 +72,12 @@ def test_a_dipole_is_seen_along_its_axis_and_not_across_it():
     oriented = points([[0.0, 0, 0]], normals=[[0.0, 0, 1]])
     gain = power_gain(contacts, MONOPOLAR, oriented, 1, 1.0, dipole=True)
     np.testing.assert_allclose(gain[:, 0], [1e-4, 0.0], atol=1e-12)
-    anyhow = power_gain(contacts, MONOPOLAR, points([[0.0, 0, 0]]), 1, 1.0, dipole=True)
-    np.testing.assert_allclose(anyhow[:, 0], 1e-4 / 3)
+    unoriented = power_gain(contacts, MONOPOLAR, points([[0.0, 0, 0]]), 1, 1.0, dipole=True)
+    np.testing.assert_allclose(unoriented[:, 0], 1e-4 / 3)
 
 
-def test_independent_sources_give_the_power_that_the_gain_says():
-    """Simulated potentials of independent unit sources have the variance of the equation."""
+def test_power_of_independent_sources_agrees_with_the_gain():
+    """The variance of simulated potentials of independent sources is that of the equation."""
     rng = np.random.default_rng(0)
     sources = points(rng.uniform(5, 20, (50, 3)), rng.integers(0, 3, 50))
     contacts = np.array([[0.0, 0, 0], [3.5, 0, 0]])
@@ -91,7 +91,7 @@ def test_independent_sources_give_the_power_that_the_gain_says():
 
 @hypothesis_settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000))
-def test_the_gain_is_not_negative_and_follows_its_regions(seed):
+def test_the_gain_is_non_negative_and_follows_region_order(seed):
     rng = np.random.default_rng(seed)
     contacts = rng.uniform(-30, 30, (6, 3))
     weights = np.eye(6)[:-1] - np.eye(6)[1:]
@@ -118,7 +118,7 @@ def test_vertex_areas_add_up_and_normals_point_out():
     np.testing.assert_allclose(normal, vertices, atol=1e-12)
 
 
-def test_voxels_carry_the_volume_of_their_region(regions, labels):
+def test_voxel_sources_add_up_to_the_region_volume(regions, labels):
     sources = volume_sources(regions, labels, np.array([True, False, True, True]))
     volumes = np.bincount(sources.regions, sources.volumes, minlength=4)
     np.testing.assert_allclose(volumes, [38400, 0, 38400, 38400])
@@ -138,7 +138,7 @@ def test_a_ball_at_a_centre_has_the_volume_and_radius_of_its_region(regions):
     np.testing.assert_allclose(sources.points[own].mean(axis=0), [40, 15, 5], atol=0.05 * radius)
 
 
-def test_far_away_all_anatomies_agree(regions, labels):
+def test_all_source_models_agree_at_a_distance(regions, labels):
     contacts = np.array([[300.0, 15, 5], [0.0, 0, 0]])
     kinds = [
         centre_sources(regions, np.ones(4, dtype=bool)),
@@ -148,7 +148,7 @@ def test_far_away_all_anatomies_agree(regions, labels):
     np.testing.assert_allclose(first, second, rtol=0.01)
 
 
-def test_the_surface_gives_the_cortex_and_the_image_the_rest(regions, labels):
+def test_cortex_comes_from_the_surface_and_the_rest_from_the_image(regions, labels):
     vertices = np.array([[0.0, 0, 0], [10, 0, 0], [0, 10, 0], [10, 10, 0]])
     triangles = np.array([[0, 1, 2], [1, 3, 2]])
     surfaces = {"L": (vertices, triangles, np.array([1, 2, 3, 0]))}
@@ -163,7 +163,7 @@ def test_the_surface_gives_the_cortex_and_the_image_the_rest(regions, labels):
 
 
 @pytest.mark.parametrize("kind", ["surface", "dipole", "volume"])
-def test_an_anatomy_that_is_not_there_is_refused(regions, kind):
+def test_missing_anatomy_is_refused(regions, kind):
     with pytest.raises(ConfigError, match="choose auto"):
         make_sources(regions, None, None, SeegSettings(gain=kind))
 
@@ -185,9 +185,9 @@ def test_a_region_without_a_centre_gets_no_gain():
 
 
 def test_observability_is_one_where_a_channel_sees_only_that_region():
-    seen = observability(np.array([[5.0, 0, 0], [0, 2.0, 2.0]]), noise=0.01)
-    assert seen[0] == pytest.approx(1.0, abs=1e-3)
-    assert seen[1] == pytest.approx(0.5, abs=1e-3)
+    found = observability(np.array([[5.0, 0, 0], [0, 2.0, 2.0]]), noise=0.01)
+    assert found[0] == pytest.approx(1.0, abs=1e-3)
+    assert found[1] == pytest.approx(0.5, abs=1e-3)
     none = observability(np.array([[1.0, 0.0]]))
     assert none[1] == 0.0
 

@@ -1,4 +1,4 @@
-"""Metadata as clinics write them."""
+"""Variants of metadata as clinics write them."""
 
 import nibabel as nib
 import numpy as np
@@ -39,7 +39,7 @@ def test_ecg_and_scalp_channels_are_left_out(patient, regions, labels, tmp_path)
     assert any("3 channels of other types" in note for note in result.notes)
 
 
-def test_file_and_tables_spell_contacts_differently(patient, regions, labels, tmp_path):
+def test_contacts_match_in_different_spellings(patient, regions, labels, tmp_path):
     rename(patient, lambda name: f"POL {name[0]}’{int(name[1:]):02d}-Ref")
     patient.contacts["name"] = [n[0] + "'" + n[1:] for n in patient.contacts["name"]]
     result = run(patient, regions, labels, tmp_path)
@@ -47,7 +47,7 @@ def test_file_and_tables_spell_contacts_differently(patient, regions, labels, tm
     assert np.isfinite(result.channels["onset_s"]).sum() == 3
 
 
-def test_a_bipolar_recording_is_fitted_as_it_is(patient, regions, labels, tmp_path):
+def test_a_bipolar_recording_is_kept(patient, regions, labels, tmp_path):
     first, second = patient.signal[:-1], patient.signal[1:]
     keep = [i for i in range(15) if i != 7]
     names = [f"EEG {patient.names[i]}-{patient.names[i + 1]}" for i in keep]
@@ -58,14 +58,14 @@ def test_a_bipolar_recording_is_fitted_as_it_is(patient, regions, labels, tmp_pa
     assert len(result.gain) == 14
 
 
-def test_contacts_listed_but_not_recorded_are_said(patient, regions, labels, tmp_path):
+def test_contacts_that_are_not_recorded_are_marked_bad(patient, regions, labels, tmp_path):
     patient.contacts.loc[len(patient.contacts)] = ["C1", 20.0, 10.0, 5.0, 5.0]
     contacts = run(patient, regions, labels, tmp_path).contacts.set_index("name")
     assert contacts.loc["C1", "status"] == "bad"
     assert contacts.loc["C1", "status_description"] == "not recorded"
 
 
-def test_a_contact_without_a_place_is_not_fitted(patient, regions, labels, tmp_path):
+def test_a_contact_without_coordinates_is_not_fitted(patient, regions, labels, tmp_path):
     patient.contacts.loc[3, ["x", "y", "z"]] = np.nan
     channels = run(patient, regions, labels, tmp_path).channels.set_index("name")
     assert channels.loc[["A3-A4", "A4-A5"], "status_description"].tolist() == ["no coordinates"] * 2
@@ -79,7 +79,7 @@ def test_micro_contacts_are_left_out(patient, regions, labels, tmp_path):
 
 
 def test_a_sampling_rate_that_is_not_an_integer(patient, regions, labels, tmp_path):
-    """Every sample is as it was, only a little later: the clock runs at 511.7 Hz."""
+    """The samples are the same; only their times differ."""
     patient.rate_hz = 511.7
     result = run(patient, regions, labels, tmp_path)
     envelope = result.envelopes[0]
@@ -87,7 +87,7 @@ def test_a_sampling_rate_that_is_not_an_integer(patient, regions, labels, tmp_pa
     assert np.isfinite(result.channels["onset_s"]).sum() == 3
 
 
-def test_no_channels_table_takes_channels_by_name(patient, regions, labels, tmp_path):
+def test_without_channels_tsv_channels_are_matched_by_name(patient, regions, labels, tmp_path):
     add_channels(patient, ["ECG1"], ["ECG"])
     patient.write(tmp_path)
     (tmp_path / "sub-01" / "ieeg" / "sub-01_task-seizure_channels.tsv").unlink()
@@ -107,15 +107,15 @@ def test_contacts_in_metres_give_the_same_result(patient, regions, labels, tmp_p
     np.testing.assert_allclose(first.gain, second.gain, rtol=1e-9)
 
 
-def test_the_wrong_frame_is_found_out_and_named_but_not_mended(patient, regions, labels, tmp_path):
+def test_a_wrong_frame_is_reported_but_not_corrected(patient, regions, labels, tmp_path):
     patient.contacts["x"] = -patient.contacts["x"] - 20
     mask = nib.Nifti1Image((np.asarray(labels.dataobj) > 0).astype(np.uint8), labels.affine)
     with pytest.raises(InputError, match="swapping left and right would put") as caught:
         run_seeg(patient.write(tmp_path), regions, labels, None, mask, SETTINGS)
-    assert "only 0% of the contacts lie in the brain" in str(caught.value)
+    assert "only 0% of the contacts are inside the brain" in str(caught.value)
 
 
-def test_tkras_read_as_scanner_ras_is_found_out(patient, regions, labels, tmp_path):
+def test_tkras_stated_as_scanner_ras_is_reported(patient, regions, labels, tmp_path):
     affine = np.array([[-1.0, 0, 0, 130], [0, 0, 1, -20], [0, -1, 0, 140], [0, 0, 0, 1]])
     folder = tmp_path / "derivatives" / "freesurfer" / "sub-01" / "mri"
     folder.mkdir(parents=True)
@@ -133,8 +133,8 @@ def test_tkras_read_as_scanner_ras_is_found_out(patient, regions, labels, tmp_pa
     np.testing.assert_allclose(result.contacts[["x", "y", "z"]], places, atol=1e-3)
 
 
-def test_a_short_recording_works_and_says_what_it_lacks(patient, regions, labels, tmp_path):
-    """Three seconds: one before the mark, two after it."""
+def test_a_short_recording_runs_with_a_note(patient, regions, labels, tmp_path):
+    """Three seconds: one before the marked onset, two after it."""
     start = round(34.0 * patient.rate_hz)
     patient.signal = patient.signal[:, start : start + round(3 * patient.rate_hz)]
     patient.events = pd.DataFrame({"onset": [1.0], "duration": [2.0], "trial_type": ["sz"]})
@@ -145,7 +145,7 @@ def test_a_short_recording_works_and_says_what_it_lacks(patient, regions, labels
     assert float(result.envelopes[0].sel(channel="A2-A3").max()) > 3
 
 
-def test_an_end_can_be_proposed_for_approval(patient, regions, labels, tmp_path):
+def test_an_offset_can_be_proposed_for_approval(patient, regions, labels, tmp_path):
     patient.events["duration"] = np.nan
     files = patient.write(tmp_path)
     result = run_seeg(files, regions, labels, None, None, SeegSettings(accept_proposed_end=True))
@@ -154,7 +154,7 @@ def test_an_end_can_be_proposed_for_approval(patient, regions, labels, tmp_path)
 
 
 @pytest.mark.parametrize("montage", ["shaft-average", "monopolar"])
-def test_other_montages_run_and_have_their_own_gain(patient, regions, labels, tmp_path, montage):
+def test_other_montages_run_with_their_own_gain(patient, regions, labels, tmp_path, montage):
     result = run_seeg(
         patient.write(tmp_path), regions, labels, None, None, SeegSettings(montage=montage)
     )

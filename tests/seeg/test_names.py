@@ -30,7 +30,7 @@ from virtualbrain.seeg.names import (
         ("EEGx1", "EEGx1"),
     ],
 )
-def test_spellings_of_one_contact_become_one(written, bare):
+def test_spellings_of_one_contact_are_equal(written, bare):
     assert bare_name(written) == bare
     assert bare_name(bare) == bare
 
@@ -46,7 +46,7 @@ def test_spellings_of_one_contact_become_one(written, bare):
         ("ECG", "ECG", None),
     ],
 )
-def test_a_channel_names_one_or_two_contacts(written, anode, cathode):
+def test_a_channel_name_gives_one_or_two_contacts(written, anode, cathode):
     assert parse_channel(written) == ChannelName(anode, cathode)
 
 
@@ -64,15 +64,15 @@ def test_a_contact_has_an_electrode_and_a_number(name, electrode, number):
     assert split_contact(name) == (electrode, number)
 
 
-def test_left_and_right_are_not_the_same():
+def test_left_and_right_contacts_are_different():
     assert key_of("A1") != key_of("A'1")
     assert repeated(["A1", "A'1", "B1"]) == ()
 
 
-def test_repeats_are_found_in_any_spelling():
+def test_duplicates_are_found_in_any_spelling():
     assert repeated(["A1", "B1", "POL A01-Ref"]) == ("POL A01-Ref",)
 
 
 @given(st.text(max_size=30))
-def test_bare_names_stay_as_they_are(text):
+def test_bare_names_keep_their_key(text):
     assert key_of(bare_name(text)) == key_of(text)

@@ -37,13 +37,13 @@ def test_onsets_are_found_within_a_second_with_few_false_ones(times, frequency):
     assert np.isfinite(found[20:]).mean() <= 0.05
 
 
-def test_one_large_spike_is_no_seizure(times):
+def test_a_single_spike_is_not_an_onset(times):
     signal = background(np.random.default_rng(4), 2, len(times))
     signal[0] += 60 * np.exp(-0.5 * ((times - 6.0) / 0.02) ** 2)
     assert np.isnan(detect_onsets(signal, times, RATE, BASELINE, CHOICES)).all()
 
 
-def test_a_discharge_that_comes_and_goes_is_a_seizure(times):
+def test_an_intermittent_discharge_is_a_seizure(times):
     signal = background(np.random.default_rng(4), 1, len(times))
     bursts = (times > 5) & ((times - 5) % 3.0 < 1.5)
     signal[0] += 5 * bursts * np.sin(2 * np.pi * 30 * times)
@@ -51,22 +51,22 @@ def test_a_discharge_that_comes_and_goes_is_a_seizure(times):
     assert onset[0] == pytest.approx(5.0, abs=0.8)
 
 
-def test_a_longer_hold_asks_for_more(times):
+def test_a_longer_hold_requires_a_longer_discharge(times):
     signal = background(np.random.default_rng(4), 1, len(times))
     signal[0] += 5 * ((times > 5) & (times < 8)) * np.sin(2 * np.pi * 30 * times)
-    patient = replace(CHOICES, hold_s=10.0)
+    longer = replace(CHOICES, hold_s=10.0)
     assert np.isfinite(detect_onsets(signal, times, RATE, BASELINE, CHOICES)).all()
-    assert np.isnan(detect_onsets(signal, times, RATE, BASELINE, patient)).all()
+    assert np.isnan(detect_onsets(signal, times, RATE, BASELINE, longer)).all()
 
 
-def test_activity_before_the_mark_is_not_an_onset(times):
+def test_activity_before_the_marked_onset_is_not_an_onset(times):
     signal = background(np.random.default_rng(5), 1, len(times))
     signal[0] += 5 * ((times > -1.5) & (times < 20)) * np.sin(2 * np.pi * 30 * times)
     onset = detect_onsets(signal, times, RATE, BASELINE, CHOICES)
     assert 0 <= onset[0] < 0.5
 
 
-def test_spikes_in_the_baseline_do_not_hide_the_seizure(times):
+def test_spikes_in_the_baseline_do_not_hide_a_seizure(times):
     signal = background(np.random.default_rng(6), 1, len(times))
     for spike in np.arange(-20, -3, 4.0):
         signal[0] += 40 * np.exp(-0.5 * ((times - spike) / 0.02) ** 2)
@@ -74,7 +74,7 @@ def test_spikes_in_the_baseline_do_not_hide_the_seizure(times):
     assert detect_onsets(signal, times, RATE, BASELINE, CHOICES)[0] == pytest.approx(3.0, abs=1)
 
 
-def test_three_seconds_are_enough_to_run():
+def test_a_recording_of_three_seconds_runs():
     times = np.arange(-1000, 2000) / 1000.0
     signal = background(np.random.default_rng(7), 4, len(times))
     signal[0] += 6 * (times >= 0.5) * np.sin(2 * np.pi * 40 * times)
@@ -83,7 +83,7 @@ def test_three_seconds_are_enough_to_run():
     assert np.isnan(onsets[1:]).all()
 
 
-def test_the_unit_does_not_matter(times):
+def test_onsets_are_independent_of_the_unit(times):
     signal = background(np.random.default_rng(8), 3, len(times))
     signal[1] += 4 * (times >= 3) * np.sin(2 * np.pi * 30 * times)
     volts = detect_onsets(signal * 1e-6, times, RATE, BASELINE, CHOICES)
@@ -91,7 +91,7 @@ def test_the_unit_does_not_matter(times):
 
 
 def test_band_powers_agree_with_mne(times):
-    """The same tapers and window: log powers differ by a constant only."""
+    """With the same tapers and window, log powers differ only by a constant."""
     signal = background(np.random.default_rng(9), 1, len(times))
     signal[0] *= np.where(times > 0, 4.0, 1.0)
     choices = OnsetChoices(1.0, 1e-3, 5.0, 12.4, 1.75)
@@ -115,7 +115,7 @@ def test_band_powers_agree_with_mne(times):
     assert np.corrcoef(ours[inner], theirs[inner])[0, 1] > 0.99
 
 
-def test_the_first_run_of_half_the_hold_counts_if_the_rest_follows():
+def test_the_first_run_of_half_the_hold_is_the_onset():
     active = np.zeros((4, 100), dtype=bool)
     active[0, 20:24] = True
     active[1, 30:60] = True

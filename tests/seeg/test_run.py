@@ -14,14 +14,14 @@ def result(patient, regions, labels, tmp_path):
     return run_seeg(patient.write(tmp_path), regions, labels, None, None, SETTINGS)
 
 
-def test_seizing_channels_are_found_and_no_others(result):
+def test_only_seizing_channels_are_found(result):
     channels = result.channels.set_index("name")
     seizing = channels.index[channels["onset_s"].notna()]
     assert list(seizing) == ["A1-A2", "A2-A3", "A3-A4"]
     np.testing.assert_allclose(channels.loc[seizing, "onset_s"], [0, 0, 4], atol=1.0)
 
 
-def test_envelope_rises_where_contacts_seize_and_falls_back_to_its_baseline(result):
+def test_the_envelope_rises_during_the_seizure_and_returns_to_baseline(result):
     envelope = result.envelopes[0]
     during = envelope.sel(time=slice(6, 20)).mean("time").to_series()
     assert (during[["A1-A2", "A3-A4"]] > 3).all()
@@ -31,7 +31,7 @@ def test_envelope_rises_where_contacts_seize_and_falls_back_to_its_baseline(resu
     assert 0.0 in envelope["time"].values
 
 
-def test_gain_covers_the_good_channels_and_is_not_negative(result):
+def test_the_gain_covers_good_channels_and_is_non_negative(result):
     good = result.channels.loc[result.channels["status"] == "good", "name"]
     assert list(result.gain.index) == list(good) == list(result.envelopes[0]["channel"].values)
     assert (result.gain.to_numpy() >= 0).all()
@@ -39,7 +39,7 @@ def test_gain_covers_the_good_channels_and_is_not_negative(result):
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("edf", 2e-3), ("fif", 1e-6)])
-def test_the_format_does_not_change_the_envelope(
+def test_the_envelope_is_independent_of_the_file_format(
     patient, regions, labels, tmp_path, result, kind, tolerance
 ):
     patient.kind = kind
@@ -49,7 +49,7 @@ def test_the_format_does_not_change_the_envelope(
     assert float(np.abs(first - second).max()) < tolerance * spread
 
 
-def test_without_an_image_regions_come_from_their_centres(patient, regions, tmp_path):
+def test_without_a_label_image_region_centres_are_used(patient, regions, tmp_path):
     result = run_seeg(patient.write(tmp_path), regions, None, None, None, SETTINGS)
     contacts = result.contacts.set_index("name")
     assert contacts.loc["A1", "region"] == "ctx-lh-one"
@@ -74,7 +74,7 @@ def test_two_seizures_give_two_envelopes_with_the_same_channels(patient, regions
     result = run_seeg(patient.write(tmp_path), regions, labels, None, None, SETTINGS)
     assert [e.attrs["seizure"] for e in result.envelopes] == [1, 2]
     assert list(result.envelopes[0]["channel"]) == list(result.envelopes[1]["channel"])
-    # The second baseline may not reach into the first seizure.
+    # The second baseline must not overlap the first seizure.
     assert result.envelopes[1].attrs["baseline_s"][0] >= 43.0 - 46.0
 
 

@@ -15,18 +15,18 @@ WORDS = SETTINGS.seizure_words
 
 
 @pytest.mark.parametrize("text", ["seizure", "Seizure", "sz", "sz_foc_ia", "SZ-gen", "seizure 1"])
-def test_words_that_are_seizures(text):
+def test_texts_that_mark_a_seizure(text):
     assert is_seizure(text, WORDS)
 
 
 @pytest.mark.parametrize(
     "text", ["bckg", "post-seizure", "interictal spike", "no seizure", "szenario", "", "n/a"]
 )
-def test_words_that_are_not(text):
+def test_texts_that_do_not_mark_a_seizure(text):
     assert not is_seizure(text, WORDS)
 
 
-def test_several_seizures_in_the_order_of_time(patient, tmp_path):
+def test_seizures_are_sorted_by_time(patient, tmp_path):
     patient.events = pd.DataFrame(
         {
             "onset": [50.0, 5.0, 30.0],
@@ -41,12 +41,12 @@ def test_several_seizures_in_the_order_of_time(patient, tmp_path):
     assert list(seizure_table(found)["kind"]) == ["sz_foc", "seizure"]
 
 
-def test_the_column_of_szcore_is_read(patient, tmp_path):
+def test_the_szcore_column_is_read(patient, tmp_path):
     patient.events = patient.events.rename(columns={"trial_type": "eventType"})
     assert len(find_seizures(patient.write(tmp_path), SETTINGS)) == 1
 
 
-def test_two_marks_make_one_seizure(patient, tmp_path):
+def test_onset_and_offset_events_form_one_seizure(patient, tmp_path):
     patient.events = pd.DataFrame(
         {
             "onset": [35.0, 57.0],
@@ -58,18 +58,18 @@ def test_two_marks_make_one_seizure(patient, tmp_path):
     assert [(s.onset_s, s.duration_s) for s in found] == [(35.0, 22.0)]
 
 
-def test_a_mark_without_end_has_no_duration(patient, tmp_path):
+def test_a_seizure_without_offset_has_no_duration(patient, tmp_path):
     patient.events["duration"] = np.nan
     found = find_seizures(patient.write(tmp_path), SETTINGS)
     assert np.isnan(found[0].duration_s)
 
 
-def test_marks_inside_the_recording_are_found(patient, tmp_path):
+def test_annotations_of_the_recording_are_read(patient, tmp_path):
     files = patient.write(tmp_path)
     assert files.recordings[0].events is not None
     files.recordings[0].events.unlink()
     vmrk = files.recordings[0].signal.with_suffix(".vmrk")
-    # 512 samples a second: the mark stands at 35 s and lasts 22 s.
+    # 512 samples a second: the mark is at 35 s and lasts 22 s.
     mark = f"Mk2=Comment,seizure,{35 * 512 + 1},{22 * 512},0"
     vmrk.write_text(vmrk.read_text().rstrip() + f"\n{mark}\n")
     from virtualbrain.io.bids import find_patient
@@ -78,7 +78,7 @@ def test_marks_inside_the_recording_are_found(patient, tmp_path):
     assert [(s.onset_s, s.duration_s) for s in found] == [(35.0, 22.0)]
 
 
-def test_no_seizure_is_an_error_only_where_one_is_needed(patient, tmp_path):
+def test_no_seizure_is_an_error_only_if_one_is_required(patient, tmp_path):
     patient.events["trial_type"] = "rest"
     files = patient.write(tmp_path)
     assert find_seizures(files, SETTINGS) == ()
@@ -91,7 +91,7 @@ def test_finding_seizures_does_not_load_mne():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_proposed_end_is_where_the_power_falls():
+def test_the_proposed_offset_is_where_power_falls():
     times = np.arange(-20, 240) / 4
     envelope = np.random.default_rng(0).normal(0, 0.2, (20, len(times)))
     envelope[:4] += 4 * ((times >= 0) & (times < 31))
@@ -100,6 +100,6 @@ def test_the_proposed_end_is_where_the_power_falls():
     assert propose_end(envelope, times) == pytest.approx(31, abs=1.5)
 
 
-def test_a_seizure_that_does_not_end_lasts_to_the_end():
+def test_a_seizure_without_offset_lasts_to_the_end_of_the_recording():
     times = np.arange(-20, 100) / 4
     assert propose_end(np.where(times > 0, 3.0, 0.0)[None], times) == times[-1]

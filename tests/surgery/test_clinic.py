@@ -119,11 +119,11 @@ def test_every_kind_of_plan(patient, connectome):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("x\texcision\ta\tn/a\tn/a\tn/a\n", "row 2: the kind excision"),
-        ("x\tresection\tn/a\tn/a\tn/a\tn/a\n", "row 2: the plan is empty"),
-        ("x\tstimulation\tn/a\tn/a\tn/a\tn/a\n", "row 2: no pair to stimulate"),
+        ("x\texcision\ta\tn/a\tn/a\tn/a\n", "row 2: unknown kind of plan 'excision'"),
+        ("x\tresection\tn/a\tn/a\tn/a\tn/a\n", "row 2: the plan has no target"),
+        ("x\tstimulation\tn/a\tn/a\tn/a\tn/a\n", "row 2: no contacts to stimulate"),
         ("x\tablation\tn/a\tn/a\tnone.nii\tn/a\n", "no such file"),
-        ("x\tablation\ta\tn/a\tlaser_mask.nii.gz\tn/a\n", "a mask beside regions"),
+        ("x\tablation\ta\tn/a\tlaser_mask.nii.gz\tn/a\n", "a mask cannot be combined with regions"),
     ],
 )
 def test_a_bad_plan_gets_one_line_at_minute_0(patient, row, words):
@@ -149,7 +149,7 @@ def test_a_pair_that_was_not_implanted_is_found_at_minute_0(patient, tmp_path, p
 def test_a_plan_twice_is_refused(tmp_path):
     path = tmp_path / "plans.tsv"
     path.write_text("name\tkind\tregions\nx\tresection\ta\nx\tresection\tb\n")
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="occurs twice"):
         read_plans(path)
 
 
@@ -190,8 +190,8 @@ def test_outcome_classes(tmp_path):
     expected = {"1": True, "2": False, "3": True, "4": False}
     assert read_outcome_classes(tmp_path) == expected
     path.write_text("participant_id\tengel\nsub-1\tV\n")
-    with pytest.raises(InputError, match="row 2: the Engel class V"):
+    with pytest.raises(InputError, match="row 2: unknown Engel class 'V'"):
         read_outcome_classes(tmp_path)
     path.write_text("participant_id\tilae\nsub-1\t9\n")
-    with pytest.raises(InputError, match="the ILAE class 9"):
+    with pytest.raises(InputError, match="unknown ILAE class 9"):
         read_outcome_classes(tmp_path)

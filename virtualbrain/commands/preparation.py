@@ -29,7 +29,7 @@ def deidentify(options: argparse.Namespace) -> int:
 def contacts(options: argparse.Namespace) -> int:
     """Find contacts between marked end points, draw them, and write them once approved."""
     from virtualbrain.io.bids import find_patient
-    from virtualbrain.seeg.implantation import ContactChoices, propose_contacts
+    from virtualbrain.seeg.contact_proposal import ContactChoices, propose_contacts
 
     label = chosen_labels(options.bids, options.participant_label)
     if len(label) != 1:
@@ -46,7 +46,7 @@ def contacts(options: argparse.Namespace) -> int:
 def seizures(options: argparse.Namespace) -> int:
     """List the marked seizures; propose and draw the onset or end where one is missing."""
     from virtualbrain.io.bids import find_patient
-    from virtualbrain.seeg.proposals import describe, draw_proposals, propose_times
+    from virtualbrain.seeg.seizure_proposals import describe, draw_proposals, propose_times
     from virtualbrain.seeg.settings import SeegSettings
 
     config = load_config(options.config)

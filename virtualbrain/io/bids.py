@@ -1,4 +1,4 @@
-"""What a BIDS folder holds for one patient: paths found and nothing guessed."""
+"""Find the input files of a patient in a BIDS dataset, and check that they are safe to read."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*")
 
 @dataclass(frozen=True)
 class DwiSeries:
-    """One diffusion series: image, b-values, directions, and its sidecar where there is one."""
+    """One diffusion series: image, b-values, directions, and sidecar if there is one."""
 
     image: Path
     bval: Path
@@ -26,7 +26,7 @@ class DwiSeries:
 
 @dataclass(frozen=True)
 class EpiImage:
-    """An image without weighting from fmap/, read out in another direction than the series."""
+    """A b = 0 image of fmap/ with another phase encoding direction than the series."""
 
     image: Path
     sidecar: Path
@@ -45,8 +45,8 @@ class Recording:
 class PatientFiles:
     """Every input of one patient.
 
-    `freesurfer` and `connectome` are folders, and None where the dataset has none. `epi` are
-    the images of fmap/ that say they are meant for a diffusion series.
+    `freesurfer` and `connectome` are folders, or None if the dataset has none. `epi` are the
+    images of fmap/ whose sidecars name a diffusion series of the patient.
     """
 
     bids: Path
@@ -66,21 +66,21 @@ class PatientFiles:
     resected: Path | None = None
 
     def anatomy_files(self) -> tuple[Path, ...]:
-        """Return the T1, a FreeSurfer subject's files and the lesion mask."""
+        """Return the T1w, the files of the FreeSurfer subject and the lesion mask."""
         return _present(self.t1, self.lesion, *_within(self.freesurfer))
 
     def dwi_files(self) -> tuple[Path, ...]:
-        """Return images, b-values, directions and sidecars of the series, and their field maps."""
+        """Return images, b-values, directions and sidecars of the series, and the fmap/ images."""
         parts = [(s.image, s.bval, s.bvec, s.sidecar) for s in self.dwi]
         maps = [path for epi in self.epi for path in (epi.image, epi.sidecar)]
         return _present(*(path for series in parts for path in series), *maps)
 
     def connectome_files(self) -> tuple[Path, ...]:
-        """Return the files of the ready connectome."""
+        """Return the files of the connectome in the dataset."""
         return _present(*_within(self.connectome))
 
     def seeg_files(self) -> tuple[Path, ...]:
-        """Return the recordings and every table that belongs to them."""
+        """Return the recordings and their tables."""
         paths: list[Path | None] = [self.electrodes, self.coordsystem]
         for recording in self.recordings:
             paths += [*_signal_parts(recording.signal), recording.channels, recording.events]
@@ -95,7 +95,7 @@ class PatientFiles:
         return tuple(dict.fromkeys((*tables, *masks)))
 
     def all_files(self) -> tuple[Path, ...]:
-        """Return every single input file, folders walked through, sorted."""
+        """Return all input files, sorted, including the files in folders."""
         parts = (
             self.anatomy_files(),
             self.dwi_files(),
@@ -107,12 +107,12 @@ class PatientFiles:
 
 
 def _present(*paths: Path | None) -> tuple[Path, ...]:
-    """Return the paths that are files."""
+    """Return the paths that are existing files."""
     return tuple(path for path in paths if path is not None and path.is_file())
 
 
 def _within(folder: Path | None) -> list[Path]:
-    """List what a folder holds, at any depth."""
+    """List the content of a folder at any depth."""
     return sorted(folder.rglob("*")) if folder is not None else []
 
 
@@ -122,7 +122,7 @@ def check_label(label: str) -> str:
     Raises
     ------
     InputError
-        The label holds anything but letters and digits (a path, for one).
+        The label contains other characters than letters and digits (it is a path, for example).
     """
     bare = label.removeprefix("sub-")
     if not _LABEL.fullmatch(bare):
@@ -140,17 +140,22 @@ def require_dataset(bids: Path | str) -> Path:
     Raises
     ------
     InputError
-        There is no such folder, or it has no dataset_description.json.
+        The folder does not exist or has no dataset_description.json.
     """
     root = Path(bids)
     if not root.is_dir():
-        raise InputError("no such folder", where=str(root), expected="a BIDS dataset")
+        raise InputError(
+            "no such folder",
+            where=str(root),
+            expected="the root of a BIDS dataset",
+            hint="check the path",
+        )
     if not (root / "dataset_description.json").is_file():
         raise InputError(
             "no dataset_description.json",
             where=str(root),
             expected="the root of a BIDS dataset",
-            hint="give the folder that holds dataset_description.json and the sub-* folders",
+            hint="give the folder with dataset_description.json and the sub-* folders",
         )
     return root
 
@@ -161,17 +166,22 @@ def participants(bids: Path | str) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        The folder is no dataset or holds no participant.
+        The folder is not a dataset or has no participant.
     """
     root = require_dataset(bids)
     folders = [path.name for path in root.glob("sub-*") if path.is_dir()]
     if not folders:
-        raise InputError("no participant", where=str(root), expected="folders named sub-<label>")
+        raise InputError(
+            "no participant",
+            where=str(root),
+            expected="folders named sub-<label>",
+            hint="check that the path is the root of the dataset",
+        )
     return tuple(sorted(check_label(name) for name in folders))
 
 
 def find_patient(bids: Path | str, label: str) -> PatientFiles:
-    """Find every input file of a participant.
+    """Find all input files of a participant.
 
     Parameters
     ----------
@@ -183,8 +193,8 @@ def find_patient(bids: Path | str, label: str) -> PatientFiles:
     Raises
     ------
     InputError
-        No such participant, a label that is a path, two T1 images, a symbolic link that
-        leads out of the dataset, or a name or kind of file that no dataset needs.
+        The participant does not exist, the label is a path, there are two T1w images, a symbolic
+        link points outside the dataset, or a file has an unsafe name or is not a regular file.
     """
     root = require_dataset(bids)
     label = check_label(label)
@@ -195,6 +205,7 @@ def find_patient(bids: Path | str, label: str) -> PatientFiles:
             f"no participant sub-{label}",
             where=str(root),
             expected="one of " + ", ".join(f"sub-{name}" for name in participants(root)),
+            hint="check the participant label",
         )
     derivatives = root / "derivatives"
     clinical = derivatives / "clinical" / f"sub-{label}"
@@ -230,23 +241,23 @@ def find_patient(bids: Path | str, label: str) -> PatientFiles:
 
 
 def _in(folder: Path, kind: str, pattern: str) -> list[Path]:
-    """Files of one kind, with or without a session folder between."""
+    """List the files of one data type, with or without session folders."""
     return sorted([*folder.glob(f"{kind}/{pattern}"), *folder.glob(f"ses-*/{kind}/{pattern}")])
 
 
 def _inside(root: Path, paths: Iterable[Path]) -> list[Path]:
-    """Refuse what is no plain file of the dataset: links that lead out, pipes, odd names."""
+    """Return the paths; raise an error for links out of the dataset, pipes and unsafe names."""
     base = root.resolve()
     return [_plain_file(base, path) for path in paths]
 
 
 def require_plain(root: Path, path: Path) -> Path:
-    """Return a path that is a plain file inside the dataset.
+    """Return a path that is a regular file inside the dataset.
 
     Raises
     ------
     InputError
-        It leads out of the dataset, has an odd name, or is a folder, a pipe or a device.
+        It is outside the dataset, has an unsafe name, or is a folder, a pipe or a device.
     """
     return _plain_file(root.resolve(), path)
 
@@ -254,49 +265,61 @@ def require_plain(root: Path, path: Path) -> Path:
 def _plain_file(base: Path, path: Path, *, any_name: bool = False) -> Path:
     if not any_name and not _NAME.fullmatch(path.name):
         raise InputError(
-            f"the file name {path.name!r} holds more than letters, digits and _ - + .",
+            f"the file name {path.name!r} contains unsupported characters",
             where=path.parent.name,
-            expected="a name as BIDS asks for it",
+            expected="only letters, digits and _ - + .",
             hint="rename the file",
         )
     _require_inside(base, path)
     if path.exists() and not path.is_file():
-        raise InputError("no plain file", where=path.name, hint="copy the file into the dataset")
+        raise InputError(
+            "not a regular file",
+            where=path.name,
+            expected="a file, not a folder, pipe or device",
+            hint="copy the file into the dataset",
+        )
     return path
 
 
 def _require_inside(base: Path, path: Path) -> None:
-    """Refuse a path that a symbolic link leads out of the dataset, or in a circle."""
+    """Raise an error if a symbolic link points outside the dataset or to itself."""
     try:
         inside = path.resolve().is_relative_to(base)
     except (OSError, RuntimeError):
-        raise InputError("a symbolic link leads in a circle", where=path.name) from None
+        raise InputError(
+            "a symbolic link points to itself",
+            where=path.name,
+            expected="a file inside the dataset",
+            hint="replace the link by the file",
+        ) from None
     if not inside:
         raise InputError(
-            "a symbolic link leads out of the dataset",
+            "a symbolic link points outside the dataset",
             where=path.name,
-            hint="copy the file into the dataset",
+            expected="a file inside the dataset",
+            hint="replace the link by a copy of the file",
         )
 
 
 def _only(paths: list[Path], what: str) -> Path | None:
+    """Return the only path, or None; two or more are an error."""
     if len(paths) > 1:
         raise InputError(
-            f"{len(paths)} files are a {what}",
+            f"{len(paths)} files for the {what}",
             where=", ".join(path.name for path in paths),
-            expected="one",
-            hint="keep the one to be used",
+            expected="one file",
+            hint="keep the file to use, and move the others out of the dataset",
         )
     return paths[0] if paths else None
 
 
 def _resected(root: Path, clinical: Path, label: str) -> Path | None:
-    """Find the resection that was done: a mask or a list of regions."""
+    """Find the performed resection: a mask or a table of regions."""
     found = [
         *_inside(root, sorted(clinical.glob("*_desc-resected_mask.nii*"))),
         *_present(_file(root, clinical / f"sub-{label}_resected.tsv")),
     ]
-    return _only(found, "resection that was done")
+    return _only(found, "performed resection")
 
 
 def _file(root: Path, path: Path) -> Path | None:
@@ -306,7 +329,7 @@ def _file(root: Path, path: Path) -> Path | None:
 
 
 def _folder(root: Path, path: Path, *, any_name: bool = False) -> Path | None:
-    """Return a folder with nothing in it that leads out of the dataset."""
+    """Return a folder; raise an error if anything in it points outside the dataset."""
     if not path.is_symlink() and not path.exists():
         return None
     base = root.resolve()
@@ -334,21 +357,21 @@ def _beside(image: Path, ending: str) -> Path:
 def _epi_images(
     root: Path, images: Iterable[Path], dwi: Iterable[DwiSeries]
 ) -> tuple[EpiImage, ...]:
-    """Keep the images of fmap/ whose sidecar names a diffusion series of this patient."""
+    """Return the images of fmap/ whose sidecar names a diffusion series of this patient."""
     names = {one.image.name for one in dwi}
     sources = {name for one in dwi for name in _listed(one.sidecar, "B0FieldSource")}
     found = []
     for image in images:
         sidecar = _file(root, json_beside(image))
-        meant = {target.rpartition("/")[2] for target in _listed(sidecar, "IntendedFor")}
+        intended = {target.rpartition("/")[2] for target in _listed(sidecar, "IntendedFor")}
         shared = sources & set(_listed(sidecar, "B0FieldIdentifier"))
-        if sidecar is not None and (meant & names or shared):
+        if sidecar is not None and (intended & names or shared):
             found.append(EpiImage(image, sidecar))
     return tuple(found)
 
 
 def _listed(sidecar: Path | None, key: str) -> list[str]:
-    """Return a sidecar's text or list of texts; nothing where it is broken (told when read)."""
+    """Return a key's text or texts; empty if the sidecar is invalid (reported by its check)."""
     try:
         stated: Any = json.loads(sidecar.read_text("utf-8")).get(key) if sidecar else None
     except (ValueError, OSError, AttributeError):
@@ -357,7 +380,7 @@ def _listed(sidecar: Path | None, key: str) -> list[str]:
 
 
 def _recordings(root: Path, folder: Path) -> list[Recording]:
-    """Every iEEG recording with its channels.tsv and events.tsv."""
+    """List all iEEG recordings with their channels.tsv and events.tsv."""
     found = []
     for path in _inside(root, _in(folder, "ieeg", "*_ieeg.*")):
         if path.suffix.lower() not in RECORDING_SUFFIXES:
@@ -376,7 +399,7 @@ def _recordings(root: Path, folder: Path) -> list[Recording]:
 
 
 def electrodes_to_write(files: PatientFiles) -> tuple[Path, Path]:
-    """Return where a patient's electrodes.tsv and coordsystem.json belong, in scanner RAS."""
+    """Return the paths for a patient's electrodes.tsv and coordsystem.json in scanner RAS."""
     folder = files.bids / f"sub-{files.label}" / "ieeg"
     stem = f"sub-{files.label}"
     if files.recordings:
@@ -388,7 +411,7 @@ def electrodes_to_write(files: PatientFiles) -> tuple[Path, Path]:
 
 
 def json_beside(path: Path) -> Path:
-    """Return the name of the sidecar of a recording or an image (it may not exist)."""
+    """Return the path of the sidecar of a recording or image (it may not exist)."""
     stem = path.name
     for ending in (".gz", *RECORDING_SUFFIXES, ".nii"):
         stem = stem.removesuffix(ending)
@@ -396,7 +419,7 @@ def json_beside(path: Path) -> Path:
 
 
 def _signal_parts(signal: Path) -> list[Path]:
-    """List the files that together hold a signal (BrainVision has three)."""
+    """List the files of a recording (BrainVision has three)."""
     if signal.suffix == ".vhdr":
         return [signal, signal.with_suffix(".vmrk"), signal.with_suffix(".eeg")]
     return [signal]

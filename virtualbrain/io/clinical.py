@@ -1,4 +1,4 @@
-"""What the clinic believes: the hypothesis of the epileptogenic zone and the eloquent regions."""
+"""Read clinical tables: hypothesis, eloquent regions, plans, performed resection and outcome."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def read_hypothesis(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        No column that names a region or contact, or a zone that is neither EZ nor PZ.
+        There is no column region or contact, or a zone is neither EZ nor PZ.
     """
     table = read_table(path, required=["zone"])
     named = [column for column in ("region", "contact", "name") if column in table]
@@ -37,16 +37,17 @@ def read_hypothesis(path: Path) -> pd.DataFrame:
         raise InputError(
             "no column region or contact",
             where=path.name,
-            expected="columns region (or contact), zone, source",
+            expected="the columns region (or contact), zone and source",
             hint=f"the header has {', '.join(table.columns)}",
         )
     zone = table["zone"].astype(str).str.upper()
     wrong = table.index[~zone.isin(ZONES)]
     if len(wrong):
         raise InputError(
-            f"the zone {table['zone'][wrong[0]]}",
+            f"unknown zone {str(table['zone'][wrong[0]])!r}",
             where=f"{path.name}, row {wrong[0] + 2}",
             expected="EZ or PZ",
+            hint="correct the column zone",
         )
     name = table[named].bfill(axis=1).iloc[:, 0].astype(str)
     source = table["source"] if "source" in table else pd.Series("", index=table.index)
@@ -60,12 +61,12 @@ def read_eloquent(path: Path) -> pd.DataFrame:
 
 
 def require_known(names: pd.Series, known: set[str], path: Path, what: str) -> None:
-    """Refuse a name that the patient's tables do not have.
+    """Raise an error if a name is not in the patient's tables.
 
     Raises
     ------
     InputError
-        The first unknown name, with its row.
+        A name is unknown; the message states its row.
     """
     unknown = names.index[~names.isin(known)]
     if len(unknown):
@@ -73,12 +74,12 @@ def require_known(names: pd.Series, known: set[str], path: Path, what: str) -> N
             f"unknown {what} {names[unknown[0]]}",
             where=f"{path.name}, row {unknown[0] + 2}",
             expected=f"a {what} of this patient",
-            hint="use the names of the region table and of electrodes.tsv",
+            hint="use the names of the region table, or of electrodes.tsv for contacts",
         )
 
 
 def check_clinical(files: PatientFiles) -> list[VirtualBrainError]:
-    """Find problems in the clinical tables, names aside (regions are known only later)."""
+    """Return the problems of the clinical tables, except unknown names (regions come later)."""
     problems: list[VirtualBrainError] = []
     readers: tuple[tuple[Path | None, Callable[[Path], object]], ...] = (
         (files.hypothesis, read_hypothesis),
@@ -98,9 +99,10 @@ def check_clinical(files: PatientFiles) -> list[VirtualBrainError]:
 
 @dataclass(frozen=True)
 class PlanRow:
-    """A plan of the clinic as its table has it.
+    """One row of the clinic's table of plans.
 
-    `regions` and `to` are names; `mask` is a file beside the table; `pair` two contacts.
+    `regions` and `to` are names of regions, `mask` is a file beside the table, and `pair` names
+    two contacts.
     """
 
     name: str
@@ -115,14 +117,14 @@ class PlanRow:
 def read_plans(path: Path) -> tuple[PlanRow, ...]:
     """Read the clinic's plans.
 
-    Columns ``name kind`` and, as far as the kind needs them, ``regions`` (separated by commas;
-    ``callosotomy`` for a disconnection of the hemispheres), ``to`` (a disconnection cuts only what
-    joins `regions` to these), ``mask`` (a NIfTI file beside the table) and ``pair``.
+    Columns ``name`` and ``kind``, and as the kind requires: ``regions`` (separated by commas;
+    ``callosotomy`` for a disconnection of the hemispheres), ``to`` (a disconnection cuts only the
+    connections from `regions` to these), ``mask`` (a NIfTI file beside the table) and ``pair``.
 
     Raises
     ------
     InputError
-        An unknown kind, a plan without what it acts on, or a mask that is not there.
+        A kind is unknown, a plan has no target, or a mask does not exist.
     """
     table = read_table(path, required=["name", "kind"])
     rows = tuple(
@@ -131,7 +133,12 @@ def read_plans(path: Path) -> tuple[PlanRow, ...]:
     names = [row.name for row in rows]
     for row in rows:
         if names.count(row.name) > 1:
-            raise InputError(f"the plan {row.name} stands twice", where=row.where)
+            raise InputError(
+                f"the plan {row.name} occurs twice",
+                where=row.where,
+                expected="one row per plan",
+                hint="rename one of the plans",
+            )
     return rows
 
 
@@ -139,20 +146,36 @@ def _plan_row(path: Path, number: int, row: Mapping[Any, Any]) -> PlanRow:
     """Check one row of the table of plans."""
     where, kind = f"{path.name}, row {number}", str(row["kind"])
     if kind not in PLAN_KINDS:
-        raise InputError(f"the kind {kind}", where=where, expected=", ".join(PLAN_KINDS))
+        raise InputError(
+            f"unknown kind of plan {kind!r}",
+            where=where,
+            expected="one of " + ", ".join(PLAN_KINDS),
+            hint="correct the column kind",
+        )
     regions, to = (_names(row.get(column)) for column in ("regions", "to"))
     mask = row.get("mask")
     pair = row.get("pair")
     mask_path = path.parent / str(mask) if isinstance(mask, str) else None
     if kind == "stimulation" and not isinstance(pair, str):
-        raise InputError("no pair to stimulate", where=where, expected="a cell in column pair")
+        raise InputError(
+            "no contacts to stimulate",
+            where=where,
+            expected="two contacts in the column pair, such as A1-A2",
+            hint="enter the pair of contacts",
+        )
     if kind != "stimulation" and not regions and mask_path is None:
         raise InputError(
-            "the plan is empty", where=where, expected="a cell in column regions or mask"
+            "the plan has no target",
+            where=where,
+            expected="regions in the column regions, or a file in the column mask",
+            hint="enter the regions or the mask",
         )
     if mask_path is not None and (kind == "disconnection" or regions):
         raise InputError(
-            "a mask beside regions, or in a disconnection", where=where, expected="one of the two"
+            "a mask cannot be combined with regions or with a disconnection",
+            where=where,
+            expected="either regions or a mask; regions for a disconnection",
+            hint="remove the mask or the regions",
         )
     if mask_path is not None:
         read_image(mask_path)
@@ -161,49 +184,56 @@ def _plan_row(path: Path, number: int, row: Mapping[Any, Any]) -> PlanRow:
 
 
 def _names(cell: Any) -> tuple[str, ...]:
-    """Split a cell of names."""
+    """Return the names of a cell, which commas separate."""
     return tuple(n.strip() for n in cell.split(",") if n.strip()) if isinstance(cell, str) else ()
 
 
 def read_resected(path: Path) -> pd.DataFrame | None:
-    """Read the regions of the resection that was done; None where it is a mask.
+    """Read the regions of the performed resection; None if it is a mask.
 
     Returns
     -------
     pandas.DataFrame or None
-        Columns ``region`` and ``share`` (one where the table has none).
+        Columns ``region`` and ``share``, the resected fraction (1 if the table has none).
 
     Raises
     ------
     InputError
-        No rows, or a share outside 0 to 1.
+        The table has no rows, or a share is outside 0 to 1.
     """
     if path.suffix != ".tsv":
         read_image(path)
         return None
     table = read_table(path, required=["region"])
     if table.empty:
-        raise InputError("the resection is empty", where=path.name, expected="one region or more")
+        raise InputError(
+            "the resection has no region: the table is empty",
+            where=path.name,
+            expected="one row per resected region",
+            hint="enter the resected regions, or remove the file",
+        )
     share = table["share"] if "share" in table else pd.Series(1.0, index=table.index)
     wrong = table.index[~(pd.to_numeric(share, errors="coerce").between(0, 1, "right"))]
     if len(wrong):
         raise InputError(
-            f"the share {share[wrong[0]]}", where=f"{path.name}, row {wrong[0] + 2}",
-            expected="above 0, at most 1",
-        )  # fmt: skip
+            f"the share {share[wrong[0]]} is not a resected fraction",
+            where=f"{path.name}, row {wrong[0] + 2}",
+            expected="a number above 0 and at most 1",
+            hint="correct the column share",
+        )
     return pd.DataFrame({"region": table["region"].astype(str), "share": share.astype(float)})
 
 
 def read_outcome_classes(bids: Path) -> dict[str, bool]:
-    """Return by label whether a patient became seizure-free: Engel I, or ILAE 1 or 2.
+    """Return for each label whether the patient is seizure-free (Engel I, or ILAE 1 or 2).
 
-    Read from the columns ``engel`` (I to IV, letters after it ignored) or ``ilae`` (1 to 6) of
-    participants.tsv; patients without either are left out.
+    The classes are in the columns ``engel`` (I to IV, subclasses A to D ignored) or ``ilae`` (1 to
+    6) of participants.tsv. Patients without a class are left out.
 
     Raises
     ------
     InputError
-        A class that does not exist.
+        An unknown class.
     """
     path = bids / "participants.tsv"
     if not path.is_file():
@@ -218,39 +248,50 @@ def read_outcome_classes(bids: Path) -> dict[str, bool]:
 
 
 def _seizure_free(row: Mapping[Any, Any], where: str) -> bool | None:
-    """Tell whether a row's Engel or ILAE class means freedom from disabling seizures."""
+    """Return whether a row's class means freedom from disabling seizures; None without one."""
     engel, ilae = row.get("engel"), row.get("ilae")
     if isinstance(engel, str):
         bare = engel.strip().upper().rstrip("ABCD")
         if bare not in ENGEL:
-            raise InputError(f"the Engel class {engel}", where=where, expected="I to IV")
+            raise InputError(
+                f"unknown Engel class {engel!r}",
+                where=where,
+                expected="I, II, III or IV",
+                hint="correct the column engel",
+            )
         return bare == "I"
     if ilae is None or pd.isna(ilae):
         return None
     if ilae not in range(1, 7):
-        raise InputError(f"the ILAE class {ilae}", where=where, expected="1 to 6")
+        raise InputError(
+            f"unknown ILAE class {ilae}",
+            where=where,
+            expected="a number from 1 to 6",
+            hint="correct the column ilae",
+        )
     return bool(ilae <= 2)
 
 
 def hypothesis_regions(files: PatientFiles, layout: PatientLayout) -> pd.DataFrame | None:
-    """Return the clinical hypothesis by region; a contact stands for the region it lies in.
+    """Return the clinical hypothesis by region; a contact is replaced by its region.
 
     Parameters
     ----------
     files : PatientFiles
-        The patient's input.
+        The patient's files.
     layout : PatientLayout
-        Where region table and contacts stand.
+        File layout of the patient's results.
 
     Returns
     -------
     pandas.DataFrame or None
-        Columns ``region`` and ``zone``, no region twice (EZ before PZ); None without hypothesis.
+        Columns ``region`` and ``zone``, one row per region (EZ before PZ); None without a
+        hypothesis.
 
     Raises
     ------
     InputError
-        A name that is neither a region nor a contact, or a contact outside every region.
+        A name is neither a region nor a contact, or a contact is outside all regions.
     """
     if files.hypothesis is None:
         return None
@@ -263,21 +304,22 @@ def hypothesis_regions(files: PatientFiles, layout: PatientLayout) -> pd.DataFra
     outside = table.index[table["region"].isna()]
     if len(outside):
         raise InputError(
-            f"the contact {table['name'][outside[0]]} lies in no region",
+            f"the contact {table['name'][outside[0]]} is in no region",
             where=f"{files.hypothesis.name}, row {outside[0] + 2}",
-            hint="name a region instead",
+            expected="a contact inside a region",
+            hint="enter a region instead",
         )
     ordered = table.sort_values("zone", kind="stable").drop_duplicates("region")
     return ordered[["region", "zone"]].reset_index(drop=True)
 
 
 def eloquent_regions(files: PatientFiles, layout: PatientLayout) -> tuple[tuple[str, str], ...]:
-    """Return (region, function) of every eloquent region; empty where none are given.
+    """Return (region, function) of every eloquent region; empty without a table.
 
     Raises
     ------
     InputError
-        A region that the patient's atlas does not have.
+        A region is not in the patient's region table.
     """
     if files.eloquent is None:
         return ()

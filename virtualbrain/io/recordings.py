@@ -1,4 +1,4 @@
-"""Recordings: header and stretches of signal, in volts, whatever the format."""
+"""Read the header and signal segments of recordings in any format; the signal is in volts."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from virtualbrain.io.atomic import read_json as read_json
 from virtualbrain.io.bids import Recording, json_beside
 from virtualbrain.io.tables import read_table
 
-_EDF_BLOCK = 256  # bytes of the header, and of what it says of each signal
+_EDF_BLOCK = 256  # bytes of the fixed header, and of the header of each signal
 
 Signal = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """A mark inside the recording; `onset_s` from its first sample."""
+    """An annotation of the recording; `onset_s` counts from its first sample."""
 
     onset_s: float
     duration_s: float
@@ -31,10 +31,10 @@ class Annotation:
 
 @dataclass(frozen=True)
 class RecordingHeader:
-    """What a recording says of itself.
+    """Header of a recording.
 
-    `units` holds the unit of each channel as the file states it, where it does; `person` what
-    the file says about the patient, empty when it says nothing.
+    `units` holds the units of channels that the file states, `person` the patient's personal
+    data in the file (empty without any).
     """
 
     path: Path
@@ -47,12 +47,12 @@ class RecordingHeader:
 
     @property
     def duration_s(self) -> float:
-        """Length of the recording."""
+        """Length of the recording in seconds."""
         return self.n_samples / self.rate_hz
 
 
 def read_header(path: Path | str) -> RecordingHeader:
-    """Read names, rate, length, units and marks of a recording, not its signal.
+    """Read channel names, sampling rate, length, units and annotations, not the signal.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def read_header(path: Path | str) -> RecordingHeader:
     Raises
     ------
     InputError
-        No such file, a format that cannot be read, or a channel name that stands twice.
+        The file is missing or cannot be read, or a channel name occurs twice.
     """
     raw = _open(Path(path))
     return RecordingHeader(
@@ -79,23 +79,23 @@ def read_header(path: Path | str) -> RecordingHeader:
 def read_signal(
     path: Path | str, names: Sequence[str], start_s: float, stop_s: float
 ) -> tuple[Signal, Signal]:
-    """Read some channels of a recording between two times.
+    """Read channels of a recording between two times.
 
     Parameters
     ----------
     path : Path or str
         The recording.
     names : sequence of str
-        Channels, spelt as in the file; the rows come in this order.
+        Channels, spelt as in the file; the rows of the signal have this order.
     start_s, stop_s : float
-        From the first sample; cut to what was recorded.
+        Seconds from the first sample; limited to the recording.
 
     Returns
     -------
     signal : numpy.ndarray, shape (n_channels, n_samples)
-        In volts.
+        Signal in volts.
     times_s : numpy.ndarray, shape (n_samples,)
-        From the first sample of the recording.
+        Seconds from the first sample of the recording.
 
     Raises
     ------
@@ -115,21 +115,22 @@ def read_signal(
         raise InputError(
             f"the signal cannot be read ({error})",
             where=Path(path).name,
-            hint="check that the file was copied whole",
+            expected="a complete recording",
+            hint="check that the file was copied completely",
         ) from error
     signal = np.asarray(rows, dtype=np.float64)[np.argsort(np.argsort(order))]
     return signal, np.arange(start, stop) / rate_hz
 
 
 def read_channels_table(recording: Recording) -> pd.DataFrame | None:
-    """Read channels.tsv; None where the recording has none.
+    """Read channels.tsv; None if the recording has none.
 
-    Names are text, types upper case, a missing status is ``good``.
+    Names are text, types are upper case, and a missing status is ``good``.
 
     Raises
     ------
     InputError
-        The table cannot be read or lacks name or type.
+        The table cannot be read, or has no column name or type.
     """
     if recording.channels is None:
         return None
@@ -143,7 +144,7 @@ def read_channels_table(recording: Recording) -> pd.DataFrame | None:
 
 
 def read_recording_sidecar(recording: Recording) -> dict[str, Any]:
-    """Read the JSON beside a recording; empty where there is none.
+    """Read the JSON sidecar of a recording; empty if there is none.
 
     Raises
     ------
@@ -155,15 +156,20 @@ def read_recording_sidecar(recording: Recording) -> dict[str, Any]:
 
 
 def _open(path: Path) -> Any:
-    """Open a recording without its signal."""
-    import mne  # slow to import; the seizure table must be readable without it
+    """Open a recording without reading its signal."""
+    import mne  # slow to import, and not needed to read events.tsv
 
     if not path.exists():
-        raise InputError("no such recording", where=str(path), hint="check the path")
+        raise InputError(
+            "no such recording",
+            where=str(path),
+            expected="an existing file",
+            hint="check the path",
+        )
     if path.suffix == ".vhdr":
         _require_parts_beside(path)
     if path.suffix.lower() in (".edf", ".bdf"):
-        _require_whole_header(path)
+        _require_complete_header(path)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -172,47 +178,48 @@ def _open(path: Path) -> Any:
         raise InputError(
             f"the recording cannot be read ({str(error).splitlines()[0]})",
             where=path.name,
-            expected="a recording that MNE reads, all of its files beside it",
-            hint="check that every file was copied whole",
+            expected="a format that MNE reads, with all files of the recording in one folder",
+            hint="check that all files were copied completely",
         ) from error
-    doubled = [str(w.message) for w in caught if "not unique" in str(w.message)]
-    if doubled:
+    duplicates = [str(w.message) for w in caught if "not unique" in str(w.message)]
+    if duplicates:
         raise InputError(
-            f"a channel name stands twice ({doubled[0].split(':', 1)[-1].strip()})",
+            f"a channel name occurs twice ({duplicates[0].split(':', 1)[-1].strip()})",
             where=path.name,
             expected="one name per channel",
-            hint="rename the channels in the recording and in channels.tsv",
+            hint="rename one of the channels, in the recording and in channels.tsv",
         )
     return raw
 
 
 def _require_parts_beside(header: Path) -> None:
-    """Refuse a BrainVision header whose other files do not lie beside it."""
+    """Raise an error if a BrainVision header names files of another folder."""
     for line in header.read_text("utf-8", errors="replace").splitlines():
         key, _, value = line.partition("=")
         if key.strip() in ("DataFile", "MarkerFile") and Path(value).name != value.strip():
             raise InputError(
                 f"{key.strip()} names a file of another folder",
                 where=header.name,
-                expected="a file beside the header",
-                hint="write the bare name of the file",
+                expected="a file in the folder of the header",
+                hint="enter the file name without a folder, and put the file beside the header",
             )
 
 
-def _require_whole_header(path: Path) -> None:
-    """Refuse an EDF or BDF that ends before the header of its signals, which MNE reads for long."""
+def _require_complete_header(path: Path) -> None:
+    """Raise an error if an EDF or BDF ends within its header; MNE would take long to read it."""
     with path.open("rb") as stream:
         count = stream.read(_EDF_BLOCK)[252:256].strip()
     if count.isdigit() and path.stat().st_size < _EDF_BLOCK * (1 + int(count)):
         raise InputError(
-            f"the recording cannot be read: it ends within the header of its {int(count)} signals",
+            f"the recording is truncated: it ends within the header of its {int(count)} signals",
             where=path.name,
-            hint="check that every file was copied whole",
+            expected="a complete recording",
+            hint="check that the file was copied completely",
         )
 
 
 def _annotations(raw: Any) -> list[Annotation]:
-    """List the marks, their onset counted from the first sample."""
+    """List the annotations, with onsets from the first sample."""
     shift = raw.first_time if raw.annotations.orig_time is not None else 0.0
     return [
         Annotation(float(onset) - float(shift), float(duration), str(text))
@@ -225,15 +232,15 @@ def _annotations(raw: Any) -> list[Annotation]:
     ]
 
 
-_NO_ONE = {"", "x", "n/a", "anonymous", "anonymized", "unknown", "mne_anonymize", "none", "0"}
+_ANONYMOUS = {"", "x", "n/a", "anonymous", "anonymized", "unknown", "mne_anonymize", "none", "0"}
 
 
 def _person(raw: Any) -> dict[str, str]:
-    """Return what a header says about the patient beyond a pseudonym."""
+    """Return the personal data of a header, without pseudonyms."""
     info = raw.info.get("subject_info") or {}
     found = {}
     for key in ("last_name", "first_name", "middle_name", "birthday"):
         value = str(info.get(key) or "").strip()
-        if value.casefold() not in _NO_ONE and not value.upper().startswith("X_"):
+        if value.casefold() not in _ANONYMOUS and not value.upper().startswith("X_"):
             found[key] = value
     return found

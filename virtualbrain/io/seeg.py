@@ -1,4 +1,4 @@
-"""Results of the SEEG stage, written and read by their place in the layout."""
+"""Write and read the results of the SEEG stage."""
 
 import json
 from collections.abc import Mapping
@@ -40,21 +40,21 @@ CHANNEL_COLUMNS = ("name", "anode", "cathode", "x", "y", "z", "region", "status"
 
 
 def write_seeg(layout: PatientLayout, seeg: "Seeg", sidecar: Mapping[str, Any]) -> None:
-    """Write every result of the SEEG stage, each whole or not at all.
+    """Write all results of the SEEG stage, each file atomically.
 
     Parameters
     ----------
     layout : PatientLayout
-        Where the results stand.
+        File layout of the patient's results.
     seeg : Seeg
-        From `seeg.run.run_seeg`.
+        Result of `seeg.run.run_seeg`.
     sidecar : mapping
-        Sources and settings; goes into every JSON file.
+        Sources and settings; added to every JSON file.
     """
-    place = {"CoordinateSystem": "T1w scanner RAS", "CoordinateUnits": "mm"}
-    write_table(layout.contacts, seeg.contacts, {**sidecar, **place})
+    frame = {"CoordinateSystem": "T1w scanner RAS", "CoordinateUnits": "mm"}
+    write_table(layout.contacts, seeg.contacts, {**sidecar, **frame})
     times = {"onset_s": "seconds from the marked onset; n/a where the channel does not seize"}
-    write_table(layout.channels, seeg.channels, {**sidecar, **place, **times})
+    write_table(layout.channels, seeg.channels, {**sidecar, **frame, **times})
     channels, regions = [str(c) for c in seeg.gain.index], [str(r) for r in seeg.gain.columns]
     kind = {"Units": "mm", "GainSources": seeg.quality.get("gain_sources")}
     write_matrix(layout.gain, seeg.gain.to_numpy(), channels, regions, {**sidecar, **kind})
@@ -87,8 +87,8 @@ def read_envelope(path: Path | str) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        Dims (time, channel); coord ``onset_s`` on channel, NaN where it does not seize; attrs
-        as they were when it was made.
+        Dims (time, channel); coordinate ``onset_s`` per channel, NaN without an onset; the
+        attributes are those written.
 
     Raises
     ------
@@ -139,35 +139,29 @@ def read_gain(path: Path | str) -> pd.DataFrame:
 
 
 def read_contacts(path: Path | str) -> pd.DataFrame:
-    """Read the table of contacts; missing text is None.
+    """Read the table of contacts; missing texts are None.
 
     Raises
     ------
     InputError
         The table cannot be read or lacks a column.
     """
-    return _text(read_table(path, required=CONTACT_COLUMNS), ("name", "electrode"))
+    return _with_text_columns(read_table(path, required=CONTACT_COLUMNS), ("name", "electrode"))
 
 
 def read_channels(path: Path | str) -> pd.DataFrame:
-    """Read the table of channels; missing text is None.
+    """Read the table of channels; missing texts are None.
 
     Raises
     ------
     InputError
         The table cannot be read or lacks a column.
     """
-    return _text(read_table(path, required=CHANNEL_COLUMNS), ("name", "anode"))
+    return _with_text_columns(read_table(path, required=CHANNEL_COLUMNS), ("name", "anode"))
 
 
-def read_seeg_quality(path: Path | str) -> dict[str, Any]:
-    """Read the figures on the recording and the contacts."""
-    content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    return content
-
-
-def _text(table: pd.DataFrame, always: tuple[str, ...]) -> pd.DataFrame:
-    """Make columns of names text, also where every cell is missing or a number."""
+def _with_text_columns(table: pd.DataFrame, always: tuple[str, ...]) -> pd.DataFrame:
+    """Convert columns of names to text, including columns that were read as numbers."""
     for column in always:
         table[column] = table[column].astype(str)
     for column in _TEXT_COLUMNS:
@@ -178,16 +172,21 @@ def _text(table: pd.DataFrame, always: tuple[str, ...]) -> pd.DataFrame:
 
 
 def read_envelopes(layout: PatientLayout) -> tuple[xr.DataArray, ...]:
-    """Read the envelopes of all of a patient's seizures, in their order.
+    """Read the envelopes of all seizures of a patient, in their order.
 
     Raises
     ------
     InputError
-        There is none.
+        There is no envelope.
     """
     found: list[xr.DataArray] = []
     while (path := layout.envelope(len(found) + 1)).is_file():
         found.append(read_envelope(path))
     if not found:
-        raise InputError("no envelope", where=str(path), hint="run the stage seeg")
+        raise InputError(
+            "no envelope",
+            where=str(path),
+            expected="one envelope per seizure",
+            hint="run the stage seeg first",
+        )
     return tuple(found)

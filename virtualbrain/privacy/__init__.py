@@ -1,1 +1,1 @@
-"""What in a dataset says who the patient is, and a copy without it."""
+"""Find identifying information in a dataset, and write a de-identified copy."""

@@ -1,4 +1,4 @@
-"""Faces taken out of images: only the head near the brain stays."""
+"""Remove faces from images: keep only voxels near the brain."""
 
 import nibabel as nib
 import numpy as np
@@ -14,28 +14,28 @@ from virtualbrain.io.images import make_image
 Mask = NDArray[np.bool_]
 
 T1_MARGIN_MM = 8.0
-# Echo-planar images are bent by up to a centimetre against the T1.
+# Echo-planar images are distorted by up to one centimetre relative to the T1w.
 DWI_MARGIN_MM = 14.0
 _KEPT_SIGNAL = 0.6
 
 
 def face_free_mask(t1: nib.Nifti1Image, seed: int) -> Mask | None:
-    """Return the voxels of a head that lie within 8 mm of the brain.
+    """Return the voxels within 8 mm of the brain.
 
-    The brain is that of a head template registered to the image; nose, mouth, ears and most of
-    the orbits lie farther away.
+    The brain mask is that of a head template registered to the image. Nose, mouth, ears and most
+    of the orbits are farther away.
 
     Parameters
     ----------
     t1 : nibabel.Nifti1Image
-        A T1.
+        T1w image.
     seed : int
         Seed of the registration.
 
     Returns
     -------
     numpy.ndarray of bool or None
-        None where the image is a brain without a head.
+        None if the image is skull-stripped.
     """
     if is_stripped(t1):
         return None
@@ -43,38 +43,39 @@ def face_free_mask(t1: nib.Nifti1Image, seed: int) -> Mask | None:
 
 
 def near(mask: Mask, image: nib.Nifti1Image, margin_mm: float) -> Mask:
-    """Return which voxels lie within a distance of a mask."""
+    """Return the voxels within a distance of a mask."""
     sizes = np.linalg.norm(image.affine[:3, :3], axis=0)
     return np.asarray(ndimage.distance_transform_edt(~mask, sampling=sizes) <= margin_mm)
 
 
 def mask_for_series(keep: Mask, t1: nib.Nifti1Image, series: nib.Nifti1Image, name: str) -> Mask:
-    """Return which voxels of a diffusion series stay, by the T1's mask in scanner RAS.
+    """Return the voxels of a diffusion series to keep, from the mask of the T1w.
 
     Parameters
     ----------
     keep : numpy.ndarray of bool
-        From `face_free_mask`.
+        Result of `face_free_mask`.
     t1, series : nibabel image
-        Of one session: both affines lead to the same frame.
+        Images of one session; both affines map to the same scanner RAS.
     name : str
-        The series, for messages.
+        File name of the series, for messages.
 
     Raises
     ------
     InputError
-        Most of the series' signal would be lost: the two do not lie over each other.
+        Most of the signal would be lost, because the images are not aligned.
     """
     wider = near(keep, t1, DWI_MARGIN_MM - T1_MARGIN_MM).astype(np.float32)
     grid = nib.Nifti1Image(np.asarray(series.dataobj[..., 0], dtype=np.float32), series.affine)
-    found = np.asarray(resample(make_image(wider, t1.affine), grid).dataobj) > 0.5
+    keep_series = np.asarray(resample(make_image(wider, t1.affine), grid).dataobj) > 0.5
     first = np.asarray(grid.dataobj)
     bright = first > 0.5 * np.percentile(first, 99)
-    if found[bright].mean() < _KEPT_SIGNAL:
+    kept_signal = keep_series[bright].mean()
+    if kept_signal < _KEPT_SIGNAL:
         raise InputError(
-            f"only {found[bright].mean():.0%} of the signal lies over the T1's head",
+            f"only {kept_signal:.0%} of the signal is inside the head of the T1w image",
             where=name,
-            expected="T1 and diffusion series in one scanner frame",
-            hint="register them first, or deface them by yourself",
+            expected=f"at least {_KEPT_SIGNAL:.0%}: both images in the same scanner RAS",
+            hint="register the series to the T1w image, or deface both with another tool",
         )
-    return np.asarray(found)
+    return np.asarray(keep_series)

@@ -1,4 +1,4 @@
-"""A copy of a dataset from which a patient cannot be told."""
+"""Write a de-identified copy of a dataset."""
 
 import shutil
 import tempfile
@@ -29,7 +29,7 @@ SHIFT_DAYS = (365, 3650)
 
 @dataclass(frozen=True)
 class Change:
-    """What was done to one file; `file` is relative to the dataset."""
+    """Change to one file; `file` is relative to the dataset."""
 
     file: str
     what: str
@@ -37,18 +37,18 @@ class Change:
 
 @dataclass(frozen=True)
 class CopyChoices:
-    """How a copy is made.
+    """Settings of a de-identified copy.
 
     Parameters
     ----------
     shift_days : int
-        All dates of a patient move into the past by this; told nowhere.
+        Number of days by which all dates are moved into the past; it is not stored.
     seizure_words : tuple of str
-        Words that make an event a seizure; other events are left out.
+        Words that mark an event as a seizure; other events are left out.
     seed : int
-        Seed of the registration that finds the face.
+        Seed of the registration used for defacing.
     find_face : callable
-        Returns the voxels of a T1 that may stay.
+        Function that returns the voxels of a T1w image to keep.
     """
 
     shift_days: int
@@ -62,32 +62,32 @@ def deidentify(
 ) -> list[Change]:
     """Write a copy of patients without names, true dates, free text and faces.
 
-    Only files that the pipeline knows are copied, each rewritten from what is known to name no
-    one; all else is left out and listed. The copy appears whole or not at all.
+    Only files that the pipeline knows are copied. Each is rewritten with fields that cannot
+    identify a person. All other files are left out and listed. The copy is written atomically.
 
     Parameters
     ----------
     bids : Path or str
-        Root of the dataset; it is only read.
+        Root of the dataset; it is not changed.
     copy : Path or str
-        A folder that is not there yet.
+        New folder for the copy.
     labels : sequence of str
-        Participants to be copied.
+        Participants to copy.
     choices : CopyChoices
-        Shift of the dates, words of events.
+        Date shift, seizure words, seed and defacing.
 
     Returns
     -------
     list of Change
-        One per file changed or left out.
+        One entry per file changed or left out.
 
     Raises
     ------
     InputError
-        The copy is there already or lies in the dataset, or a file cannot be read or cleaned.
+        The copy exists or is inside the dataset, or a file cannot be read or de-identified.
     """
     source, target = Path(bids), Path(copy)
-    _require_new(source, target)
+    _require_new_folder(source, target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".deidentify-", dir=target.parent) as scratch:
         work = Path(scratch) / "copy"
@@ -99,21 +99,29 @@ def deidentify(
     return changes + _left_out(source, target, labels, copied)
 
 
-def _require_new(source: Path, target: Path) -> None:
+def _require_new_folder(source: Path, target: Path) -> None:
     if target.exists():
-        raise InputError("there is something already", where=str(target), hint="name a new folder")
+        raise InputError(
+            "the folder of the copy already exists",
+            where=str(target),
+            expected="a folder that does not exist yet",
+            hint="choose another folder",
+        )
     if target.resolve().is_relative_to(source.resolve()):
         raise InputError(
-            "the copy would lie in the dataset", where=str(target), hint="name a folder outside it"
+            "the copy would be inside the dataset",
+            where=str(target),
+            expected="a folder outside the dataset",
+            hint="choose another folder",
         )
 
 
 def _copy_dataset(source: Path, work: Path, labels: Sequence[str]) -> list[Change]:
-    """Write a new description of the dataset, and what may be told of its participants."""
+    """Write a new dataset description, and participants.tsv with its standard columns."""
     version = read_json(source / "dataset_description.json").get("BIDSVersion", "1.10.0")
     description = {"Name": "De-identified copy", "BIDSVersion": version, "DatasetType": "raw"}
     write_json(work / "dataset_description.json", description)
-    changes = [Change("dataset_description.json", "written anew")]
+    changes = [Change("dataset_description.json", "rewritten")]
     path = source / "participants.tsv"
     if path.is_file():
         table = read_table(path, required=["participant_id"])
@@ -130,20 +138,20 @@ def _write_tsv(path: Path, table: pd.DataFrame) -> None:
 
 
 class _Copier:
-    """Copies one patient's files, noting what changes."""
+    """Copies one patient's files and records the changes."""
 
     def __init__(self, files: PatientFiles, work: Path, choices: CopyChoices) -> None:
         self.files, self.work, self.choices = files, work, choices
         self.changes: list[Change] = []
 
     def copy(self) -> list[Change]:
-        """Copy every file of the patient that is known."""
+        """Copy all known files of the patient."""
         files = self.files
         keep, t1 = self._t1()
         for series in files.dwi:
             self._series(series.image, keep, t1)
             for part in (series.bval, series.bvec):
-                self._as_it_is(part)
+                self._copy_unchanged(part)
         if files.lesion is not None:
             self._image(files.lesion, None, "")
         for recording in files.recordings:
@@ -160,43 +168,43 @@ class _Copier:
             if path.suffix == ".json":
                 self._sidecar(path)
             else:
-                self._as_it_is(path)
+                self._copy_unchanged(path)
         return self.changes
 
     def _target(self, path: Path) -> Path:
         target = self.work / path.relative_to(self.files.bids)
         target.parent.mkdir(parents=True, exist_ok=True)
         if has_date(path):
-            self._note(path, "its NAME HOLDS A DATE: rename it")
+            self._note(path, "the FILE NAME CONTAINS A DATE: rename the file")
         return target
 
     def _note(self, path: Path, what: str) -> None:
         self.changes.append(Change(path.relative_to(self.files.bids).as_posix(), what))
 
     def _t1(self) -> tuple[Mask | None, nib.Nifti1Image | None]:
-        """Copy the T1 without its face; return what may stay of it."""
+        """Copy the T1w without its face; return the mask of voxels to keep, and the image."""
         path = self.files.t1
         if path is None:
             return None, None
         t1 = read_image(path)
         keep = self.choices.find_face(t1, self.choices.seed)
-        done = "no face: it is a brain" if keep is None else "face removed"
-        self._image(path, keep, done)
+        change = "no face: skull-stripped image" if keep is None else "face removed"
+        self._image(path, keep, change)
         self._sidecar(json_beside(path))
         return keep, t1
 
     def _image(self, path: Path, keep: Mask | None, what: str) -> None:
         nib.save(clean_image(open_image(path), keep), self._target(path))
-        self._note(path, ", ".join(filter(None, [what, "header written anew"])))
+        self._note(path, ", ".join(filter(None, [what, "header rewritten"])))
 
     def _series(self, path: Path, keep: Mask | None, t1: nib.Nifti1Image | None) -> None:
-        """Copy a diffusion series; the T1's mask tells where its face is."""
+        """Copy a diffusion series without the face, located with the mask of the T1w."""
         if t1 is None:
             raise InputError(
-                "no T1 by which the face of the diffusion series can be found",
+                "the diffusion series cannot be defaced without a T1w image",
                 where=path.name,
-                expected="a T1 of the same session",
-                hint="add the T1, or leave the diffusion series out of the dataset",
+                expected="a T1w image of the same session",
+                hint="add the T1w image, or move the diffusion series out of the dataset",
             )
         image = open_image(path)
         mask = None if keep is None else mask_for_series(keep, t1, image, path.name)
@@ -221,22 +229,27 @@ class _Copier:
             if removed:
                 self._note(path, f"removed: {', '.join(removed)}")
 
-    def _as_it_is(self, path: Path) -> None:
+    def _copy_unchanged(self, path: Path) -> None:
         if path.is_file():
             shutil.copyfile(path, self._target(path))
 
 
 def _left_out(source: Path, target: Path, labels: Iterable[str], noted: set[str]) -> list[Change]:
-    """List the patients' files that were not copied, and what else the dataset holds."""
+    """List the patients' files and the files at the dataset's root that were not copied."""
     found = []
     for path in sorted(p for p in source.rglob("*") if p.is_file()):
         name = path.relative_to(source).as_posix()
         own = any(f"sub-{label}" in path.parts or "/" not in name for label in labels)
-        if own and name not in noted and not (target / name).exists() and not _belongs(path):
+        if (
+            own
+            and name not in noted
+            and not (target / name).exists()
+            and not _part_of_recording(path)
+        ):
             found.append(Change(name, "left out"))
     return found
 
 
-def _belongs(path: Path) -> bool:
-    """Whether a file is part of a recording that was written anew."""
+def _part_of_recording(path: Path) -> bool:
+    """Return whether a file is part of a BrainVision recording that was copied."""
     return path.suffix in (".eeg", ".vmrk") and path.with_suffix(".vhdr").exists()

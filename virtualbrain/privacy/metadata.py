@@ -1,4 +1,4 @@
-"""Tables, sidecars and image headers rewritten from what is known to name no one."""
+"""Rewrite tables, sidecars and image headers without identifying information."""
 
 import math
 import re
@@ -11,9 +11,10 @@ import pandas as pd
 
 from virtualbrain.io.images import Image
 from virtualbrain.privacy.personal_data import PERSONAL_KEYS
+from virtualbrain.seeg.coordinates import described_frame
 from virtualbrain.seeg.seizures import seizure_mark
 
-OLDEST_TOLD = 89  # above this age a year alone can name a person
+OLDEST_STATED_AGE = 89  # a higher age can identify a person
 KEPT_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "participants.tsv": ("participant_id", "age", "sex", "handedness"),
     "channels.tsv": (
@@ -36,32 +37,32 @@ _KEPT_TEXT = {
     *("RecordingType", "TaskName", "ParallelReductionTechnique"),
 }
 _DATED_KEY = re.compile(r"date|time_?stamp|acquisition_?time|age$", re.IGNORECASE)
-_FRAMES = {
-    "FreeSurfer tkRAS (surface RAS) of the T1w": r"tk[\s_-]*r(?:as|eg)|surface[\s_-]*ras|tkr\b",
-    "Scanner RAS of the T1w": r"scan(?:ner)?[\s_-]*ras",
+_FRAME_TEXTS = {
+    "tkras": "FreeSurfer tkRAS (surface RAS) of the T1w",
+    "scanner": "Scanner RAS of the T1w",
 }
 
 
 def clean_sidecar(content: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Keep numbers, and the texts of keys that hold words of a standard.
+    """Return a sidecar with numbers, and with texts of keys that have standard values.
 
     Returns
     -------
     kept : dict
-        What may stay; the description of a coordinate frame is put in standard words.
+        Content without identifying information; the description of a coordinate frame is
+        replaced by a standard text.
     removed : list of str
-        Keys that are gone.
+        Removed keys.
     """
-    kept = {key: value for key, value in content.items() if _harmless(key, value)}
-    frame = str(content.get("iEEGCoordinateSystemDescription") or "")
-    for words, pattern in _FRAMES.items():
-        if re.search(pattern, frame, re.IGNORECASE):
-            kept["iEEGCoordinateSystemDescription"] = words
-            break
+    kept = {key: value for key, value in content.items() if _is_harmless(key, value)}
+    frame = described_frame(str(content.get("iEEGCoordinateSystemDescription") or ""))
+    if frame is not None:
+        kept["iEEGCoordinateSystemDescription"] = _FRAME_TEXTS[frame]
     return kept, [key for key in content if key not in kept]
 
 
-def _harmless(key: str, value: Any) -> bool:
+def _is_harmless(key: str, value: Any) -> bool:
+    """Return whether a key and its value cannot identify a person."""
     if PERSONAL_KEYS.search(key) or _DATED_KEY.search(key):
         return False
     if key in _KEPT_TEXT or value == "n/a":
@@ -71,23 +72,23 @@ def _harmless(key: str, value: Any) -> bool:
 
 
 def clean_table(name: str, table: pd.DataFrame, words: tuple[str, ...]) -> tuple[Any, list[str]]:
-    """Keep a BIDS table's standard columns, and of its events the seizures, in standard words.
+    """Return a BIDS table with its standard columns; of events.tsv only the seizures.
 
     Parameters
     ----------
     name : str
-        The file's name; its ending tells which table it is.
+        File name; its ending states the kind of table.
     table : pandas.DataFrame
-        As read.
+        Content of the file.
     words : tuple of str
-        Words that make an event a seizure.
+        Words that mark an event as a seizure.
 
     Returns
     -------
     table : pandas.DataFrame
-        What may stay.
+        Table without identifying information.
     removed : list of str
-        In words.
+        Description of each removal.
     """
     ending = next(ending for ending in KEPT_COLUMNS if name.endswith(ending))
     columns = [column for column in table if column in KEPT_COLUMNS[ending]]
@@ -95,15 +96,15 @@ def clean_table(name: str, table: pd.DataFrame, words: tuple[str, ...]) -> tuple
     kept = table[columns].copy()
     if ending == "events.tsv":
         kept, dropped = _seizures_only(kept, words)
-        removed += [f"{dropped} events that are no seizure"] if dropped else []
+        removed += [f"{dropped} events other than seizures"] if dropped else []
     if "age" in kept:
         age = pd.to_numeric(kept["age"], errors="coerce")
-        kept["age"] = age.clip(upper=OLDEST_TOLD)
+        kept["age"] = age.clip(upper=OLDEST_STATED_AGE)
     return kept, removed
 
 
 def _seizures_only(table: pd.DataFrame, words: tuple[str, ...]) -> tuple[pd.DataFrame, int]:
-    """Keep the seizures; their free text becomes the mark's plain word."""
+    """Return the seizures, with standard marks instead of free text."""
     columns = [name for name in ("trial_type", "eventType") if name in table]
     texts = [" ".join(str(cell) for cell in row) for row in table[columns].to_numpy()]
     marks = [seizure_mark(text, words) for text in texts]
@@ -114,14 +115,14 @@ def _seizures_only(table: pd.DataFrame, words: tuple[str, ...]) -> tuple[pd.Data
 
 
 def clean_image(image: Image, keep: Any = None) -> nib.Nifti1Image:
-    """Return an image with a header of its own: grid, frame and timing, no text and no extension.
+    """Return an image with a new header: grid, frame and timing, without text or extensions.
 
     Parameters
     ----------
     image : nibabel image
-        Three or four axes.
+        Image with three or four axes.
     keep : numpy.ndarray of bool, optional
-        Voxels that stay; the others become zero.
+        Voxels to keep; all others are set to zero.
     """
     voxels = np.asanyarray(image.dataobj)
     if keep is not None:

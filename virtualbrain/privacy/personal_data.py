@@ -1,4 +1,4 @@
-"""What a patient's files still say about who the patient is."""
+"""Find identifying information in a patient's files."""
 
 import re
 from pathlib import Path
@@ -20,11 +20,11 @@ _DATE = re.compile(r"(?<!\d)(19|20)\d\d[-./]?(0[1-9]|1[0-2])[-./]?([0-2]\d|3[01]
 
 
 def find_personal_data(files: PatientFiles) -> list[str]:
-    """Return one line for every place that still names the patient or a date of theirs.
+    """Return one line for each header, sidecar or file name with a name or a date.
 
-    Looks at recording headers (name, birth date), the sidecars of recordings and images, and
-    the free text of image headers, and dates in file names. Finding nothing proves nothing:
-    free text in events and faces in images are not looked at.
+    Checks headers of recordings (name, birth date), sidecars of recordings and images, free text
+    in image headers, and dates in file names. Free text in events and faces in images are not
+    checked, so an empty result does not prove that the files are anonymous.
 
     Parameters
     ----------
@@ -42,26 +42,27 @@ def find_personal_data(files: PatientFiles) -> list[str]:
             lines += _sidecar_lines(json_beside(image))
     named = [*images, *(recording.signal for recording in files.recordings)]
     dated = [path.name for path in named if path is not None and has_date(path)]
-    return [*lines, *(f"{name}: the file's name holds a date" for name in dated)]
+    return [*lines, *(f"{name}: the file name contains a date" for name in dated)]
 
 
 def has_date(path: Path) -> bool:
-    """Return whether a file's name holds a date (the session label does at times)."""
+    """Return whether a file name contains a date (for example in the session label)."""
     return _DATE.search(path.name) is not None
 
 
 def _recording_lines(path: Path) -> list[str]:
-    """Say what a recording's header holds; one that cannot be read is told by the check."""
+    """Return the personal fields of a recording's header; `check` reports unreadable files."""
     try:
         person = read_header(path).person
     except InputError:
         return []
     return [
-        f"{path.name}: the header holds the patient's {key.replace('_', ' ')}" for key in person
+        f"{path.name}: the header contains the patient's {key.replace('_', ' ')}" for key in person
     ]
 
 
 def _sidecar_lines(path: Path) -> list[str]:
+    """Return the keys of a sidecar that hold personal data."""
     if not path.is_file():
         return []
     try:
@@ -69,14 +70,14 @@ def _sidecar_lines(path: Path) -> list[str]:
     except InputError:
         return []
     return [
-        f"{path.name}: {key} is filled in"
+        f"{path.name}: {key} is not empty"
         for key, value in content.items()
         if PERSONAL_KEYS.search(key) and str(value).strip().casefold() not in _EMPTY
     ]
 
 
 def _image_lines(path: Path) -> list[str]:
-    """Say where an image's header holds a date or a name."""
+    """Return the fields of an image header that contain a date or a name."""
     try:
         header: Any = nib.load(path).header
     except (OSError, nib.filebasedimages.ImageFileError):
@@ -87,5 +88,5 @@ def _image_lines(path: Path) -> list[str]:
             continue
         text = bytes(header[key].tobytes()).decode("latin-1").strip("\x00 ")
         if _DATE.search(text) or "^" in text:
-            lines.append(f"{path.name}: the header's {key} holds a name or a date")
+            lines.append(f"{path.name}: the header field {key} contains a name or a date")
     return lines

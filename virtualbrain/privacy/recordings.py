@@ -1,4 +1,4 @@
-"""Recordings copied without name, birth date, true dates and free text; the signal untouched."""
+"""Copy recordings without name, birth date, true dates and free text; keep the signal."""
 
 import re
 import shutil
@@ -11,33 +11,33 @@ from virtualbrain.errors import InputError
 from virtualbrain.seeg.seizures import seizure_mark
 
 Words = tuple[str, ...]
-_EDF_FIRST = date(1985, 1, 1)  # an EDF header cannot hold an earlier one
+_EDF_FIRST = date(1985, 1, 1)  # earliest date that an EDF header can hold
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _KEPT_SECTIONS = ("common infos", "binary infos", "ascii infos", "channel infos", "coordinates")
 _BLOCK_RECORDS = 256
 
 
 def copy_recording(source: Path, target: Path, shift_days: int, words: Words) -> list[str]:
-    """Copy a recording without what tells the patient.
+    """Copy a recording without identifying information.
 
     Parameters
     ----------
     source, target : Path
-        BrainVision header, EDF, BDF or FIF, and the copy of the same format.
+        BrainVision header, EDF, BDF or FIF, and its copy in the same format.
     shift_days : int
-        All dates are moved into the past by this.
+        Number of days by which all dates are moved into the past.
     words : tuple of str
-        Words that make a mark a seizure; every other mark inside the file is removed.
+        Words that mark a seizure; all other annotations of the file are removed.
 
     Returns
     -------
     list of str
-        What was changed, in words.
+        Description of each change.
 
     Raises
     ------
     InputError
-        A format whose inside is not known here, or a header that cannot be read.
+        The format is not supported, or the header cannot be read.
     """
     copiers: dict[str, Callable[[Path, Path, int, Words], list[str]]] = {
         ".edf": _copy_edf,
@@ -47,7 +47,7 @@ def copy_recording(source: Path, target: Path, shift_days: int, words: Words) ->
     }
     if source.suffix.lower() not in copiers:
         raise InputError(
-            f"recordings in {source.suffix} cannot be cleaned",
+            f"recordings in the format {source.suffix} cannot be de-identified",
             where=source.name,
             expected="BrainVision, EDF, BDF or FIF",
             hint="convert the recording first",
@@ -60,7 +60,7 @@ def copy_recording(source: Path, target: Path, shift_days: int, words: Words) ->
 
 
 def _copy_edf(source: Path, target: Path, shift_days: int, words: Words) -> list[str]:
-    """Copy record by record: patient, recording, start date, transducers, annotations."""
+    """Copy an EDF or BDF; clear patient, recording and transducers, shift dates, clean marks."""
     with source.open("rb") as reader, target.open("wb") as writer:
         head = reader.read(256)
         try:
@@ -71,7 +71,10 @@ def _copy_edf(source: Path, target: Path, shift_days: int, words: Words) -> list
             counts = [int(signals[at + 8 * i : at + 8 * i + 8]) for i in range(n_signals)]
         except ValueError:
             raise InputError(
-                "the header cannot be read", where=source.name, hint="export the recording again"
+                "the header cannot be read",
+                where=source.name,
+                expected="a valid EDF or BDF header",
+                hint="export the recording again",
             ) from None
         moved = max(start - timedelta(days=shift_days), _EDF_FIRST)
         writer.write(_edf_head(head, moved))
@@ -81,8 +84,8 @@ def _copy_edf(source: Path, target: Path, shift_days: int, words: Words) -> list
         size = 3 if source.suffix.lower() == ".bdf" else 2
         marks = [i for i, name in enumerate(labels) if name.strip().endswith("Annotations")]
         dropped = _copy_records(reader, writer, [size * n for n in counts], marks, words)
-    changes = ["patient and recording fields emptied", "dates shifted", "transducers emptied"]
-    return changes + ([f"{dropped} marks that are no seizure removed"] if dropped else [])
+    changes = ["patient and recording fields cleared", "dates shifted", "transducers cleared"]
+    return changes + ([f"{dropped} annotations other than seizures removed"] if dropped else [])
 
 
 def _edf_date(field: bytes) -> date:
@@ -91,7 +94,7 @@ def _edf_date(field: bytes) -> date:
 
 
 def _edf_head(head: bytes, moved: date) -> bytes:
-    """Return the fixed part of the header with nobody in it."""
+    """Return the fixed part of the header with empty patient and recording fields."""
     day = f"{moved.day:02d}-{_MONTHS[moved.month - 1]}-{moved.year}"
     recording = f"Startdate {day} X X X".encode().ljust(80)
     start = f"{moved.day:02d}.{moved.month:02d}.{moved.year % 100:02d}".encode()
@@ -101,7 +104,7 @@ def _edf_head(head: bytes, moved: date) -> bytes:
 def _copy_records(
     reader: BinaryIO, writer: BinaryIO, sizes: list[int], marks: list[int], words: Words
 ) -> int:
-    """Copy the data records, the annotations in them cleaned; return how many were dropped."""
+    """Copy the data records with cleaned annotations; return how many were removed."""
     dropped, record = 0, sum(sizes)
     while block := bytearray(reader.read(record * _BLOCK_RECORDS)):
         for start in range(0, len(block), record):
@@ -116,14 +119,14 @@ def _copy_records(
 
 
 def _clean_annotations(field: bytes, words: Words) -> tuple[bytes, int]:
-    """Keep the record's time and the marks of seizures of one annotation field."""
+    """Return an annotation field with time and seizures only, and the number removed."""
     kept, dropped = b"", 0
     for entry in filter(None, field.split(b"\x00")):
         when, *texts = entry.split(b"\x14")
         marks = [seizure_mark(text.decode("utf-8", "replace"), words) for text in texts if text]
         plain = [mark.encode() for mark in marks if mark is not None]
         dropped += len(marks) - len(plain)
-        if not kept or plain:  # the first entry holds the record's time
+        if not kept or plain:  # the first entry is the time of the record
             empty = [b""] if entry.startswith(when + b"\x14\x14") else []
             kept += b"\x14".join([when, *empty, *plain, b""]) + b"\x00"
     return kept[: len(field)].ljust(len(field), b"\x00"), dropped
@@ -133,7 +136,7 @@ def _clean_annotations(field: bytes, words: Words) -> tuple[bytes, int]:
 
 
 def _copy_brainvision(source: Path, target: Path, shift_days: int, words: Words) -> list[str]:
-    """Copy header, marks and signal; comments and user sections stay behind."""
+    """Copy a BrainVision header, markers and signal without comments and user sections."""
     lines = _text(source).splitlines()
     named = {key.casefold(): value for key, _, value in (line.partition("=") for line in lines)}
     parts = {"datafile": ".eeg", "markerfile": ".vmrk"}
@@ -153,13 +156,18 @@ def _copy_brainvision(source: Path, target: Path, shift_days: int, words: Words)
     target.write_text("\n".join(kept) + "\n", encoding="utf-8")
     data = source.with_name(named.get("datafile", "").strip() or f"{source.stem}.eeg")
     if not data.is_file():
-        raise InputError("the signal is missing", where=source.name, expected=data.name)
+        raise InputError(
+            "the signal file is missing",
+            where=source.name,
+            expected=f"the file {data.name} beside the header",
+            hint="copy all files of the recording into the dataset",
+        )
     shutil.copyfile(data, target.with_suffix(".eeg"))
     changes = ["comments removed", "dates shifted"]
     markers = source.with_name(named.get("markerfile", "").strip() or f"{source.stem}.vmrk")
     if markers.is_file():
         dropped = _copy_markers(markers, target, shift_days, words)
-        changes += [f"{dropped} marks that are no seizure removed"] if dropped else []
+        changes += [f"{dropped} annotations other than seizures removed"] if dropped else []
     return changes
 
 
@@ -172,17 +180,17 @@ def _text(path: Path) -> str:
 
 
 def _copy_markers(source: Path, target: Path, shift_days: int, words: Words) -> int:
-    """Keep new segments, their date shifted, and seizures; return how many marks were dropped."""
+    """Write segments with shifted dates and seizures; return how many markers were removed."""
     kept, dropped = [], 0
     for line in _text(source).splitlines():
         mark = re.match(r"Mk\d+=([^,]*),([^,]*),(.*)", line)
         if mark is None:
             continue
-        kind, text, place = mark.groups()
+        kind, text, position = mark.groups()
         if kind == "New Segment":
-            kept.append(f"{kind},,{_shifted_place(place, shift_days)}")
+            kept.append(f"{kind},,{_shifted_position(position, shift_days)}")
         elif (plain := seizure_mark(text, words)) is not None:
-            kept.append(f"Comment,{plain},{place}")
+            kept.append(f"Comment,{plain},{position}")
         else:
             dropped += 1
     head = [
@@ -194,13 +202,13 @@ def _copy_markers(source: Path, target: Path, shift_days: int, words: Words) -> 
     return dropped
 
 
-def _shifted_place(place: str, shift_days: int) -> str:
-    """Shift the date that ends a new segment's position (YYYYMMDDhhmmss...)."""
-    head, _, stamp = place.rpartition(",")
+def _shifted_position(position: str, shift_days: int) -> str:
+    """Shift the date at the end of a new segment's entry (YYYYMMDDhhmmss...)."""
+    head, _, stamp = position.rpartition(",")
     try:
         day = date(int(stamp[:4]), int(stamp[4:6]), int(stamp[6:8])) - timedelta(days=shift_days)
     except ValueError:
-        return f"{head},0" if len(stamp) > 8 else place
+        return f"{head},0" if len(stamp) > 8 else position
     return f"{head},{day:%Y%m%d}{stamp[8:]}"
 
 
@@ -208,7 +216,7 @@ def _shifted_place(place: str, shift_days: int) -> str:
 
 
 def _copy_fif(source: Path, target: Path, shift_days: int, words: Words) -> list[str]:
-    """Let MNE take the person out of the header, and keep the seizures among the marks."""
+    """Copy a FIF, anonymised by MNE, with the seizures of its annotations."""
     import mne
 
     raw = mne.io.read_raw(source, preload=False, verbose="error")
@@ -220,4 +228,4 @@ def _copy_fif(source: Path, target: Path, shift_days: int, words: Words) -> list
     raw.save(target, fmt="single" if raw.orig_format == "single" else "double", verbose="error")
     dropped = len(texts) - len(kept)
     changes = ["subject and operator removed", "dates shifted"]
-    return changes + ([f"{dropped} marks that are no seizure removed"] if dropped else [])
+    return changes + ([f"{dropped} annotations other than seizures removed"] if dropped else [])

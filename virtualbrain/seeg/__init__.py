@@ -1,1 +1,1 @@
-"""From a recording to contacts, channels, envelopes and gain."""
+"""Compute contacts, channels, envelopes and gain from a patient's SEEG recordings."""

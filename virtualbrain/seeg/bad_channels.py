@@ -1,4 +1,4 @@
-"""An automatic proposal of bad channels, each with its reason."""
+"""Propose bad channels automatically, each with a reason, and detect the mains frequency."""
 
 from collections.abc import Sequence
 
@@ -20,19 +20,24 @@ CORRELATED_MEDIAN = 0.4
 def propose_bad(
     signal: Signal, names: Sequence[str], rate_hz: float, line_hz: float | None
 ) -> dict[str, str]:
-    """Propose bad channels from a stretch without a seizure.
+    """Propose bad channels from a signal segment without a seizure.
 
-    Flat: a spread below 1 % of the median channel's. Mains: more than half of the power above
-    1 Hz in the mains' line and five times the median channel's share. Extreme: the logarithm of
-    the spread more than 6 robust standard deviations from the median. Alone: correlated below
-    0.1 with every neighbour on its electrode, where the median channel reaches 0.4.
+    A channel is proposed for one of four reasons:
+
+    - flat: its standard deviation is below 1 % of the median channel's;
+    - mains noise: more than half of its power above 1 Hz is at the mains frequency, and this
+      fraction is five times the median channel's;
+    - extreme variance: the logarithm of its standard deviation is more than 6 robust standard
+      deviations from the median;
+    - unlike its neighbours: its correlation with every neighbour on its electrode is below 0.1,
+      while the median channel reaches 0.4.
 
     Parameters
     ----------
     signal : numpy.ndarray, shape (n_channels, n_samples)
-        As recorded, volts.
+        Recorded signal in volts.
     names : sequence of str
-        Contacts, to know who is a neighbour.
+        Contact of each row; defines the neighbours.
     rate_hz : float
         Sampling rate.
     line_hz : float, optional
@@ -41,24 +46,25 @@ def propose_bad(
     Returns
     -------
     dict
-        Reason under each proposed name.
+        Reason, keyed by the name of the proposed channel.
     """
     if signal.shape[1] < rate_hz / 2 or len(names) < 3:
         return {}
     centred = signal - signal.mean(axis=1, keepdims=True)
     reasons: dict[str, str] = {}
-    _note(reasons, names, _flat(centred), "flat")
-    alive = np.array([name not in reasons for name in names])
+    _add_reason(reasons, names, _flat(centred), "flat")
+    not_flat = np.array([name not in reasons for name in names])
     if line_hz is not None and line_hz < rate_hz / 2:
-        _note(reasons, names, _mains(centred, rate_hz, line_hz), "mains noise")
-    _note(reasons, names, _extreme(centred, alive), "extreme variance")
-    _note(reasons, names, _alone(centred, names, alive), "unlike its neighbours")
+        _add_reason(reasons, names, _mains(centred, rate_hz, line_hz), "mains noise")
+    _add_reason(reasons, names, _extreme(centred, not_flat), "extreme variance")
+    _add_reason(reasons, names, _uncorrelated(centred, names, not_flat), "unlike its neighbours")
     return reasons
 
 
-def _note(
+def _add_reason(
     reasons: dict[str, str], names: Sequence[str], found: NDArray[np.bool_], reason: str
 ) -> None:
+    """Record the reason for channels that have none yet."""
     for name, is_bad in zip(names, found, strict=True):
         if is_bad and name not in reasons:
             reasons[name] = reason
@@ -75,13 +81,13 @@ def _flat(signal: Signal) -> NDArray[np.bool_]:
     return np.asarray((size <= FLAT_SHARE * np.median(size)) | (size == 0))
 
 
-def _extreme(signal: Signal, alive: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Channels whose spread stands out among the ones that are not flat."""
+def _extreme(signal: Signal, not_flat: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which channels have an outlying standard deviation among those that are not flat."""
     size = np.log(np.maximum(signal.std(axis=1), np.finfo(float).tiny))
-    middle = np.median(size[alive])
-    # A floor, so that a handful of very similar channels does not make all others extreme.
-    scale = max(1.4826 * float(np.median(np.abs(size[alive] - middle))), 0.25)
-    return np.asarray(alive & (np.abs(size - middle) > EXTREME_Z * scale))
+    middle = np.median(size[not_flat])
+    # Lower limit: a few very similar channels must not make all others extreme.
+    scale = max(1.4826 * float(np.median(np.abs(size[not_flat] - middle))), 0.25)
+    return np.asarray(not_flat & (np.abs(size - middle) > EXTREME_Z * scale))
 
 
 def _mains(signal: Signal, rate_hz: float, line_hz: float) -> NDArray[np.bool_]:
@@ -92,15 +98,15 @@ def _mains(signal: Signal, rate_hz: float, line_hz: float) -> NDArray[np.bool_]:
 def _spectra(
     signal: Signal, rate_hz: float, n_window: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return frequencies and each channel's power, by Welch."""
-    from scipy import signal as dsp  # slow to import, and the check of the input needs it not
+    """Return frequencies and each channel's power spectrum (Welch)."""
+    from scipy import signal as dsp  # slow to import; the input check does not need it
 
     frequency, power = dsp.welch(signal, rate_hz, nperseg=n_window, axis=1)
     return frequency, power
 
 
 def line_share(signal: Signal, rate_hz: float, line_hz: float) -> NDArray[np.float64]:
-    """Return each channel's share of power above 1 Hz that lies within 1 Hz of the mains."""
+    """Return the fraction of each channel's power above 1 Hz within 1 Hz of the mains frequency."""
     n_window = min(signal.shape[1], round(2 * rate_hz))
     frequency, power = _spectra(signal, rate_hz, n_window)
     total = power[:, frequency >= 1].sum(axis=1)
@@ -108,18 +114,20 @@ def line_share(signal: Signal, rate_hz: float, line_hz: float) -> NDArray[np.flo
     return np.divide(line, total, out=np.zeros_like(line), where=total > 0)
 
 
-def _alone(signal: Signal, names: Sequence[str], alive: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Channels without a correlated neighbour where the others have one."""
+def _uncorrelated(
+    signal: Signal, names: Sequence[str], not_flat: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return which channels have no correlated neighbour although most channels have one."""
     highest = np.full(len(names), np.nan)
     place = {split_contact(name): i for i, name in enumerate(names)}
     for (electrode, number), i in place.items():
-        if number is None or not alive[i]:
+        if number is None or not not_flat[i]:
             continue
         near = [place.get((electrode, number + step)) for step in (-2, -1, 1, 2)]
         values = [
             abs(float(np.corrcoef(signal[i], signal[j])[0, 1]))
             for j in near
-            if j is not None and alive[j]
+            if j is not None and not_flat[j]
         ]
         if values:
             highest[i] = max(values)
@@ -130,9 +138,9 @@ def _alone(signal: Signal, names: Sequence[str], alive: NDArray[np.bool_]) -> ND
 
 
 def detect_line_frequency(signal: Signal, rate_hz: float) -> float | None:
-    """Return 50 or 60 Hz where the median channel's spectrum has that line, else None.
+    """Return 50 or 60 Hz if the median channel's spectrum has a peak there, else None.
 
-    The line counts when its power exceeds three times that of the bins beside it.
+    The power at the peak must exceed three times the power of the neighbouring bins.
     """
     n_window = min(signal.shape[1], round(2 * rate_hz))
     if n_window < rate_hz / 2:

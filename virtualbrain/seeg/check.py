@@ -1,4 +1,4 @@
-"""Everything wrong with a patient's recordings and contacts, found without long work."""
+"""Check a patient's recordings, events and contacts before the pipeline starts."""
 
 import math
 
@@ -10,6 +10,7 @@ from virtualbrain.io.bids import PatientFiles, Recording
 from virtualbrain.io.recordings import RecordingHeader, read_header, read_json, read_signal
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.bad_channels import spread
+from virtualbrain.seeg.channel_selection import select_channels
 from virtualbrain.seeg.contacts import (
     contact_problems,
     contact_table,
@@ -19,38 +20,37 @@ from virtualbrain.seeg.contacts import (
 )
 from virtualbrain.seeg.coordinates import coordinate_system_problems, tkras_to_scanner
 from virtualbrain.seeg.seizures import Seizure, require_seizures
-from virtualbrain.seeg.selection import select_channels
 from virtualbrain.seeg.settings import SeegSettings
 
 PLAUSIBLE_SPREAD_V = (5e-7, 2e-2)
-_STRETCH_S = 10.0
+_SEGMENT_S = 10.0
 
 
 def check_seeg(files: PatientFiles, settings: SeegSettings) -> list[VirtualBrainError]:
     """Return every problem of a patient's recordings, events and contacts.
 
-    Reads tables, headers and ten seconds of signal, never a whole recording.
+    Reads tables, headers and ten seconds of signal, never a complete recording.
 
     Parameters
     ----------
     files : PatientFiles
         The patient's files.
     settings : SeegSettings
-        Choices of the SEEG stage.
+        Settings of the SEEG stage.
 
     Returns
     -------
     list of VirtualBrainError
-        Each names file and row, what was expected, and the cure; empty when all is well.
+        Each states file and row, the expected value and a hint; empty if nothing is wrong.
     """
     problems: list[VirtualBrainError] = list(electrode_problems(files))
     if not files.recordings:
         problems.append(
             InputError(
-                "no recording",
+                "no SEEG recording",
                 where=f"sub-{files.label}/ieeg",
                 expected="*_ieeg.vhdr or *_ieeg.edf with channels.tsv and events.tsv",
-                hint="add the recording of a seizure",
+                hint="add the recording of at least one seizure",
             )
         )
         return problems
@@ -69,7 +69,7 @@ def check_seeg(files: PatientFiles, settings: SeegSettings) -> list[VirtualBrain
 
 
 def electrode_problems(files: PatientFiles) -> list[InputError]:
-    """Return what is wrong with electrodes.tsv and coordsystem.json."""
+    """Return the problems of electrodes.tsv and coordsystem.json."""
     problems = []
     if files.coordsystem is not None:
         try:
@@ -96,7 +96,7 @@ def electrode_problems(files: PatientFiles) -> list[InputError]:
 
 
 def _first_error(files: PatientFiles) -> list[InputError]:
-    """Return the error that reading the contacts ends with, if any."""
+    """Return the error raised when the contacts are read, if any."""
     try:
         read_contacts(files)
     except InputError as error:
@@ -105,7 +105,10 @@ def _first_error(files: PatientFiles) -> list[InputError]:
 
 
 def _contacts_or_names(files: PatientFiles) -> pd.DataFrame | None:
-    """Return the contacts, without places if those are wrong, so that channels can be checked."""
+    """Return the contacts, with NaN coordinates if those are wrong.
+
+    The channels can then be checked although the coordinates cannot be used.
+    """
     if files.electrodes is None:
         return None
     try:
@@ -125,7 +128,7 @@ def recording_problems(
     contacts: pd.DataFrame | None,
     settings: SeegSettings,
 ) -> list[InputError]:
-    """Return what is wrong with one recording, its channels and its seizures."""
+    """Return the problems of one recording, its channels and its seizures."""
     try:
         header = read_header(recording.signal)
     except InputError as error:
@@ -145,36 +148,36 @@ def recording_problems(
 
 
 def _timing(seizure: Seizure, header: RecordingHeader, settings: SeegSettings) -> list[InputError]:
-    """Return how a seizure does not fit its recording."""
+    """Return the problem of a seizure's onset and duration within its recording, if any."""
     ends = seizure.onset_s if math.isnan(seizure.duration_s) else seizure.offset_s
-    # A mark may stand on the last sample.
+    # A marked offset may be on the last sample.
     if seizure.onset_s < 0 or ends > header.duration_s + 1 / header.rate_hz:
         return [
             InputError(
-                f"the seizure from {seizure.onset_s:g} s to {ends:g} s does not lie in "
+                f"the seizure ({seizure.onset_s:g} s to {ends:g} s) is not inside the recording "
                 f"{header.path.name}, which is {header.duration_s:g} s long",
                 where=seizure.source,
                 expected="onset and duration in seconds from the first sample",
-                hint="correct the event, or give the whole recording",
+                hint="correct onset and duration, or provide the complete recording",
             )
         ]
     if math.isnan(seizure.duration_s) and not settings.accept_proposed_end:
         return [
             InputError(
-                "a seizure without an end",
+                "the seizure has no marked offset",
                 where=seizure.source,
                 expected="a duration in seconds",
-                hint="write the duration (`virtualbrain seizures` proposes one), or set "
-                "seeg.accept_proposed_end to take the proposed one",
+                hint="enter the duration (`virtualbrain seizures` proposes one), or set "
+                "seeg.accept_proposed_end: true to accept the proposed one",
             )
         ]
     if seizure.onset_s < 0.5:
         return [
             InputError(
-                "no baseline: the recording begins at the seizure's onset",
+                "no baseline: the recording starts less than 0.5 s before the seizure onset",
                 where=seizure.source,
-                expected="at least half a second, better half a minute, before the onset",
-                hint="give a recording that starts earlier",
+                expected="at least 0.5 s (better 30 s) of recording before the onset",
+                hint="provide a recording that starts earlier",
             )
         ]
     return []
@@ -183,17 +186,17 @@ def _timing(seizure: Seizure, header: RecordingHeader, settings: SeegSettings) -
 def amplitude_problems(
     header: RecordingHeader, names: list[str], onset_s: float
 ) -> list[InputError]:
-    """Find a recording whose unit is wrong by its size: ten seconds before the onset."""
-    start = max(0.0, onset_s - _STRETCH_S)
+    """Return an error if the amplitude in the ten seconds before the onset is implausible."""
+    start = max(0.0, onset_s - _SEGMENT_S)
     signal, _ = read_signal(header.path, names, start, max(onset_s, start + 1.0))
     if signal.shape[1] == 0:
-        return []  # the event lies past the end, which is told elsewhere
+        return []  # the event is after the end of the recording; `_timing` reports it
     if not np.isfinite(signal).all():
         return [
             InputError(
-                "the signal holds values that are not finite",
+                "the signal contains values that are infinite or not numbers",
                 where=header.path.name,
-                expected="numbers",
+                expected="finite numbers",
                 hint="export the recording again",
             )
         ]
@@ -203,9 +206,10 @@ def amplitude_problems(
         return []
     return [
         InputError(
-            f"the typical channel varies by {size * 1e6:.3g} µV",
+            f"the median channel has a standard deviation of {size * 1e6:.3g} µV",
             where=header.path.name,
-            expected=f"between {low * 1e6:g} µV and {high * 1e3:g} mV",
-            hint="the unit in the file's header is wrong (volts called microvolts?): export again",
+            expected=f"{low * 1e6:g} µV to {high * 1e3:g} mV",
+            hint="the unit in the file's header is probably wrong (volts instead of microvolts?): "
+            "export the recording again",
         )
     ]

@@ -1,4 +1,4 @@
-"""The region of a contact: probabilities over a ball around it, not one voxel's label."""
+"""Assign regions to contacts: probabilities over a ball around each contact."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ _BRAIN_MARGIN_MM = 10.0
 
 @dataclass(frozen=True)
 class Placement:
-    """Where points lie.
+    """Region probabilities and tissue class of points.
 
     Parameters
     ----------
     probabilities : numpy.ndarray, shape (n_points, n_regions)
-        Share of the ball in each region; the rows sum to one or less.
+        Fraction of the ball in each region; the rows sum to one or less.
     tissue : tuple of str
-        ``grey``, ``white``, ``outside``, or ``n/a`` where there is no image or no place.
+        ``grey``, ``white``, ``outside``, or ``n/a`` without an image or without coordinates.
     """
 
     probabilities: NDArray[np.float64]
@@ -35,7 +35,7 @@ class Placement:
 def place_points(
     points: Points, regions: pd.DataFrame, labels: Any, brain_mask: Any, settings: SeegSettings
 ) -> Placement:
-    """Return the regions around points.
+    """Return the region probabilities and tissue classes of points.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def place_points(
     regions : pandas.DataFrame
         Region table; ``index`` is the value in `labels`.
     labels, brain_mask : nibabel image, optional
-        Without `labels` the regions' centres are used.
+        Without `labels`, the distance to the regions' centres is used.
     settings : SeegSettings
-        Radius of the ball.
+        Sets the radius of the ball.
     """
     if labels is None:
         probabilities = near_centres(points, regions, settings.centre_radius_mm)
@@ -61,16 +61,16 @@ def place_points(
 def _tissue(
     points: Points, labelled: NDArray[np.float64], inside: NDArray[np.bool_]
 ) -> tuple[str, ...]:
-    """Grey where most of the ball is labelled, else white in the brain, else outside."""
+    """Return grey if most of the ball is labelled, else white if inside the brain, else outside."""
     known = np.isfinite(points).all(axis=1)
-    words = np.where(labelled > 0.5, "grey", np.where(inside, "white", "outside"))
-    return tuple(str(word) if k else "n/a" for word, k in zip(words, known, strict=True))
+    classes = np.where(labelled > 0.5, "grey", np.where(inside, "white", "outside"))
+    return tuple(str(name) if k else "n/a" for name, k in zip(classes, known, strict=True))
 
 
 def ball_values(
     points: Points, image: Any, radius_mm: float, step_mm: float = _BALL_STEP_MM
 ) -> NDArray[np.int64]:
-    """Return the labels at a fine grid of places in a ball around each point.
+    """Return the labels on a fine grid in a ball around each point.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def ball_values(
 
 
 def sample_nearest(places: Points, image: Any) -> NDArray[np.float64]:
-    """Return an image's nearest voxel value at places (..., 3) in mm; zero outside it."""
+    """Return the nearest voxel value at positions (..., 3) in mm; zero outside the image."""
     volume = np.asanyarray(image.dataobj)
     volume = volume.reshape(volume.shape[:3])
     inverse = np.linalg.inv(image.affine)
@@ -99,7 +99,7 @@ def sample_nearest(places: Points, image: Any) -> NDArray[np.float64]:
 
 
 def in_brain(points: Points, labels: Any, brain_mask: Any) -> NDArray[np.bool_]:
-    """Return which points lie in the brain mask, or near a label where there is no mask."""
+    """Return which points are in the brain mask or, without a mask, near a labelled voxel."""
     if brain_mask is not None:
         return sample_nearest(points, brain_mask) > 0.5
     return (ball_values(points, labels, _BRAIN_MARGIN_MM, 2.0) > 0).any(axis=1)
@@ -110,13 +110,13 @@ def near_centres(points: Points, regions: pd.DataFrame, radius_mm: float) -> NDA
 
     .. math:: p_k \propto \exp(-d_k^2 / 2 s_k^2), \qquad d_k < r
 
-    with :math:`s_k` the radius of a ball of the region's volume (the median where a volume is
+    :math:`s_k` is the radius of a ball of the region's volume (median radius if the volume is
     missing).
 
     Returns
     -------
     numpy.ndarray, shape (n_points, n_regions)
-        Rows sum to one, or are zero where no centre is within `radius_mm`.
+        Rows sum to one; a row is zero if no centre is within `radius_mm`.
     """
     centres = regions[["x", "y", "z"]].to_numpy(float)
     distance = np.linalg.norm(points[:, None, :] - centres[None, :, :], axis=-1)
@@ -135,7 +135,7 @@ def near_centres(points: Points, regions: pd.DataFrame, radius_mm: float) -> NDA
 def region_radii_mm(regions: pd.DataFrame) -> NDArray[np.float64]:
     """Return the radius of a ball of each region's volume.
 
-    Where no volume is known: half the median distance between neighbouring centres.
+    Without any volume: half the median distance between neighbouring centres.
     """
     volumes = (
         regions["volume"].to_numpy(float) if "volume" in regions else np.full(len(regions), np.nan)
@@ -147,7 +147,12 @@ def region_radii_mm(regions: pd.DataFrame) -> NDArray[np.float64]:
     centres = regions[["x", "y", "z"]].to_numpy(float)
     centres = centres[np.isfinite(centres).all(axis=1)]
     if len(centres) < 2:
-        raise InputError("no region has a centre", expected="x, y, z of the regions in mm")
+        raise InputError(
+            "no region has coordinates of its centre",
+            where="region table",
+            expected="x, y, z of the regions in mm",
+            hint="add the columns x, y, z to the region table",
+        )
     distance = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
     np.fill_diagonal(distance, np.inf)
     return np.full(len(regions), float(np.median(distance.min(axis=1))) / 2)
@@ -156,25 +161,27 @@ def region_radii_mm(regions: pd.DataFrame) -> NDArray[np.float64]:
 def name_regions(
     probabilities: NDArray[np.float64], names: list[str]
 ) -> tuple[list[str | None], NDArray[np.float64], list[str | None]]:
-    """Return each row's most probable region, its probability, and all of them in words.
+    """Return each row's most probable region, its probability, and all probabilities as text.
 
-    A row without any region gives None, NaN, None. The words are ``name=0.61;other=0.22``.
+    A row without any region gives None, NaN, None. The text is ``name=0.61;other=0.22``.
     """
     best = probabilities.argmax(axis=1)
     highest = probabilities[np.arange(len(best)), best] if len(best) else np.zeros(0)
     found = highest > 0
     region = [names[b] if f else None for b, f in zip(best, found, strict=True)]
-    words = [_words(row, names) if f else None for row, f in zip(probabilities, found, strict=True)]
-    return region, np.where(found, highest, np.nan), words
+    texts = [
+        _as_text(row, names) if f else None for row, f in zip(probabilities, found, strict=True)
+    ]
+    return region, np.where(found, highest, np.nan), texts
 
 
-def _words(row: NDArray[np.float64], names: list[str]) -> str:
+def _as_text(row: NDArray[np.float64], names: list[str]) -> str:
     order = [k for k in np.argsort(-row, kind="stable") if row[k] >= 0.01]
     return ";".join(f"{names[k]}={row[k]:.2f}" for k in order)
 
 
 def share_in_brain(placement: Placement, points: Points) -> float:
-    """Return the share of known points that are not outside the brain (NaN without an image)."""
+    """Return the fraction of known points that are inside the brain (NaN without an image)."""
     known = np.isfinite(points).all(axis=1)
     tissue = np.array(placement.tissue)
     if not known.any() or not (tissue[known] != "n/a").any():
@@ -185,7 +192,7 @@ def share_in_brain(placement: Placement, points: Points) -> float:
 def candidate_frames(
     points: Points, labels: Any, brain_mask: Any, shifts: Mapping[str, Points]
 ) -> dict[str, float]:
-    """Return the share of points in the brain under other readings of their frame."""
+    """Return the fraction of points inside the brain under other assumed coordinate frames."""
     known = points[np.isfinite(points).all(axis=1)]
     return {
         name: float(in_brain(known @ m[:3, :3].T + m[:3, 3], labels, brain_mask).mean())

@@ -1,4 +1,4 @@
-"""Contacts: from electrodes.tsv, or from the end points of each electrode."""
+"""Read contacts from electrodes.tsv, or place them between the end points of each electrode."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from virtualbrain.seeg.coordinates import (
     read_coordinate_system,
     to_scanner_mm,
 )
-from virtualbrain.seeg.names import bare_name, repeated, split_contact
+from virtualbrain.seeg.names import bare_name, last_row, repeated, split_contact
 
 DEFAULT_SPACING_MM = 3.5
 _PLAUSIBLE_SPACING_MM = (1.0, 25.0)
@@ -26,25 +26,25 @@ _FAR_MM = 1000.0
 
 
 def read_contacts(files: PatientFiles) -> pd.DataFrame:
-    """Read a patient's contacts in the T1's scanner RAS.
+    """Read a patient's contacts in scanner RAS of the T1w.
 
     Returns
     -------
     pandas.DataFrame
-        ``name electrode number x y z micro``; mm; NaN where the place is n/a.
+        ``name electrode number x y z micro``; mm; NaN where the coordinates are n/a.
 
     Raises
     ------
     InputError
-        A file is missing or wrong; no place is given; names repeat; the spacing of the
-        contacts does not fit the stated unit.
+        A file is missing or invalid, no contact has coordinates, a name is repeated, or the
+        spacing of the contacts does not fit the stated unit.
     """
     if files.electrodes is None:
         raise InputError(
             "no electrodes.tsv",
             where=f"sub-{files.label}/ieeg",
-            expected="name, x, y, z of every contact",
-            hint="add sub-<label>_electrodes.tsv and its coordsystem.json",
+            expected="a table with name, x, y, z of every contact",
+            hint=f"add sub-{files.label}_electrodes.tsv and sub-{files.label}_coordsystem.json",
         )
     system = coordinate_system(files)
     table = read_table(files.electrodes, required=["name", "x", "y", "z"])
@@ -52,12 +52,12 @@ def read_contacts(files: PatientFiles) -> pd.DataFrame:
     problems = contact_problems(table, stated, system, files.electrodes.name)
     if problems:
         raise problems[0]
-    places = to_scanner_mm(stated, system, files.freesurfer, files.electrodes.name)
-    return contact_table([str(name) for name in table["name"]], places, _is_micro(table))
+    positions = to_scanner_mm(stated, system, files.freesurfer, files.electrodes.name)
+    return contact_table([str(name) for name in table["name"]], positions, _is_micro(table))
 
 
 def coordinate_system(files: PatientFiles) -> CoordinateSystem:
-    """Read the frame and unit of a patient's contacts.
+    """Read the coordinate frame and unit of a patient's contacts.
 
     Raises
     ------
@@ -66,24 +66,24 @@ def coordinate_system(files: PatientFiles) -> CoordinateSystem:
     """
     if files.coordsystem is None:
         raise InputError(
-            "the coordinates have neither unit nor frame: no coordsystem.json",
+            "no coordsystem.json: unit and coordinate frame of the contacts are unknown",
             where=f"sub-{files.label}/ieeg",
-            expected="iEEGCoordinateSystem and iEEGCoordinateUnits",
-            hint="add the coordsystem.json that belongs to electrodes.tsv",
+            expected="a coordsystem.json with iEEGCoordinateSystem and iEEGCoordinateUnits",
+            hint=f"add sub-{files.label}_coordsystem.json for electrodes.tsv",
         )
     return read_coordinate_system(read_json(files.coordsystem), files.coordsystem.name)
 
 
 def contact_table(
-    names: Sequence[str], places: NDArray[np.float64], micro: Sequence[bool] | None = None
+    names: Sequence[str], positions: NDArray[np.float64], micro: Sequence[bool] | None = None
 ) -> pd.DataFrame:
     """Return contacts as a table, one row per name.
 
     Parameters
     ----------
     names : sequence of str
-        As written; kept beside the bare name.
-    places : numpy.ndarray, shape (n_contacts, 3)
+        Names as written.
+    positions : numpy.ndarray, shape (n_contacts, 3)
         Scanner RAS, mm.
     micro : sequence of bool, optional
         Which are micro contacts.
@@ -94,9 +94,9 @@ def contact_table(
             "name": [bare_name(name) for name in names],
             "electrode": [electrode for electrode, _ in split],
             "number": pd.array([number for _, number in split], dtype="Int64"),
-            "x": places[:, 0],
-            "y": places[:, 1],
-            "z": places[:, 2],
+            "x": positions[:, 0],
+            "y": positions[:, 1],
+            "z": positions[:, 2],
             "micro": [False] * len(names) if micro is None else list(micro),
         }
     )
@@ -130,17 +130,16 @@ def stated_coordinates(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
 def contact_problems(
     table: pd.DataFrame, stated: NDArray[np.float64], system: CoordinateSystem, where: str
 ) -> list[InputError]:
-    """Return every fault of the contacts' names and places."""
+    """Return the problems of the contacts' names and coordinates."""
     problems = []
     names = [str(name) for name in table["name"]]
     for name in repeated(names):
-        row = len(names) - names[::-1].index(name) + 1
         problems.append(
             InputError(
-                f"the contact {name} stands twice",
-                where=f"{where}, row {row}",
-                expected="one row per contact (A1, A01 and POL A1 are the same)",
-                hint="remove or rename one",
+                f"the contact {name} occurs twice",
+                where=f"{where}, row {last_row(names, name)}",
+                expected="one row per contact (A1, A01 and POL A1 are the same contact)",
+                hint="remove or rename one of the rows",
             )
         )
     if not np.isfinite(stated).all(axis=1).any():
@@ -148,8 +147,8 @@ def contact_problems(
             InputError(
                 "no contact has coordinates",
                 where=where,
-                expected="x, y, z of every contact, n/a only where a place is unknown",
-                hint="fill in the coordinates, or make them from the electrodes' end points",
+                expected="x, y, z of every contact (n/a only where a position is unknown)",
+                hint="enter the coordinates, or compute them with `virtualbrain contacts`",
             )
         )
         return problems
@@ -162,21 +161,21 @@ def contact_problems(
         row = int(np.argmax(far))
         problems.append(
             InputError(
-                f"the contact {names[row]} lies more than {_FAR_MM:g} mm from the frame's centre",
-                where=f"{where}, row {row + 1}",
-                expected="coordinates inside a head",
-                hint="correct the coordinates or their unit",
+                f"the contact {names[row]} is more than {_FAR_MM:g} mm from the origin",
+                where=f"{where}, row {row + 2}",
+                expected="coordinates inside the head",
+                hint="correct the coordinates, or iEEGCoordinateUnits in coordsystem.json",
             )
         )
     return problems
 
 
-def contact_spacing_mm(names: Sequence[str], places: NDArray[np.float64]) -> float:
-    """Return the median distance between neighbours on an electrode (NaN without any)."""
-    at = {split_contact(name): place for name, place in zip(names, places, strict=True)}
+def contact_spacing_mm(names: Sequence[str], positions: NDArray[np.float64]) -> float:
+    """Return the median distance of neighbouring contacts on an electrode (NaN without any)."""
+    at = {split_contact(name): point for name, point in zip(names, positions, strict=True)}
     steps = [
-        float(np.linalg.norm(at[electrode, number + 1] - place))
-        for (electrode, number), place in at.items()
+        float(np.linalg.norm(at[electrode, number + 1] - point))
+        for (electrode, number), point in at.items()
         if number is not None and (electrode, number + 1) in at
     ]
     steps = [step for step in steps if math.isfinite(step)]
@@ -184,24 +183,26 @@ def contact_spacing_mm(names: Sequence[str], places: NDArray[np.float64]) -> flo
 
 
 def _spacing_error(spacing: float, system: CoordinateSystem, where: str) -> InputError:
-    """Say that the unit does not fit, and which one would."""
+    """Return the error for a unit that does not fit the spacing; name a unit that does."""
     low, high = _PLAUSIBLE_SPACING_MM
     fits = [
         unit
         for unit, factor in MM_PER_UNIT.items()
         if low <= spacing / system.mm_per_unit * factor <= high
     ]
-    hint = f"the numbers look like {fits[0]}: " if fits else ""
+    stated = next(u for u, factor in MM_PER_UNIT.items() if factor == system.mm_per_unit)
+    hint = f"the coordinates look like {fits[0]}: " if fits else ""
     return InputError(
-        f"neighbouring contacts lie {spacing:.3g} mm apart in the stated unit",
+        f"with the stated unit {stated}, neighbouring contacts are "
+        f"{float(f'{spacing:.3g}'):g} mm apart",
         where=where,
-        expected=f"between {low:g} and {high:g} mm",
+        expected=f"{low:g} to {high:g} mm",
         hint=f"{hint}correct iEEGCoordinateUnits or the coordinates",
     )
 
 
 def _is_micro(table: pd.DataFrame) -> list[bool]:
-    """Whether a contact is a micro contact, as its type or group says."""
+    """Return which contacts are micro contacts by their type, group or description."""
     columns = [name for name in ("type", "group", "description") if name in table]
     return [
         any("micro" in str(table[name].iloc[i]).casefold() for name in columns)
@@ -214,17 +215,17 @@ def contacts_from_endpoints(
 ) -> pd.DataFrame:
     r"""Place the contacts of each electrode along the line from its target to its entry.
 
-    Contact i lies at :math:`t + s_i (e - t) / |e - t|` with :math:`s_i` the sum of the
+    Contact i is at :math:`t + s_i (e - t) / |e - t|`, where :math:`s_i` is the sum of the
     spacings before it; contact 1 is at the target.
 
     Parameters
     ----------
     endpoints : pandas.DataFrame
-        ``electrode target_x target_y target_z entry_x entry_y entry_z n_contacts`` and, where
-        it is not `default_spacing_mm`, ``spacing_mm``: numbers separated by spaces, repeated
+        ``electrode target_x target_y target_z entry_x entry_y entry_z n_contacts`` and, if it
+        differs from `default_spacing_mm`, ``spacing_mm``: numbers separated by spaces, repeated
         as often as needed. Scanner RAS, mm.
     default_spacing_mm : float
-        Centre to centre.
+        Distance of neighbouring contacts, centre to centre.
 
     Returns
     -------
@@ -234,10 +235,10 @@ def contacts_from_endpoints(
     Raises
     ------
     InputError
-        Target and entry are the same place, or nearer than the contacts are long.
+        Target and entry are equal, or closer together than the first and last contact.
     """
     names: list[str] = []
-    places: list[NDArray[np.float64]] = []
+    positions: list[NDArray[np.float64]] = []
     for position, row in enumerate(endpoints.to_dict("records")):
         target = np.array([float(row[f"target_{axis}"]) for axis in "xyz"])
         entry = np.array([float(row[f"entry_{axis}"]) for axis in "xyz"])
@@ -246,19 +247,19 @@ def contacts_from_endpoints(
         depth = _depths(row.get("spacing_mm"), n_contacts, default_spacing_mm)
         if length == 0 or depth[-1] > length + default_spacing_mm:
             raise InputError(
-                f"{n_contacts} contacts over {depth[-1]:g} mm on the electrode "
-                f"{row['electrode']}, whose end points lie {length:.1f} mm apart",
-                where=f"row {position + 2}",
-                expected="end points at least as far apart as the contacts",
-                hint="check target, entry, number and spacing",
+                f"the electrode {row['electrode']} is too short: its {n_contacts} contacts need "
+                f"{depth[-1]:g} mm, but its end points are {length:.1f} mm apart",
+                where=f"row {position + 2} of the end points",
+                expected="end points at least as far apart as the first and last contact",
+                hint="check target, entry, n_contacts and spacing_mm",
             )
-        places += list(target + np.outer(depth, (entry - target) / length))
+        positions += list(target + np.outer(depth, (entry - target) / length))
         names += [f"{row['electrode']}{i + 1}" for i in range(n_contacts)]
-    return contact_table(names, np.array(places))
+    return contact_table(names, np.array(positions))
 
 
 def _depths(pattern: Any, n_contacts: int, default_mm: float) -> NDArray[np.float64]:
-    """Distance of every contact from the target."""
+    """Return the distance of every contact from the target."""
     steps = [float(step) for step in str(pattern).split()] if pattern and pattern == pattern else []
     steps = steps or [default_mm]
     repeated_steps = [steps[i % len(steps)] for i in range(n_contacts - 1)]

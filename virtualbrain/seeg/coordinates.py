@@ -1,4 +1,7 @@
-"""Coordinate frames and units of contacts: brought to the T1's scanner RAS in mm, never guessed."""
+"""Convert contact coordinates to scanner RAS of the T1w in mm.
+
+Coordinate frame and unit must be stated; they are never guessed.
+"""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +24,7 @@ _SCANNER = re.compile(r"scanner[\s_-]*ras|scan[\s_-]*ras", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class CoordinateSystem:
-    """Frame and unit as coordsystem.json states them."""
+    """Coordinate frame and unit as stated in coordsystem.json."""
 
     frame: Frame
     mm_per_unit: float
@@ -29,19 +32,19 @@ class CoordinateSystem:
 
 
 def read_coordinate_system(content: Mapping[str, Any], where: str) -> CoordinateSystem:
-    """Return frame and unit of the contacts' coordinates.
+    """Return the coordinate frame and unit of the contacts.
 
     Parameters
     ----------
     content : mapping
-        The object in coordsystem.json.
+        Content of coordsystem.json.
     where : str
-        The file's name, for messages.
+        File name, for messages.
 
     Raises
     ------
     InputError
-        Frame or unit is missing, unknown, or cannot be brought to the T1.
+        Coordinate frame or unit is missing, unknown or not convertible to scanner RAS.
     """
     problems = coordinate_system_problems(content, where)
     if problems:
@@ -54,32 +57,53 @@ def read_coordinate_system(content: Mapping[str, Any], where: str) -> Coordinate
 
 
 def coordinate_system_problems(content: Mapping[str, Any], where: str) -> list[InputError]:
-    """Return everything that keeps a coordsystem.json from being used."""
+    """Return the problems of a coordsystem.json."""
     problems = []
     unit = content.get("iEEGCoordinateUnits")
     if unit is None or not str(unit).strip():
-        problems.append(_unit_error("the coordinates have no unit", where))
+        problems.append(
+            _unit_error(
+                "the coordinates have no unit",
+                where,
+                hint="state the unit of the coordinates in electrodes.tsv",
+            )
+        )
     elif str(unit).strip() not in MM_PER_UNIT:
-        problems.append(_unit_error(f"the unit {unit!r} of the coordinates cannot be used", where))
+        problems.append(
+            _unit_error(
+                f"unknown coordinate unit {unit!r}",
+                where,
+                hint="convert the coordinates in electrodes.tsv to mm, and state mm",
+            )
+        )
     stated = content.get("iEEGCoordinateSystem")
     if stated is None or not str(stated).strip():
-        problems.append(_frame_error("the coordinates have no frame", where))
+        problems.append(
+            _frame_error(
+                "the coordinates have no coordinate frame",
+                where,
+                hint="state the coordinate frame of electrodes.tsv",
+            )
+        )
     elif _frame(str(stated).strip(), _description(content)) is None:
         problems.append(_frame_problem(str(stated).strip(), _description(content), where))
     return problems
 
 
 def _frame(stated: str, description: str) -> Frame | None:
-    """Return the frame that a keyword and its description name, if it can be used."""
+    """Return the coordinate frame of a keyword and its description; None if not supported."""
     if stated == "ScanRAS":
         return "scanner"
     if stated == "ACPC":
         return "acpc"
-    if stated == "Other" and _TKRAS.search(description):
+    return described_frame(description) if stated == "Other" else None
+
+
+def described_frame(description: str) -> Frame | None:
+    """Return the coordinate frame that a free description names, None if it names none."""
+    if _TKRAS.search(description):
         return "tkras"
-    if stated == "Other" and _SCANNER.search(description):
-        return "scanner"
-    return None
+    return "scanner" if _SCANNER.search(description) else None
 
 
 def _description(content: Mapping[str, Any]) -> str:
@@ -87,59 +111,63 @@ def _description(content: Mapping[str, Any]) -> str:
 
 
 def _frame_problem(stated: str, description: str, where: str) -> InputError:
-    """Say why a frame cannot be used."""
+    """Return the error that says why a coordinate frame is not supported."""
     if stated == "Pixels":
-        return _frame_error("pixels of a picture are no place in the brain", where)
+        return _frame_error("coordinates in pixels of a picture cannot be used", where)
     if stated == "Other" and description.casefold() in ("", "n/a"):
         return InputError(
-            "the frame is Other without a description",
+            "the coordinate frame is Other without a description",
             where=f"{where}, iEEGCoordinateSystemDescription",
-            expected="a description such as FreeSurfer tkRAS (surface RAS) of the T1w",
-            hint="describe the frame",
+            expected="a description such as 'FreeSurfer tkRAS (surface RAS) of the T1w'",
+            hint="describe the coordinate frame",
         )
     if stated == "Other":
-        return _frame_error(f"the frame Other ({description[:60]}) is not known", where)
-    return _frame_error(f"the frame {stated} is not the patient's own", where)
+        return _frame_error(f"unknown coordinate frame: Other ({description[:60]})", where)
+    return _frame_error(f"the coordinate frame {stated} is not the patient's own", where)
 
 
-def _unit_error(what: str, where: str) -> InputError:
+def _unit_error(what: str, where: str, hint: str) -> InputError:
     return InputError(
         what,
         where=f"{where}, iEEGCoordinateUnits",
         expected="mm, cm or m",
-        hint="state the unit in which electrodes.tsv was written",
+        hint=hint,
     )
 
 
-def _frame_error(what: str, where: str) -> InputError:
+_CONVERT_HINT = "convert the coordinates to scanner RAS of the T1w, and state ScanRAS"
+
+
+def _frame_error(what: str, where: str, hint: str = _CONVERT_HINT) -> InputError:
     return InputError(
         what,
         where=f"{where}, iEEGCoordinateSystem",
-        expected="ScanRAS, ACPC of an ACPC-aligned T1w, or Other described as FreeSurfer tkRAS",
-        hint="write the contacts in the T1w's scanner RAS and state it",
+        expected="ScanRAS, ACPC (of an ACPC-aligned T1w), or Other with the description "
+        "FreeSurfer tkRAS",
+        hint=hint,
     )
 
 
 def to_scanner_mm(
     coordinates: NDArray[np.float64], system: CoordinateSystem, freesurfer: Path | None, where: str
 ) -> NDArray[np.float64]:
-    """Bring coordinates to the T1's scanner RAS in mm.
+    """Convert coordinates to scanner RAS of the T1w in mm.
 
     Parameters
     ----------
     coordinates : numpy.ndarray, shape (n_contacts, 3)
-        In the frame and unit of `system`; NaN rows stay NaN.
+        Coordinates in the frame and unit of `system`; NaN rows stay NaN.
     system : CoordinateSystem
-        As stated by the dataset.
+        Coordinate frame and unit stated in the dataset.
     freesurfer : Path, optional
-        FreeSurfer subject whose volume defines tkRAS.
+        Folder of the FreeSurfer subject that defines tkRAS.
     where : str
-        The file, for messages.
+        File name, for messages.
 
     Raises
     ------
     InputError
-        tkRAS without a FreeSurfer subject that defines it.
+        The frame is tkRAS, and no FreeSurfer subject defines it.
     """
     scaled = np.asarray(coordinates, dtype=np.float64) * system.mm_per_unit
     if system.frame != "tkras":
@@ -154,16 +182,16 @@ def tkras_to_scanner(freesurfer: Path | None, where: str) -> NDArray[np.float64]
     Raises
     ------
     InputError
-        There is no FreeSurfer subject with orig.mgz or T1.mgz.
+        No FreeSurfer subject with orig.mgz or T1.mgz.
     """
     volumes = [] if freesurfer is None else [freesurfer / "mri" / n for n in ("orig.mgz", "T1.mgz")]
     volume = next((path for path in volumes if path.is_file()), None)
     if volume is None:
         raise InputError(
-            "coordinates in FreeSurfer's tkRAS, but no FreeSurfer subject that defines it",
+            "the coordinates are in FreeSurfer tkRAS, but there is no FreeSurfer subject",
             where=where,
             expected="derivatives/freesurfer/sub-<label>/mri/orig.mgz",
-            hint="give the subject, or write the contacts in scanner RAS",
+            hint="add the FreeSurfer subject, or convert the coordinates to scanner RAS",
         )
     header: Any = nib.load(volume).header
     return np.asarray(header.get_vox2ras() @ np.linalg.inv(header.get_vox2ras_tkr()))

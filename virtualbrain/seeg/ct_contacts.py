@@ -1,4 +1,4 @@
-"""Contacts found in a post-implant CT that is registered to the T1, for a person to approve."""
+"""Find contacts in a CT after implantation that is registered to the T1w, for approval."""
 
 import math
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ class CtElectrode:
     name : str
         The electrode.
     contacts : pandas.DataFrame
-        As `contacts.read_contacts`.
+        Table as from `contacts.read_contacts`.
     moved_mm : float
-        Median distance of its contacts from where the end points alone would put them.
+        Median distance of its contacts from their positions by end points and spacing alone.
     contrast : float
-        Mean intensity at the contacts over that midway between them; near one means that the
-        contacts cannot be told apart.
+        Mean intensity at the contacts divided by the mean intensity midway between them; near
+        one, the contacts cannot be separated.
     """
 
     name: str
@@ -48,24 +48,25 @@ class CtElectrode:
 def find_contacts(
     ct: Any, endpoints: pd.DataFrame, metal_hu: float = METAL_HU
 ) -> tuple[CtElectrode, ...]:
-    """Find the contacts of each electrode between its roughly marked end points.
+    """Find the contacts of each electrode between its approximate end points.
 
-    Metal within 4 mm of the marked line gives the electrode's axis (first principal direction);
-    along it, a comb of the known spacing is shifted to where it meets the brightest places.
+    The axis of the electrode is the first principal direction of the metal within 4 mm of the
+    line between the end points. Along the axis, a row of contacts with the known spacing is
+    shifted to the position of highest intensity.
 
     Parameters
     ----------
     ct : nibabel image
-        In Hounsfield units, its affine leading to the T1's scanner RAS.
+        Hounsfield units; the affine maps to scanner RAS of the T1w.
     endpoints : pandas.DataFrame
-        As for `contacts.contacts_from_endpoints`.
+        Table as for `contacts.contacts_from_endpoints`.
     metal_hu : float
-        What counts as metal.
+        Intensity above which a voxel is metal.
 
     Raises
     ------
     InputError
-        An electrode shows no metal.
+        No metal along an electrode.
     """
     values = np.asanyarray(ct.dataobj, dtype=np.float32)
     metal = np.argwhere(values > metal_hu)
@@ -91,8 +92,10 @@ def _electrode(
     if near.sum() < 3:
         raise InputError(
             f"no metal along the electrode {name}",
-            expected=f"voxels brighter than the threshold within {_TUBE_MM:g} mm of its end points",
-            hint="check the end points and that the CT is registered to the T1",
+            where="CT",
+            expected=f"voxels above the metal threshold within {_TUBE_MM:g} mm of the line between "
+            "its end points",
+            hint="check the end points, and register the CT to the T1w image first (--register)",
         )
     origin, axis = _axis(places[near], weights[near], start, stop)
     depth = (guess[list(_AXES)].to_numpy(float) - start) @ _unit(stop - start)
@@ -109,7 +112,7 @@ def _unit(vector: Points) -> Points:
 
 
 def _in_tube(places: Points, start: Points, stop: Points) -> NDArray[np.bool_]:
-    """Return which places lie near the line between two points, or just beyond its ends."""
+    """Return which points are near the line between two points, or just beyond its ends."""
     axis = _unit(stop - start)
     along = (places - start) @ axis
     aside = np.linalg.norm(places - start - np.outer(along, axis), axis=1)
@@ -120,7 +123,7 @@ def _in_tube(places: Points, start: Points, stop: Points) -> NDArray[np.bool_]:
 def _axis(
     places: Points, weights: NDArray[np.float64], start: Points, stop: Points
 ) -> tuple[Points, Points]:
-    """Return the weighted middle and first principal direction, pointing to the entry."""
+    """Return the weighted centre and the first principal direction, pointing to the entry."""
     middle = np.average(places, axis=0, weights=weights)
     centred = (places - middle) * np.sqrt(weights)[:, None]
     axis = np.linalg.svd(centred, full_matrices=False)[2][0]
@@ -130,10 +133,10 @@ def _axis(
 def _best_shift(
     values: NDArray[np.float32], affine: Points, origin: Points, axis: Points, depth: Points
 ) -> tuple[float, float]:
-    """Return the shift of the comb that meets the brightest places, and the contrast there.
+    """Return the shift along the axis with the highest intensity, and the contrast there.
 
-    The comb moves by up to one and a half spacings, so an end point marked one contact off is
-    put right only where the metal's end says so.
+    Shifts are limited to one and a half spacings. An end point that is wrong by one contact is
+    therefore corrected only if the end of the metal shows it.
     """
     spacing = float(np.median(np.diff(depth))) if len(depth) > 1 else DEFAULT_SPACING_MM
     shifts = np.arange(-1.5 * spacing, 1.5 * spacing + _STEP_MM / 2, _STEP_MM)
@@ -150,7 +153,7 @@ def _best_shift(
 def _profile(
     values: NDArray[np.float32], affine: Points, origin: Points, axis: Points, along: Points
 ) -> NDArray[np.float64]:
-    """Intensity at distances along the axis, linearly interpolated."""
+    """Return the intensity at distances along the axis, linearly interpolated."""
     places = origin + along[..., None] * axis
     inverse = np.linalg.inv(affine)
     voxels = places @ inverse[:3, :3].T + inverse[:3, 3]
@@ -160,16 +163,16 @@ def _profile(
 
 
 def draw_electrodes(ct: Any, electrodes: tuple[CtElectrode, ...], path: Path | str) -> None:
-    """Draw the CT in a plane through each electrode with its contacts on it, for approval.
+    """Draw the CT and the contacts in a plane through each electrode, for approval.
 
     Parameters
     ----------
     ct : nibabel image
-        As for `find_contacts`.
+        CT as for `find_contacts`.
     electrodes : tuple of CtElectrode
-        From `find_contacts`.
+        Result of `find_contacts`.
     path : Path or str
-        Ends in ``.png``.
+        File name that ends in ``.png``.
     """
     from matplotlib.figure import Figure
 

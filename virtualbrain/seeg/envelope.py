@@ -1,11 +1,11 @@
-r"""The feature that is fitted: logarithm of a channel's power, above its baseline.
+r"""Compute the envelope that is fitted: log power of a channel above its baseline.
 
 .. math:: e(t) = \big\langle \ln \overline{x_b^2}(t) \big\rangle_\sigma
           - \text{mean over the baseline}
 
-with :math:`x_b` the band-passed signal without mains, the bar a centred window and
-:math:`\langle\cdot\rangle_\sigma` a Gaussian. No value is clipped; margins are real data where
-the recording has them and mirrored where it ends.
+:math:`x_b` is the band-passed signal without mains noise, the bar a mean over a centred window and
+:math:`\langle\cdot\rangle_\sigma` a Gaussian smoothing. No value is clipped. Margins of the filters
+are recorded data; at the ends of the recording the data are mirrored.
 """
 
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from virtualbrain.errors import InputError
 Signal = NDArray[np.float64]
 NOTCH_WIDTH_HZ = 2.0
 FILTER_ORDER = 4
-# Power below this share of the baseline's median is a drop-out of the amplifier, not a brain.
+# Power below this fraction of the baseline's median is a drop-out of the amplifier.
 FLOOR_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
 class EnvelopeChoices:
-    """What an envelope is made with (see `SeegSettings`)."""
+    """Settings of an envelope (see `SeegSettings`)."""
 
     band_hz: tuple[float, float]
     window_s: float
@@ -35,7 +35,7 @@ class EnvelopeChoices:
 
 
 def remove_line(signal: Signal, rate_hz: float, line_hz: float | None) -> Signal:
-    """Remove the mains and its harmonics by zero-phase notches 2 Hz wide.
+    """Remove mains noise and its harmonics with zero-phase notch filters 2 Hz wide.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def remove_line(signal: Signal, rate_hz: float, line_hz: float | None) -> Signal
     rate_hz : float
         Sampling rate.
     line_hz : float, optional
-        Mains frequency; None leaves the signal.
+        Mains frequency; None leaves the signal unchanged.
     """
     if line_hz is None:
         return signal
@@ -56,21 +56,21 @@ def remove_line(signal: Signal, rate_hz: float, line_hz: float | None) -> Signal
 
 
 def band_pass(signal: Signal, rate_hz: float, band_hz: tuple[float, float]) -> Signal:
-    """Keep a band by a zero-phase Butterworth filter of order 4.
+    """Apply a zero-phase Butterworth band-pass filter of order 4.
 
-    An upper edge at or above 0.45 of the sampling rate leaves a high-pass.
+    With an upper edge at or above 0.45 of the sampling rate the filter is a high-pass.
 
     Raises
     ------
     InputError
-        The lower edge lies above what the sampling rate can show.
+        The sampling rate is too low for the lower edge.
     """
     low, high = band_hz
     if low >= 0.45 * rate_hz:
         raise InputError(
-            f"a sampling rate of {rate_hz:g} Hz",
-            expected=f"more than {low / 0.45:.0f} Hz for a band from {low:g} Hz",
-            hint="lower seeg.band_hz",
+            f"the sampling rate of {rate_hz:g} Hz is too low",
+            expected=f"more than {low / 0.45:.0f} Hz for a frequency band from {low:g} Hz",
+            hint="lower seeg.band_hz, or provide the recording at its original sampling rate",
         )
     if high >= 0.45 * rate_hz:
         sections = dsp.butter(FILTER_ORDER, low, "highpass", fs=rate_hz, output="sos")
@@ -86,7 +86,7 @@ def _pad(signal: Signal, rate_hz: float, duration_s: float) -> int:
 
 
 def mean_square(signal: Signal, rate_hz: float, window_s: float) -> Signal:
-    """Return the mean square in a centred window, the edges mirrored."""
+    """Return the mean square in a centred window; the edges are mirrored."""
     width = max(1, round(window_s * rate_hz))
     return np.asarray(ndimage.uniform_filter1d(signal**2, width, axis=-1, mode="reflect"))
 
@@ -94,14 +94,14 @@ def mean_square(signal: Signal, rate_hz: float, window_s: float) -> Signal:
 def log_power(
     signal: Signal, times_s: Signal, rate_hz: float, choices: EnvelopeChoices
 ) -> tuple[Signal, Signal]:
-    """Return the natural logarithm of the band's power above its baseline, at every sample.
+    """Return the natural logarithm of the band power above its baseline, at every sample.
 
     Parameters
     ----------
     signal : numpy.ndarray, shape (n_channels, n_samples)
-        Without mains, in any unit: the baseline is subtracted from the logarithm.
+        Signal without mains noise; any unit, because the baseline is subtracted.
     times_s : numpy.ndarray, shape (n_samples,)
-        Same origin as `choices.baseline_s`.
+        Times with the same origin as `choices.baseline_s`.
     rate_hz : float
         Sampling rate.
     choices : EnvelopeChoices
@@ -110,14 +110,14 @@ def log_power(
     Returns
     -------
     power : numpy.ndarray, shape (n_channels, n_samples)
-        Above the baseline.
+        Log power above the baseline.
     baseline : numpy.ndarray, shape (n_channels,)
-        What was subtracted.
+        Log power that was subtracted.
 
     Raises
     ------
     InputError
-        Nothing was recorded in the baseline.
+        The recording has no sample in the baseline.
     """
     clean = band_pass(signal, rate_hz, choices.band_hz)
     power = mean_square(clean, rate_hz, choices.window_s)
@@ -126,8 +126,8 @@ def log_power(
     if not quiet.any():
         raise InputError(
             "no baseline before the seizure",
-            expected="at least one second recorded before the onset",
-            hint="give a recording that starts earlier",
+            expected="at least one second of recording before the onset",
+            hint="provide a recording that starts earlier",
         )
     floor = FLOOR_SHARE * np.median(power[:, quiet], axis=1, keepdims=True)
     logarithm = np.log(np.maximum(power, np.maximum(floor, np.finfo(float).tiny)))
@@ -139,16 +139,16 @@ def log_power(
 
 
 def sample_at(values: Signal, times_s: Signal, wanted_s: Signal) -> Signal:
-    """Return values (n_channels, n_samples) at other times, linearly interpolated."""
+    """Return values (n_channels, n_samples) at the wanted times, linearly interpolated."""
     return np.stack([np.interp(wanted_s, times_s, row) for row in values])
 
 
 def envelope_grid(
     start_s: float, stop_s: float, rate_hz: float, points_max: int
 ) -> tuple[Signal, float]:
-    """Return evenly spaced times that contain zero, and their rate.
+    """Return evenly spaced times that include zero, and their rate.
 
-    The rate is lowered where more than `points_max` points would be needed.
+    The rate is lowered if there would be more than `points_max` points.
     """
     rate = min(rate_hz, (points_max - 1) / (stop_s - start_s))
     first, last = np.ceil(start_s * rate - 1e-9), np.floor(stop_s * rate + 1e-9)

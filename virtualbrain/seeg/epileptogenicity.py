@@ -1,4 +1,4 @@
-"""The Epileptogenicity Index: a clinical reference beside the fit, never an input of it.
+"""Compute the Epileptogenicity Index, a clinical reference that is not an input of the fit.
 
 Bartolomei, Chauvel, Wendling, Brain 131 (2008) 1818.
 """
@@ -28,7 +28,7 @@ def energy_ratio(signal: Signal, times_s: Signal, rate_hz: float) -> tuple[Signa
     Parameters
     ----------
     signal : numpy.ndarray, shape (n_channels, n_samples)
-        Without mains.
+        Signal without mains noise.
     times_s : numpy.ndarray, shape (n_samples,)
         Seconds.
     rate_hz : float
@@ -38,7 +38,7 @@ def energy_ratio(signal: Signal, times_s: Signal, rate_hz: float) -> tuple[Signa
     -------
     ratio : numpy.ndarray, shape (n_channels, n_frames)
     frames_s : numpy.ndarray, shape (n_frames,)
-        32 frames a second.
+        Times of the frames, 32 per second.
     """
     width = max(8, round(min(WINDOW_S, signal.shape[1] / rate_hz) * rate_hz))
     f = frequencies(width, rate_hz)
@@ -53,11 +53,12 @@ def energy_ratio(signal: Signal, times_s: Signal, rate_hz: float) -> tuple[Signa
 
 
 def page_hinkley(ratio: Signal, quiet: NDArray[np.bool_]) -> NDArray[np.int64]:
-    r"""Return the frame at which each channel's ratio changes for good, -1 without a change.
+    r"""Return the frame at which each channel's ratio rises lastingly, -1 without a rise.
 
-    Page and Hinkley: :math:`U_n = \sum_{i \le n} (ER_i - \overline{ER} - \nu)`; alarm when
-    :math:`U_n - \min U` exceeds :math:`\lambda`, the change is where the minimum was. The mean is
-    that of the baseline, :math:`\nu` a tenth of it, and :math:`\lambda` three times it, second.
+    Page-Hinkley test: :math:`U_n = \sum_{i \le n} (ER_i - \overline{ER} - \nu)`. A change is
+    detected when :math:`U_n - \min U` exceeds :math:`\lambda`; its time is that of the minimum.
+    The mean is over the baseline; :math:`\nu` is a tenth of it, :math:`\lambda` three times it
+    (times one second).
     """
     mean = ratio[:, quiet].mean(axis=1, keepdims=True)
     after = np.flatnonzero(~quiet & (np.arange(ratio.shape[1]) > np.flatnonzero(quiet)[-1]))
@@ -74,20 +75,20 @@ def page_hinkley(ratio: Signal, quiet: NDArray[np.bool_]) -> NDArray[np.int64]:
 def epileptogenicity_index(
     ratio: Signal, frames_s: Signal, baseline_s: tuple[float, float]
 ) -> NDArray[np.float64]:
-    r"""Return the Epileptogenicity Index of every channel, the largest being one.
+    r"""Return the Epileptogenicity Index of every channel, scaled to a maximum of one.
 
     .. math:: EI_i \propto \frac{1}{t_i - t_0 + \tau} \int_{t_i}^{t_i + H} ER_i \, dt
 
-    with :math:`t_i` the detected change, :math:`t_0` the earliest of all, :math:`\tau = 1` s and
-    :math:`H = 5` s. Zero where no change is detected.
+    :math:`t_i` is the detected change, :math:`t_0` the earliest change of all channels,
+    :math:`\tau = 1` s and :math:`H = 5` s. The index is zero where no change is detected.
 
     Parameters
     ----------
     ratio : numpy.ndarray, shape (n_channels, n_frames)
-        From `energy_ratio`, divided by each channel's baseline mean where channels of different
-        reference are compared.
+        Result of `energy_ratio`, divided by each channel's baseline mean if channels with
+        different references are compared.
     frames_s : numpy.ndarray, shape (n_frames,)
-        Seconds.
+        Times of the frames in seconds.
     baseline_s : tuple of float
         Start and end of the baseline.
     """

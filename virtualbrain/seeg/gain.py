@@ -1,14 +1,14 @@
-r"""Gain: the power that a region's sources put into each channel of the montage.
+r"""Compute the gain: how strongly each region's activity appears in each channel.
 
-A contact sees a source of unit strength at distance d with the potential 1/d. Sources of equal
-density :math:`\rho` that are independent of each other add up in power, so a channel with the
-weights :math:`w_{ci}` on the contacts i receives from region k
+A source of unit strength at distance d has the potential 1/d at a contact. Independent sources of
+equal density add up in power. A channel with the weights :math:`w_{ci}` on the contacts i receives
+from region k the power
 
 .. math:: G_{ck} = \sum_{v \in k} V_v \Big( \sum_i w_{ci} / d_{iv} \Big)^2
 
-with :math:`V_v` the volume that source v stands for. For one contact this is the inverse-square
-gain :math:`\sum_v V_v / d^2`; for a bipolar channel it never vanishes for a region that lies
-equally far from both contacts, which the absolute difference of two inverse-square gains does.
+:math:`V_v` is the volume of source v. For one contact this is the inverse-square gain
+:math:`\sum_v V_v / d^2`. For a bipolar channel and a region at equal distance from both contacts
+it does not vanish, unlike the absolute difference of two inverse-square gains.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,20 +33,20 @@ _PAIRS_AT_ONCE = 1_000_000
 
 @dataclass(frozen=True)
 class Sources:
-    """Points that stand for grey matter.
+    """Points that represent grey matter.
 
     Parameters
     ----------
     points : numpy.ndarray, shape (n_sources, 3)
         Scanner RAS, mm.
     volumes : numpy.ndarray, shape (n_sources,)
-        mm³.
+        Volume of each source in mm³.
     regions : numpy.ndarray, shape (n_sources,)
-        Position in the region table.
+        Row in the region table.
     normals : numpy.ndarray, shape (n_sources, 3)
-        Unit normals; zero where the orientation is unknown.
+        Unit normals; zero if the orientation is unknown.
     kind : str
-        Where they come from, in words.
+        Anatomy the sources were made from.
     """
 
     points: Points
@@ -59,16 +59,17 @@ class Sources:
 def make_sources(
     regions: pd.DataFrame, labels: Any, surfaces: Surfaces | None, settings: SeegSettings
 ) -> Sources:
-    """Return the sources for the best anatomy at hand, or for the one asked for.
+    """Return the sources from the anatomy that `settings.gain` selects.
 
-    ``surface`` and ``dipole`` take the cortex from the surfaces and every region that has no
-    vertex from the label image, or from a ball at its centre; ``volume`` takes all from the
-    label image; ``centres`` all from balls of the regions' volumes.
+    ``auto`` takes the best anatomy available. ``surface`` and ``dipole`` take the cortex from the
+    surfaces, and regions without a vertex from the label image or from a ball at their centre.
+    ``volume`` takes all regions from the label image, ``centres`` all from balls with the
+    regions' volumes.
 
     Raises
     ------
-    InputError
-        The anatomy that was asked for is not there.
+    ConfigError
+        The anatomy that `settings.gain` requires is missing.
     """
     kind = settings.gain
     if kind == "auto":
@@ -88,16 +89,22 @@ def make_sources(
 def _require(kind: str, labels: Any, surfaces: Surfaces | None) -> None:
     if kind in ("surface", "dipole") and not surfaces:
         raise ConfigError(
-            f"seeg.gain is {kind}, but there is no surface", hint="choose auto, volume or centres"
+            f"no cortical surface for the gain {kind!r}",
+            where="seeg.gain",
+            expected="surfaces of a FreeSurfer subject",
+            hint="choose auto, volume or centres",
         )
     if kind == "volume" and labels is None:
         raise ConfigError(
-            "seeg.gain is volume, but there is no label image", hint="choose auto or centres"
+            "no label image for the gain 'volume'",
+            where="seeg.gain",
+            expected="a label image of the regions",
+            hint="choose auto or centres",
         )
 
 
 def _missing(regions: pd.DataFrame, parts: Sequence[Sources]) -> NDArray[np.bool_]:
-    """Regions that no source belongs to yet."""
+    """Return which regions have no source yet."""
     missing = np.ones(len(regions), dtype=bool)
     for part in parts:
         missing[np.unique(part.regions)] = False
@@ -116,30 +123,30 @@ def _joined(parts: Sequence[Sources]) -> Sources:
 
 
 def surface_sources(regions: pd.DataFrame, surfaces: Surfaces, thickness_mm: float) -> Sources:
-    """Return one source per labelled vertex: a third of its triangles' area times thickness."""
+    """Return one source per labelled vertex; its volume is vertex area times thickness."""
     position = {int(index): k for k, index in enumerate(regions["index"])}
-    points, volumes, places, normals = [], [], [], []
+    points, volumes, rows, normals = [], [], [], []
     for vertices, triangles, vertex_region in surfaces.values():
         area, normal = vertex_geometry(np.asarray(vertices, float), np.asarray(triangles))
-        place = np.array([position.get(int(index), -1) for index in vertex_region])
-        keep = place >= 0
+        row = np.array([position.get(int(index), -1) for index in vertex_region])
+        keep = row >= 0
         points.append(np.asarray(vertices, float)[keep])
         volumes.append(area[keep] * thickness_mm)
-        places.append(place[keep])
+        rows.append(row[keep])
         normals.append(normal[keep])
     return Sources(
-        np.concatenate(points),
-        np.concatenate(volumes),
-        np.concatenate(places).astype(np.int64),
-        np.concatenate(normals),
-        "surface",
+        points=np.concatenate(points),
+        volumes=np.concatenate(volumes),
+        regions=np.concatenate(rows).astype(np.int64),
+        normals=np.concatenate(normals),
+        kind="surface",
     )
 
 
 def vertex_geometry(
     vertices: Points, triangles: NDArray[Any]
 ) -> tuple[NDArray[np.float64], Points]:
-    """Return each vertex's area (a third of its triangles') and unit normal."""
+    """Return each vertex's area (a third of the area of its triangles) and unit normal."""
     corners = vertices[triangles]
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     n_vertices = len(vertices)
@@ -161,23 +168,23 @@ def volume_sources(regions: pd.DataFrame, labels: Any, wanted: NDArray[np.bool_]
     indices = regions["index"].to_numpy(np.int64)
     table = np.full(max(int(volume.max()), int(indices.max())) + 1, -1, dtype=np.int64)
     table[indices[wanted]] = np.flatnonzero(wanted)
-    place = np.where(volume >= 0, table[np.maximum(volume, 0)], -1)
-    voxels = np.argwhere(place >= 0)
+    row = np.where(volume >= 0, table[np.maximum(volume, 0)], -1)
+    voxels = np.argwhere(row >= 0)
     points = voxels @ labels.affine[:3, :3].T + labels.affine[:3, 3]
     size = abs(float(np.linalg.det(labels.affine[:3, :3])))
     return Sources(
-        points,
-        np.full(len(points), size),
-        place[place >= 0],
-        np.zeros_like(points),
-        "volume",
+        points=points,
+        volumes=np.full(len(points), size),
+        regions=row[row >= 0],
+        normals=np.zeros_like(points),
+        kind="volume",
     )
 
 
 def centre_sources(regions: pd.DataFrame, wanted: NDArray[np.bool_]) -> Sources:
-    """Return points spread evenly through a ball of each wanted region's volume.
+    """Return points spread evenly in a ball of each wanted region's volume.
 
-    A region without a centre gets none, and so no gain.
+    A region without a centre gets no source, and therefore no gain.
     """
     centres = regions[["x", "y", "z"]].to_numpy(float)
     radii = region_radii_mm(regions)
@@ -186,22 +193,22 @@ def centre_sources(regions: pd.DataFrame, wanted: NDArray[np.bool_]) -> Sources:
     points = centres[chosen, None, :] + radii[chosen, None, None] * ball[None, :, :]
     size = 4 / 3 * np.pi * radii[chosen] ** 3 / _N_BALL
     return Sources(
-        points.reshape(-1, 3),
-        np.repeat(size, _N_BALL),
-        np.repeat(chosen, _N_BALL),
-        np.zeros((len(chosen) * _N_BALL, 3)),
-        "centres",
+        points=points.reshape(-1, 3),
+        volumes=np.repeat(size, _N_BALL),
+        regions=np.repeat(chosen, _N_BALL),
+        normals=np.zeros((len(chosen) * _N_BALL, 3)),
+        kind="centres",
     )
 
 
 def _unit_ball(n_points: int) -> Points:
-    """Place points evenly in a unit ball (spherical Fibonacci directions, radii by volume)."""
+    """Return points spread evenly in a unit ball (Fibonacci directions, radii by volume)."""
     i = np.arange(n_points) + 0.5
     height = 1 - 2 * i / n_points
     angle = np.pi * (1 + np.sqrt(5)) * i
     ring = np.sqrt(1 - height**2)
     direction = np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
-    # A low-discrepancy radius, so that depth and direction do not go together.
+    # A low-discrepancy radius: it must not correlate with the direction.
     radius = np.cbrt((i * (np.sqrt(2) - 1)) % 1.0)
     return np.asarray(direction * radius[:, None])
 
@@ -223,23 +230,23 @@ def power_gain(
     contacts : numpy.ndarray, shape (n_contacts, 3)
         Scanner RAS, mm.
     weights : numpy.ndarray, shape (n_channels, n_contacts)
-        Montage.
+        Weights of the montage.
     sources : Sources
-        Grey matter.
+        Sources of all regions.
     n_regions : int
-        Columns of the result.
+        Number of columns of the result.
     clamp_mm : float
-        Distances are not taken below this.
+        Smallest distance; shorter distances are set to it.
     combination : {"independent", "difference"}
-        The equation above, or :math:`|\sum_i w_{ci} \sum_v V_v / d_{iv}^2|`.
+        Equation of the module, or :math:`|\sum_i w_{ci} \sum_v V_v / d_{iv}^2|`.
     dipole : bool
-        Potential :math:`n \cdot (s - v) / d^3` instead of 1/d; the mean over orientations
-        where the normal is not known.
+        Use the potential :math:`n \cdot (s - v) / d^3` instead of 1/d, averaged over
+        orientations where the normal is unknown.
 
     Returns
     -------
     numpy.ndarray, shape (n_channels, n_regions)
-        Not negative; mm for 1/d.
+        Non-negative; mm for the potential 1/d.
     """
     gain = np.zeros((len(weights), n_regions))
     step = max(1, _PAIRS_AT_ONCE // max(1, len(contacts)))
@@ -259,7 +266,7 @@ def _power(
     combination: GainCombination,
     dipole: bool,
 ) -> NDArray[np.float64]:
-    """Power of each source of a stretch in each channel, (n_channels, n_part)."""
+    """Return the power of each source of `part` in each channel, (n_channels, n_part)."""
     points, normals = sources.points[part], sources.normals[part]
     distance = np.maximum(cdist(contacts, points), clamp_mm)
     if not dipole:
@@ -278,7 +285,7 @@ def _per_region(
     regions: NDArray[np.int64],
     n_regions: int,
 ) -> NDArray[np.float64]:
-    """Sum power times volume over the sources of each region, (n_channels, n_regions)."""
+    """Return power times volume summed over each region's sources, (n_channels, n_regions)."""
     shape = (n_regions, len(regions))
     membership = sparse.csr_array((volumes, (regions, np.arange(len(regions)))), shape=shape)
     return np.asarray((membership @ power.T).T)
@@ -287,7 +294,10 @@ def _per_region(
 def _dipole_power(
     arrow: Points, distance: Points, normals: Points, weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Squared channel potential of each dipole, averaged over orientation where unknown."""
+    """Return each dipole's squared potential in each channel.
+
+    Without a normal it is averaged over orientations.
+    """
     field = arrow / distance[..., None] ** 3
     combined = np.einsum("ci,ivj->cvj", weights, field)
     along = np.einsum("cvj,vj->cv", combined, normals) ** 2
@@ -295,23 +305,23 @@ def _dipole_power(
     return np.asarray(np.where(oriented[None, :], along, (combined**2).sum(axis=-1) / 3))
 
 
-# Below this observability a region is called hardly seen, by the fit and by the report.
+# Observability below which the fit and the report call a region unsampled.
 HARDLY_SEEN = 0.1
 
 
 def observability(gain: NDArray[np.float64], noise: float = 0.5) -> NDArray[np.float64]:
-    r"""Return how much the channels can tell about each region, from 0 (nothing) to 1.
+    r"""Return the observability of each region: 0 (channels do not see it) to 1.
 
-    Rows are scaled to sum to one; with unit prior variance in every region and independent
-    noise of standard deviation :math:`s` in every channel the posterior variance is
-    :math:`\operatorname{diag}(I + G^T G / s^2)^{-1}`, and the result is one minus it.
+    Rows of the gain are scaled to sum to one. With unit prior variance in every region and
+    independent noise of standard deviation :math:`s` in every channel, the posterior variance is
+    :math:`\operatorname{diag}(I + G^T G / s^2)^{-1}`. The result is one minus it.
 
     Parameters
     ----------
     gain : numpy.ndarray, shape (n_channels, n_regions)
-        Not negative.
+        Non-negative gain.
     noise : float
-        Standard deviation relative to the prior's.
+        Standard deviation of the noise, relative to that of the prior.
     """
     total = gain.sum(axis=1, keepdims=True)
     scaled = np.divide(gain, total, out=np.zeros_like(gain), where=total > 0)

@@ -1,4 +1,4 @@
-"""Montages: each fitted channel as a weighted sum of recorded ones."""
+"""Form the channels of a montage as weighted sums of recorded channels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ Row = dict[str, str | None]
 
 @dataclass(frozen=True)
 class Channel:
-    """One fitted channel.
+    """One channel of the montage.
 
     Parameters
     ----------
     name, anode : str
-        Name in the montage and its first contact.
+        Name in the montage, and first contact.
     cathode : str, optional
         Second contact; None for a common reference.
     electrode : str
-        The electrode of the anode; channels of one electrode are read together.
+        Electrode of the anode; channels of one electrode are read together.
     recorded : dict
-        Weight of each recorded channel, named as in the file.
+        Weight of each recorded channel, keyed by its name in the file.
     contacts : dict
         Weight of each contact in the channel's potential.
     status, reason : str
-        ``good`` or ``bad``, and why.
+        ``good`` or ``bad``, and the reason.
     """
 
     name: str
@@ -52,12 +52,12 @@ def recorded_table(names: Sequence[str], contacts: pd.DataFrame) -> pd.DataFrame
     names : sequence of str
         Recorded channels, spelt as in the file.
     contacts : pandas.DataFrame
-        As `contacts.read_contacts`.
+        Table as from `contacts.read_contacts`.
 
     Returns
     -------
     pandas.DataFrame
-        ``recorded anode cathode``: contacts by their bare names; None where a name belongs to
+        ``recorded anode cathode``: contacts by their bare names; None if a channel belongs to
         no contact.
     """
     known = {key_of(str(name)): str(name) for name in contacts["name"]}
@@ -78,24 +78,24 @@ def build_montage(
 ) -> tuple[Channel, ...]:
     """Return the channels of a montage.
 
-    Channels recorded against a neighbour stay as they are. Bipolar channels join the contacts
-    n and n + 1 of an electrode; a missing contact is not bridged. A channel is bad when one
-    of its contacts is; bad contacts do not enter an electrode's mean.
+    Channels that were recorded as bipolar channels are kept. New bipolar channels are the
+    difference of the contacts n and n + 1 of an electrode; a missing contact is not bridged. A
+    channel is bad if one of its contacts is bad. Bad contacts do not enter an electrode's mean.
 
     Parameters
     ----------
     recorded : pandas.DataFrame
-        As `recorded_table`, rows without a contact left out.
+        Table as from `recorded_table`, without rows that have no contact.
     bad : dict
-        Reason of every bad recorded channel, under its name in the file.
+        Reason, keyed by the name of the bad channel in the file.
     kind : {"bipolar", "shaft-average", "monopolar"}
         The montage.
 
     Raises
     ------
     InputError
-        Nothing can be built (an electrode average of channels recorded against neighbours, or
-        no two neighbours anywhere).
+        No channel can be formed (an electrode average of bipolar channels, or no two
+        neighbouring contacts).
     """
     rows: list[Row] = [{str(k): v for k, v in row.items()} for row in recorded.to_dict("records")]
     single = [row for row in rows if row["cathode"] is None]
@@ -109,9 +109,10 @@ def build_montage(
         channels += _shaft_average(single, bad)
     if not channels:
         raise InputError(
-            f"no channel can be made for the montage {kind}",
+            f"no channel can be formed for the montage {kind}",
+            where="seeg.montage",
             expected="contacts numbered along their electrodes, such as A1, A2",
-            hint="choose the montage monopolar, or correct the names",
+            hint="set seeg.montage: monopolar, or correct the names of the contacts",
         )
     return tuple(sorted(channels, key=_order))
 
@@ -122,14 +123,14 @@ def _order(channel: Channel) -> tuple[str, int]:
 
 
 def _as_recorded(row: Row, bad: dict[str, str]) -> Channel:
-    """Take one channel as it was recorded."""
+    """Return one channel as it was recorded."""
     recorded, anode, cathode = str(row["recorded"]), str(row["anode"]), row["cathode"]
     contacts = {anode: 1.0} if cathode is None else {anode: 1.0, cathode: -1.0}
     return _channel(anode, cathode, {recorded: 1.0}, contacts, bad)
 
 
 def _bipolar(rows: list[Row], bad: dict[str, str]) -> list[Channel]:
-    """Join neighbours on each electrode."""
+    """Return the differences of neighbouring contacts on each electrode."""
     at = {split_contact(str(row["anode"])): row for row in rows}
     channels = []
     for (electrode, number), row in at.items():
@@ -143,7 +144,7 @@ def _bipolar(rows: list[Row], bad: dict[str, str]) -> list[Channel]:
 
 
 def _shaft_average(rows: list[Row], bad: dict[str, str]) -> list[Channel]:
-    """Subtract the mean of an electrode's good contacts from each."""
+    """Return each contact minus the mean of its electrode's good contacts."""
     shafts: dict[str, list[Row]] = {}
     for row in rows:
         shafts.setdefault(split_contact(str(row["anode"]))[0], []).append(row)
@@ -168,7 +169,7 @@ def _channel(
     contacts: dict[str, float],
     bad: dict[str, str],
 ) -> Channel:
-    """Name a channel and give it its status."""
+    """Return a channel with its name and status."""
     electrode, _ = split_contact(anode)
     reasons = [f"{name}: {bad[name]}" for name in recorded if name in bad]
     return Channel(
@@ -184,7 +185,7 @@ def _channel(
 
 
 def weight_matrix(rows: Sequence[dict[str, float]], names: Sequence[str]) -> NDArray[np.float64]:
-    """Return weights as a matrix, channels by `names`."""
+    """Return the weights as a matrix, channels by `names`."""
     position = {name: j for j, name in enumerate(names)}
     matrix = np.zeros((len(rows), len(names)))
     for i, weights in enumerate(rows):

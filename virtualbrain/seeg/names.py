@@ -1,12 +1,12 @@
-"""Names of channels and contacts: how two spellings of the same contact are matched.
+"""Match names of channels and contacts that are spelt differently.
 
 Spaces, a prefix (EEG, SEEG, POL, ...), a suffix that names the reference (-Ref, -Avg, ...) and
-zeros before the number are dropped; every kind of apostrophe is one; upper and lower case count
-as the same. ``A1-A2`` and ``A1-2`` are the bipolar channel of two contacts.
+leading zeros of the number are removed. All kinds of apostrophe are equal, and so are upper and
+lower case. ``A1-A2`` and ``A1-2`` are the bipolar channel of two contacts.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _APOSTROPHES = str.maketrans(dict.fromkeys("’‘`´′ʹʼ", "'"))
@@ -20,7 +20,7 @@ _PAIR = re.compile(r"^(?P<first>[^-]*\D\d+)-(?P<second>[^-]*\d+)$")
 
 @dataclass(frozen=True)
 class ChannelName:
-    """The contacts behind a channel's name; `cathode` is None for a common reference."""
+    """The contacts of a channel; `cathode` is None for a common reference."""
 
     anode: str
     cathode: str | None
@@ -32,7 +32,7 @@ def bare_name(name: str) -> str:
     Parameters
     ----------
     name : str
-        As in the file, for example ``POL A'01-Ref``.
+        Name in the file, for example ``POL A'01-Ref``.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def _without_zeros(part: str) -> str:
 
 
 def key_of(name: str) -> str:
-    """Return what two spellings of one contact share."""
+    """Return the key that is equal for all spellings of one contact."""
     return bare_name(name).casefold()
 
 
@@ -62,7 +62,7 @@ def split_contact(name: str) -> tuple[str, int | None]:
 
 
 def parse_channel(name: str) -> ChannelName:
-    """Return the contact or the two contacts that a channel's name stands for.
+    """Return the contact, or the two contacts, of a channel's name.
 
     Parameters
     ----------
@@ -80,16 +80,21 @@ def parse_channel(name: str) -> ChannelName:
 
 
 def repeated(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that stand twice once they are spelt alike."""
-    seen: set[str] = set()
-    twice = []
+    """Return the names that occur again, in any spelling."""
+    known: set[str] = set()
+    duplicates = []
     for name in names:
-        if key_of(name) in seen:
-            twice.append(name)
-        seen.add(key_of(name))
-    return tuple(twice)
+        if key_of(name) in known:
+            duplicates.append(name)
+        known.add(key_of(name))
+    return tuple(duplicates)
+
+
+def last_row(names: Sequence[str], name: str) -> int:
+    """Return the row of the last occurrence of a name in a table whose header is row 1."""
+    return len(names) - names[::-1].index(name) + 1
 
 
 def by_key(names: Iterable[str]) -> Mapping[str, str]:
-    """Return each name under its key."""
+    """Return the names by their keys."""
     return {key_of(name): name for name in names}

@@ -1,4 +1,4 @@
-"""When each channel begins to seize: a multitaper detector."""
+"""Detect the seizure onset of each channel from multitaper power."""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ TIME_BANDWIDTH = 4.0
 
 @dataclass(frozen=True)
 class OnsetChoices:
-    """What the detector is run with (see `SeegSettings`)."""
+    """Settings of the onset detector (see `SeegSettings`)."""
 
     window_s: float
     average_s: float
@@ -33,38 +33,38 @@ def detect_onsets(
     baseline_s: tuple[float, float],
     choices: OnsetChoices,
 ) -> NDArray[np.float64]:
-    r"""Return when each channel begins to seize.
+    r"""Return the onset of each channel.
 
-    Multitaper power (time-bandwidth 4) between 1 and 100 Hz is summed below and above
-    `split_hz` and averaged over `average_s`; a channel is active where either sum exceeds
-    `factor` times its median over the baseline, after time zero. It seizes when it is active
-    for `hold_s` altogether, because discharges come and go; its onset is the start of the first
-    run of half that length, which a step reaches up to half of `average_s` early. After Sip et
-    al., PLoS Comput Biol 17 (2021) e1008689, who weight power by frequency and ask for a
-    majority of 20 s. Windows are shortened where the recording is short.
+    Multitaper power (time-bandwidth 4) between 1 and 100 Hz is summed below and above `split_hz`
+    and averaged over `average_s`. After time zero, a channel is active while either sum exceeds
+    `factor` times its median over the baseline. It seizes if it is active for `hold_s` in total,
+    because discharges may pause. Its onset is the start of the first active run of half that
+    length. The averaging detects a sudden start up to half of `average_s` early. The method
+    follows Sip et al., PLoS Comput Biol 17 (2021) e1008689, who weight power by frequency and
+    require a majority of 20 s. Windows are shortened if the recording is short.
 
     Parameters
     ----------
     signal : numpy.ndarray, shape (n_channels, n_samples)
-        Without mains.
+        Signal without mains noise.
     times_s : numpy.ndarray, shape (n_samples,)
-        Zero at the marked onset.
+        Seconds from the marked onset.
     rate_hz : float
         Sampling rate.
     baseline_s : tuple of float
         Start and end of the baseline.
     choices : OnsetChoices
-        Window, average, factor, border of the bands, hold.
+        Window, average, factor, frequency between the bands, and hold time.
 
     Returns
     -------
     numpy.ndarray, shape (n_channels,)
-        Seconds from the marked onset; NaN where the channel does not seize.
+        Seconds from the marked onset; NaN if the channel does not seize.
     """
     available_s = min(-max(baseline_s[0], float(times_s[0])), float(times_s[-1]))
     low, high, frames_s = band_powers(signal, times_s, rate_hz, _fitting(choices, available_s))
     quiet = (frames_s >= baseline_s[0]) & (frames_s < baseline_s[1])
-    # The median: spikes between seizures must not raise the baseline.
+    # The median: interictal spikes must not raise the baseline.
     rise = [band / np.median(band[:, quiet], axis=1, keepdims=True) for band in (low, high)]
     active = (np.maximum(rise[0], rise[1]) > choices.factor) & (frames_s >= 0)
     hold_s = min(choices.hold_s, 0.25 * float(times_s[-1]))
@@ -73,7 +73,7 @@ def detect_onsets(
 
 
 def _fitting(choices: OnsetChoices, available_s: float) -> OnsetChoices:
-    """Shorten window and average to a quarter of what there is on either side of the onset."""
+    """Limit window and average to a quarter of the time available before and after the onset."""
     longest_s = 0.25 * available_s
     return replace(
         choices,
@@ -85,14 +85,14 @@ def _fitting(choices: OnsetChoices, available_s: float) -> OnsetChoices:
 def band_powers(
     signal: Signal, times_s: Signal, rate_hz: float, choices: OnsetChoices
 ) -> tuple[Signal, Signal, Signal]:
-    """Return averaged multitaper power below and above a border.
+    """Return averaged multitaper power below and above `split_hz`.
 
     Returns
     -------
     low, high : numpy.ndarray, shape (n_channels, n_frames)
-        Above zero.
+        Positive power.
     frames_s : numpy.ndarray, shape (n_frames,)
-        32 frames a second, none of which reaches over the ends.
+        Times of the frames, 32 per second; no window extends beyond the signal.
     """
     width = max(8, round(choices.window_s * rate_hz))
     tapers = dsp.windows.dpss(width, TIME_BANDWIDTH / 2, Kmax=3)
@@ -102,7 +102,7 @@ def band_powers(
         "high": ((f > choices.split_hz) & (f <= TOP_HZ)).astype(float),
     }
     powers, centres = sliding_band_power(signal, rate_hz, tapers, bands)
-    n_average = round(choices.average_s * FRAME_RATE_HZ) | 1  # odd: a step stays where it is
+    n_average = round(choices.average_s * FRAME_RATE_HZ) | 1  # odd: a step is not shifted
     low, high = (
         ndimage.uniform_filter1d(powers[name], n_average, axis=1, mode="nearest")
         for name in ("low", "high")
@@ -112,9 +112,9 @@ def band_powers(
 
 
 def first_held(active: NDArray[np.bool_], n_hold: int) -> NDArray[np.int64]:
-    """Return where the first run of half of `n_hold` frames starts.
+    """Return the start of the first active run of at least half of `n_hold` frames.
 
-    -1 where there is none, or where fewer than `n_hold` frames are active altogether.
+    -1 if there is no such run, or if fewer than `n_hold` frames are active in total.
     """
     first = np.full(len(active), -1, dtype=np.int64)
     for i, row in enumerate(active):

@@ -1,4 +1,4 @@
-"""Tables and figures that the SEEG stage hands on."""
+"""Build the result tables and the quality figures of the SEEG stage."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from virtualbrain.io.bids import PatientFiles
 from virtualbrain.seeg.contact_regions import Placement, name_regions, share_in_brain
 from virtualbrain.seeg.contacts import coordinate_system
 from virtualbrain.seeg.gain import observability
-from virtualbrain.seeg.inspection import InspectedRecording
 from virtualbrain.seeg.montage import Channel
+from virtualbrain.seeg.recording_inspection import InspectedRecording
 from virtualbrain.seeg.seizure_features import SeizureFeatures
 from virtualbrain.seeg.seizures import Seizure
 
@@ -26,32 +26,32 @@ def contact_rows(
     names: list[str],
     sources: Sequence[InspectedRecording],
 ) -> pd.DataFrame:
-    """Return the contacts with their region, tissue and status (docs/architecture.md)."""
-    region, probability, words = name_regions(placement.probabilities, names)
+    """Return the contacts with region, tissue and status (docs/architecture.md)."""
+    region, probability, texts = name_regions(placement.probabilities, names)
     status = [_contact_status(str(name), sources) for name in contacts["name"]]
     outside = [tissue == "outside" for tissue in placement.tissue]
     table = contacts[["name", "electrode", "number", "x", "y", "z"]].copy()
     table["region"] = [None if out else name for out, name in zip(outside, region, strict=True)]
     table["p_region"] = np.where(outside, np.nan, probability)
-    table["tissue"] = [None if word == "n/a" else word for word in placement.tissue]
+    table["tissue"] = [None if name == "n/a" else name for name in placement.tissue]
     table["status"] = ["bad" if reason else "good" for reason in status]
     table["status_description"] = [reason or None for reason in status]
-    table["region_probabilities"] = words
+    table["region_probabilities"] = texts
     return table
 
 
 def _contact_status(name: str, sources: Sequence[InspectedRecording]) -> str:
-    """Reason for which a contact is bad, empty where it is good."""
-    seen = False
+    """Return the reason why a contact is bad; empty if it is good."""
+    recorded_somewhere = False
     for source in sources:
         rows = source.selection.recorded
         own = rows.loc[(rows["anode"] == name) | (rows["cathode"] == name), "recorded"]
         for recorded in own:
-            seen = True
+            recorded_somewhere = True
             reason = source.selection.bad.get(recorded) or source.proposed.get(recorded)
             if reason:
                 return reason
-    return "" if seen else "not recorded"
+    return "" if recorded_somewhere else "not recorded"
 
 
 def channel_rows(
@@ -61,7 +61,7 @@ def channel_rows(
     names: list[str],
     results: Sequence[SeizureFeatures],
 ) -> pd.DataFrame:
-    """Table of the channels: place and region of a pair are those of its middle."""
+    """Return the table of channels; a bipolar channel is located midway between its contacts."""
     order = {str(name): i for i, name in enumerate(contacts["name"])}
     points = contacts[["x", "y", "z"]].to_numpy(float)
     own = [
@@ -70,7 +70,7 @@ def channel_rows(
     ]
     middle = np.array([points[rows].mean(axis=0) for rows in own])
     mixed = np.array([placement.probabilities[rows].mean(axis=0) for rows in own])
-    region, probability, words = name_regions(mixed, names)
+    region, probability, texts = name_regions(mixed, names)
     table = pd.DataFrame(
         {
             "name": [channel.name for channel in montage],
@@ -84,7 +84,7 @@ def channel_rows(
             "p_region": probability,
             "status": [channel.status for channel in montage],
             "status_description": [channel.reason or None for channel in montage],
-            "region_probabilities": words,
+            "region_probabilities": texts,
         }
     )
     for number, result in enumerate(results, start=1):
@@ -105,7 +105,7 @@ def quality_figures(
     placement: Placement,
     points: Signal,
 ) -> dict[str, Any]:
-    """Figures for the report."""
+    """Return the quality figures of the SEEG stage."""
     contacts, channels = tables
     system = coordinate_system(files)
     tissue = contacts["tissue"].dropna()
@@ -116,7 +116,7 @@ def quality_figures(
         "n_channels_good": int((channels["status"] == "good").sum()),
         "n_channels_seizing": int(channels["onset_s"].notna().sum()),
         "share_in_brain": share_in_brain(placement, points),
-        "tissue": {str(word): int(count) for word, count in tissue.value_counts().items()},
+        "tissue": {str(name): int(count) for name, count in tissue.value_counts().items()},
         "coordinate_frame": system.stated,
         "coordinate_frame_used": system.frame,
         "mm_per_unit": system.mm_per_unit,
@@ -150,7 +150,7 @@ def _recording_figures(source: InspectedRecording) -> dict[str, Any]:
         "rate_hz": source.header.rate_hz,
         "duration_s": source.header.duration_s,
         "line_frequency_hz": source.line_hz,
-        "line_frequency_from": source.line_said,
+        "line_frequency_from": source.line_source,
         "marked_bad": source.selection.bad,
         "proposed_bad": source.proposed,
     }

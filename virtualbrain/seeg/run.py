@@ -1,4 +1,4 @@
-"""The SEEG stage: from a patient's files and regions to envelopes and gain."""
+"""Run the SEEG stage: from a patient's files and regions to envelopes and gain."""
 
 import logging
 import math
@@ -23,8 +23,8 @@ from virtualbrain.seeg.contact_regions import (
 from virtualbrain.seeg.contacts import coordinate_system, read_contacts
 from virtualbrain.seeg.coordinates import tkras_to_scanner
 from virtualbrain.seeg.gain import Surfaces, make_sources, power_gain
-from virtualbrain.seeg.inspection import common_montage, inspect_recording
 from virtualbrain.seeg.montage import Channel, weight_matrix
+from virtualbrain.seeg.recording_inspection import common_montage, inspect_recording
 from virtualbrain.seeg.result_tables import channel_rows, contact_rows, quality_figures
 from virtualbrain.seeg.seizure_features import read_seizure
 from virtualbrain.seeg.seizures import Seizure, require_seizures
@@ -37,20 +37,20 @@ Signal = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Seeg:
-    """What the SEEG stage hands on.
+    """Results of the SEEG stage.
 
     Parameters
     ----------
     contacts, channels : pandas.DataFrame
-        See docs/architecture.md.
+        Tables as in docs/architecture.md.
     envelopes, signals : tuple of xarray.DataArray
-        One per seizure, dims (time, channel); signals in µV for display.
+        One per seizure, dims (time, channel); signals for display in µV.
     gain : pandas.DataFrame
-        Good channels by regions.
+        Gain, good channels by regions.
     quality : dict
-        Figures for the report.
+        Quality figures for the report.
     notes : tuple of str
-        Choices and findings in plain words.
+        Choices and findings as text.
     """
 
     contacts: pd.DataFrame
@@ -70,22 +70,22 @@ def run_seeg(
     brain_mask: Any,
     settings: SeegSettings,
 ) -> Seeg:
-    """Read a patient's seizures and contacts and compute what the fit needs.
+    """Read a patient's seizures and contacts, and compute the input of the fit.
 
     Parameters
     ----------
     files : PatientFiles
         The patient's files.
     regions : pandas.DataFrame
-        Region table (docs/architecture.md), mm in the T1's scanner RAS.
+        Region table (docs/architecture.md), mm in scanner RAS of the T1w.
     labels : nibabel image, optional
-        Region labels; without it regions are their centres.
+        Region labels; without it, regions are located by their centres.
     surfaces : mapping, optional
         Per hemisphere: vertices (n, 3), triangles (m, 3), region index per vertex.
     brain_mask : nibabel image, optional
-        Tells contacts outside the brain.
+        Mask that shows which contacts are outside the brain.
     settings : SeegSettings
-        Choices.
+        Settings of the stage.
 
     Returns
     -------
@@ -94,8 +94,8 @@ def run_seeg(
     Raises
     ------
     InputError
-        The first of the problems that `check_seeg` finds, or contacts that do not lie in the
-        brain.
+        The first problem that `check_seeg` finds, too few contacts inside the brain, or no good
+        channel.
     """
     problems = check_seeg(files, settings)
     if problems:
@@ -104,7 +104,7 @@ def run_seeg(
     seizures = require_seizures(files, settings)
     points = contacts[["x", "y", "z"]].to_numpy(float)
     placement = place_points(points, regions, labels, brain_mask, settings)
-    notes = _check_places(files, points, placement, labels, brain_mask, settings)
+    notes = _check_positions(files, points, placement, labels, brain_mask, settings)
     sources = [inspect_recording(r, contacts, seizures, settings) for r in _recordings(seizures)]
     notes += [note for source in sources for note in source.selection.notes]
     montage = common_montage(sources, contacts, placement, settings)
@@ -113,7 +113,9 @@ def run_seeg(
         raise InputError(
             "no good channel is left",
             where=", ".join(s.recording.signal.name for s in sources),
-            hint="look at the reasons in channels.tsv, or choose another montage",
+            expected="at least one channel that is not bad",
+            hint="check the status column of channels.tsv and seeg.montage, or set "
+            "seeg.exclude_proposed_bad: false",
         )
     by_recording = {source.recording: source for source in sources}
     results = []
@@ -132,7 +134,7 @@ def run_seeg(
     quality = quality_figures(
         files, tables, [r.seizure for r in results], sources, gain, gain_kind, placement, points
     )
-    notes += _seen(gain, quality)
+    notes += _gain_notes(gain, quality)
     return Seeg(
         *tables,
         envelopes=tuple(result.envelope for result in results),
@@ -144,11 +146,11 @@ def run_seeg(
 
 
 def _recordings(seizures: Sequence[Seizure]) -> list[Recording]:
-    """List the recordings that hold a seizure, once each."""
+    """List the recordings with a seizure, once each."""
     return list(dict.fromkeys(seizure.recording for seizure in seizures))
 
 
-def _check_places(
+def _check_positions(
     files: PatientFiles,
     points: Signal,
     placement: Placement,
@@ -156,31 +158,30 @@ def _check_places(
     brain_mask: Any,
     settings: SeegSettings,
 ) -> list[str]:
-    """Refuse contacts that lie outside the brain, and say what would put them in."""
+    """Raise an error if too few contacts are inside the brain; name frames that would fit."""
     share = share_in_brain(placement, points)
     system = coordinate_system(files)
-    notes = [f"coordinates stated as {system.stated}, taken as {system.frame}"]
+    notes = [f"coordinate frame of the contacts: {system.frame} (stated: {system.stated})"]
     if math.isnan(share):
-        return [*notes, "no image to check the contacts' places against"]
+        return [*notes, "contacts not compared with the brain: no label image"]
     if share >= settings.brain_share_min:
-        return [*notes, f"{share:.0%} of the contacts lie in the brain"]
+        return [*notes, f"{share:.0%} of the contacts are inside the brain"]
     others = candidate_frames(points, labels, brain_mask, _other_readings(files))
     better = [
-        f"{name} would put {part:.0%} in the brain"
+        f"{name} would put {part:.0%} inside the brain"
         for name, part in others.items()
         if part > max(share, settings.brain_share_min)
     ]
     raise InputError(
-        f"only {share:.0%} of the contacts lie in the brain",
+        f"only {share:.0%} of the contacts are inside the brain",
         where=files.electrodes.name if files.electrodes else "",
-        expected=f"at least {settings.brain_share_min:.0%} in the T1w's {system.frame} frame",
-        hint="; ".join(better)
-        or "check frame and unit in coordsystem.json, and which T1w it means",
+        expected=f"at least {settings.brain_share_min:.0%} in the {system.frame} frame of the T1w",
+        hint="; ".join(better) or "check coordinate frame, unit and T1w image in coordsystem.json",
     )
 
 
 def _other_readings(files: PatientFiles) -> dict[str, Signal]:
-    """Affines that would hold if the frame had been stated wrongly."""
+    """Return the affines of other coordinate frames that the contacts might be in."""
     readings = {
         "swapping left and right": np.diag([-1.0, 1.0, 1.0, 1.0]),
         "LPS instead of RAS": np.diag([-1.0, -1.0, 1.0, 1.0]),
@@ -202,7 +203,7 @@ def _gain(
     surfaces: Surfaces | None,
     settings: SeegSettings,
 ) -> tuple[pd.DataFrame, str]:
-    """Gain of the good channels, and where its sources lie."""
+    """Return the gain of the good channels, and the kind of its sources."""
     sources = make_sources(regions, labels, surfaces, settings)
     used = contacts[np.isfinite(contacts[["x", "y", "z"]].to_numpy(float)).all(axis=1)]
     weights = weight_matrix([channel.contacts for channel in channels], list(used["name"]))
@@ -223,10 +224,12 @@ def _gain(
     return frame, sources.kind
 
 
-def _seen(gain: pd.DataFrame, quality: dict[str, Any]) -> list[str]:
-    """Say what the implantation cannot see."""
-    blind = [name for name, value in quality["observability"].items() if value < 0.01]
-    notes = [f"gain from {quality['gain_sources']}"]
-    if blind:
-        notes.append(f"{len(blind)} of {gain.shape[1]} regions are all but unseen")
+def _gain_notes(gain: pd.DataFrame, quality: dict[str, Any]) -> list[str]:
+    """Return notes on the gain and on unsampled regions."""
+    hardly_observable = [name for name, value in quality["observability"].items() if value < 0.01]
+    notes = [f"sources of the gain: {quality['gain_sources']}"]
+    if hardly_observable:
+        notes.append(
+            f"{len(hardly_observable)} of {gain.shape[1]} regions have an observability below 0.01"
+        )
     return notes

@@ -1,4 +1,4 @@
-"""What one seizure gives: envelope, channel onsets, Epileptogenicity Index, signal to look at."""
+"""Compute a seizure's envelope, channel onsets, Epileptogenicity Index and display signal."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -21,17 +21,18 @@ from virtualbrain.seeg.envelope import (
     sample_at,
 )
 from virtualbrain.seeg.epileptogenicity import energy_ratio, epileptogenicity_index
-from virtualbrain.seeg.inspection import InspectedRecording
 from virtualbrain.seeg.montage import Channel, weight_matrix
 from virtualbrain.seeg.names import key_of
 from virtualbrain.seeg.onsets import OnsetChoices, detect_onsets
+from virtualbrain.seeg.recording_inspection import InspectedRecording
 from virtualbrain.seeg.seizures import Seizure
 from virtualbrain.seeg.settings import SeegSettings
 
 _MARGIN_S = 3.0
 _DETECTOR_RATE_HZ = 256.0
 _SHORT_BASELINE_S = 5.0
-# Log power above the median channel that makes a channel active before the mark (e² = 7 times).
+# Baseline log power above the median channel's from which a channel is active before the onset
+# (e² = 7 times the power).
 _ACTIVE_BASELINE = 2.0
 LONGEST_S = 600.0
 
@@ -40,7 +41,7 @@ Signal = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SeizureFeatures:
-    """What one seizure gives; `seizure` has its proposed end where none was marked."""
+    """Features of one seizure; `seizure` has a proposed offset if none was marked."""
 
     seizure: Seizure
     envelope: xr.DataArray
@@ -50,7 +51,7 @@ class SeizureFeatures:
 
 @dataclass(frozen=True)
 class _Plan:
-    """Which stretch is read and how it is processed, in seconds from the marked onset."""
+    """Time span and settings of the processing, in seconds from the marked onset."""
 
     seizure: Seizure
     source: InspectedRecording
@@ -81,29 +82,29 @@ def read_seizure(
     number: int,
     settings: SeegSettings,
 ) -> SeizureFeatures:
-    """Read a seizure electrode by electrode and compute its features.
+    """Compute the features of a seizure, electrode by electrode.
 
     Parameters
     ----------
     seizure : Seizure
-        With or without a marked end.
+        Seizure with or without a marked offset.
     others : sequence of Seizure
-        The other seizures of the recording; the baseline keeps clear of them.
+        Other seizures of the recording; the baseline does not overlap them.
     source : InspectedRecording
-        Its recording.
+        Recording of the seizure.
     channels : sequence of Channel
         Good channels of the montage.
     number : int
-        Which seizure of the patient, from one.
+        Number of the seizure, from one.
     settings : SeegSettings
-        Choices.
+        Settings of the stage.
     """
     notes = []
     if math.isnan(seizure.duration_s):
         seizure = _with_proposed_end(seizure, others, source, channels, settings)
         notes.append(
-            f"seizure {number}: its end was not marked and is proposed at "
-            f"{seizure.duration_s:.1f} s after the onset, for approval"
+            f"seizure {number}: no offset is marked; proposed offset for approval: "
+            f"{seizure.duration_s:.1f} s after the onset"
         )
     plan, rate_hz = _plan(seizure, others, source, settings)
     parts = [_process(group, plan) for group in _electrodes(channels)]
@@ -126,9 +127,14 @@ def _plan(
     source: InspectedRecording,
     settings: SeegSettings,
 ) -> tuple[_Plan, float]:
-    """Choose the stretch, the envelope's times, and their rate."""
+    """Return the time span and settings of the processing, and the rate of the envelope."""
     baseline = choose_baseline(seizure, others, settings)
-    choices = EnvelopeChoices(settings.band_hz, settings.window_s, settings.smoothing_s, baseline)
+    choices = EnvelopeChoices(
+        band_hz=settings.band_hz,
+        window_s=settings.window_s,
+        smoothing_s=settings.smoothing_s,
+        baseline_s=baseline,
+    )
     first_s = max(-seizure.onset_s, min(baseline[0], -settings.before_onset_s))
     last_sample_s = source.header.duration_s - 1 / source.header.rate_hz - seizure.onset_s
     last_s = min(last_sample_s, seizure.duration_s + settings.after_offset_s)
@@ -136,13 +142,21 @@ def _plan(
     grid_s, rate_hz = envelope_grid(
         begin_s, last_s, settings.envelope_rate_hz, settings.envelope_points_max
     )
-    return _Plan(seizure, source, (first_s, last_s), grid_s, choices, settings), rate_hz
+    plan = _Plan(
+        seizure=seizure,
+        source=source,
+        span_s=(first_s, last_s),
+        grid_s=grid_s,
+        choices=choices,
+        settings=settings,
+    )
+    return plan, rate_hz
 
 
 def _envelope_array(
     parts: Sequence[_Part], channels: Sequence[Channel], plan: _Plan
 ) -> xr.DataArray:
-    """Join the electrodes' parts; the Epileptogenicity Index compares all channels."""
+    """Join the electrodes' features, and add the Epileptogenicity Index of all channels."""
     ratio = np.concatenate([part.ratio for part in parts])
     frames_s = parts[0].frames_s
     index = epileptogenicity_index(ratio, frames_s, plan.choices.baseline_s)
@@ -161,20 +175,20 @@ def _envelope_array(
 
 
 def _baseline_notes(envelope: xr.DataArray, number: int) -> list[str]:
-    """Say where the baseline is too short, or already active."""
+    """Return notes on a short baseline, and on channels already active in it."""
     start, stop = envelope.attrs["baseline_s"]
     notes = []
     if stop - start < _SHORT_BASELINE_S:
         notes.append(
-            f"seizure {number}: the baseline lasts only {stop - start:.1f} s; channels that were "
-            "active before the mark may look quiet"
+            f"seizure {number}: the baseline lasts only {stop - start:.1f} s; channels active "
+            "before the marked onset may appear inactive"
         )
     level = envelope["baseline_log_power"].to_series()
     active = level[level > level.median() + _ACTIVE_BASELINE]
     if len(active):
         names = ", ".join(active.sort_values(ascending=False).index[:10])
         notes.append(
-            f"seizure {number}: already of far higher power than the others before the onset: "
+            f"seizure {number}: channels with much higher power than the others before the onset: "
             f"{names}"
         )
     return notes
@@ -187,7 +201,7 @@ def _with_proposed_end(
     channels: Sequence[Channel],
     settings: SeegSettings,
 ) -> Seizure:
-    """Give a seizure the end that `propose_end` finds in what was recorded after its onset."""
+    """Return a seizure with the offset that `propose_end` finds after its onset."""
     envelope, times_s = whole_envelope(seizure, others, source, channels, settings)
     return replace(seizure, duration_s=propose_end(envelope, times_s))
 
@@ -199,28 +213,28 @@ def whole_envelope(
     channels: Sequence[Channel],
     settings: SeegSettings,
 ) -> tuple[Signal, Signal]:
-    """Return the envelope from a mark to the next seizure, ten minutes or the recording's end.
+    """Return the envelope from the onset to the next seizure, at most ten minutes.
 
     Returns
     -------
     envelope : numpy.ndarray, shape (n_channels, n_times)
-        Log power above the baseline before the mark.
+        Log power above the baseline before the onset.
     times_s : numpy.ndarray, shape (n_times,)
-        Seconds from the mark.
+        Seconds from the onset.
     """
     later = [s.onset_s for s in others if s.onset_s > seizure.onset_s]
     stop_s = min([source.header.duration_s, seizure.onset_s + LONGEST_S, *later])
-    whole = replace(seizure, duration_s=max(stop_s - seizure.onset_s, 1.0))
-    plan, _ = _plan(whole, others, source, replace(settings, after_offset_s=0.0))
+    extended = replace(seizure, duration_s=max(stop_s - seizure.onset_s, 1.0))
+    plan, _ = _plan(extended, others, source, replace(settings, after_offset_s=0.0))
     parts = [_process(group, plan) for group in _electrodes(channels)]
     return np.concatenate([part.envelope for part in parts]), plan.grid_s
 
 
 def propose_end(envelope: Signal, times_s: Signal) -> float:
-    """Propose when a seizure ends.
+    """Propose the offset of a seizure.
 
-    The mean of the tenth of the channels that rise most, smoothed over 3 s, is followed from its
-    maximum: the seizure ends where it first falls below half of that and stays there for 5 s.
+    The activity (see `activity`) is followed from its maximum. The offset is where it first
+    falls below half of the maximum and stays there for 5 s.
 
     Parameters
     ----------
@@ -232,7 +246,7 @@ def propose_end(envelope: Signal, times_s: Signal) -> float:
     Returns
     -------
     float
-        Seconds from the onset; the last time where it does not end.
+        Seconds from the onset; the last time if the seizure does not end.
     """
     after = times_s >= 0
     values, times = envelope[:, after], times_s[after]
@@ -248,22 +262,22 @@ def propose_end(envelope: Signal, times_s: Signal) -> float:
 
 
 def activity(envelope: Signal, step_s: float) -> Signal:
-    """Return the mean of the tenth of the channels that rise most, smoothed over 3 s."""
+    """Return the mean of the 10 % of the channels that rise most, smoothed over 3 s."""
     mean = envelope.mean(axis=1)
     strongest = envelope[mean >= np.sort(mean)[-max(1, round(0.1 * len(mean)))]]
     return np.asarray(ndimage.uniform_filter1d(strongest.mean(axis=0), max(1, round(3 / step_s))))
 
 
 def propose_onset(envelope: Signal, times_s: Signal) -> float:
-    """Propose when a seizure begins of which only the end (time zero) is marked.
+    """Propose the onset of a seizure whose offset is marked at time zero.
 
-    `propose_end` on reversed time: back from the maximum to where it first stays below half.
+    Applies `propose_end` to reversed time.
     """
     return -propose_end(envelope[:, ::-1], -times_s[::-1])
 
 
 def _electrodes(channels: Sequence[Channel]) -> Iterator[list[Channel]]:
-    """Yield channels electrode by electrode, so that little of a recording is in memory."""
+    """Yield the channels electrode by electrode, to limit memory."""
     for _, group in groupby(channels, key=lambda channel: channel.electrode):
         yield list(group)
 
@@ -273,9 +287,9 @@ def choose_baseline(
 ) -> tuple[float, float]:
     """Return start and end of the baseline, in seconds from the marked onset.
 
-    It ends `baseline_gap_s` before the onset and lasts `baseline_s`; it is cut at the start of
-    the recording and at the end of an earlier seizure. Where less than a second would remain,
-    it reaches up to the onset.
+    It ends `baseline_gap_s` before the onset and lasts `baseline_s`. It is cut at the start of
+    the recording and at the offset of an earlier seizure. If less than a second would remain, it
+    extends to the onset.
     """
     earliest = -seizure.onset_s
     for other in others:
@@ -295,7 +309,7 @@ def _process(channels: Sequence[Channel], plan: _Plan) -> _Part:
     """Compute the features of the channels of one electrode."""
     signal, times_s = _montage_signal(channels, plan)
     line_hz, baseline = plan.source.line_hz, plan.choices.baseline_s
-    # Four times the band's upper edge is ample; filters at 2 kHz would take ten times as long.
+    # Four times the band's upper edge suffices; filtering at 2 kHz would take ten times as long.
     wanted_hz = max(_DETECTOR_RATE_HZ, 4 * plan.choices.band_hz[1])
     work, work_s, work_rate = decimated(signal, times_s, plan.source.header.rate_hz, wanted_hz)
     clean = remove_line(work, work_rate, line_hz)
@@ -319,7 +333,7 @@ def _process(channels: Sequence[Channel], plan: _Plan) -> _Part:
 
 
 def _montage_signal(channels: Sequence[Channel], plan: _Plan) -> tuple[Signal, Signal]:
-    """Read the recorded channels behind some channels and combine them."""
+    """Read the recorded channels that `channels` need, and combine them by the montage."""
     names = list(dict.fromkeys(name for channel in channels for name in channel.recorded))
     spelling = {key_of(str(n)): str(n) for n in plan.source.selection.recorded["recorded"]}
     start, stop = (plan.seizure.onset_s + edge for edge in plan.span_s)
@@ -334,20 +348,20 @@ def _montage_signal(channels: Sequence[Channel], plan: _Plan) -> tuple[Signal, S
 
 
 def onset_choices(settings: SeegSettings) -> OnsetChoices:
-    """Return the detector's part of the settings."""
+    """Return the settings of the onset detector."""
     return OnsetChoices(
-        settings.onset_window_s,
-        settings.onset_average_s,
-        settings.onset_factor,
-        settings.onset_split_hz,
-        settings.onset_hold_s,
+        window_s=settings.onset_window_s,
+        average_s=settings.onset_average_s,
+        factor=settings.onset_factor,
+        split_hz=settings.onset_split_hz,
+        hold_s=settings.onset_hold_s,
     )
 
 
 def decimated(
     signal: Signal, times_s: Signal, rate_hz: float, wanted_hz: float
 ) -> tuple[Signal, Signal, float]:
-    """Lower the rate by a whole factor, not below `wanted_hz`, without aliases."""
+    """Lower the sampling rate by an integer factor, not below `wanted_hz`, without aliasing."""
     factor = max(1, int(rate_hz // wanted_hz))
     if factor == 1:
         return signal, times_s, rate_hz
@@ -356,7 +370,7 @@ def decimated(
 
 
 def _envelope_attrs(plan: _Plan, rate_hz: float, number: int) -> dict[str, Any]:
-    """Every choice behind an envelope."""
+    """Return the settings of an envelope, as its attributes."""
     seizure, source, choices, settings = plan.seizure, plan.source, plan.choices, plan.settings
     return {
         "seizure": number,
@@ -367,7 +381,7 @@ def _envelope_attrs(plan: _Plan, rate_hz: float, number: int) -> dict[str, Any]:
         "units": "natural logarithm of power above baseline",
         "montage": settings.montage,
         "line_frequency_hz": source.line_hz or "none",
-        "line_frequency_from": source.line_said,
+        "line_frequency_from": source.line_source,
         "band_hz": [choices.band_hz[0], min(choices.band_hz[1], 0.5 * source.header.rate_hz)],
         "window_s": choices.window_s,
         "smoothing_s": choices.smoothing_s,

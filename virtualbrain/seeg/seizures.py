@@ -1,15 +1,16 @@
-"""Seizures of a patient: rows of events.tsv, or marks inside the recording."""
+"""Find a patient's seizures in events.tsv or in the annotations of the recording."""
 
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles, Recording
+from virtualbrain.io.recordings import read_header
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.settings import SeegSettings
 
@@ -20,7 +21,7 @@ _CODE = re.compile(r"sz(?:_[a-z]{1,4})*")
 
 @dataclass(frozen=True)
 class Seizure:
-    """One marked seizure; `duration_s` is NaN where its end is not marked."""
+    """One marked seizure; `duration_s` is NaN if its offset is not marked."""
 
     recording: Recording
     onset_s: float
@@ -30,13 +31,13 @@ class Seizure:
 
     @property
     def offset_s(self) -> float:
-        """End of the seizure from the first sample of the recording."""
+        """Offset of the seizure, in seconds from the first sample of the recording."""
         return self.onset_s + self.duration_s
 
 
 @dataclass(frozen=True)
 class _Mark:
-    """One event, wherever it was written."""
+    """One event of events.tsv or of the recording's annotations."""
 
     onset_s: float
     duration_s: float
@@ -47,27 +48,27 @@ class _Mark:
 def find_seizures(files: PatientFiles, settings: SeegSettings) -> tuple[Seizure, ...]:
     """Find every marked seizure of a patient, in the order of recordings and time.
 
-    A row of events.tsv is a seizure when one of `settings.event_columns` holds one of
-    `settings.seizure_words` as a word of its own (``sz_foc_ia`` holds ``sz``). Two marks
-    without duration, such as *seizure onset* and *seizure offset*, make one. Only a recording
-    without an events.tsv is searched for marks inside the file: the table is the last word.
+    A row of events.tsv is a seizure if one of `settings.event_columns` contains one of
+    `settings.seizure_words` as a separate word (``sz_foc_ia`` contains ``sz``). Two events
+    without duration, such as *seizure onset* and *seizure offset*, form one seizure. Annotations
+    of the recording are used only if there is no events.tsv.
 
     Parameters
     ----------
     files : PatientFiles
         The patient's files.
     settings : SeegSettings
-        Columns and words.
+        Columns and words that mark a seizure.
 
     Returns
     -------
     tuple of Seizure
-        Empty when nothing is marked.
+        Empty if no seizure is marked.
 
     Raises
     ------
     InputError
-        An events.tsv that cannot be read, or a seizure without a time.
+        An events.tsv cannot be read, or a seizure has no onset.
     """
     found: list[Seizure] = []
     for recording in files.recordings:
@@ -75,13 +76,13 @@ def find_seizures(files: PatientFiles, settings: SeegSettings) -> tuple[Seizure,
     return tuple(found)
 
 
-def find_lone_ends(files: PatientFiles, settings: SeegSettings) -> tuple[Seizure, ...]:
-    """Find marks of an end that no onset goes before; `onset_s` is the end's time.
+def find_ends_without_onset(files: PatientFiles, settings: SeegSettings) -> tuple[Seizure, ...]:
+    """Find marked offsets without a preceding onset; `onset_s` is the time of the offset.
 
     Raises
     ------
     InputError
-        An events.tsv that cannot be read.
+        An events.tsv cannot be read.
     """
     found: list[Seizure] = []
     for recording in files.recordings:
@@ -99,23 +100,23 @@ def find_lone_ends(files: PatientFiles, settings: SeegSettings) -> tuple[Seizure
 
 
 def _marks(recording: Recording, settings: SeegSettings) -> list[_Mark]:
-    """List the marks of a recording: its table's, or the file's where there is no table."""
+    """List the marks of a recording: from events.tsv or, without it, from the annotations."""
     if recording.events is None:
         return _file_marks(recording)
     return _table_marks(recording.events, settings)
 
 
 def is_seizure(text: str, words: Sequence[str]) -> bool:
-    """Return whether a text names a seizure (*post-seizure* does not)."""
+    """Return whether a text marks a seizure (*post-seizure* does not)."""
     tokens = _tokens(text)
     return bool(tokens & {word.casefold() for word in words}) and not tokens & _NOT
 
 
 def seizure_mark(text: str, words: Sequence[str]) -> str | None:
-    """Return a seizure's mark in plain words without anything else that was written beside it.
+    """Return the standard mark of a seizure, without any other text; None if it is no seizure.
 
-    Codes such as ``sz_foc_ia`` stay; *seizure onset, seen by Dr X* becomes ``seizure``, an end
-    ``seizure offset``; None where the text names no seizure.
+    Codes such as ``sz_foc_ia`` are kept. *seizure onset, noted by Dr X* becomes ``seizure``, a
+    marked end ``seizure offset``.
     """
     if not is_seizure(text, words):
         return None
@@ -129,10 +130,8 @@ def _tokens(text: str) -> set[str]:
     return set(re.findall(r"[^\W\d_]+", text.casefold()))
 
 
-def _table_marks(events: Path | None, settings: SeegSettings) -> list[_Mark]:
-    """Rows of events.tsv with the text of their kind."""
-    if events is None:
-        return []
+def _table_marks(events: Path, settings: SeegSettings) -> list[_Mark]:
+    """List the seizure marks of events.tsv."""
     table = read_table(events, required=["onset", "duration"])
     columns = [name for name in settings.event_columns if name in table]
     marks = []
@@ -144,10 +143,10 @@ def _table_marks(events: Path | None, settings: SeegSettings) -> list[_Mark]:
         onset = _number(table["onset"].iloc[position])
         if math.isnan(onset):
             raise InputError(
-                "a seizure without a time",
+                "the seizure has no onset",
                 where=where,
-                expected="onset in seconds from the first sample",
-                hint="write the onset",
+                expected="onset in seconds from the first sample of the recording",
+                hint="enter the onset",
             )
         duration = _number(table["duration"].iloc[position])
         marks.append(_Mark(onset, duration, text, where))
@@ -162,9 +161,7 @@ def _number(cell: object) -> float:
 
 
 def _file_marks(recording: Recording) -> list[_Mark]:
-    """List the marks written inside the recording."""
-    from virtualbrain.io.recordings import read_header
-
+    """List the annotations of the recording as marks."""
     return [
         _Mark(mark.onset_s, mark.duration_s, mark.text.split("/", 1)[-1], recording.signal.name)
         for mark in read_header(recording.signal).annotations
@@ -172,27 +169,23 @@ def _file_marks(recording: Recording) -> list[_Mark]:
 
 
 def _pair(recording: Recording, marks: Iterable[_Mark], settings: SeegSettings) -> list[Seizure]:
-    """Turn marks into seizures, joining a mark of an onset with the next mark of an end."""
+    """Form seizures from marks: join a marked onset with the next marked end."""
     found: list[Seizure] = []
     for mark in sorted(marks, key=lambda m: m.onset_s):
         if not is_seizure(mark.text, settings.seizure_words):
             continue
         if _tokens(mark.text) & _END and not mark.duration_s > 0:
             if found and math.isnan(found[-1].duration_s):
-                open_one = found.pop()
-                found.append(_seizure(recording, open_one, mark.onset_s - open_one.onset_s))
+                start = found.pop()
+                found.append(replace(start, duration_s=mark.onset_s - start.onset_s))
             continue
         duration = mark.duration_s if mark.duration_s > 0 else math.nan
         found.append(Seizure(recording, mark.onset_s, duration, mark.text, mark.source))
     return found
 
 
-def _seizure(recording: Recording, start: Seizure, duration_s: float) -> Seizure:
-    return Seizure(recording, start.onset_s, duration_s, start.kind, start.source)
-
-
 def require_seizures(files: PatientFiles, settings: SeegSettings) -> tuple[Seizure, ...]:
-    """Return the seizures, of which there must be one.
+    """Return the seizures of a patient; there must be at least one.
 
     Raises
     ------
@@ -200,17 +193,22 @@ def require_seizures(files: PatientFiles, settings: SeegSettings) -> tuple[Seizu
         No seizure is marked.
     """
     seizures = find_seizures(files, settings)
-    if seizures:
-        return seizures
-    ends = find_lone_ends(files, settings)
+    if not seizures:
+        raise no_seizure_error(files, settings)
+    return seizures
+
+
+def no_seizure_error(files: PatientFiles, settings: SeegSettings) -> InputError:
+    """Return the error for a patient without a marked seizure."""
+    ends = find_ends_without_onset(files, settings)
     tables = [r.events.name for r in files.recordings if r.events is not None]
-    raise InputError(
+    return InputError(
         "no seizure is marked",
         where=", ".join(tables) or f"sub-{files.label}/ieeg",
-        expected=f"a row with onset, duration and {' or '.join(settings.event_columns)} "
-        f"holding the word {' or '.join(settings.seizure_words)}",
+        expected="a row with onset, duration, and the word "
+        f"{' or '.join(settings.seizure_words)} in {' or '.join(settings.event_columns)}",
         hint="mark the seizure in events.tsv"
-        + ("; `virtualbrain seizures` proposes the onset of a lone end" if ends else ""),
+        + (" (`virtualbrain seizures` proposes the missing onset of a marked end)" if ends else ""),
     )
 
 

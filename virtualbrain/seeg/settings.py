@@ -1,4 +1,4 @@
-"""Every choice that the SEEG stage makes, with its default."""
+"""Settings of the SEEG stage, with their defaults."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -12,52 +12,54 @@ GainCombination = Literal["independent", "difference"]
 
 @dataclass(frozen=True)
 class SeegSettings:
-    """Choices of the SEEG stage.
+    """Settings of the SEEG stage.
 
     Parameters
     ----------
     montage : {"bipolar", "shaft-average", "monopolar"}
-        What is fitted: neighbours on an electrode, each contact minus its electrode's mean,
-        or the recording's own reference.
+        Channels that are fitted: differences of neighbouring contacts, each contact minus its
+        electrode's mean, or the contacts with the recording's reference.
     event_columns, seizure_words : tuple of str
-        Where events.tsv names the kind of an event, and the words that make it a seizure.
+        Columns of events.tsv that state the kind of an event, and words that mark a seizure.
     accept_proposed_end : bool
-        Take the proposed end of a seizure whose row has no duration.
+        Accept the proposed offset of a seizure without duration.
     channel_types : tuple of str
-        Values of `type` in channels.tsv that are contacts in the brain.
+        Values of `type` in channels.tsv that are intracranial channels.
     exclude_proposed_bad : bool
-        Leave out the channels that the automatic proposal finds bad.
+        Leave out channels that are automatically proposed as bad.
     brain_share_min : float
-        Least share of the contacts that must lie in the brain.
+        Smallest fraction of the contacts that must be inside the brain.
     line_frequency_hz : float, optional
-        Mains frequency; None takes PowerLineFrequency from the sidecar, else detects 50 or 60.
+        Mains frequency; None takes PowerLineFrequency from the sidecar, or else detects 50 or 60.
     band_hz : tuple of float
-        Band of the envelope; its upper end is lowered to 0.45 of the sampling rate.
+        Frequency band of the envelope; its upper edge is limited to 0.45 of the sampling rate.
     window_s, smoothing_s : float
         Length of the window of the mean square, and standard deviation of the Gaussian that
         smooths its logarithm.
     envelope_rate_hz, envelope_points_max : float, int
-        Sampling of the envelope; the rate is lowered where a seizure would need more points.
+        Sampling rate and largest number of points of the envelope; the rate is lowered if a
+        seizure would need more points.
     baseline_s, baseline_gap_s : float
-        Length of the baseline, and its distance from the marked onset.
+        Length of the baseline, and time between its end and the marked onset.
     before_onset_s, after_offset_s : float
-        What is kept around the seizure.
+        Time that is kept before and after the seizure.
     onset_window_s, onset_average_s, onset_factor, onset_split_hz, onset_hold_s : float
         Channel onsets: window of the multitaper spectrum, time over which its power is averaged,
-        rise in power that counts, border between the two bands, and how long the rise must last
-        altogether (longer than window and average, or one spike is enough).
+        factor by which power must rise, frequency between the two bands, and total time that the
+        rise must last (longer than window and average, or one spike suffices).
     display_rate_hz : float
-        Rate of the signals kept for display.
+        Sampling rate of the signals for display.
     ball_radius_mm, centre_radius_mm : float
-        Ball over which a contact's regions are counted; reach of a region's centre where there
-        is no label image.
+        Radius of the ball over which a contact's regions are counted, and without a label image
+        the largest distance from a contact to a region's centre.
     gain : {"auto", "surface", "volume", "centres", "dipole"}
-        Where the sources of the gain lie.
+        Anatomy from which the sources of the gain are made.
     gain_combination : {"independent", "difference"}
-        Power of independent sources in the channel, or the absolute difference of the
-        contacts' inverse-square gains.
+        Power of independent sources in the channel, or absolute difference of the contacts'
+        inverse-square gains.
     clamp_mm, cortical_thickness_mm : float
-        Least distance between contact and source; thickness that turns surface into volume.
+        Smallest distance between contact and source; thickness of the cortex, which gives each
+        vertex a volume.
     """
 
     montage: Montage = "bipolar"
@@ -106,7 +108,8 @@ class SeegSettings:
                 raise ConfigError(f"seeg.{name} is {getattr(self, name)}", expected="zero or more")
         if len(self.band_hz) != 2 or not 0 < self.band_hz[0] < self.band_hz[1]:
             raise ConfigError(
-                f"seeg.band_hz is {self.band_hz}", expected="two rising numbers above zero"
+                f"seeg.band_hz is {self.band_hz}",
+                expected="two positive numbers, the smaller one first",
             )
 
 

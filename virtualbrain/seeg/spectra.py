@@ -1,4 +1,4 @@
-"""Power over time and frequency, 32 frames a second, of tapered windows that fit the signal."""
+"""Compute band power in sliding tapered windows, 32 frames per second."""
 
 from collections.abc import Mapping
 
@@ -18,16 +18,16 @@ def sliding_band_power(
     tapers: Signal,
     bands: Mapping[str, NDArray[np.float64]],
 ) -> tuple[dict[str, Signal], NDArray[np.int64]]:
-    """Return the weighted power in bands, in windows that slide over the signal.
+    """Return the weighted band power in sliding windows.
 
     Parameters
     ----------
     signal : numpy.ndarray, shape (n_channels, n_samples)
-        At least as long as a window.
+        Signal of at least one window.
     rate_hz : float
         Sampling rate.
     tapers : numpy.ndarray, shape (n_tapers, width)
-        Powers of the tapers are summed.
+        Tapers of one window; their powers are summed.
     bands : mapping of numpy.ndarray, shape (width // 2 + 1,)
         Weight of each frequency in each band.
 
@@ -35,13 +35,13 @@ def sliding_band_power(
     -------
     powers : dict of numpy.ndarray, shape (n_channels, n_frames)
     centres : numpy.ndarray, shape (n_frames,)
-        Sample in the middle of each window.
+        Middle sample of each window.
     """
     width, hop = tapers.shape[1], max(1, round(rate_hz / FRAME_RATE_HZ))
     starts = np.arange(0, signal.shape[1] - width + 1, hop)
     weights = np.stack(list(bands.values()), axis=1)
     powers = np.zeros((len(signal), len(starts), len(bands)))
-    for i, row in enumerate(signal):  # one channel at a time keeps the windows small
+    for i, row in enumerate(signal):  # one channel at a time, to save memory
         windows = sliding_window_view(row, width)[::hop]
         for taper in tapers:
             spectrum = fft.rfft(windows * taper, axis=1)
@@ -50,5 +50,5 @@ def sliding_band_power(
 
 
 def frequencies(width: int, rate_hz: float) -> Signal:
-    """Return the frequencies of a window's spectrum."""
+    """Return the frequencies of the spectrum of a window."""
     return np.asarray(fft.rfftfreq(width, 1 / rate_hz))

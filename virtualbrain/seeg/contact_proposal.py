@@ -1,4 +1,4 @@
-"""Contacts of an implantation: proposed from end points and a CT, drawn, written when approved."""
+"""Propose contacts from end points and a CT, draw them, and write them after approval."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,15 @@ from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.bids import PatientFiles, electrodes_to_write
 from virtualbrain.io.images import read_image
 from virtualbrain.io.tables import read_table, write_table
-from virtualbrain.seeg.contacts import contacts_from_endpoints, stated_coordinates
-from virtualbrain.seeg.ct_contacts import CtElectrode, draw_electrodes, find_contacts
+from virtualbrain.seeg.contacts import (
+    DEFAULT_SPACING_MM,
+    contacts_from_endpoints,
+    stated_coordinates,
+)
+from virtualbrain.seeg.ct_contacts import METAL_HU, CtElectrode, draw_electrodes, find_contacts
 
 _ENDS = tuple(f"{end}_{axis}" for end in ("target", "entry") for axis in "xyz")
-# Below this the contacts of an electrode run into each other in the CT.
+# Below this contrast the contacts of an electrode cannot be separated in the CT.
 _CLEAR_CONTRAST = 1.3
 _FAR_MM = 3.0
 _BONE_HU = 300.0
@@ -26,22 +30,22 @@ _BONE_HU = 300.0
 
 @dataclass(frozen=True)
 class ContactChoices:
-    """How contacts are proposed.
+    """Settings for the proposal of contacts.
 
     Parameters
     ----------
     spacing_mm : float
-        Centre to centre, where the table of end points does not say.
+        Centre-to-centre distance for electrodes without their own in the table of end points.
     metal_hu : float
-        What counts as metal in the CT.
+        Intensity in the CT above which a voxel is metal.
     register : bool
-        Bring the CT to the T1 by a rigid registration first.
+        Register the CT to the T1w first (rigid registration).
     approve : bool
-        Write the proposal that stands in the folder, as it is now, into the dataset.
+        Write the current proposal of the output folder into the dataset.
     """
 
-    spacing_mm: float = 3.5
-    metal_hu: float = 1500.0
+    spacing_mm: float = DEFAULT_SPACING_MM
+    metal_hu: float = METAL_HU
     register: bool = False
     approve: bool = False
 
@@ -53,32 +57,33 @@ def propose_contacts(
     out: Path | str,
     choices: ContactChoices,
 ) -> list[str]:
-    """Propose contacts and draw them; or, when approved, write the proposal into the dataset.
+    """Propose contacts and draw them or, on approval, write the proposal into the dataset.
 
     Parameters
     ----------
     files : PatientFiles
-        The patient; its T1 is needed for a registration.
+        The patient's files; registration needs the T1w.
     endpoints : Path or str
         Table as for `contacts.contacts_from_endpoints`: target, entry and number of contacts of
-        every electrode, in the T1's scanner RAS, mm.
+        every electrode, in scanner RAS of the T1w, mm.
     ct : Path or str, optional
-        CT after implantation, in Hounsfield units; without it the end points alone count.
+        CT after implantation in Hounsfield units; without it, contacts are placed by end points
+        and spacing alone.
     out : Path or str
-        Folder for the proposal and its pictures.
+        Folder for the proposal and its figures.
     choices : ContactChoices
         Spacing, threshold, registration, approval.
 
     Returns
     -------
     list of str
-        What was found and what to do next, in plain words.
+        Result for each electrode, and the next step.
 
     Raises
     ------
     InputError
-        A table or image that cannot be used, an electrode without metal, an approval without
-        a proposal, or contacts that the dataset has already.
+        A table or image is invalid, an electrode has no metal, there is no proposal to approve,
+        or the dataset already has contacts.
     """
     proposal = Path(out) / f"sub-{files.label}_desc-proposal_electrodes.tsv"
     if choices.approve:
@@ -86,19 +91,19 @@ def propose_contacts(
     table = read_endpoints(Path(endpoints))
     if ct is None:
         contacts = contacts_from_endpoints(table, choices.spacing_mm)
-        lines = [f"{len(contacts)} contacts placed by end points and spacing alone"]
+        lines = [f"{len(contacts)} contacts placed by end points and spacing, without a CT"]
     else:
         image = read_image(ct)
         if choices.register:
-            image = _registered(image, files, Path(out))
+            image = _register(image, files, Path(out))
         spaced = _with_spacing(table, choices.spacing_mm)
         electrodes = find_contacts(image, spaced, choices.metal_hu)
-        picture = proposal.with_suffix(".png")
-        draw_electrodes(image, electrodes, picture)
+        figure = proposal.with_suffix(".png")
+        draw_electrodes(image, electrodes, figure)
         contacts = pd.concat([electrode.contacts for electrode in electrodes])
-        lines = [_line(electrode) for electrode in electrodes] + [f"look at {picture}"]
-    write_table(proposal, _electrodes_table(contacts), _frame())
-    return [*lines, f"{proposal} is a proposal: correct it, then run again with --approve"]
+        lines = [_line(electrode) for electrode in electrodes] + [f"check the figure {figure}"]
+    write_table(proposal, _electrodes_table(contacts), _coordsystem())
+    return [*lines, f"{proposal} is a proposal: correct it if needed, then run with --approve"]
 
 
 def read_endpoints(path: Path) -> pd.DataFrame:
@@ -107,7 +112,7 @@ def read_endpoints(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        A column is missing, an electrode stands twice, or a cell is no number.
+        A column is missing, an electrode occurs twice, or a cell is not a number.
     """
     table = read_table(path, required=["electrode", *_ENDS, "n_contacts"])
     table["electrode"] = table["electrode"].astype(str)
@@ -119,45 +124,54 @@ def read_endpoints(path: Path) -> pd.DataFrame:
             raise InputError(
                 f"{column} of {table['electrode'][row]} is {table[column][row]}",
                 where=f"{path.name}, row {row + 2}",
-                expected="a number (mm; contacts from one)",
-                hint="write a decimal point, not a comma",
+                expected="a number of 1 or more" if column == "n_contacts" else "a number in mm",
+                hint="correct the number of contacts"
+                if column == "n_contacts"
+                else "write a decimal point, not a comma",
             )
         table[column] = numbers
-    twice = table["electrode"].duplicated()
-    if twice.any():
-        row = int(np.argmax(twice))
+    duplicated = table["electrode"].duplicated()
+    if duplicated.any():
+        row = int(np.argmax(duplicated))
         raise InputError(
-            f"the electrode {table['electrode'][row]} stands twice",
+            f"the electrode {table['electrode'][row]} occurs twice",
             where=f"{path.name}, row {row + 2}",
-            hint="rename or remove one",
+            expected="one row per electrode",
+            hint="rename or remove one of the rows",
         )
     return table
 
 
 def _with_spacing(table: pd.DataFrame, spacing_mm: float) -> pd.DataFrame:
-    """Give the spacing to the electrodes that have none of their own."""
+    """Return the table with a spacing for every electrode."""
     own = table["spacing_mm"] if "spacing_mm" in table else pd.Series(np.nan, table.index)
     return table.assign(spacing_mm=[s if s == s else str(spacing_mm) for s in own.astype(object)])
 
 
 def _line(electrode: CtElectrode) -> str:
+    """Return the result for one electrode as one line."""
     text = (
         f"{electrode.name}: {len(electrode.contacts)} contacts, "
         f"moved {electrode.moved_mm:.1f} mm, contrast {electrode.contrast:.1f}"
     )
     if electrode.contrast < _CLEAR_CONTRAST:
-        return f"{text}: the contacts CANNOT BE TOLD APART, check number and spacing"
+        return f"{text}: CONTACTS NOT SEPARABLE in the CT, check number and spacing"
     if electrode.moved_mm > _FAR_MM:
-        return f"{text}: FAR from its end points, check which contact is the first"
+        return f"{text}: FAR FROM THE END POINTS, check which contact is number 1"
     return text
 
 
-def _registered(ct: nib.Nifti1Image, files: PatientFiles, out: Path) -> nib.Nifti1Image:
-    """Bring a CT to the T1's scanner RAS by its affine alone, and draw the two together."""
+def _register(ct: nib.Nifti1Image, files: PatientFiles, out: Path) -> nib.Nifti1Image:
+    """Register a CT to scanner RAS of the T1w (affine only), and draw both for approval."""
     if files.t1 is None:
-        raise InputError("no T1w to register the CT to", where=f"sub-{files.label}")
+        raise InputError(
+            "no T1w image to register the CT to",
+            where=f"sub-{files.label}/anat",
+            expected=f"sub-{files.label}_T1w.nii.gz",
+            hint="add the T1w image, or omit --register if the CT is registered already",
+        )
     t1 = read_image(files.t1)
-    # Metal and air would otherwise lead the likeness.
+    # Without limits, metal and air would dominate the similarity.
     values = np.clip(np.asarray(ct.dataobj, dtype=np.float32), -200, 1500)
     task = RegistrationTask(
         fixed=np.asarray(t1.dataobj, dtype=np.float32),
@@ -175,7 +189,7 @@ def _registered(ct: nib.Nifti1Image, files: PatientFiles, out: Path) -> nib.Nift
 
 
 def draw_registration(t1: nib.Nifti1Image, ct: nib.Nifti1Image, path: Path) -> None:
-    """Draw the bone of a CT as a contour over three planes of the T1, for approval."""
+    """Draw the bone of a CT as a contour on three planes of the T1w, for approval."""
     from matplotlib.figure import Figure
     from nibabel.processing import resample_from_to
 
@@ -203,7 +217,7 @@ def _electrodes_table(contacts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _frame() -> dict[str, Any]:
+def _coordsystem() -> dict[str, Any]:
     return {
         "iEEGCoordinateSystem": "ScanRAS",
         "iEEGCoordinateUnits": "mm",
@@ -217,18 +231,20 @@ def _approve(files: PatientFiles, proposal: Path) -> list[str]:
         raise InputError(
             "there is no proposal to approve",
             where=str(proposal),
-            hint="run the same command without --approve first, and look at the picture",
+            expected="the table of a proposal",
+            hint="run the same command without --approve first, and check the figure",
         )
     table = read_table(proposal, required=["name", "x", "y", "z", "size"])
     stated_coordinates(table, proposal.name)
     if files.electrodes is not None:
         raise InputError(
-            "the dataset has contacts already",
+            "the dataset already has contacts",
             where=files.electrodes.name,
-            hint="move it away if the proposal is to take its place",
+            expected="a dataset without electrodes.tsv",
+            hint="move this file out of the dataset if the proposal is to replace it",
         )
     electrodes, coordsystem = electrodes_to_write(files)
     with atomic_path(electrodes) as temporary:
         table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
-    write_json(coordsystem, _frame())
-    return [f"{len(table)} contacts are in {electrodes}"]
+    write_json(coordsystem, _coordsystem())
+    return [f"{len(table)} contacts written to {electrodes}"]

@@ -1,4 +1,4 @@
-"""Which recorded channels are contacts in the brain, and which of them are bad."""
+"""Match recorded channels to contacts, and collect the channels marked as bad."""
 
 from dataclasses import dataclass
 
@@ -8,24 +8,24 @@ from virtualbrain.errors import InputError
 from virtualbrain.io.bids import Recording
 from virtualbrain.io.recordings import RecordingHeader, read_channels_table
 from virtualbrain.seeg.montage import recorded_table
-from virtualbrain.seeg.names import by_key, key_of, repeated
+from virtualbrain.seeg.names import by_key, key_of, last_row, repeated
 from virtualbrain.seeg.settings import SeegSettings
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Recorded channels that are contacts.
+    """Recorded channels that belong to contacts.
 
     Parameters
     ----------
     recorded : pandas.DataFrame
-        ``recorded anode cathode``, as `montage.recorded_table`.
+        Table ``recorded anode cathode`` as from `montage.recorded_table`.
     bad : dict
-        Reason of each bad channel.
+        Reason, keyed by bad channel.
     problems : tuple of InputError
-        What the user must mend.
+        Problems that the user must correct.
     notes : tuple of str
-        What was left out and why.
+        Channels that were left out, with the reason.
     """
 
     recorded: pd.DataFrame
@@ -42,64 +42,66 @@ def select_channels(
 ) -> Selection:
     """Match a recording's channels to the contacts.
 
-    With a channels.tsv, the channels of `settings.channel_types` are taken, and each must be
-    a contact of electrodes.tsv unless its status is bad. Without one, the channels whose names
-    are contacts are taken. Micro contacts are left out.
+    With a channels.tsv, the channels of `settings.channel_types` are taken. Each must have a
+    contact in electrodes.tsv unless its status is bad. Without a channels.tsv, the channels whose
+    names match contacts are taken. Micro contacts are left out.
 
     Parameters
     ----------
     recording : Recording
         The recording and its tables.
     header : RecordingHeader
-        Its header.
+        Header of the recording.
     contacts : pandas.DataFrame
-        As `contacts.read_contacts`.
+        Table as from `contacts.read_contacts`.
     settings : SeegSettings
-        Types of channels.
+        Sets the channel types.
     """
     table = read_channels_table(recording)
     if table is None:
         matched = recorded_table(header.names, contacts)
-        notes = [f"{recording.signal.name} has no channels.tsv: its channels are taken by name"]
-        return _finish(recording, matched.dropna(subset=["anode"]), {}, [], notes, contacts)
+        notes = [f"{recording.signal.name}: no channels.tsv, channels matched to contacts by name"]
+        return _finish(recording, contacts, matched, bad={}, problems=[], notes=notes)
     assert recording.channels is not None
     where = recording.channels.name
-    problems = _repeated(table, where)
-    wanted = table[table["type"].isin([t.upper() for t in settings.channel_types])]
-    in_file = by_key(header.names)
+    problems = _repeated_channels(table, where)
+    selected = table[table["type"].isin([t.upper() for t in settings.channel_types])]
+    spelling = by_key(header.names)
     names, bad = [], {}
-    for row, name, status in zip(wanted.index, wanted["name"], wanted["status"], strict=True):
-        here = in_file.get(key_of(name))
-        if here is None:
+    for row, name, status in zip(selected.index, selected["name"], selected["status"], strict=True):
+        in_recording = spelling.get(key_of(name))
+        if in_recording is None:
             if status != "bad":
                 problems.append(_not_recorded(name, f"{where}, row {row + 2}", recording))
             continue
-        names.append(here)
+        names.append(in_recording)
         if status == "bad":
-            bad[here] = _reason(wanted.loc[row])
+            bad[in_recording] = _reason(selected.loc[row])
     matched = recorded_table(names, contacts)
-    problems += _without_contact(matched, wanted, bad, where)
-    left_out = len(table) - len(wanted)
+    problems += _without_contact(matched, selected, bad, where)
+    left_out = len(table) - len(selected)
     notes = [f"{recording.signal.name}: {left_out} channels of other types left out"]
     return _finish(
         recording,
-        matched.dropna(subset=["anode"]),
-        bad,
-        problems,
-        notes if left_out else [],
         contacts,
+        matched,
+        bad=bad,
+        problems=problems,
+        notes=notes if left_out else [],
     )
 
 
 def _finish(
     recording: Recording,
+    contacts: pd.DataFrame,
     matched: pd.DataFrame,
+    *,
     bad: dict[str, str],
     problems: list[InputError],
     notes: list[str],
-    contacts: pd.DataFrame,
 ) -> Selection:
-    """Leave out micro contacts, and refuse a recording without any contact."""
+    """Leave out micro contacts; a recording without any contact is a problem."""
+    matched = matched.dropna(subset=["anode"])
     micro = set(contacts.loc[contacts["micro"], "name"])
     is_micro = matched["anode"].isin(micro) | matched["cathode"].isin(micro)
     if is_micro.any():
@@ -108,23 +110,23 @@ def _finish(
     if matched.empty and not problems:
         problems = [
             InputError(
-                "no channel is a contact",
+                "no channel belongs to a contact",
                 where=recording.signal.name,
-                expected="channels of type SEEG whose names stand in electrodes.tsv",
+                expected="channels of type SEEG whose names are in electrodes.tsv",
                 hint="correct the types in channels.tsv or the names in electrodes.tsv",
             )
         ]
     return Selection(matched, bad, tuple(problems), tuple(notes))
 
 
-def _repeated(table: pd.DataFrame, where: str) -> list[InputError]:
+def _repeated_channels(table: pd.DataFrame, where: str) -> list[InputError]:
     names = list(table["name"])
     return [
         InputError(
-            f"the channel {name} stands twice",
-            where=f"{where}, row {len(names) - names[::-1].index(name) + 1}",
+            f"the channel {name} occurs twice",
+            where=f"{where}, row {last_row(names, name)}",
             expected="one row per channel",
-            hint="rename the channels in the recording and in channels.tsv",
+            hint="rename one of the channels, in the recording and in channels.tsv",
         )
         for name in repeated(names)
     ]
@@ -134,20 +136,20 @@ def _not_recorded(name: str, where: str, recording: Recording) -> InputError:
     return InputError(
         f"the channel {name} is not in {recording.signal.name}",
         where=where,
-        expected="the channels of the recording",
+        expected="a channel of the recording",
         hint="correct the name, or remove the row",
     )
 
 
 def _without_contact(
-    matched: pd.DataFrame, wanted: pd.DataFrame, bad: dict[str, str], where: str
+    matched: pd.DataFrame, selected: pd.DataFrame, bad: dict[str, str], where: str
 ) -> list[InputError]:
-    rows = {key_of(name): row for row, name in zip(wanted.index, wanted["name"], strict=True)}
+    rows = {key_of(name): row for row, name in zip(selected.index, selected["name"], strict=True)}
     return [
         InputError(
             f"the channel {name} has no contact",
             where=f"{where}, row {rows[key_of(name)] + 2}",
-            expected="its contact in electrodes.tsv (n/a where its place is unknown)",
+            expected="a row for its contact in electrodes.tsv (x, y, z n/a if unknown)",
             hint="add the contact, or set the channel's status to bad or its type to MISC",
         )
         for name, anode in zip(matched["recorded"], matched["anode"], strict=True)
@@ -156,6 +158,6 @@ def _without_contact(
 
 
 def _reason(row: pd.Series) -> str:
-    """Take the reason for a bad status from the table, where it gives one."""
+    """Return the reason for a bad status, with the table's description if there is one."""
     text = row.get("status_description")
     return f"marked bad ({text})" if isinstance(text, str) and text else "marked bad"

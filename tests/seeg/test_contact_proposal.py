@@ -7,8 +7,8 @@ from virtualbrain.cli import main
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import find_patient
 from virtualbrain.io.tables import read_table
+from virtualbrain.seeg.contact_proposal import ContactChoices, propose_contacts, read_endpoints
 from virtualbrain.seeg.contacts import read_contacts
-from virtualbrain.seeg.implantation import ContactChoices, propose_contacts, read_endpoints
 
 AFFINE = np.array([[0.8, 0, 0, -10], [0, 0.8, 0, -15], [0, 0, 0.8, -12], [0, 0, 0, 1.0]])
 TARGET, ENTRY = np.array([5.0, 4, 3]), np.array([38.0, 20, 14])
@@ -43,13 +43,13 @@ def bids(patient, tmp_path):
     return tmp_path / "bids"
 
 
-def test_a_proposal_is_drawn_first_and_written_once_approved(bids, tmp_path, capsys):
+def test_a_proposal_is_drawn_and_written_after_approval(bids, tmp_path, capsys):
     ends, out, ct = (str(tmp_path / name) for name in ("ends.tsv", "out", "ct.nii.gz"))
     command = ["contacts", str(bids), ends, out]
     assert main([*command, "--ct", ct]) == 0
-    told = capsys.readouterr().out
-    assert "A': 8 contacts, moved" in told
-    assert "--approve" in told
+    output = capsys.readouterr().out
+    assert "A': 8 contacts, moved" in output
+    assert "--approve" in output
     assert (tmp_path / "out" / "sub-01_desc-proposal_electrodes.png").stat().st_size > 5000
     assert find_patient(bids, "01").electrodes is None
     assert main([*command, "--approve"]) == 0
@@ -59,7 +59,7 @@ def test_a_proposal_is_drawn_first_and_written_once_approved(bids, tmp_path, cap
     assert list(found["name"])[:2] == ["A'1", "A'2"]
 
 
-def test_approval_takes_the_table_as_it_was_corrected(bids, tmp_path):
+def test_approval_uses_the_corrected_table(bids, tmp_path):
     files, out = find_patient(bids, "01"), tmp_path / "out"
     propose_contacts(files, tmp_path / "ends.tsv", None, out, ContactChoices())
     path = out / "sub-01_desc-proposal_electrodes.tsv"
@@ -76,12 +76,12 @@ def test_contacts_in_the_dataset_are_never_overwritten(bids, tmp_path):
         propose_contacts(files, ends, None, out, ContactChoices(approve=True))
     propose_contacts(files, ends, None, out, ContactChoices())
     propose_contacts(files, ends, None, out, ContactChoices(approve=True))
-    with pytest.raises(InputError, match="has contacts already"):
+    with pytest.raises(InputError, match="already has contacts"):
         again = find_patient(bids, "01")
         propose_contacts(again, ends, None, out, ContactChoices(approve=True))
 
 
-def test_contacts_that_run_together_are_told(bids, tmp_path):
+def test_contacts_that_cannot_be_separated_are_reported(bids, tmp_path):
     smooth = np.full((70, 62, 60), 40.0, np.float32)
     grid = np.stack(np.meshgrid(*map(np.arange, smooth.shape), indexing="ij"), axis=-1)
     places = grid @ AFFINE[:3, :3].T + AFFINE[:3, 3]
@@ -94,7 +94,7 @@ def test_contacts_that_run_together_are_told(bids, tmp_path):
     lines = propose_contacts(
         files, tmp_path / "ends.tsv", tmp_path / "ct.nii.gz", tmp_path / "out", ContactChoices()
     )
-    assert "CANNOT BE TOLD APART" in lines[0]
+    assert "CONTACTS NOT SEPARABLE" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -102,18 +102,18 @@ def test_contacts_that_run_together_are_told(bids, tmp_path):
     [
         (endpoints(target_x="1,5"), "target_x of A' is 1,5"),
         (endpoints(n_contacts=0), "n_contacts of A' is 0"),
-        (pd.concat([endpoints(), endpoints()]), "the electrode A' stands twice"),
+        (pd.concat([endpoints(), endpoints()]), "the electrode A' occurs twice"),
         (endpoints().drop(columns="entry_z"), "no column entry_z"),
     ],
 )
-def test_end_points_that_cannot_be_used_are_one_line(tmp_path, table, words):
+def test_invalid_end_points_are_refused(tmp_path, table, words):
     table.to_csv(tmp_path / "ends.tsv", sep="\t", index=False)
     with pytest.raises(InputError, match=words):
         read_endpoints(tmp_path / "ends.tsv")
 
 
 @pytest.mark.slow
-def test_a_ct_elsewhere_is_brought_to_the_t1(bids, tmp_path):
+def test_a_ct_is_registered_to_the_t1(bids, tmp_path):
     rng = np.random.default_rng(1)
     grid = np.stack(np.meshgrid(*[np.arange(48.0)] * 3, indexing="ij"), axis=-1) * 3 - 72
     radius = np.linalg.norm(grid / [0.9, 1.1, 0.8] + [0, 3, 0], axis=-1)
@@ -128,9 +128,9 @@ def test_a_ct_elsewhere_is_brought_to_the_t1(bids, tmp_path):
     nib.save(nib.Nifti1Image(t1.astype(np.float32), affine), folder / "sub-01_T1w.nii.gz")
     moved = np.eye(4)
     moved[:3, 3] = [9, -6, 5]
-    from virtualbrain.seeg.implantation import _registered
+    from virtualbrain.seeg.contact_proposal import _register
 
     image = nib.Nifti1Image(ct.astype(np.float32), moved @ affine)
-    found = _registered(image, find_patient(bids, "01"), tmp_path)
+    found = _register(image, find_patient(bids, "01"), tmp_path)
     assert np.abs(found.affine - affine).max() < 1.0
     assert (tmp_path / "sub-01_desc-registration_ct.png").is_file()

@@ -1,4 +1,4 @@
-"""Onset or end of seizures of which only one is marked: proposed, and drawn for approval."""
+"""Propose the missing onset or offset of a seizure, and draw it for approval."""
 
 import math
 from collections.abc import Sequence
@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.seeg.contacts import read_contacts
-from virtualbrain.seeg.inspection import InspectedRecording, inspect_recording
 from virtualbrain.seeg.montage import Channel, build_montage
+from virtualbrain.seeg.recording_inspection import InspectedRecording, inspect_recording
 from virtualbrain.seeg.seizure_features import (
     LONGEST_S,
     activity,
@@ -21,7 +20,12 @@ from virtualbrain.seeg.seizure_features import (
     propose_onset,
     whole_envelope,
 )
-from virtualbrain.seeg.seizures import Seizure, find_lone_ends, find_seizures
+from virtualbrain.seeg.seizures import (
+    Seizure,
+    find_ends_without_onset,
+    find_seizures,
+    no_seizure_error,
+)
 from virtualbrain.seeg.settings import SeegSettings
 
 Signal = NDArray[np.float64]
@@ -29,17 +33,17 @@ Signal = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Proposal:
-    """One seizure with the onset or end that was missing.
+    """One seizure with a proposed onset or offset.
 
     Parameters
     ----------
     seizure : Seizure
-        With onset and duration.
+        Seizure with onset and duration.
     missing : str
-        ``onset``, ``end`` or nothing: what is proposed.
+        ``onset`` or ``end`` if it is proposed; empty if both are marked.
     times_s, activity : numpy.ndarray, shape (n_times,)
-        Seconds of the recording, and log power of the most active channels; empty where
-        nothing is proposed.
+        Seconds from the start of the recording, and log power of the most active channels;
+        empty if nothing is proposed.
     """
 
     seizure: Seizure
@@ -49,37 +53,37 @@ class Proposal:
 
 
 def propose_times(files: PatientFiles, settings: SeegSettings) -> tuple[Proposal, ...]:
-    """Propose the onset or end of every seizure that lacks one; the others come as they are.
+    """Return all seizures; propose the onset or offset where it is missing.
 
     Parameters
     ----------
     files : PatientFiles
         The patient's files.
     settings : SeegSettings
-        Words, montage, band.
+        Seizure words, montage, frequency band.
 
     Raises
     ------
     InputError
-        A file cannot be read, or nothing is marked.
+        A file cannot be read, or no seizure is marked.
     """
-    whole = find_seizures(files, settings)
-    lone = find_lone_ends(files, settings)
-    if not whole and not lone:
-        raise InputError("no seizure is marked", where=f"sub-{files.label}/ieeg")
+    with_onset = find_seizures(files, settings)
+    ends = find_ends_without_onset(files, settings)
+    if not with_onset and not ends:
+        raise no_seizure_error(files, settings)
     found = []
-    for seizure in whole:
+    for seizure in with_onset:
         if math.isnan(seizure.duration_s):
-            source, channels = _prepared(files, seizure, settings)
-            found.append(_with_end(seizure, whole, source, channels, settings))
+            source, channels = _prepare(files, seizure, settings)
+            found.append(_propose_end(seizure, with_onset, source, channels, settings))
         else:
             found.append(Proposal(seizure, "", np.zeros(0), np.zeros(0)))
-    for end in lone:
-        found.append(_with_onset(end, whole, files, settings))
+    for end in ends:
+        found.append(_propose_onset(end, with_onset, files, settings))
     return tuple(sorted(found, key=lambda p: (p.seizure.recording.signal, p.seizure.onset_s)))
 
 
-def _prepared(
+def _prepare(
     files: PatientFiles, seizure: Seizure, settings: SeegSettings
 ) -> tuple[InspectedRecording, list[Channel]]:
     """Inspect a seizure's recording and build its montage of good channels."""
@@ -89,30 +93,31 @@ def _prepared(
     return source, [channel for channel in montage if channel.status == "good"]
 
 
-def _with_end(
+def _propose_end(
     seizure: Seizure,
     others: Sequence[Seizure],
     source: InspectedRecording,
     channels: Sequence[Channel],
     settings: SeegSettings,
 ) -> Proposal:
+    """Return a seizure with a proposed offset."""
     own = [s for s in others if s.recording == seizure.recording and s is not seizure]
     envelope, times_s = whole_envelope(seizure, own, source, channels, settings)
     complete = replace(seizure, duration_s=propose_end(envelope, times_s))
     return Proposal(complete, "end", times_s + seizure.onset_s, _activity(envelope, times_s))
 
 
-def _with_onset(
+def _propose_onset(
     end: Seizure, others: Sequence[Seizure], files: PatientFiles, settings: SeegSettings
 ) -> Proposal:
-    """Look back from a marked end; what lies earliest is the baseline."""
+    """Return a seizure with a proposed onset; the earliest part before its offset is baseline."""
     earlier = [s for s in others if s.recording == end.recording and s.onset_s < end.onset_s]
     before = [s.onset_s if math.isnan(s.duration_s) else s.offset_s for s in earlier]
     first_s = max([0.0, end.onset_s - LONGEST_S, *before])
     quiet_s = min(settings.baseline_s + settings.baseline_gap_s, 0.25 * (end.onset_s - first_s))
     start = replace(end, onset_s=first_s + quiet_s)
     stop = replace(end, onset_s=end.onset_s + 1e-3)
-    source, channels = _prepared(files, start, settings)  # bad by what is quiet, not by the end
+    source, channels = _prepare(files, start, settings)  # bad channels from the baseline
     envelope, times_s = whole_envelope(start, [stop], source, channels, settings)
     from_end_s = times_s + start.onset_s - end.onset_s
     onset_s = end.onset_s + propose_onset(envelope, from_end_s)
@@ -121,11 +126,12 @@ def _with_onset(
 
 
 def _activity(envelope: Signal, times_s: Signal) -> Signal:
+    """Return the activity over time for the figure."""
     return activity(envelope, float(times_s[1] - times_s[0]))
 
 
 def describe(proposal: Proposal) -> str:
-    """Return a seizure in one line, with the row of events.tsv that would approve a proposal."""
+    """Return a seizure as one line; for a proposal, with the values to enter in events.tsv."""
     seizure = proposal.seizure
     text = (
         f"{seizure.recording.signal.name}: seizure at {seizure.onset_s:.1f} s "
@@ -134,13 +140,13 @@ def describe(proposal: Proposal) -> str:
     if not proposal.missing:
         return text
     return (
-        f"{text}; its {proposal.missing} is PROPOSED: if the picture is right, write "
-        f"onset {seizure.onset_s:.1f} and duration {seizure.duration_s:.1f} into events.tsv"
+        f"{text}; its {proposal.missing} is PROPOSED: if the figure confirms it, enter "
+        f"onset {seizure.onset_s:.1f} and duration {seizure.duration_s:.1f} in events.tsv"
     )
 
 
 def draw_proposals(proposals: Sequence[Proposal], path: Path) -> None:
-    """Draw the activity about each proposed time, the seizure shaded."""
+    """Draw the activity around each proposed time; the seizure is shaded."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 2.4 * len(proposals)), layout="constrained")
@@ -152,6 +158,6 @@ def draw_proposals(proposals: Sequence[Proposal], path: Path) -> None:
         panel.set_title(f"{seizure.recording.signal.name}: proposed {proposal.missing}", fontsize=9)
         panel.set_ylabel("log power above baseline\n(most active channels)", fontsize=7)
         panel.tick_params(labelsize=7)
-    panels[-1].set_xlabel("seconds of the recording", fontsize=8)
+    panels[-1].set_xlabel("seconds from the start of the recording", fontsize=8)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120)

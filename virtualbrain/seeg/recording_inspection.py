@@ -1,4 +1,4 @@
-"""What is found out about a recording before its seizures are read: channels, mains, bad ones."""
+"""Find a recording's channels, mains frequency and bad channels before its seizures are read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,26 +15,26 @@ from virtualbrain.io.recordings import (
     read_signal,
 )
 from virtualbrain.seeg.bad_channels import detect_line_frequency, propose_bad
+from virtualbrain.seeg.channel_selection import Selection, select_channels
 from virtualbrain.seeg.contact_regions import Placement
 from virtualbrain.seeg.montage import Channel, build_montage
 from virtualbrain.seeg.seizures import Seizure
-from virtualbrain.seeg.selection import Selection, select_channels
 from virtualbrain.seeg.settings import SeegSettings
 
-_QUALITY_STRETCH_S = 30.0
+_QUALITY_SEGMENT_S = 30.0
 
 Signal = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class InspectedRecording:
-    """One recording with what was found out about it."""
+    """One recording with its channels, mains frequency and proposed bad channels."""
 
     recording: Recording
     header: RecordingHeader
     selection: Selection
     line_hz: float | None
-    line_said: str
+    line_source: str
     proposed: dict[str, str]
 
 
@@ -44,27 +44,32 @@ def inspect_recording(
     seizures: Sequence[Seizure],
     settings: SeegSettings,
 ) -> InspectedRecording:
-    """Find out about a recording from its tables and half a minute before its first seizure."""
+    """Inspect a recording: its tables and the 30 seconds before its first seizure."""
     header = read_header(recording.signal)
     selection = select_channels(recording, header, contacts, settings)
     onset = min(s.onset_s for s in seizures if s.recording == recording)
     names = [str(name) for name in selection.recorded["recorded"]]
-    start = max(0.0, onset - _QUALITY_STRETCH_S)
+    start = max(0.0, onset - _QUALITY_SEGMENT_S)
     quiet, _ = read_signal(recording.signal, names, start, onset)
-    line_hz, said = _line_frequency(recording, quiet, header.rate_hz, settings)
+    line_hz, line_source = _line_frequency(recording, quiet, header.rate_hz, settings)
     unmarked = [i for i, name in enumerate(names) if name not in selection.bad]
     anode = dict(zip(names, selection.recorded["anode"], strict=True))
     by_contact = {str(anode[names[i]]): names[i] for i in unmarked}
     proposed = propose_bad(quiet[unmarked], list(by_contact), header.rate_hz, line_hz)
     return InspectedRecording(
-        recording, header, selection, line_hz, said, {by_contact[k]: v for k, v in proposed.items()}
+        recording=recording,
+        header=header,
+        selection=selection,
+        line_hz=line_hz,
+        line_source=line_source,
+        proposed={by_contact[name]: reason for name, reason in proposed.items()},
     )
 
 
 def _line_frequency(
     recording: Recording, quiet: Signal, rate_hz: float, settings: SeegSettings
 ) -> tuple[float | None, str]:
-    """Return the mains frequency and where it was taken from."""
+    """Return the mains frequency and its source."""
     if settings.line_frequency_hz is not None:
         return float(settings.line_frequency_hz), "settings"
     stated = read_recording_sidecar(recording).get("PowerLineFrequency")
@@ -80,7 +85,7 @@ def common_montage(
     placement: Placement,
     settings: SeegSettings,
 ) -> tuple[Channel, ...]:
-    """Return the channels of all recordings; a channel bad or missing in one is bad."""
+    """Return the channels of all recordings; a channel that is bad or missing in one is bad."""
     unplaced = _unplaced(contacts, placement)
     merged: dict[str, Channel] = {}
     counts: dict[str, int] = {}
@@ -100,11 +105,13 @@ def common_montage(
 
 
 def _unplaced(contacts: pd.DataFrame, placement: Placement) -> dict[str, str]:
-    """Contacts without a place, or outside the brain."""
+    """Return the contacts without coordinates or outside the brain, with the reason."""
     known = np.isfinite(contacts[["x", "y", "z"]].to_numpy(float)).all(axis=1)
     reasons = {}
-    for name, has_place, tissue in zip(contacts["name"], known, placement.tissue, strict=True):
-        if not has_place:
+    for name, has_coordinates, tissue in zip(
+        contacts["name"], known, placement.tissue, strict=True
+    ):
+        if not has_coordinates:
             reasons[str(name)] = "no coordinates"
         elif tissue == "outside":
             reasons[str(name)] = "outside the brain"
@@ -112,7 +119,7 @@ def _unplaced(contacts: pd.DataFrame, placement: Placement) -> dict[str, str]:
 
 
 def _mark_unplaced(channel: Channel, unplaced: dict[str, str]) -> Channel:
-    """Mark a channel whose contact has no place, or whose own lie outside the brain, as bad."""
+    """Mark a channel as bad if a contact has no coordinates or all are outside the brain."""
     own = [name for name in (channel.anode, channel.cathode) if name is not None]
     reasons = [
         unplaced[name] for name in channel.contacts if unplaced.get(name) == "no coordinates"
