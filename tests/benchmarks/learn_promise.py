@@ -15,10 +15,10 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from inference.scores import calibration_error
 from virtualbrain.io.results import expected_ez_regions
-from virtualbrain.surgery.calibration import evidence, log_starts
+from virtualbrain.surgery.calibration import evidence, log_ez_regions
 from virtualbrain.surgery.settings import SurgerySettings
 
-FEATURES = ["evidence", "log_starts"]
+FEATURES = ["evidence", "log_ez_regions"]
 
 
 def learned(features: pd.DataFrame, true: pd.Series) -> LogisticRegression:
@@ -30,8 +30,8 @@ def patients_of(folder: Path) -> pd.DataFrame:
     """Read what each fit expects to start seizures, and whether the zone was sampled."""
     regions = pd.read_csv(folder / "regions.tsv", sep="\t")
     by = regions.groupby("patient")
-    starts = by["fit"].apply(lambda p: log_starts(expected_ez_regions(p.to_numpy())))
-    return pd.DataFrame({"log_starts": starts, "sampled": by["sampled"].first()}).reset_index()
+    starts = by["fit"].apply(lambda p: log_ez_regions(expected_ez_regions(p.to_numpy())))
+    return pd.DataFrame({"log_ez_regions": starts, "sampled": by["sampled"].first()}).reset_index()
 
 
 def plans_of(folder: Path, patients: pd.DataFrame) -> pd.DataFrame:
@@ -41,7 +41,9 @@ def plans_of(folder: Path, patients: pd.DataFrame) -> pd.DataFrame:
     share = plans["share_free" if "share_free" in plans else "p_seizure_free"]
     n_draws = SurgerySettings().draws
     plans["share"], plans["evidence"] = share, [evidence(s, n_draws) for s in share.fillna(0.0)]
-    return plans[plans["kind"] == "plan"].merge(patients[["patient", "log_starts"]], on="patient")
+    return plans[plans["kind"] == "plan"].merge(
+        patients[["patient", "log_ez_regions"]], on="patient"
+    )
 
 
 def left_out(table: pd.DataFrame, features: list[str], true: str) -> np.ndarray:
@@ -81,16 +83,19 @@ def main() -> None:
     )
     promise = learned(plans[FEATURES], plans["free"])
     constants = ", ".join(f"{c:.3f}" for c in (promise.intercept_[0], *promise.coef_[0]))
-    print(f"INTERCEPT, PER_EVIDENCE, PER_STARTS = {constants}")
-    seen = learned(patients[["log_starts"]], patients["sampled"])
-    print(f"SEEN_INTERCEPT, SEEN_PER_STARTS = {seen.intercept_[0]:.3f}, {seen.coef_[0, 0]:.3f}")
+    print(f"INTERCEPT, PER_EVIDENCE, PER_EZ_REGIONS = {constants}")
+    seen = learned(patients[["log_ez_regions"]], patients["sampled"])
+    print(
+        "SAMPLED_INTERCEPT, SAMPLED_PER_EZ_REGIONS = "
+        f"{seen.intercept_[0]:.3f}, {seen.coef_[0, 0]:.3f}"
+    )
     free, sampled = (plans[name].to_numpy(dtype=bool) for name in ("free", "sampled"))
     told = left_out(plans, FEATURES, "free")
     tell("shares of draws", plans["share"].to_numpy(), free)
     tell("promises, left out", told, free)
     tell("  of sampled zones", told[sampled], free[sampled])
     known = patients["sampled"].to_numpy(dtype=bool)
-    tell("zone seen, left out", left_out(patients, ["log_starts"], "sampled"), known)
+    tell("zone seen, left out", left_out(patients, ["log_ez_regions"], "sampled"), known)
 
 
 if __name__ == "__main__":

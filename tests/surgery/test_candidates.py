@@ -1,4 +1,4 @@
-"""Plans as such."""
+"""Candidate plans."""
 
 import pytest
 
@@ -7,18 +7,18 @@ from virtualbrain.surgery.candidates import Candidate, disconnections, leading_p
 from virtualbrain.surgery.settings import ApproachSettings, StimulationSettings, SurgerySettings
 
 
-def test_plans_hold_no_set_twice():
+def test_plans_are_not_repeated():
     plans = leading_plans(["a", "b", "c"], SurgerySettings(largest=3))
     sets = [frozenset(plan.regions) for plan in plans]
     assert len(sets) == len(set(sets)) == 7
 
 
-def test_disconnections_hold_no_set_twice():
+def test_disconnections_are_not_repeated():
     assert [plan.regions for plan in disconnections(["a"])] == [("a",)]
     assert disconnections([]) == []
 
 
-def test_shams_are_distinct_regions_of_the_wanted_size(generator):
+def test_sham_plans_have_distinct_regions_of_the_given_size(generator):
     groups = sham_plans(["a", "b", "c"], [0, 1, 2, 2, 9], 4, generator)
     assert sorted(groups) == [1, 2]
     assert all(len(set(plan.regions)) == 2 for plan in groups[2])
@@ -28,8 +28,8 @@ def test_shams_are_distinct_regions_of_the_wanted_size(generator):
     ("arguments", "words"),
     [
         (("resection",), "empty"),
-        (("resection", ("a", "a")), "twice"),
-        (("ablation", ("a", "b"), (0.5,)), "1 shares"),
+        (("resection", ("a", "a")), "repeats a region"),
+        (("ablation", ("a", "b"), (0.5,)), "1 resected fractions"),
         (("ablation", ("a",), (1.5,)), "outside 0 to 1"),
     ],
 )
@@ -50,7 +50,7 @@ def test_impossible_settings_are_refused(wrong):
         SurgerySettings(**wrong)
 
 
-def test_impossible_parts_of_settings_are_refused():
+def test_impossible_nested_settings_are_refused():
     with pytest.raises(ConfigError, match="radius_mm"):
         ApproachSettings(radius_mm=-1)
     with pytest.raises(ConfigError, match="width_s"):

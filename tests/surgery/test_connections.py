@@ -1,4 +1,4 @@
-"""Plans that cut connections, and what they do to transmission."""
+"""Disconnection plans, and their effect on signal transmission."""
 
 import networkx as nx
 import numpy as np
@@ -35,7 +35,7 @@ def test_a_tract_that_does_not_exist_is_an_empty_plan(draws):
         tract_plan("none", ["r0"], ["r0"], draws.regions, draws.weights)
 
 
-def test_callosotomy_cuts_what_crosses_and_nothing_else(draws):
+def test_callosotomy_cuts_interhemispheric_connections_only(draws):
     table = pd.DataFrame(
         {"name": draws.regions, "hemisphere": ["L"] * 4 + ["R"] * 4, "structure": "cortex"}
     )
@@ -44,11 +44,11 @@ def test_callosotomy_cuts_what_crosses_and_nothing_else(draws):
     left = change_of(plan, draws.regions, draws.weights, SETTINGS).weights
     assert (left[:4, 4:] == 0).all()
     np.testing.assert_array_equal(left[:4, :4], draws.weights[:4, :4])
-    with pytest.raises(ModelError, match="sides"):
+    with pytest.raises(ModelError, match="hemisphere of every region"):
         callosotomy(table.drop(columns="hemisphere"), draws.weights)
 
 
-def test_linear_stability_cuts_the_way_out_of_the_focus_first(draws):
+def test_linear_stability_cuts_the_strongest_way_out_of_the_focus_first(draws):
     (plan,) = plans_by_stability(["r0", "r4"], draws, counts=[3])
     assert set(plan.edges) == {("r0", "r1"), ("r0", "r2"), ("r4", "r5")}
 
@@ -71,7 +71,7 @@ def test_responses_agree_with_the_equilibrium_moved_by_a_stimulus(draws):
     )
 
 
-def test_transmission_changes_only_where_something_is_cut(draws):
+def test_transmission_changes_only_if_a_connection_is_cut(draws):
     def changed(plan):
         change = change_of(plan, draws.regions, draws.weights, SETTINGS)
         return transmission_change(change, draws.weights, 1.5, 3.1)

@@ -1,4 +1,4 @@
-"""The six-dimensional model: confirmation of plans, and stimulation."""
+"""Full (6D) model: confirmation of plans, and stimulation."""
 
 from dataclasses import replace
 
@@ -11,9 +11,9 @@ from virtualbrain.models.stability import critical_x0
 from virtualbrain.surgery.candidates import no_surgery, resection
 from virtualbrain.surgery.full_model import (
     R,
-    confirmed,
-    onsets_in_six_dimensions,
-    six_dimensional,
+    full_model,
+    full_model_onsets,
+    p_seizure_free_full_model,
 )
 from virtualbrain.surgery.interventions import change_of
 from virtualbrain.surgery.settings import StimulationSettings, SurgerySettings
@@ -30,9 +30,9 @@ def gain() -> pd.DataFrame:
     return table
 
 
-def test_distances_to_the_threshold_and_the_slow_time_scale_are_kept(draws):
+def test_distance_to_threshold_and_slow_time_scale_are_kept(draws):
     change = change_of(no_surgery(), draws.regions, draws.weights, SETTINGS)
-    made = six_dimensional(draws, change, SETTINGS)
+    made = full_model(draws, change, SETTINGS)
     before = draws.x0 - critical_x0(draws.tau0)[:, None]
     np.testing.assert_allclose(np.asarray(made.model.x0) - critical_x0(1 / R), before)
     unit_s = (draws.time_s[1] - draws.time_s[0]) / draws.dt
@@ -40,15 +40,15 @@ def test_distances_to_the_threshold_and_the_slow_time_scale_are_kept(draws):
     np.testing.assert_allclose(seconds, draws.tau0 * unit_s)
 
 
-def test_six_dimensions_agree_with_two_on_who_seizes(draws, generator):
+def test_full_and_2d_model_agree_on_seizing_regions(draws, generator):
     few = draws.thinned(2, generator)
-    onsets = onsets_in_six_dimensions(no_surgery(), few, SETTINGS, generator)
+    onsets = full_model_onsets(no_surgery(), few, SETTINGS, generator)
     np.testing.assert_array_equal(
         np.isfinite(onsets), np.tile(np.isin(np.arange(8), [0, 1, 2, 4, 5]), (2, 1))
     )
     assert (onsets[:, 0] < onsets[:, 1]).all()
     plans = [resection(("r0", "r4")), resection(("r0",))]
-    assert confirmed(plans, few, SETTINGS, generator) == {"r0 + r4": 1.0, "r0": 0.0}
+    assert p_seizure_free_full_model(plans, few, SETTINGS, generator) == {"r0 + r4": 1.0, "r0": 0.0}
 
 
 def train(amplitude: float) -> SurgerySettings:
@@ -72,7 +72,7 @@ def test_stimulation_below_threshold_starts_none(draws, gain, generator):
     assert np.isinf(evoked(healthy, few, train(2.0), generator).onset).all()
 
 
-def test_the_table_tells_what_a_pair_starts_and_stops(draws, gain, generator):
+def test_table_states_evoked_and_stopped_seizures(draws, gain, generator):
     short = replace(train(2.0), confirm_draws=1)
     table = stimulation_table([site_of("a02-A1", gain, draws.regions)], draws, short, generator)
     assert tuple(table.columns) == COLUMNS
@@ -84,7 +84,7 @@ def test_the_table_tells_what_a_pair_starts_and_stops(draws, gain, generator):
     assert 0 <= row["p_stopped"] <= 1
 
 
-@pytest.mark.parametrize(("pair", "words"), [("A1-A9", "was not implanted"), ("A1", "no pair")])
+@pytest.mark.parametrize(("pair", "words"), [("A1-A9", "was not implanted"), ("A1", "not a pair")])
 def test_a_pair_that_was_not_implanted_is_refused(draws, gain, pair, words):
     with pytest.raises(InputError, match=words):
         site_of(pair, gain, draws.regions)

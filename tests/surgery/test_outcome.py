@@ -1,4 +1,4 @@
-"""What a plan does to the network and to the seizure."""
+"""Effect of a plan on the network and on the seizure."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def test_resecting_everything_leaves_nothing(draws):
     assert (outcome.p_region == 0).all()
 
 
-def test_a_region_taken_out_takes_part_in_nothing(draws):
+def test_removed_region_has_no_effect(draws):
     without = change(resection(("r0",)), draws)
     (steps,) = onset_steps([without], draws, SETTINGS)
     assert np.isinf(steps[:, 0]).all()
@@ -59,7 +59,7 @@ def test_disconnection_stops_the_spread_but_not_the_region(draws):
     assert (outcome.seizing == 2).all()
 
 
-def test_cutting_a_tract_spares_what_lies_behind_it(draws):
+def test_cutting_a_tract_protects_the_regions_behind_it(draws):
     cut = Candidate("tract", "disconnection", edges=(("r0", "r1"),))
     (outcome,) = simulate_plans([cut], draws, SETTINGS)
     assert outcome.p_region[1] == 0
@@ -76,7 +76,7 @@ def test_plans_with_and_without_cuts_keep_their_order(draws):
     assert [o.seizing.mean() for o in found] == [4.0, 5.0, 0.0]
 
 
-def test_a_share_scales_rows_and_columns(draws):
+def test_resected_fraction_scales_rows_and_columns(draws):
     part = change(Candidate("part", "ablation", ("r1",), (0.3,)), draws)
     assert part.present[1] == pytest.approx(0.7)
     assert part.counted.all()
@@ -86,13 +86,13 @@ def test_a_share_scales_rows_and_columns(draws):
     assert (remaining_x0(draws, healed)[:, 1] <= HEALTHY_X0).all()
 
 
-def test_from_half_a_region_on_nothing_is_left(draws):
+def test_region_is_removed_from_a_resected_fraction_of_one_half(draws):
     gone = change(Candidate("part", "ablation", ("r1",), (0.5,)), draws)
     assert gone.present[1] == 0
     assert not gone.counted[1]
 
 
-def test_input_that_the_connectome_lacks_goes_with_its_source(draws):
+def test_missing_input_is_lost_with_its_source(draws):
     threshold = critical_x0(draws.tau0)[:, None]
     own = draws.x0.copy()
     lent = replace(draws, x0=np.where(np.arange(8) == 3, threshold + 0.2, draws.x0), own_x0=own)
@@ -114,7 +114,7 @@ def test_an_unknown_region_is_refused(draws):
         simulate_plans([resection(("nowhere",))], draws, SETTINGS)
 
 
-def test_quantiles_are_the_nearest_of_what_is_there():
+def test_quantiles_are_nearest_ranks():
     seconds = np.array([[3.0, np.nan], [1.0, np.nan], [np.nan, np.nan], [2.0, np.nan]])
     found = _quantiles(seconds, [0.0, 0.5, 1.0])
     assert [values[0] for values in found] == [1.0, 2.0, 3.0]

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from virtualbrain.surgery.calibration import believed, p_ez_sampled
+from virtualbrain.surgery.calibration import calibrated_p_seizure_free, p_ez_sampled
 from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.draws import draws_from
-from virtualbrain.surgery.next_electrode import COLUMNS, hiding_shares, next_regions
+from virtualbrain.surgery.next_electrode import COLUMNS, next_regions, unsampled_ez_probabilities
 from virtualbrain.surgery.outcome import simulate_plans
 from virtualbrain.surgery.prediction import predicted_outcome, score_predictions
 from virtualbrain.surgery.settings import SurgerySettings
@@ -21,7 +21,9 @@ def test_the_resection_that_was_done_is_predicted(draws):
     whole = Candidate("done", "clinical", ("r0", "r4"), (0.9, 0.9))
     found = predicted_outcome(whole, draws, SETTINGS)
     assert found["share_free"] == 1.0
-    assert found["p_seizure_free"] == believed(1.0, draws.n_draws, draws.expected_ez_regions)
+    assert found["p_seizure_free"] == calibrated_p_seizure_free(
+        1.0, draws.n_draws, draws.expected_ez_regions
+    )
     half = predicted_outcome(resection(("r0",)), draws, SETTINGS)
     assert half["share_free"] == 0.0
     assert half["seizing_after"] < half["seizing_before"] == 5.0
@@ -50,7 +52,7 @@ def test_too_few_patients_get_no_auc():
     assert score_predictions({"1": 0.5}, {"2": True}) is None
 
 
-def test_the_unseen_region_that_may_start_seizures_is_worth_most(posterior, generator):
+def test_unsampled_region_that_may_start_seizures_has_the_highest_value(posterior, generator):
     tree = posterior.copy(deep=True)
     tree.attrs = posterior.attrs
     tree["posterior"]["x0"][:, ::2, 7] = -1.6
@@ -66,7 +68,7 @@ def test_the_unseen_region_that_may_start_seizures_is_worth_most(posterior, gene
     assert np.isclose(table["p_start"][0], 0.5, atol=0.1)
 
 
-def test_where_the_zone_was_missed_it_hides_by_connections_with_the_suspected(draws):
+def test_unsampled_ez_is_expected_where_connections_to_suspected_regions_are_strong(draws):
     zones = pd.DataFrame({"region": draws.regions, "observability": [0.9] * 5 + [0.01] * 3})
     plans = simulate_plans([resection(("r0", "r4"))], draws, SETTINGS)
     missed = replace(draws, expected_ez_regions=0.3)
@@ -79,8 +81,8 @@ def test_where_the_zone_was_missed_it_hides_by_connections_with_the_suspected(dr
     assert sure["p_unsampled"].sum() < 0.01
 
 
-def test_where_nothing_starts_or_connects_every_unseen_region_hides_the_zone_alike(draws):
+def test_unsampled_regions_are_equally_likely_without_ez_regions_or_connections(draws):
     nowhere = replace(draws, starts=np.zeros_like(draws.starts))
-    shares = hiding_shares(nowhere, np.array([2, 5, 6, 7]))
+    shares = unsampled_ez_probabilities(nowhere, np.array([2, 5, 6, 7]))
     assert shares.tolist() == [0.25] * 4
-    assert hiding_shares(nowhere, np.array([], dtype=int)).size == 0
+    assert unsampled_ez_probabilities(nowhere, np.array([], dtype=int)).size == 0

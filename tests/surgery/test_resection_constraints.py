@@ -1,11 +1,11 @@
-"""What one operation can take."""
+"""Constraints on one operation, and the search for the smallest plan."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from virtualbrain.errors import ConfigError
-from virtualbrain.surgery.resection_constraints import Approach
+from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.search import MANY_REGIONS, Search
 from virtualbrain.surgery.settings import ApproachSettings, SurgerySettings
 
@@ -29,39 +29,44 @@ def head() -> pd.DataFrame:
     ],
 )
 def test_limits(head, limits, allowed, refused):
-    approach = Approach(head, ApproachSettings(**limits))
+    approach = ResectionConstraints(head, ApproachSettings(**limits))
     assert approach.allows(allowed)
     assert not approach.allows(refused)
-    assert Approach(head).allows(refused)
+    assert ResectionConstraints(head).allows(refused)
 
 
 def test_forbidden_regions_are_never_allowed(head):
-    approach = Approach(head, forbidden={"b"})
+    approach = ResectionConstraints(head, forbidden={"b"})
     assert approach.allows("ac")
     assert not approach.allows("abc")
 
 
 def test_a_limit_without_its_column_is_refused(head):
     with pytest.raises(ConfigError, match="column volume"):
-        Approach(head.drop(columns="volume"), ApproachSettings(volume_mm3=5.0))
+        ResectionConstraints(head.drop(columns="volume"), ApproachSettings(volume_mm3=5.0))
 
 
 def test_the_search_finds_the_smallest_plan(draws, regions, generator):
-    search = Search(["r1", "r0", "r2", "r4"], draws, SurgerySettings(), Approach(regions))
+    search = Search(
+        ["r1", "r0", "r2", "r4"], draws, SurgerySettings(), ResectionConstraints(regions)
+    )
     found = search.smallest(generator)
     assert found is not None
     assert set(found.candidate.regions) == {"r0", "r4"}
-    assert Search([], draws, SurgerySettings(), Approach(regions)).smallest(generator) is None
+    assert (
+        Search([], draws, SurgerySettings(), ResectionConstraints(regions)).smallest(generator)
+        is None
+    )
 
 
-def test_an_exchange_mends_a_wrong_beginning(draws, regions):
-    search = Search(draws.regions, draws, SurgerySettings(), Approach(regions))
+def test_exchange_corrects_a_wrong_first_region(draws, regions):
+    search = Search(draws.regions, draws, SurgerySettings(), ResectionConstraints(regions))
     (wrong,) = search.outcomes([("r1", "r4")])
     assert set(search._exchanged(wrong).candidate.regions) == {"r0", "r4"}
 
 
-def test_the_search_keeps_to_what_is_allowed(draws, regions, generator):
-    approach = Approach(regions, ApproachSettings(volume_mm3=1500.0))
+def test_search_respects_the_constraints(draws, regions, generator):
+    approach = ResectionConstraints(regions, ApproachSettings(volume_mm3=1500.0))
     found = Search(draws.regions, draws, SurgerySettings(), approach).smallest(generator)
     assert found is not None
     assert found.candidate.regions == ("r0",)
@@ -70,7 +75,7 @@ def test_the_search_keeps_to_what_is_allowed(draws, regions, generator):
 def test_annealing_agrees_with_the_greedy_search(draws, regions, generator, monkeypatch):
     monkeypatch.setattr("virtualbrain.surgery.search.MANY_REGIONS", len(draws.regions))
     assert len(draws.regions) < MANY_REGIONS
-    search = Search(draws.regions, draws, SurgerySettings(), Approach(regions))
+    search = Search(draws.regions, draws, SurgerySettings(), ResectionConstraints(regions))
     (start,) = search.outcomes([("r3",)])
     ends = [search._pruned(end) for end in search._annealed(start, generator)]
     assert {"r0", "r4"} in [set(end.candidate.regions) for end in ends]

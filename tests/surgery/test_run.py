@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from virtualbrain.surgery.calibration import believed
+from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.ranking import OUTCOME_COLUMNS
 from virtualbrain.surgery.run import DO_NOT_USE, NO_BETTER, NOT_RANKED, Patient, run_surgery
@@ -23,14 +23,16 @@ def table(posterior, zones, regions, **known) -> pd.DataFrame:
     return run_surgery(posterior, Patient(zones, regions, **known), SETTINGS, generator()).outcomes
 
 
-def test_the_true_zone_is_the_first_plan(posterior, zones, regions):
+def test_true_ez_is_the_first_plan(posterior, zones, regions):
     found = run_surgery(posterior, Patient(zones, regions), SETTINGS, generator())
     plans, starts = found.outcomes, found.about()["expected_ez_regions"]
     assert tuple(plans.columns) == OUTCOME_COLUMNS
     assert list(plans["rank"]) == list(range(1, len(plans) + 1))
     assert set(plans["regions"][0].split(",")) == {"r0", "r4"}
     assert plans["share_free"][0] == 1.0
-    assert plans["p_seizure_free"][0] == pytest.approx(believed(1.0, SETTINGS.draws, starts))
+    assert plans["p_seizure_free"][0] == pytest.approx(
+        calibrated_p_seizure_free(1.0, SETTINGS.draws, starts)
+    )
     assert plans["seizing_after"][0] == 0.0
 
 
@@ -39,7 +41,7 @@ def test_without_surgery_the_recruited_regions_seize(posterior, zones, regions):
     assert plans.loc["none", "seizing_before"] == plans.loc["none", "seizing_after"] == 5.0
 
 
-def test_shams_are_worse_than_the_true_zone(posterior, zones, regions):
+def test_sham_plans_are_worse_than_the_true_ez(posterior, zones, regions):
     plans = table(posterior, zones, regions)
     shams = plans[plans["kind"] == "sham"]
     assert (shams["share_free"] < 0.5).all()
@@ -83,7 +85,7 @@ def test_region_order_does_not_matter(posterior, zones, regions):
     pd.testing.assert_frame_equal(first, second)
 
 
-def test_recruitment_tells_when_and_how_surely(posterior, zones, regions):
+def test_recruitment_states_onset_and_probability(posterior, zones, regions):
     result = run_surgery(posterior, Patient(zones, regions), SETTINGS, generator())
     table = result.recruitment.set_index(["candidate", "region"])
     without = table.loc["no surgery"]
@@ -101,7 +103,7 @@ def test_recruitment_tells_when_and_how_surely(posterior, zones, regions):
     )
 
 
-def test_the_leading_plans_are_confirmed_in_six_dimensions(posterior, zones, regions):
+def test_leading_plans_are_simulated_in_the_full_model(posterior, zones, regions):
     settings = replace(SETTINGS, confirm=1, confirm_draws=2)
     plans = run_surgery(posterior, Patient(zones, regions), settings, generator()).outcomes
     assert plans["p_seizure_free_6d"][0] == 1.0
@@ -117,7 +119,7 @@ def test_nothing_is_ranked_under_do_not_use(posterior, zones, regions):
     assert found.conclusion == NOT_RANKED
 
 
-def test_no_better_than_sham_is_said(posterior, zones, regions):
+def test_no_better_than_sham_is_reported(posterior, zones, regions):
     hopeless = posterior.copy(deep=True)
     hopeless.attrs = posterior.attrs
     hopeless["posterior"]["x0"][:] = -1.6
@@ -130,13 +132,13 @@ def test_the_first_plan_is_better_than_chance_and_its_sentence_says_so(posterior
     found = run_surgery(posterior, Patient(zones, regions), SETTINGS, generator())
     first = found.outcomes.iloc[0]
     assert found.conclusion == first["sentence"]
-    assert first["sentence"].startswith("Taking out r0, r4 (6.0 cm³) leaves 0.0 of 5.0 seizing")
+    assert first["sentence"].startswith("Resecting r0, r4 (6.0 cm³) leaves 0.0 of 5.0 seizing")
     assert "no random plan of the same size does as well" in first["sentence"]
     assert first["p_sham"] < 0.05
     assert first["on_front"]
 
 
-def test_the_clinics_own_plans_stand_among_the_others(posterior, zones, regions):
+def test_clinical_plans_are_ranked_with_the_others(posterior, zones, regions):
     own = (resection(("r3",)), Candidate("part", "ablation", ("r0", "r4"), (0.6, 0.6)))
     plans = table(posterior, zones, regions, plans=own).set_index("candidate")
     assert plans.loc["r3", "share_free"] == 0.0
@@ -144,9 +146,9 @@ def test_the_clinics_own_plans_stand_among_the_others(posterior, zones, regions)
     assert plans.loc["part", "volume_mm3"] == pytest.approx(0.6 * 6000)
 
 
-def test_priced_regions_may_be_in_a_plan_that_says_so(posterior, zones, regions):
+def test_priced_regions_may_be_in_a_plan_and_are_named(posterior, zones, regions):
     patient = Patient(zones, regions, eloquent=(("r0", "speech"),))
     settings = replace(SETTINGS, eloquent="priced")
     first = run_surgery(posterior, patient, settings, generator()).outcomes.iloc[0]
     assert first["eloquent"] == "r0 (speech)"
-    assert "it touches r0 (speech)" in first["sentence"]
+    assert "it includes r0 (speech)" in first["sentence"]

@@ -14,7 +14,7 @@ from virtualbrain.io.results import Posterior, PriorResults, chain_weights
 from virtualbrain.models.stability import critical_x0
 from virtualbrain.report.numbers import is_number, lookup, probability_interval, truth
 from virtualbrain.seeg.gain import HARDLY_SEEN
-from virtualbrain.surgery.calibration import believed
+from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 
 Array = NDArray[np.float64]
 
@@ -279,7 +279,9 @@ def _promise_interval(
     if not is_number(starts):
         return None
     n = int(n_draws)
-    return believed(low, n, float(starts)), believed(high, n, float(starts))
+    return calibrated_p_seizure_free(low, n, float(starts)), calibrated_p_seizure_free(
+        high, n, float(starts)
+    )
 
 
 def conclusion_of(priors: PriorResults) -> str:

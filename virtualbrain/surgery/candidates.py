@@ -1,4 +1,4 @@
-"""Surgical plans: what they take out, cut or stimulate, and which are worth trying."""
+"""Surgical plans: resections, disconnections, ablations, stimulations and sham plans."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ class Candidate:
     Parameters
     ----------
     name : str
-        As shown.
+        Name in tables and in the report.
     kind : str
         none, clinical, resection, disconnection, ablation, stimulation or sham.
     regions : tuple of str
-        What is taken out; for a disconnection, what is cut off from all others; for a
-        stimulation, what the field reaches most.
+        Resected regions; for a disconnection, the regions that are disconnected; for a
+        stimulation, the regions with the strongest field.
     shares : tuple of float
-        How much of each region is taken, above 0 and at most 1; all of it where empty.
+        Resected fraction of each region, above 0 and at most 1; empty: 1 for every region.
     edges : tuple of (str, str)
-        Connections that are cut, both ways.
+        Connections that are cut, in both directions.
     """
 
     name: str
@@ -44,46 +44,46 @@ class Candidate:
         if not self.regions and not self.edges and self.kind != "none":
             raise ModelError(f"the plan {self.name!r} is empty", expected="a region or connection")
         if len(set(self.regions)) != len(self.regions):
-            raise ModelError(f"the plan {self.name!r} names a region twice")
+            raise ModelError(f"the plan {self.name!r} repeats a region")
         if self.shares and len(self.shares) != len(self.regions):
             raise ModelError(
-                f"the plan {self.name!r} has {len(self.shares)} shares",
+                f"the plan {self.name!r} has {len(self.shares)} resected fractions",
                 expected=f"one for each of its {len(self.regions)} regions",
             )
         if not all(0 < share <= 1 for share in self.shares):
             raise ModelError(
-                f"the plan {self.name!r} takes a share outside 0 to 1",
+                f"the plan {self.name!r} has a resected fraction outside 0 to 1",
                 expected="above 0, at most 1",
             )
 
     @property
     def removes(self) -> bool:
-        """Whether tissue is taken out."""
+        """Whether the plan resects tissue."""
         return self.kind in REMOVING
 
     @property
     def taken(self) -> tuple[float, ...]:
-        """Share of each of its regions that is taken out."""
+        """Resected fraction of each region."""
         return (self.shares or (1.0,) * len(self.regions)) if self.removes else ()
 
 
 def no_surgery() -> Candidate:
-    """Return the plan that does nothing, against which all others are held."""
+    """Return the plan without surgery, the reference of all others."""
     return Candidate("no surgery", "none")
 
 
 def resection(regions: Sequence[str]) -> Candidate:
-    """Return the resection of whole regions, named after them."""
+    """Return the resection of complete regions."""
     return Candidate(" + ".join(regions), "resection", tuple(regions))
 
 
 def clinical_plan(regions: Sequence[str]) -> list[Candidate]:
-    """Return the resection of the clinical hypothesis, where there is one."""
+    """Return the resection of the clinical hypothesis; empty without a hypothesis."""
     return [Candidate("clinical hypothesis", "clinical", tuple(regions))] if regions else []
 
 
 def leading_plans(leading: Sequence[str], settings: SurgerySettings) -> list[Candidate]:
-    """Return resections of each leading region, of each pair, and of the leading ones together."""
+    """Return resections of each leading region, each pair, and the first 3, 4, … regions."""
     sets: list[tuple[str, ...]] = [(region,) for region in leading]
     sets += combinations(leading, 2)
     sets += [tuple(leading[:size]) for size in range(3, settings.largest + 1)]
@@ -95,7 +95,7 @@ def leading_plans(leading: Sequence[str], settings: SurgerySettings) -> list[Can
 
 
 def disconnections(leading: Sequence[str]) -> list[Candidate]:
-    """Return plans that cut the first one and two leading regions off from all others."""
+    """Return plans that disconnect the first one and the first two leading regions."""
     return [
         Candidate(f"disconnect {' + '.join(regions)}", "disconnection", regions)
         for regions in dict.fromkeys((tuple(leading[:1]), tuple(leading[:2])))
@@ -106,7 +106,7 @@ def disconnections(leading: Sequence[str]) -> list[Candidate]:
 def sham_plans(
     regions: Sequence[str], sizes: Iterable[int], count: int, rng: np.random.Generator
 ) -> dict[int, list[Candidate]]:
-    """Return random resections of each size, drawn from all regions that may be taken out."""
+    """Return random resections of each size, drawn from all regions that may be resected."""
     return {
         size: [
             Candidate(

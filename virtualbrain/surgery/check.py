@@ -1,4 +1,4 @@
-"""Problems of the clinic's plans that can be found before anything is run."""
+"""Check the clinic's stimulation plans at minute 0."""
 
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles
@@ -8,12 +8,12 @@ from virtualbrain.seeg.names import key_of, parse_channel
 
 
 def check_pairs(files: PatientFiles) -> list[VirtualBrainError]:
-    """Find stimulation pairs that were not implanted.
+    """Return an error for each stimulation pair that was not implanted.
 
     Parameters
     ----------
     files : PatientFiles
-        The patient's input; faults of the tables themselves are told by others.
+        The patient's files. Errors of the tables themselves are reported by their readers.
     """
     if files.plans is None or files.electrodes is None:
         return []
@@ -26,10 +26,14 @@ def check_pairs(files: PatientFiles) -> list[VirtualBrainError]:
 
 
 def _of_pair(row: PlanRow, implanted: set[str]) -> list[VirtualBrainError]:
-    """Find what is wrong with one pair."""
+    """Return the errors of one pair."""
     pair = parse_channel(str(row.pair))
     if pair.cathode is None:
-        return [InputError(f"{row.pair} is no pair", where=row.where, expected="such as A1-A2")]
+        return [
+            InputError(
+                f"{row.pair} is not a pair of contacts", where=row.where, expected="such as A1-A2"
+            )
+        ]
     missing = [name for name in (pair.anode, pair.cathode) if key_of(name) not in implanted]
     if not missing:
         return []

@@ -1,4 +1,4 @@
-"""Plans that cut connections: by linear stability, by modules, a tract, the callosum."""
+"""Disconnection plans: by linear stability, by modules, of a tract, of the corpus callosum."""
 
 from collections.abc import Collection, Sequence
 
@@ -21,12 +21,12 @@ EDGE_COUNTS = (5, 10, 20)
 def connections_between(
     one: Collection[str], other: Collection[str], regions: Sequence[str], weights: Array
 ) -> tuple[Edge, ...]:
-    """Return the existing connections between two groups of regions, none twice.
+    """Return the connections between two groups of regions, each once.
 
     Raises
     ------
     ModelError
-        A region that the network does not have.
+        The network has no such region.
     """
     place = dict(zip((*one, *other), positions((*one, *other), regions), strict=True))
     pairs = {
@@ -41,23 +41,23 @@ def connections_between(
 def tract_plan(
     name: str, one: Collection[str], other: Collection[str], regions: Sequence[str], weights: Array
 ) -> Candidate:
-    """Return the plan that cuts every connection between two groups of regions.
+    """Return the plan that cuts all connections between two groups of regions.
 
     Raises
     ------
     ModelError
-        No connection joins them, or a region is unknown.
+        There is no connection between them, or a region is unknown.
     """
     return Candidate(name, "disconnection", edges=connections_between(one, other, regions, weights))
 
 
 def callosotomy(regions: pd.DataFrame, weights: Array) -> Candidate:
-    """Return the plan that cuts every connection between cortex left and right.
+    """Return the plan that cuts all connections between left and right cortex.
 
     Parameters
     ----------
     regions : pandas.DataFrame
-        Region table in the order of the weights: ``name``, ``hemisphere`` (L or R) and, where
+        Region table in the order of the weights: ``name``, ``hemisphere`` (L or R) and, if
         known, ``structure``.
     weights : numpy.ndarray, shape (n_regions, n_regions)
         Weights.
@@ -65,11 +65,13 @@ def callosotomy(regions: pd.DataFrame, weights: Array) -> Candidate:
     Raises
     ------
     ModelError
-        Sides are unknown, or no connection crosses.
+        Hemispheres are unknown, or there is no interhemispheric connection.
     """
     cortex = regions[regions["structure"] == "cortex"] if "structure" in regions else regions
     if "hemisphere" not in regions:
-        raise ModelError("callosotomy needs the regions' sides", expected="a column hemisphere")
+        raise ModelError(
+            "callosotomy needs the hemisphere of every region", expected="a column hemisphere"
+        )
     left, right = (cortex.loc[cortex["hemisphere"] == side, "name"].tolist() for side in "LR")
     return tract_plan("callosotomy", left, right, regions["name"].tolist(), weights)
 
@@ -77,7 +79,7 @@ def callosotomy(regions: pd.DataFrame, weights: Array) -> Candidate:
 def plans_by_stability(
     leading: Sequence[str], draws: FittedDraws, counts: Sequence[int] = EDGE_COUNTS
 ) -> list[Candidate]:
-    """Return plans that cut the connections by which the seizure leaves its start (Olmi 2019).
+    """Return plans that cut the connections along which the seizure spreads (Olmi 2019).
 
     The network is linearised at rest at the draws' mean. Connections of the leading regions are
     ordered by weight times the propagation strength of the region at their other end.
@@ -104,7 +106,7 @@ def plans_by_stability(
 
 
 def propagation_strength(draws: FittedDraws) -> Array:
-    """Return how strongly a seizure is drawn to each region, from the network at rest."""
+    """Return the propagation strength of each region, from the network at rest."""
     network = Network(draws.weights, regions=draws.regions)
     found = linear_stability(
         network, draws.x0.mean(axis=0), float(draws.K.mean()), tau0=float(draws.tau0.mean())
@@ -113,12 +115,12 @@ def propagation_strength(draws: FittedDraws) -> Array:
 
 
 def module_plan(leading: Sequence[str], draws: FittedDraws, seed: int) -> list[Candidate]:
-    """Return the plan that parts the leading regions' modules from the others (An 2019).
+    """Return the plan that disconnects the leading regions' modules from the others (An 2019).
 
-    Modules are communities of the connectome by Louvain's method; none where all regions are
-    in one module.
+    Modules are communities of the connectome by the Louvain method; no plan if all regions are in
+    one module.
     """
-    # By name, so that the table's order changes nothing.
+    # Sorted by name: the result must not depend on the order of the table.
     names = sorted(draws.regions)
     place = positions(names, draws.regions)
     weights = draws.weights[np.ix_(place, place)]
@@ -126,4 +128,8 @@ def module_plan(leading: Sequence[str], draws: FittedDraws, seed: int) -> list[C
     modules = nx.community.louvain_communities(graph, weight="weight", seed=seed)
     inside = set().union(*(module for module in modules if module & set(leading)))
     edges = connections_between(inside, set(draws.regions) - inside, draws.regions, draws.weights)
-    return [Candidate("part the focus's modules", "disconnection", edges=edges)] if edges else []
+    return (
+        [Candidate("disconnect the modules of the focus", "disconnection", edges=edges)]
+        if edges
+        else []
+    )

@@ -1,4 +1,4 @@
-"""The leading plans again with the six-dimensional Epileptor, in seconds."""
+"""Simulate plans with the full (6D) Epileptor, in seconds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,26 +21,26 @@ Array = NDArray[np.float64]
 
 R = 0.00035
 SAMPLE_RATE_HZ = 32.0
-# The model dips below its threshold between discharges, and is above it for a few of them at least.
+# x1 falls below the threshold between discharges; a seizure has several discharges.
 LEAST_SEIZURE_S, BRIDGE_S = 1.0, 2.0
 SEIZING_X1 = -0.5
 NOISE = {"x2": 2.5e-4, "y2": 2.5e-4}
 
 
 @dataclass(frozen=True)
-class SixDimensional:
-    """Fitted draws after a plan as members of a six-dimensional ensemble.
+class FullModel:
+    """Posterior draws after a plan as an ensemble of the full model.
 
     Parameters
     ----------
     network : Network
-        Weights that the plan leaves.
+        Weights after the plan.
     model : Epileptor
-        Parameters, one row per draw.
+        Parameters; one row per draw.
     initial : dict of str to numpy.ndarray, shape (n_draws, n_regions)
-        Start of every state, where the fitted states start.
+        Initial states, from the fitted initial states.
     present : numpy.ndarray, shape (n_draws, n_regions)
-        Shares that go on taking part.
+        Remaining fraction of each region.
     """
 
     network: Network
@@ -49,33 +49,33 @@ class SixDimensional:
     present: Array
 
 
-def six_dimensional(
+def full_model(
     draws: FittedDraws, change: Change, settings: SurgerySettings, ceiling: float = np.inf
-) -> SixDimensional:
-    r"""Carry fitted draws over to six dimensions.
+) -> FullModel:
+    r"""Convert posterior draws of the 2D model to the full model.
 
-    The time scale of the slow variable in seconds is kept:
-    :math:`t_t\, r = 10^{-3} / (\tau_0 s)` with s the seconds of one fitted unit of time and r
-    fixed, and so is every region's distance to its threshold, which depends on tau0. Regions
-    below it start at rest; those above start where they reach it when the fit lets them seize.
+    Two things are kept: the time scale of the slow variable in seconds,
+    :math:`t_t\, r = 10^{-3} / (\tau_0 s)` with s the seconds per unit of model time and r fixed,
+    and every region's distance to its threshold, which depends on tau0. Regions below the threshold
+    start at rest; regions above it start such that they seize at the fitted onset.
 
     Parameters
     ----------
     draws : FittedDraws
         The fitted network.
     change : Change
-        What a plan does to it.
+        Change by the plan.
     settings : SurgerySettings
-        When a fitted region seizes.
+        Seizing threshold.
     ceiling : float
-        No region's x0 lies above its threshold and this.
+        Upper limit of x0, relative to the threshold.
     """
     seconds_per_unit = float(np.diff(draws.time_s).mean()) / draws.dt
     slowness_s = draws.tau0 * seconds_per_unit
     threshold = critical_x0(1.0 / R, draws.I1)
     distance = remaining_x0(draws, change) - critical_x0(draws.tau0, draws.I1)[:, None]
     x0 = threshold + np.minimum(distance, ceiling)
-    return SixDimensional(
+    return FullModel(
         network=Network(change.weights, regions=draws.regions),
         model=Epileptor(
             x0=x0, K=draws.K[:, None], tt=1e-3 / (slowness_s * R)[:, None], r=R, Iext=draws.I1
@@ -86,7 +86,7 @@ def six_dimensional(
 
 
 def _wait_s(draws: FittedDraws, settings: SurgerySettings) -> Array:
-    """Return seconds until each region seizes in the fit without surgery; the end where never."""
+    """Return the fitted onset of each region without surgery; the end if it never seizes."""
     unchanged = change_of(no_surgery(), draws.regions, draws.weights, settings)
     (steps,) = onset_steps([unchanged], draws, settings)
     step_s = float(np.diff(draws.time_s).mean())
@@ -96,12 +96,12 @@ def _wait_s(draws: FittedDraws, settings: SurgerySettings) -> Array:
 def _start(
     distance: Array, x0: Array, wait_s: Array, slowness_s: Array, I1: float
 ) -> dict[str, Array]:
-    """Return states at rest; above the threshold, on the way to the fast nullcline's fold."""
+    """Return initial states: at rest, or before the fold for regions above the threshold."""
     fold_z = 1.0 + I1 - FOLD_X**3 - 2.0 * FOLD_X**2
     x_rest, z_rest = equilibrium(np.where(distance > 0, x0 - distance, x0), I1)
     falling = np.maximum(fold_z - 4.0 * (FOLD_X - x0), 0.0) / slowness_s[:, None]
     z = np.where(distance > 0, fold_z + wait_s * falling, z_rest)
-    # The left branch of the fast nullcline, to second order about the fold.
+    # Left branch of the fast nullcline, second order around the fold.
     x = np.where(distance > 0, FOLD_X - np.sqrt(np.maximum(z - fold_z, 0.0) / 2.0), x_rest)
     return {
         "x1": x, "y1": 1.0 - 5.0 * x**2, "z": z,
@@ -109,32 +109,32 @@ def _start(
     }  # fmt: skip
 
 
-def onsets_in_six_dimensions(
+def full_model_onsets(
     candidate: Candidate,
     draws: FittedDraws,
     settings: SurgerySettings,
     rng: np.random.Generator,
 ) -> Array:
-    """Return when each region starts to seize after a plan, seconds from the marked onset.
+    """Return the onset of each region after a plan, in seconds from the marked onset.
 
     Parameters
     ----------
     candidate : Candidate
         The plan.
     draws : FittedDraws
-        The fitted network; every draw is one run over the recorded seizure's time.
+        The fitted network; every draw is simulated for the duration of the recorded seizure.
     settings : SurgerySettings
-        What becomes of a region that is partly taken out.
+        Treatment of partly resected regions.
     rng : numpy.random.Generator
         Source of the noise.
 
     Returns
     -------
     numpy.ndarray, shape (n_draws, n_regions)
-        Infinity where a region does not seize or is gone.
+        Infinity if a region does not seize or is removed.
     """
     change = change_of(candidate, draws.regions, draws.weights, settings)
-    made = six_dimensional(draws, change, settings)
+    made = full_model(draws, change, settings)
     run = simulate_ensemble(
         made.network, made.model, n_members=draws.n_draws,
         duration=float(draws.time_s[-1] - draws.time_s[0]), seed=rng, noise=NOISE,
@@ -148,17 +148,17 @@ def onsets_in_six_dimensions(
     return np.where(change.counted, found.onset + draws.time_s[0], np.inf)
 
 
-def confirmed(
+def p_seizure_free_full_model(
     candidates: Sequence[Candidate],
     draws: FittedDraws,
     settings: SurgerySettings,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Return, by plan, the share of a few draws in which six dimensions show no seizure."""
+    """Return the fraction of a few draws without a seizure in the full model, by plan."""
     few = draws.thinned(settings.confirm_draws, rng)
     return {
         plan.name: float(
-            (~np.isfinite(onsets_in_six_dimensions(plan, few, settings, rng)).any(axis=1)).mean()
+            (~np.isfinite(full_model_onsets(plan, few, settings, rng)).any(axis=1)).mean()
         )
         for plan in candidates
     }

@@ -1,4 +1,4 @@
-"""What a plan does to the fitted network: one transformation of connections and parameters."""
+"""Change of the fitted network by a plan: connections and parameters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ HEALTHY_X0 = -3.0
 
 @dataclass(frozen=True)
 class Change:
-    """A plan as a transformation of the network.
+    """Change of the network by a plan.
 
     Connections become :math:`p_i C'_{ij} p_j`.
 
     Parameters
     ----------
     present : numpy.ndarray, shape (n_regions,)
-        The shares p that go on taking part, 0 to 1: zero for what is taken out or cut off.
+        Remaining fraction p of each region, 0 to 1; 0 if removed or disconnected.
     counted : numpy.ndarray of bool, shape (n_regions,)
         Regions that still exist and can seize.
     healthy : numpy.ndarray of bool, shape (n_regions,)
-        Regions whose rest counts as healthy tissue.
+        Partly resected regions whose rest counts as healthy.
     weights : numpy.ndarray, shape (n_regions, n_regions)
-        The weights C' after connections were cut; the very ones given where none is.
+        The weights C' after connections are cut; the same array if none is cut.
     carried : numpy.ndarray, shape (n_regions,)
-        Share of each region's outgoing connections that the plan leaves.
+        Remaining fraction of each region's outgoing connections.
     """
 
     present: Array
@@ -46,16 +46,16 @@ class Change:
 def change_of(
     candidate: Candidate, regions: Sequence[str], weights: Array, settings: SurgerySettings
 ) -> Change:
-    """Return what a plan does to a network.
+    """Return the change of a network by a plan.
 
-    Of a region that is partly taken out the connections are scaled by what is left of it. Where
-    `settings.gone_share` or more is taken nothing of it is left; of the others the rest stays as
-    excitable as it was fitted (``unchanged``), or counts as ``healthy``.
+    The connections of a partly resected region are scaled by its remaining fraction. With a
+    resected fraction of at least `settings.gone_share` the region is removed; otherwise its rest
+    keeps the fitted excitability (``unchanged``) or counts as ``healthy``.
 
     Raises
     ------
     ModelError
-        A region that the network does not have.
+        The network has no such region.
     """
     places = positions(candidate.regions, regions)
     present = np.ones(len(regions))
@@ -74,7 +74,7 @@ def change_of(
 
 
 def positions(names: Sequence[str], regions: Sequence[str]) -> NDArray[np.int64]:
-    """Return where named regions stand.
+    """Return the positions of named regions.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def positions(names: Sequence[str], regions: Sequence[str]) -> NDArray[np.int64]
 
 
 def _without(candidate: Candidate, regions: Sequence[str], weights: Array) -> Array:
-    """Return the weights without the plan's cut connections."""
+    """Return the weights without the connections that the plan cuts."""
     if not candidate.edges:
         return weights
     left = weights.copy()
@@ -104,7 +104,7 @@ def _without(candidate: Candidate, regions: Sequence[str], weights: Array) -> Ar
 
 
 def _carried(present: Array, before: Array, after: Array) -> Array:
-    """Return the share of each region's outgoing connections that is left."""
+    """Return the remaining fraction of each region's outgoing connections."""
     if after is before:
         return present
     sent = before.sum(axis=0)

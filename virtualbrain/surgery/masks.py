@@ -1,4 +1,4 @@
-"""What a volume drawn on the images takes of every region."""
+"""Resected fractions of regions from a mask image."""
 
 from typing import Any
 
@@ -13,28 +13,28 @@ from virtualbrain.errors import InputError
 def shares_in_mask(
     mask: Any, labels: Any, regions: pd.DataFrame, where: str = "mask"
 ) -> dict[str, float]:
-    """Return the share of every region that lies in a mask; regions it does not touch are left out.
+    """Return the fraction of each region inside a mask; regions outside it are omitted.
 
     Parameters
     ----------
     mask : nibabel image
-        Above zero inside; on any grid, placed by its affine in scanner RAS mm.
+        Above zero inside; any grid; the affine maps to scanner RAS in mm.
     labels : nibabel image
         Region labels.
     regions : pandas.DataFrame
         Region table: ``index`` (the value in `labels`) and ``name``.
     where : str
-        The mask's file name, for errors.
+        File name of the mask, for error messages.
 
     Returns
     -------
     dict of str to float
-        Share of the region's voxels whose centres lie in the mask, above 0 and at most 1.
+        Fraction of the region's voxels whose centres are in the mask, above 0 and at most 1.
 
     Raises
     ------
     InputError
-        An empty mask, or one that touches no region.
+        The mask is empty, or overlaps no region.
     """
     inside = np.asarray(mask.dataobj) > 0
     if not inside.any():
@@ -51,9 +51,9 @@ def shares_in_mask(
             shares[str(name)] = share
     if not shares:
         raise InputError(
-            "the mask touches no region of the brain", where=where,
-            expected="a mask in the T1's scanner coordinates (mm)",
-            hint="register it to the T1, and check its affine",
+            "the mask overlaps no region", where=where,
+            expected="a mask in scanner coordinates of the T1w image (mm)",
+            hint="register the mask to the T1w image, and check its affine",
         )  # fmt: skip
     return shares
 
@@ -61,7 +61,7 @@ def shares_in_mask(
 def _at(
     inside: NDArray[np.bool_], to_voxels: NDArray[np.float64], points: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Look up which points (mm) lie in true voxels."""
+    """Return which points (mm) are in voxels that are True."""
     place = np.rint(apply_affine(to_voxels, points)).astype(np.int64)
     within = ((place >= 0) & (place < inside.shape)).all(axis=1)
     found = np.zeros(len(points), dtype=bool)

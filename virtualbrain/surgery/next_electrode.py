@@ -1,17 +1,16 @@
-r"""Where to look next: the unseen regions whose recording would change the choice of a plan most.
+r"""Rank unsampled regions by the value of another electrode there.
 
-Where the electrodes saw the zone, a region that is not suspected may be one more start of seizures.
-A region that is not suspected is not taken out. Were it known whether region r starts seizures,
-r would be taken out too where it does, and the plan chosen for each answer. The value of knowing is
-the gain in the expected probability of no seizure,
+If the EZ is sampled, an unsampled region r may be one more EZ region. If an electrode showed
+whether r starts seizures, the best plan could be chosen for each answer, with r resected if it
+does. The value of this information is the gain in the expected probability of seizure freedom,
 
 .. math:: v_r = P(r)\, \max_p P(free_{p + r} \mid r) + P(\bar r)\, \max_p P(free_p \mid \bar r)
           - \max_p P(free_p)
 
-over the plans at hand that leave r alone. Where they missed the zone, what is suspected was
-recruited from the zone, so that a region r hides it by the share :math:`h_r` of its connections
-with the suspected ones, :math:`h_r \propto \sum_j w_{rj} P(j)` over the unseen regions. No plan at
-hand ends seizures there, one that takes the zone out does. Together, with :math:`q` from
+over the plans without r. If the EZ is unsampled, the suspected regions were recruited from it, and
+region r is the EZ with probability :math:`h_r \propto \sum_j w_{rj} P(j)`, its connections with the
+suspected regions, over the unsampled regions. Then no present plan ends the seizures, but a plan
+with the EZ does. Together, with :math:`q` from
 `virtualbrain.surgery.calibration.p_ez_sampled`,
 
 .. math:: V_r = q\, v_r + (1 - q)\, h_r.
@@ -41,19 +40,19 @@ def next_regions(
     outcomes: Sequence[Outcome],
     settings: SurgerySettings,
 ) -> pd.DataFrame:
-    """Rank hardly seen regions by what their recording would be worth to the plan.
+    """Rank regions of low observability by the value of recording there.
 
     Parameters
     ----------
     zones : pandas.DataFrame
         ``region`` and ``observability`` of every region.
     draws : FittedDraws
-        The fitted network with every region suspected (`draws_from` with a suspicion of zero), so
-        that what the recording does not tell is not taken as innocent.
+        The fitted network with every region suspected (`draws_from` with a suspicion of zero):
+        a region without data is not taken as healthy.
     outcomes : sequence of Outcome
         Resections on the same draws.
     settings : SurgerySettings
-        Of the simulation.
+        Settings of the simulation.
 
     Returns
     -------
@@ -67,7 +66,8 @@ def next_regions(
     unseen = zones.loc[zones["observability"] < HARDLY_SEEN, ["region", "observability"]]
     at = np.array([place[name] for name in unseen["region"]], dtype=np.int64)
     unseen = unseen.assign(
-        p_start=draws.starts.mean(axis=0)[at], p_unsampled=(1.0 - seen) * hiding_shares(draws, at)
+        p_start=draws.starts.mean(axis=0)[at],
+        p_unsampled=(1.0 - seen) * unsampled_ez_probabilities(draws, at),
     )
     likely = (seen * unseen["p_start"] + unseen["p_unsampled"]).sort_values(
         ascending=False, kind="stable"
@@ -80,8 +80,8 @@ def next_regions(
     return table.sort_values("value", ascending=False, kind="stable", ignore_index=True)
 
 
-def hiding_shares(draws: FittedDraws, unseen: NDArray[np.int64]) -> Array:
-    """Return how likely each unseen region hides the zone, if one of them does, (n_unseen,)."""
+def unsampled_ez_probabilities(draws: FittedDraws, unseen: NDArray[np.int64]) -> Array:
+    """Return P(region is the EZ) for each unsampled region, if the EZ is unsampled; (n_unseen,)."""
     symmetric = draws.weights + draws.weights.T
     strength = (symmetric @ draws.starts.mean(axis=0))[unseen]
     total = strength.sum()
@@ -95,7 +95,7 @@ def _value(
     draws: FittedDraws,
     settings: SurgerySettings,
 ) -> float:
-    """Return the value of knowing whether a region starts seizures."""
+    """Return the value of knowing whether a region starts seizures: a gain in probability."""
     starts = draws.starts[:, position]
     share = float(starts.mean())
     plain = [plan for plan in plans if region not in plan.candidate.regions]
@@ -104,12 +104,12 @@ def _value(
     wider = [resection((*plan.candidate.regions, region)) for plan in plain]
     with_it = _free(simulate_plans(wider, draws, settings))
     without = _free(plain)
-    guilty = with_it[:, starts].mean(axis=1).max()
-    innocent = without[:, ~starts].mean(axis=1).max()
-    gain = share * guilty + (1 - share) * innocent - without.mean(axis=1).max()
+    free_if_ez = with_it[:, starts].mean(axis=1).max()
+    free_if_not = without[:, ~starts].mean(axis=1).max()
+    gain = share * free_if_ez + (1 - share) * free_if_not - without.mean(axis=1).max()
     return max(0.0, round(float(gain), 12))
 
 
 def _free(outcomes: Sequence[Outcome]) -> Array:
-    """Return which draws are without a seizure, (n_plans, n_draws)."""
+    """Return 1 for draws without a seizing region, else 0; (n_plans, n_draws)."""
     return np.array([outcome.seizing == 0 for outcome in outcomes], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What a plan does to the seizure: seizing regions before and after, over the draws."""
+"""Simulate plans on posterior draws: seizing regions before and after."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,28 +14,27 @@ from virtualbrain.surgery.interventions import HEALTHY_X0, Change, change_of
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
-# Where the prior alone lifts a region above the threshold and it is not suspected, it lies here.
-_INNOCENT_DISTANCE = 0.1
-_REGIONS_AT_ONCE = 4_000_000  # members times regions that are simulated together
+# Distance below the threshold of a region that is above it only by its prior and is not suspected.
+_NOT_SUSPECTED_DISTANCE = 0.1
+_REGIONS_AT_ONCE = 4_000_000  # members times regions of one simulation
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A plan's effect on every posterior draw.
+    """Outcome of a plan on every posterior draw.
 
     Parameters
     ----------
     candidate : Candidate
         The plan.
     seizing : numpy.ndarray, shape (n_draws,)
-        Regions that seize after it; regions taken out never count.
+        Number of regions that seize after it, without removed regions.
     p_region : numpy.ndarray, shape (n_regions,)
-        Share of the draws in which each region seizes.
+        Fraction of the draws in which each region seizes.
     onset_s : numpy.ndarray, shape (n_regions,)
-        Median second at which a region starts, over the draws in which it seizes; NaN where it
-        seizes in none.
+        Median onset over the draws in which the region seizes; NaN if it never seizes.
     onset_range_s : numpy.ndarray, shape (2, n_regions)
-        The seconds between which it starts in the wanted share of those draws.
+        Interval of the onset over those draws.
     """
 
     candidate: Candidate
@@ -46,28 +45,27 @@ class Outcome:
 
     @property
     def share_free(self) -> float:
-        """Share of the draws in which no region seizes."""
+        """Fraction of the draws in which no region seizes."""
         return float(np.mean(self.seizing == 0))
 
 
 def remaining_x0(draws: FittedDraws, change: Change) -> Array:
-    r"""Return the excitability that a plan leaves, shape (n_draws, n_regions).
+    r"""Return the excitability after a plan, shape (n_draws, n_regions).
 
-    The fit repeats the seizure with :math:`\tilde x_0 = x_0 + e`. Where a region does not start
-    seizures by its own x0 and e > 0, e stands for input from the seizing network that
-    connectome and gain do not hold. That input goes with what sends it: e shrinks by the share
-    of the regions that start seizures, each by the share of its connections, that the plan takes
-    away. A region that starts seizures does so whatever is done to others, and keeps the greater
-    of both.
+    The fit reproduces the seizure with :math:`\tilde x_0 = x_0 + e`. If a region is not an EZ
+    region and e > 0, e stands for network input that is missing in the weights and the gain. It is
+    lost with its source: e is scaled by the remaining fraction of the EZ regions, each weighted
+    by the remaining fraction of its connections. An EZ region starts seizures whatever happens to
+    other regions, and keeps the larger of both values.
     """
     threshold = critical_x0(draws.tau0, draws.I1)[:, None]
-    own = np.where(draws.own_x0 > threshold, threshold - _INNOCENT_DISTANCE, draws.own_x0)
-    lent = np.where(draws.starts, 0.0, np.maximum(draws.x0 - own, 0.0))
+    own = np.where(draws.own_x0 > threshold, threshold - _NOT_SUSPECTED_DISTANCE, draws.own_x0)
+    network_part = np.where(draws.starts, 0.0, np.maximum(draws.x0 - own, 0.0))
     n_starts = draws.starts.sum(axis=1)
     left = draws.starts @ change.carried / np.maximum(n_starts, 1)
     left = np.where(n_starts > 0, left, 1.0)
     x0 = np.where(draws.starts, np.maximum(draws.x0, draws.own_x0), draws.x0)
-    x0 = x0 - (1.0 - left[:, None]) * lent
+    x0 = x0 - (1.0 - left[:, None]) * network_part
     return np.where(change.healthy, np.minimum(x0, HEALTHY_X0), x0)
 
 

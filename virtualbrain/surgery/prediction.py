@@ -1,4 +1,4 @@
-"""The resection that was done: what the model predicts, and how predictions fare over patients."""
+"""Predict the outcome of the resection that was done, and score predictions over patients."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, roc_auc_score  # type: ignore[import-untyped]
 
-from virtualbrain.surgery.calibration import believed
+from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import Candidate, no_surgery
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import simulate_plans
@@ -15,24 +15,26 @@ from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
 N_GROUPS = 3
-# With fewer patients of either outcome an AUC says nothing.
+# Smallest number of patients of each outcome for an AUC.
 LEAST_OF_EACH = 3
 
 
 def predicted_outcome(
     done: Candidate, draws: FittedDraws, settings: SurgerySettings
 ) -> dict[str, float]:
-    """Return what the model predicts for the resection that was done.
+    """Return the predicted outcome of the resection that was done.
 
     Returns
     -------
     dict of str to float
-        ``p_seizure_free`` and ``share_free`` (see `virtualbrain.surgery.calibration`), and mean
-        numbers of seizing regions before and after.
+        ``p_seizure_free`` and ``share_free`` (see `virtualbrain.surgery.calibration`), and the mean
+        number of seizing regions before and after.
     """
     before, after = simulate_plans([no_surgery(), done], draws, settings)
     return {
-        "p_seizure_free": believed(after.share_free, draws.n_draws, draws.expected_ez_regions),
+        "p_seizure_free": calibrated_p_seizure_free(
+            after.share_free, draws.n_draws, draws.expected_ez_regions
+        ),
         "share_free": after.share_free,
         "seizing_before": float(before.seizing.mean()),
         "seizing_after": float(after.seizing.mean()),
@@ -42,7 +44,7 @@ def predicted_outcome(
 
 @dataclass(frozen=True)
 class Group:
-    """Patients of like prediction: number, mean prediction, share that became free."""
+    """Patients with similar predictions: number, mean prediction, fraction seizure-free."""
 
     n_patients: int
     predicted: float
@@ -51,20 +53,20 @@ class Group:
 
 @dataclass(frozen=True)
 class PredictionScore:
-    """Predictions against outcomes, from aggregates only.
+    """Score of predictions against outcomes, from aggregates only.
 
     Parameters
     ----------
     n_free, n_not_free : int
         Patients with each outcome.
     auc : float or None
-        Area under the ROC curve; None with fewer than three patients of either outcome.
+        Area under the ROC curve; None with fewer than three patients of one outcome.
     brier : float
         Mean squared error.
     groups : tuple of Group
-        Patients in equal groups of rising prediction.
+        Groups of equal size, sorted by prediction.
     calibration_error : float
-        Mean distance between predicted and observed over groups, weighted by patients.
+        Mean absolute difference of predicted and observed over groups, weighted by patients.
     """
 
     n_free: int
@@ -78,19 +80,19 @@ class PredictionScore:
 def score_predictions(
     predicted: Mapping[str, float], free: Mapping[str, bool]
 ) -> PredictionScore | None:
-    """Score predictions of those patients whose outcome is known.
+    """Score the predictions of patients with known outcome.
 
     Parameters
     ----------
     predicted : mapping of str to float
-        Probability of no seizure by patient.
+        Probability of seizure freedom, by patient.
     free : mapping of str to bool
         Whether the patient became seizure-free.
 
     Returns
     -------
     PredictionScore or None
-        None where no patient has both.
+        None if no patient has both.
     """
     both = sorted(set(predicted) & set(free))
     if not both:
@@ -112,6 +114,6 @@ def score_predictions(
 
 
 def _groups(p: Array, y: NDArray[np.bool_]) -> Sequence[Group]:
-    """Part patients into equal groups of rising prediction."""
+    """Split patients into groups of equal size, sorted by prediction."""
     parts = np.array_split(np.argsort(p, kind="stable"), min(N_GROUPS, len(p)))
     return [Group(len(i), float(p[i].mean()), float(y[i].mean())) for i in parts]

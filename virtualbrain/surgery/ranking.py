@@ -1,4 +1,4 @@
-"""Plans as a table, the best first: benefit, price and certainty, with a sentence on each."""
+"""Rank plans by benefit, cost and certainty, and describe each in one sentence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from virtualbrain.surgery.calibration import believed
+from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import Candidate
 from virtualbrain.surgery.outcome import Outcome
 from virtualbrain.surgery.settings import SurgerySettings
@@ -35,30 +35,30 @@ OUTCOME_COLUMNS = (
     "p_seizure_free_6d",
     "sentence",
 )
-# Differences of share_free below this are within the sampling error of some hundred draws.
+# Sampling error of share_free with a few hundred draws.
 _SAME_PROBABILITY = 0.05
-# A plan is better than sham where fewer random plans than this do as well.
+# A plan is better than sham if less than this fraction of random plans does as well.
 BETTER_THAN_SHAM = 0.05
 
 
 @dataclass(frozen=True)
-class Ruling:
-    """What the plans are held against.
+class RankingCriteria:
+    """What plans are ranked by, besides their outcomes.
 
     Parameters
     ----------
     regions : pandas.DataFrame
         Region table with ``name`` and ``volume``.
     expected_ez_regions : float
-        Expected number of regions that start seizures, by which promises are believed.
+        Expected number of EZ regions; p_seizure_free is calibrated by it.
     eloquent : tuple of (region, function)
-        Regions with a function to be spared; a plan that touches one says so.
+        Eloquent regions and their functions.
     transmission : mapping of str to float
-        Change of the healthy network's transmission by a plan's name.
+        Change of signal transmission in the healthy network, by plan name.
     shams : mapping of int to sequence of Outcome
-        Random plans by their size.
+        Random plans, by number of regions.
     ranked : bool
-        Whether the fit may be ranked at all.
+        Whether the verdict permits a ranking.
     """
 
     regions: pd.DataFrame
@@ -70,35 +70,35 @@ class Ruling:
 
 
 def outcome_table(
-    outcomes: Sequence[Outcome], ruling: Ruling, settings: SurgerySettings
+    outcomes: Sequence[Outcome], criteria: RankingCriteria, settings: SurgerySettings
 ) -> pd.DataFrame:
     """Rank plans.
 
-    Plans that touch what is forbidden come last. Of the others first those that reach the wanted
-    probability of no seizure, fewest eloquent regions, regions and volume first; then by falling
-    probability (steps of 0.05, about its sampling error), seizing regions, and price. Without
-    `ruling.ranked` the plans stand in alphabetical order and have no rank.
+    Plans with forbidden regions come last. Of the others, plans that reach the target probability
+    of seizure freedom come first, ordered by eloquent regions, number of regions and volume. The
+    rest is ordered by probability (in steps of 0.05, its sampling error), seizing regions and
+    cost. Without `criteria.ranked` the order is alphabetical and the rank is missing.
 
     Parameters
     ----------
     outcomes : sequence of Outcome
-        One of them is of no surgery.
-    ruling : Ruling
-        Prices and random plans.
+        Outcomes of all plans; one of them is the plan without surgery.
+    criteria : RankingCriteria
+        Costs and random plans.
     settings : SurgerySettings
-        The width of the interval, the wanted probability.
+        Width of the interval, target probability.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of outcomes.tsv. `share_free` is the share of draws in which no region
-        seizes, by which plans are ranked, and `p_seizure_free` how far it is believed
-        (`virtualbrain.surgery.calibration`). `p_sham` is the share of random plans of the same size
-        that leave as few seizing regions, the plan itself counted; `on_front` marks plans that none
-        other beats in benefit, price and certainty together.
+        The columns of outcomes.tsv. `share_free` is the fraction of draws without a seizing
+        region, by which plans are ranked. `p_seizure_free` is its calibrated value
+        (`virtualbrain.surgery.calibration`). `p_sham` is the fraction of random plans of the same
+        size that leave as few seizing regions, including the plan itself. `on_front` marks the
+        plans on the Pareto front of benefit, cost and certainty.
     """
     (before,) = [float(o.seizing.mean()) for o in outcomes if o.candidate.kind == "none"]
-    rows = [_row(outcome, before, ruling, settings) for outcome in outcomes]
+    rows = [_row(outcome, before, criteria, settings) for outcome in outcomes]
     table = pd.DataFrame(rows)
     table["on_front"] = _on_front(table)
     order = table.assign(
@@ -112,11 +112,11 @@ def outcome_table(
     order["left"] = order["seizing_after"].where(~order["reached"], 0.0)
     keys = ["forbidden", "reached", "step", "left", "functions", "n_regions", "size", "candidate"]
     falling = {"reached", "step"}
-    if not ruling.ranked:
+    if not criteria.ranked:
         keys, falling = ["candidate"], set()
     order = order.sort_values(keys, ascending=[key not in falling for key in keys])
     table = table.loc[order.index].reset_index(drop=True)
-    table["rank"] = np.arange(1, len(table) + 1) if ruling.ranked else np.nan
+    table["rank"] = np.arange(1, len(table) + 1) if criteria.ranked else np.nan
     table["p_seizure_free_6d"] = np.nan
     table["sentence"] = [
         sentence({str(k): v for k, v in row.items()}, settings) for row in table.to_dict("records")
@@ -125,13 +125,13 @@ def outcome_table(
 
 
 def _row(
-    outcome: Outcome, before: float, ruling: Ruling, settings: SurgerySettings
+    outcome: Outcome, before: float, criteria: RankingCriteria, settings: SurgerySettings
 ) -> dict[str, object]:
     """Return one plan as a row."""
     plan = outcome.candidate
     tail = (1.0 - settings.interval) / 2.0
     low, high = np.quantile(outcome.seizing, [tail, 1.0 - tail])
-    eloquent = dict(ruling.eloquent)
+    eloquent = dict(criteria.eloquent)
     touched = [f"{name} ({eloquent[name]})" for name in plan.regions if name in eloquent]
     sham = plan.kind == "sham"
     return {
@@ -140,37 +140,39 @@ def _row(
         "regions": np.nan if sham or not plan.regions else ",".join(plan.regions),
         "n_regions": len(plan.regions),
         "n_connections": len(plan.edges),
-        "volume_mm3": np.nan if sham else _volume(plan, ruling.regions),
+        "volume_mm3": np.nan if sham else _volume(plan, criteria.regions),
         "eloquent": ",".join(touched) if touched else np.nan,
         "seizing_before": before,
         "seizing_after": float(outcome.seizing.mean()),
         "seizing_after_low": float(low),
         "seizing_after_high": float(high),
-        "p_seizure_free": _promise(outcome, ruling),
+        "p_seizure_free": _p_seizure_free(outcome, criteria),
         "share_free": outcome.share_free,
-        "transmission_change": (ruling.transmission or {}).get(plan.name, np.nan),
-        "p_sham": _p_sham(outcome, ruling),
+        "transmission_change": (criteria.transmission or {}).get(plan.name, np.nan),
+        "p_sham": _p_sham(outcome, criteria),
     }
 
 
-def _promise(outcome: Outcome, ruling: Ruling) -> float:
-    """Return the believed probability; where nothing is done, or at random, the share itself."""
+def _p_seizure_free(outcome: Outcome, criteria: RankingCriteria) -> float:
+    """Return the calibrated probability; without surgery and for sham plans, `share_free`."""
     if outcome.candidate.kind in ("none", "sham"):
         return outcome.share_free
-    return believed(outcome.share_free, len(outcome.seizing), ruling.expected_ez_regions)
+    return calibrated_p_seizure_free(
+        outcome.share_free, len(outcome.seizing), criteria.expected_ez_regions
+    )
 
 
 def _volume(plan: Candidate, regions: pd.DataFrame) -> float:
-    """Return the tissue that is taken out, mm³."""
+    """Return the resected volume, mm³."""
     volumes = dict(zip(regions["name"], regions["volume"], strict=True))
     parts = zip(plan.regions, plan.taken, strict=False)
     return float(sum(volumes.get(name, np.nan) * share for name, share in parts))
 
 
-def _p_sham(outcome: Outcome, ruling: Ruling) -> float:
-    """Return how often another, random plan of the same size leaves as few seizing regions."""
+def _p_sham(outcome: Outcome, criteria: RankingCriteria) -> float:
+    """Return the fraction of random plans of this size that leave as few seizing regions."""
     own = set(outcome.candidate.regions)
-    shams = [s for s in (ruling.shams or {}).get(len(own), ()) if set(s.candidate.regions) != own]
+    shams = [s for s in (criteria.shams or {}).get(len(own), ()) if set(s.candidate.regions) != own]
     if not shams or outcome.candidate.kind in ("none", "sham"):
         return float("nan")
     as_good = sum(sham.seizing.mean() <= outcome.seizing.mean() + 1e-9 for sham in shams)
@@ -178,7 +180,7 @@ def _p_sham(outcome: Outcome, ruling: Ruling) -> float:
 
 
 def _on_front(table: pd.DataFrame) -> list[bool]:
-    """Tell which plans no other beats: in benefit, certainty, and every price at once."""
+    """Return which plans are on the Pareto front of benefit, certainty and costs."""
     real = ~table["kind"].isin(["sham", "none"])
     lower_is_better = table.assign(
         risk=1.0 - table["share_free"],
@@ -187,23 +189,23 @@ def _on_front(table: pd.DataFrame) -> list[bool]:
     )[["risk", "seizing_after", "width", "volume_mm3", "functions", "transmission_change"]]
     costs = lower_is_better.fillna(0.0).to_numpy(dtype=np.float64)
     return [
-        bool(real.iloc[i]) and not _beaten(costs[i], costs[real.to_numpy()])
+        bool(real.iloc[i]) and not _dominated(costs[i], costs[real.to_numpy()])
         for i in range(len(costs))
     ]
 
 
 def _functions(table: pd.DataFrame) -> list[int]:
-    """Count the eloquent regions that each plan touches."""
+    """Count the eloquent regions of each plan."""
     return [str(cell).count("(") for cell in table["eloquent"]]
 
 
-def _beaten(own: Array, others: Array) -> bool:
-    """Tell whether some other is nowhere worse and somewhere better."""
+def _dominated(own: Array, others: Array) -> bool:
+    """Return whether another plan is nowhere worse and somewhere better."""
     return bool(((others <= own).all(axis=1) & (others < own).any(axis=1)).any())
 
 
 def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
-    """Return what a plan does in one sentence that a surgeon can read."""
+    """Describe a plan's outcome in one sentence."""
 
     def number(key: str) -> float:
         return float(row[key])  # type: ignore[arg-type]
@@ -211,38 +213,40 @@ def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
     before, after = number("seizing_before"), number("seizing_after")
     left = (
         f"{after:.1f} of {before:.1f} seizing regions "
-        f"({settings.interval:.0%} of the draws: {number('seizing_after_low'):.0f} to "
+        f"({settings.interval:.0%} interval: {number('seizing_after_low'):.0f} to "
         f"{number('seizing_after_high'):.0f})"
     )
     if row["kind"] == "none":
         return f"Without surgery {before:.1f} regions seize."
     if row["kind"] == "sham":
-        return f"Random plans leave {left} and end the seizure in {number('share_free'):.0%}."
+        return (
+            f"Random plans leave {left} and end the seizure in {number('share_free'):.0%} of draws."
+        )
     parts = [
-        f"{_doing(row)} leaves {left}, and none in {number('share_free'):.0%} of the draws",
-        "on virtual patients such plans after such fits ended seizures in "
+        f"{_action(row)} leaves {left}, and none in {number('share_free'):.0%} of the draws",
+        "in synthetic patients with comparable fits, such plans ended the seizures in "
         f"{number('p_seizure_free'):.0%}",
-        _beside_sham(number("p_sham")),
-        _price(row),
+        _compared_with_sham(number("p_sham")),
+        _cost(row),
     ]
     return "; ".join(part for part in parts if part) + "."
 
 
-def _doing(row: Mapping[str, object]) -> str:
+def _action(row: Mapping[str, object]) -> str:
     names = str(row["regions"]).replace(",", ", ")
     match row["kind"]:
         case "disconnection" if row["n_connections"]:
             return f"Cutting {row['n_connections']} connections"
         case "disconnection":
-            return f"Cutting {names} off"
+            return f"Disconnecting {names}"
         case _:
             volume = float(row["volume_mm3"])  # type: ignore[arg-type]
-            return f"Taking out {names}" + (
+            return f"Resecting {names}" + (
                 "" if np.isnan(volume) else f" ({volume / 1000:.1f} cm³)"
             )
 
 
-def _beside_sham(p_sham: float) -> str:
+def _compared_with_sham(p_sham: float) -> str:
     if np.isnan(p_sham):
         return ""
     if p_sham < BETTER_THAN_SHAM:
@@ -250,18 +254,18 @@ def _beside_sham(p_sham: float) -> str:
     return f"no better than chance: {p_sham:.0%} of random plans of the same size do as well"
 
 
-def _price(row: Mapping[str, object]) -> str:
-    said = []
+def _cost(row: Mapping[str, object]) -> str:
+    parts = []
     change = float(row["transmission_change"])  # type: ignore[arg-type]
     if not np.isnan(change):
-        said.append(f"the other regions' signal transmission changes by {change:.1%}")
+        parts.append(f"signal transmission between the other regions changes by {change:.1%}")
     if isinstance(row["eloquent"], str):
-        said.append(f"it touches {row['eloquent'].replace(',', ', ')}")
-    return " and ".join(said)
+        parts.append(f"it includes {row['eloquent'].replace(',', ', ')}")
+    return " and ".join(parts)
 
 
 def any_better_than_sham(table: pd.DataFrame) -> bool:
-    """Tell whether some plan leaves fewer seizing regions than random ones of its size."""
+    """Return whether a plan leaves fewer seizing regions than random plans of its size."""
     return bool((table["p_sham"] < BETTER_THAN_SHAM).any())
 
 

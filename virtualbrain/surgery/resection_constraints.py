@@ -1,4 +1,4 @@
-"""Which regions one operation can take together."""
+"""Constraints on the regions that one operation can resect together."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -13,27 +13,27 @@ from virtualbrain.seeg.contact_regions import region_radii_mm
 from virtualbrain.surgery.settings import ApproachSettings
 
 Array = NDArray[np.float64]
-TOUCHING_MM = 10.0  # between the surfaces of balls of the regions' volumes
+TOUCHING_MM = 10.0  # gap between spheres of the regions' volumes
 
 
 @dataclass(frozen=True)
-class Approach:
-    """The limits of one operation.
+class ResectionConstraints:
+    """Constraints on one operation.
 
     Parameters
     ----------
     regions : pandas.DataFrame
-        Region table: ``name``, and ``hemisphere``, ``x``, ``y``, ``z`` (mm), ``volume`` (mm³) as
-        far as limits need them.
+        Region table: ``name``, and the columns that the limits need: ``hemisphere``, ``x``, ``y``,
+        ``z`` (mm), ``volume`` (mm³).
     settings : ApproachSettings
         The limits.
     forbidden : collection of str
-        Regions that no plan may take.
+        Regions that no plan may resect.
 
     Raises
     ------
     ConfigError
-        A limit that needs centres, sides or volumes the region table does not have.
+        A limit needs centres, hemispheres or volumes that the region table does not have.
     """
 
     regions: pd.DataFrame
@@ -50,14 +50,14 @@ class Approach:
         for column, is_needed in needed.items():
             if is_needed and (column not in self.regions or self.regions[column].isna().all()):
                 raise ConfigError(
-                    "surgery.approach asks for what the region table does not hold",
+                    "surgery.approach needs a column that the region table does not have",
                     expected=f"a column {column}",
-                    hint="set one_side and contiguous to false, radius_mm and volume_mm3 to 0",
+                    hint="set one_side and contiguous to false, and radius_mm and volume_mm3 to 0",
                 )
         object.__setattr__(self, "regions", self.regions.set_index("name", drop=False))
 
     def allows(self, chosen: Sequence[str]) -> bool:
-        """Tell whether one operation can take these regions."""
+        """Return whether one operation can resect these regions."""
         if set(chosen) & set(self.forbidden):
             return False
         limits, rows = self.settings, self.regions.loc[list(chosen)]
@@ -70,7 +70,7 @@ class Approach:
         return not limits.contiguous or self._touch(rows)
 
     def _touch(self, rows: pd.DataFrame) -> bool:
-        """Tell whether regions hang together."""
+        """Return whether the regions form one connected group."""
         centres = _centres(rows)
         radii = pd.Series(region_radii_mm(self.regions), self.regions.index)[rows.index].to_numpy()
         gap = np.linalg.norm(centres[:, None] - centres[None], axis=-1) - radii - radii[:, None]
@@ -83,5 +83,5 @@ def _centres(rows: pd.DataFrame) -> Array:
 
 
 def _radius_mm(centres: Array) -> float:
-    """Return the greatest distance of a centre from the middle of all."""
+    """Return the largest distance of a centre from the mean of all centres."""
     return float(np.linalg.norm(centres - centres.mean(axis=0), axis=1).max())

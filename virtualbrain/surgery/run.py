@@ -1,4 +1,4 @@
-"""The stage of virtual surgery: from posterior, zones and clinical tables to ranked plans."""
+"""Run virtual surgery: posterior, zones and clinical tables in, ranked plans out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from virtualbrain.surgery.candidates import (
 )
 from virtualbrain.surgery.connections import module_plan, plans_by_stability
 from virtualbrain.surgery.draws import FittedDraws, draws_from
-from virtualbrain.surgery.full_model import confirmed
+from virtualbrain.surgery.full_model import p_seizure_free_full_model
 from virtualbrain.surgery.interventions import change_of
 from virtualbrain.surgery.next_electrode import COLUMNS, next_regions
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
 from virtualbrain.surgery.prediction import predicted_outcome
 from virtualbrain.surgery.ranking import (
-    Ruling,
+    RankingCriteria,
     any_better_than_sham,
     outcome_table,
     recruitment_table,
 )
-from virtualbrain.surgery.resection_constraints import Approach
+from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.search import Search
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.surgery.stimulation import site_of, stimulation_table
@@ -36,34 +36,34 @@ from virtualbrain.surgery.transmission import transmission_change
 
 N_PLANS_FOR_ADVICE = 6
 DO_NOT_USE = "do-not-use"
-NOT_RANKED = "Not ranked: the verdict on the fit is do-not-use."
+NOT_RANKED = "Plans are not ranked: the verdict of the fit is do-not-use."
 NO_BETTER = "No plan is better than random plans of the same size."
 
 
 @dataclass(frozen=True)
 class Patient:
-    """What is known of the patient beside the fit.
+    """Patient data besides the fit.
 
     Parameters
     ----------
     zones : pandas.DataFrame
         Ranked regions, as in zones.tsv.
     regions : pandas.DataFrame
-        Region table (volumes; sides and centres where the approach is limited).
+        Region table (volumes; hemispheres and centres if resections are constrained).
     hypothesis : tuple of str
-        Regions that the clinic holds epileptogenic.
+        EZ regions of the clinical hypothesis.
     eloquent : mapping of str to str, as tuple of pairs
-        Regions that must not be taken out, with their function.
+        Eloquent regions and their functions.
     plans : tuple of Candidate
-        Plans that the clinic wants to see.
+        Plans of the clinic.
     pairs : tuple of str
         Bipolar pairs whose stimulation is simulated.
     done : Candidate, optional
         The resection that was done.
     gain : pandas.DataFrame, optional
-        Channels by regions; needed with pairs.
+        Channels by regions; needed for stimulation.
     verdict : str
-        Of the fit; nothing is ranked where it is ``do-not-use``.
+        Verdict of the fit; with ``do-not-use`` nothing is ranked.
     """
 
     zones: pd.DataFrame
@@ -84,31 +84,31 @@ class Patient:
 
 @dataclass(frozen=True)
 class Surgery:
-    """What the stage hands on.
+    """Results of virtual surgery.
 
     Parameters
     ----------
     outcomes : pandas.DataFrame
         The columns of outcomes.tsv, ranked.
     recruitment : pandas.DataFrame
-        ``candidate region onset_s onset_low_s onset_high_s p_seizing`` for every plan but the
-        shams.
+        ``candidate region onset_s onset_low_s onset_high_s p_seizing`` for every plan except
+        sham plans.
     candidates : mapping of str to Candidate
-        The plans by name, the shams left out.
+        Plans by name, without sham plans.
     stimulation : pandas.DataFrame
-        What stimulation at each pair starts and stops.
+        Seizures that stimulation at each pair evokes and stops.
     next_regions : pandas.DataFrame
-        Hardly seen regions whose recording would be worth most to the choice of a plan.
+        Regions of low observability where another electrode would be most valuable.
     predicted : mapping of str to float, or None
-        What the model predicts for the resection that was done.
+        Prediction for the resection that was done.
     conclusion : str
-        One sentence on all plans together.
+        Conclusion over all plans, one sentence.
     p_elsewhere : float
-        Probability that a region which is not suspected seizes by itself all the same.
+        Probability that a region outside the suspected ones starts seizures.
     explained : float
-        Share of the posterior in which a suspected region starts the seizure.
+        Fraction of the posterior in which a suspected region starts the seizure.
     expected_ez_regions : float
-        Expected number of regions that start seizures, by which promises are believed.
+        Expected number of EZ regions.
     """
 
     outcomes: pd.DataFrame
@@ -123,7 +123,7 @@ class Surgery:
     expected_ez_regions: float
 
     def about(self) -> dict[str, object]:
-        """Return what goes into the sidecar of every table."""
+        """Return the entries of every table's sidecar."""
         return {
             "Conclusion": self.conclusion,
             "p_elsewhere": self.p_elsewhere,
@@ -152,20 +152,20 @@ def run_surgery(
     patient : Patient
         Zones, volumes, hypothesis, eloquent regions, plans, verdict.
     settings : SurgerySettings
-        What to try.
+        Settings.
     rng : numpy.random.Generator
         Chooses the draws and the sham plans.
 
     Returns
     -------
     Surgery
-        Ranked plans, and when each region starts after each.
+        Ranked plans, and the onset of each region after each plan.
     """
     draws = draws_from(posterior, settings.draws, rng, settings.suspicion)
     plans = _plans(patient, draws, settings, rng)
     shams = _shams(plans, patient, draws, settings, rng)
     outcomes = simulate_plans(plans, draws, settings)
-    ruling = Ruling(
+    criteria = RankingCriteria(
         regions=patient.regions,
         expected_ez_regions=draws.expected_ez_regions,
         eloquent=patient.eloquent,
@@ -174,7 +174,7 @@ def run_surgery(
         ranked=patient.verdict != DO_NOT_USE,
     )
     pooled = [_pooled(size, group, draws) for size, group in shams.items()]
-    table = outcome_table([*outcomes, *pooled], ruling, settings)
+    table = outcome_table([*outcomes, *pooled], criteria, settings)
     by_name = {plan.name: plan for plan in plans}
     return Surgery(
         outcomes=_with_confirmation(table, by_name, draws, settings, rng),
@@ -183,7 +183,7 @@ def run_surgery(
         stimulation=_stimulation(patient, draws, settings, rng),
         next_regions=_next_regions(posterior, patient, outcomes, settings, rng),
         predicted=predicted_outcome(patient.done, draws, settings) if patient.done else None,
-        conclusion=_conclusion(table, ruling.ranked),
+        conclusion=_conclusion(table, criteria.ranked),
         p_elsewhere=draws.p_elsewhere,
         explained=draws.explained,
         expected_ez_regions=draws.expected_ez_regions,
@@ -193,24 +193,24 @@ def run_surgery(
 def _plans(
     patient: Patient, draws: FittedDraws, settings: SurgerySettings, rng: np.random.Generator
 ) -> list[Candidate]:
-    """Return every plan but the shams, none twice."""
+    """Return all plans except sham plans, without duplicates."""
     forbidden = patient.functions if settings.eloquent == "forbidden" else frozenset[str]()
-    approach = Approach(patient.regions, settings.approach, forbidden)
-    leading = [name for name in patient.zones["region"] if approach.allows((name,))]
+    constraints = ResectionConstraints(patient.regions, settings.approach, forbidden)
+    leading = [name for name in patient.zones["region"] if constraints.allows((name,))]
     leading = leading[: settings.leading]
-    plans = [plan for plan in leading_plans(leading, settings) if approach.allows(plan.regions)]
-    found = Search(leading, draws, settings, approach).smallest(rng)
+    plans = [plan for plan in leading_plans(leading, settings) if constraints.allows(plan.regions)]
+    found = Search(leading, draws, settings, constraints).smallest(rng)
     if found is not None:
         plans.append(found.candidate)
     first = found.candidate.regions if found is not None else ()
     if first:
         plans += [*plans_by_stability(first, draws), *module_plan(first, draws, seed=1)]
     own = [*clinical_plan(patient.hypothesis), *patient.plans]
-    return _no_plan_twice([no_surgery(), *own, *plans, *disconnections(leading)])
+    return _without_duplicates([no_surgery(), *own, *plans, *disconnections(leading)])
 
 
-def _no_plan_twice(plans: Sequence[Candidate]) -> list[Candidate]:
-    """Drop plans that do the same as one before them."""
+def _without_duplicates(plans: Sequence[Candidate]) -> list[Candidate]:
+    """Drop plans that equal an earlier plan."""
     kept: dict[tuple[object, ...], Candidate] = {}
     for plan in plans:
         what = frozenset(zip(plan.regions, plan.taken or plan.regions, strict=True))
@@ -225,14 +225,14 @@ def _shams(
     settings: SurgerySettings,
     rng: np.random.Generator,
 ) -> dict[int, list[Outcome]]:
-    """Return the outcomes of random plans of every size that a plan has."""
+    """Return the outcomes of random plans, for every size of a plan."""
     allowed = [region for region in draws.regions if region not in patient.functions]
     groups = sham_plans(allowed, {len(plan.regions) for plan in plans}, settings.sham, rng)
     return {size: simulate_plans(group, draws, settings) for size, group in groups.items()}
 
 
 def _pooled(size: int, group: Sequence[Outcome], draws: FittedDraws) -> Outcome:
-    """Return random plans of one size as one outcome over all of their draws."""
+    """Pool the outcomes of random plans of one size."""
     label = f"sham: {len(group)} random plans of {size} region{'s' if size > 1 else ''}"
     regions = tuple(f"any-{number + 1}" for number in range(size))
     return Outcome(
@@ -247,7 +247,7 @@ def _pooled(size: int, group: Sequence[Outcome], draws: FittedDraws) -> Outcome:
 def _transmission(
     plans: Sequence[Candidate], draws: FittedDraws, settings: SurgerySettings
 ) -> dict[str, float]:
-    """Return how much each plan changes the healthy network's transmission."""
+    """Return the change of signal transmission in the healthy network, by plan."""
     K = float(np.median(draws.K))
     return {
         plan.name: transmission_change(
@@ -264,15 +264,15 @@ def _with_confirmation(
     settings: SurgerySettings,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Add what six dimensions say of the leading plans; of none where nothing is ranked."""
+    """Add the outcomes of the leading plans in the full model; none without a ranking."""
     real = table[~table["kind"].isin(["none", "sham", "stimulation"]) & table["rank"].notna()]
     leading = [plans[name] for name in real["candidate"].head(settings.confirm)]
-    found = confirmed(leading, draws, settings, rng)
+    found = p_seizure_free_full_model(leading, draws, settings, rng)
     return table.assign(p_seizure_free_6d=table["candidate"].map(found))
 
 
 def _conclusion(table: pd.DataFrame, ranked: bool) -> str:
-    """Return one sentence on all plans together."""
+    """Return the conclusion over all plans in one sentence."""
     if not ranked:
         return NOT_RANKED
     if not any_better_than_sham(table):
@@ -284,7 +284,7 @@ def _conclusion(table: pd.DataFrame, ranked: bool) -> str:
 def _stimulation(
     patient: Patient, draws: FittedDraws, settings: SurgerySettings, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return what stimulation at the clinic's pairs starts and stops."""
+    """Return the seizures that stimulation at the clinic's pairs evokes and stops."""
     gain = pd.DataFrame() if patient.gain is None else patient.gain
     sites = [site_of(pair, gain, draws.regions) for pair in patient.pairs]
     return stimulation_table(sites, draws, settings, rng)
@@ -297,10 +297,10 @@ def _next_regions(
     settings: SurgerySettings,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Return advice for another electrode; none where nothing is ranked or observed is unknown."""
+    """Return regions for another electrode; none without a ranking or without observability."""
     if patient.verdict == DO_NOT_USE or "observability" not in patient.zones:
         return pd.DataFrame(columns=list(COLUMNS))
-    # With every region suspected: what the recording does not tell must not be taken as innocent.
+    # Every region is suspected: a region without data is not taken as healthy.
     draws = draws_from(posterior, settings.draws, rng)
     removing = [o for o in outcomes if o.candidate.kind == "resection"]
     removing = sorted(removing, key=lambda o: -o.share_free)[:N_PLANS_FOR_ADVICE]

@@ -1,4 +1,4 @@
-"""Search for the smallest resection that leaves no seizure with a wanted probability."""
+"""Search for the smallest resection that reaches a target probability of seizure freedom."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,79 +8,79 @@ import numpy as np
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
-from virtualbrain.surgery.resection_constraints import Approach
+from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.settings import SurgerySettings
 
 Regions = tuple[str, ...]
-# From this many regions to choose from on, the greedy search is followed by annealing.
+# With at least this many choices, simulated annealing follows the greedy search.
 MANY_REGIONS = 12
 _ANNEALING_DRAWS = 50
 _WALKERS, _ROUNDS = 8, 30
 _HOT, _COLD = 0.3, 0.01
-_PRICE_OF_A_REGION = 0.02
+_COST_OF_A_REGION = 0.02
 
 
 @dataclass
 class Search:
-    """Plans over one set of regions, each simulated once.
+    """Search for the smallest plan; each set of regions is simulated once.
 
     Parameters
     ----------
     choices : sequence of str
-        Regions that may be taken out.
+        Regions that may be resected.
     draws : FittedDraws
         The fitted network.
     settings : SurgerySettings
-        The wanted probability, the largest size.
-    approach : Approach
-        What one operation can take.
+        Target probability, largest size.
+    constraints : ResectionConstraints
+        Constraints on one operation.
     """
 
     choices: Sequence[str]
     draws: FittedDraws
     settings: SurgerySettings
-    approach: Approach
+    constraints: ResectionConstraints
 
     def __post_init__(self) -> None:
         self._known: dict[frozenset[str], Outcome] = {}
 
     def outcomes(self, sets: Iterable[Regions]) -> list[Outcome]:
-        """Return the outcomes of those sets of regions that one operation can take."""
-        able = {frozenset(s): s for s in sets if s and self.approach.allows(s)}
+        """Return the outcomes of the sets that meet the constraints."""
+        able = {frozenset(s): s for s in sets if s and self.constraints.allows(s)}
         new = [resection(s) for key, s in able.items() if key not in self._known]
         for outcome in simulate_plans(new, self.draws, self.settings):
             self._known[frozenset(outcome.candidate.regions)] = outcome
         return [self._known[key] for key in able]
 
     def smallest(self, rng: np.random.Generator) -> Outcome | None:
-        """Return the smallest plan found that reaches the wanted probability, else the best.
+        """Return the smallest plan found that reaches the target, otherwise the best one.
 
-        A plan grows region by region, exchanges regions while that helps, and leaves out those
-        it does not need; among many regions simulated annealing looks for a better one.
+        Regions are added one by one, exchanged while that improves the plan, and removed if they
+        are not needed. With many choices, simulated annealing searches for a better plan.
         """
         best: Outcome | None = None
-        while self._wanting(best) and (grown := self._grown(best)):
+        while self._incomplete(best) and (grown := self._grown(best)):
             best = self._exchanged(grown)
         if best is None:
             return None
         found = [self._pruned(best)]
         if len(self.choices) >= MANY_REGIONS:
             found += [self._pruned(self._exchanged(o)) for o in self._annealed(best, rng)]
-        return min(found, key=self._price)
+        return min(found, key=self._cost)
 
-    def _wanting(self, best: Outcome | None) -> bool:
+    def _incomplete(self, best: Outcome | None) -> bool:
         if best is None:
             return True
         small = len(best.candidate.regions) < self.settings.largest
         return small and best.share_free < self.settings.target
 
     def _grown(self, best: Outcome | None) -> Outcome | None:
-        """Return the best plan with one region more, if one operation can take one."""
+        """Return the best plan with one more region, if the constraints allow one."""
         taken = best.candidate.regions if best else ()
         return _best(self.outcomes((*taken, r) for r in self.choices if r not in taken))
 
     def _exchanged(self, best: Outcome) -> Outcome:
-        """Exchange one region for another while that helps."""
+        """Exchange one region for another while that improves the plan."""
         taken = best.candidate.regions
         swaps = (
             tuple(new if region == old else region for region in taken)
@@ -94,7 +94,7 @@ class Search:
         return best
 
     def _pruned(self, best: Outcome) -> Outcome:
-        """Leave out regions without which the plan is as good."""
+        """Remove regions without which the plan is as good."""
         regions = best.candidate.regions
         smaller = _best(self.outcomes(tuple(r for r in regions if r != out) for out in regions))
         if smaller is None:
@@ -105,15 +105,15 @@ class Search:
         )
         return self._pruned(smaller) if as_good else best
 
-    def _price(self, outcome: Outcome) -> tuple[float, float, float]:
-        """Order plans: those that reach the target by size, then the others by what they leave."""
+    def _cost(self, outcome: Outcome) -> tuple[float, float, float]:
+        """Return the sort key: shortfall from the target, number of regions, seizing regions."""
         short = max(0.0, self.settings.target - outcome.share_free)
         return short, float(len(outcome.candidate.regions)), float(outcome.seizing.mean())
 
     def _annealed(self, start: Outcome, rng: np.random.Generator) -> list[Outcome]:
-        """Return where walkers of simulated annealing end, simulated on all draws."""
+        """Return the final plans of simulated annealing, simulated on all draws."""
         few = Search(
-            self.choices, self.draws.thinned(_ANNEALING_DRAWS, rng), self.settings, self.approach
+            self.choices, self.draws.thinned(_ANNEALING_DRAWS, rng), self.settings, self.constraints
         )
         walkers = [start.candidate.regions] * _WALKERS
         energy = few.energies(walkers)
@@ -126,12 +126,12 @@ class Search:
         return self.outcomes(walkers)
 
     def energies(self, sets: Sequence[Regions]) -> list[float]:
-        """Return what annealing lowers: seizures left, and a price for every region."""
+        """Return the energies of annealing: seizing regions, and a cost per region."""
         found = {frozenset(o.candidate.regions): o for o in self.outcomes(sets)}
         return [_energy(found[frozenset(s)]) if frozenset(s) in found else np.inf for s in sets]
 
     def _step(self, taken: Regions, rng: np.random.Generator) -> Regions:
-        """Add, leave out or exchange one region at random."""
+        """Add, remove or exchange one region at random."""
         others = [region for region in self.choices if region not in taken]
         moves: list[Callable[[], Regions]] = []
         if others and len(taken) < self.settings.largest:
@@ -151,7 +151,7 @@ def _without_one(taken: Regions, rng: np.random.Generator) -> Regions:
 def _energy(outcome: Outcome) -> float:
     left = float(outcome.seizing.mean()) / len(outcome.p_region)
     size = len(outcome.candidate.regions)
-    return 1.0 - outcome.share_free + left + _PRICE_OF_A_REGION * size
+    return 1.0 - outcome.share_free + left + _COST_OF_A_REGION * size
 
 
 def _badness(outcome: Outcome) -> tuple[float, float]:

@@ -11,19 +11,18 @@ Eloquent = Literal["forbidden", "priced"]
 
 @dataclass(frozen=True)
 class ApproachSettings:
-    """What one operation can reach; zero means no limit.
+    """Limits of one operation; 0 means no limit.
 
     Parameters
     ----------
     one_side : bool
-        Whether all regions of a plan must lie in one hemisphere.
+        All resected regions in one hemisphere.
     contiguous : bool
-        Whether they must touch: centres no further apart than the sum of both radii (of balls
-        of the regions' volumes) and 10 mm.
+        All resected regions adjacent: gap between spheres of the regions' volumes at most 10 mm.
     radius_mm : float
-        Most distance of a region's centre from the plan's middle.
+        Largest distance between a region's centre and the centre of the plan.
     volume_mm3 : float
-        Most tissue that is taken out.
+        Largest resected volume.
     """
 
     one_side: bool = False
@@ -41,7 +40,7 @@ class ApproachSettings:
 
 @dataclass(frozen=True)
 class StimulationSettings:
-    """A train of biphasic pulses, and the responsive stimulation that uses it.
+    """Train of biphasic pulses, also used for responsive stimulation.
 
     Parameters
     ----------
@@ -50,11 +49,11 @@ class StimulationSettings:
     frequency_hz : float
         Pulses per second.
     width_s : float
-        Length of one phase.
+        Duration of one phase.
     duration_s : float
-        Length of the train.
+        Duration of the train.
     delay_s : float
-        Seconds from a detected onset to the responsive train.
+        Delay of responsive stimulation after the detected onset.
     """
 
     amplitude_ma: float = 2.0
@@ -73,36 +72,36 @@ class StimulationSettings:
 
 @dataclass(frozen=True)
 class SurgerySettings:
-    """What is tried and on how many posterior draws.
+    """Settings of virtual surgery.
 
     Parameters
     ----------
     draws : int
-        Posterior draws every plan is simulated on.
+        Posterior draws on which every plan is simulated.
     leading : int
-        How many of the first-ranked regions enter plans.
+        Number of leading regions that plans may contain.
     largest : int
-        Most regions in a searched plan.
+        Largest number of regions in a plan found by search.
     suspicion : float
-        Least probability of seizing by itself that makes a region a possible start of seizures.
+        Smallest p_ez of a region that is suspected to start seizures.
     target : float
-        Probability of no seizure that the search for the smallest plan aims at.
+        Probability of seizure freedom that the search for the smallest plan aims at.
     sham : int
-        Random plans behind each sham row.
+        Random plans per sham row.
     interval : float
-        Share of the draws inside the reported interval.
+        Probability mass of the reported intervals.
     seizing_threshold : float
-        A region seizes when its x exceeds this.
+        Threshold of x above which a region counts as seizing.
     gone_share : float
-        Share of a region from which on, taken out, nothing of the region is left.
+        Resected fraction above which a region counts as removed.
     rest_of_region : {"unchanged", "healthy"}
-        Excitability of what is left of a region of which less is taken.
+        Excitability of the rest of a partly resected region.
     eloquent : {"forbidden", "priced"}
-        Whether eloquent regions stay out of all searched plans, or only cost.
+        Whether plans found by search exclude eloquent regions, or allow them at a cost.
     confirm : int
-        Leading plans that are simulated again with the six-dimensional model.
+        Leading plans that are simulated again with the full (6D) model.
     confirm_draws : int
-        Posterior draws of that.
+        Posterior draws per plan in the full model.
     """
 
     draws: int = 200

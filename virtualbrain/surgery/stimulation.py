@@ -1,4 +1,4 @@
-"""Stimulation at an implanted bipolar pair: does it start a seizure, does it stop one."""
+"""Stimulation at an implanted bipolar pair: probability that it evokes or stops a seizure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -24,19 +24,20 @@ from virtualbrain.surgery.full_model import (
     NOISE,
     SAMPLE_RATE_HZ,
     SEIZING_X1,
-    SixDimensional,
-    six_dimensional,
+    FullModel,
+    full_model,
 )
 from virtualbrain.surgery.interventions import change_of
 from virtualbrain.surgery.settings import StimulationSettings, SurgerySettings
 
 Array = NDArray[np.float64]
 
-# Published filling from which a seizure-prone region counts as more excitable, and others never do.
+# Published accumulator level above which a seizure-prone region becomes more excitable; other
+# regions never reach theirs.
 PRONE_FILLING, NEVER_FILLING = 1.8, 1e3
-# Regions this far below the threshold of x0, or nearer, can be stimulated into a seizure.
+# Regions at most this far below the threshold x0_c are seizure-prone.
 PRONE_DISTANCE = 0.4
-# Between seizures every region rests at least this far below its threshold.
+# Between seizures every region is at least this far below its threshold.
 INTERICTAL_DISTANCE = 0.05
 _FILLING_RATE = 0.00035  # per ms of real time
 _QUIET_S = 2.0
@@ -48,14 +49,14 @@ COLUMNS = ("pair", "amplitude_ma", "p_evoked", "first_region", "p_first", "p_sto
 
 @dataclass(frozen=True)
 class Site:
-    """An implanted bipolar pair with its field.
+    """Implanted bipolar pair and its field.
 
     Parameters
     ----------
     pair : str
-        As the channel is named.
+        Name of the channel.
     field : numpy.ndarray, shape (n_regions,)
-        Share of the current that each region gets: the pair's gain, least to most as 0 to 1.
+        Relative current in each region: the gain of the pair, scaled to 0 to 1.
     """
 
     pair: str
@@ -72,16 +73,18 @@ def site_of(pair: str, gain: pd.DataFrame, regions: Sequence[str]) -> Site:
     gain : pandas.DataFrame
         Channels by regions.
     regions : sequence of str
-        The network's regions in their order.
+        Regions of the network, in order.
 
     Raises
     ------
     InputError
-        No channel of the montage is that pair, or it is no pair.
+        Not a pair, or not a channel of the montage.
     """
     wanted = parse_channel(pair)
     if wanted.cathode is None:
-        raise InputError(f"{pair} is no pair", where="stimulation", expected="two contacts, A1-A2")
+        raise InputError(
+            f"{pair} is not a pair of contacts", where="stimulation", expected="such as A1-A2"
+        )
     ends = {key_of(wanted.anode), key_of(wanted.cathode)}
     for channel in gain.index:
         known = parse_channel(str(channel))
@@ -99,19 +102,19 @@ def site_of(pair: str, gain: pd.DataFrame, regions: Sequence[str]) -> Site:
 def evoked(
     site: Site, draws: FittedDraws, settings: SurgerySettings, rng: np.random.Generator
 ) -> Seizures:
-    """Stimulate between seizures and return what seizes in every draw.
+    """Stimulate between seizures and return the evoked seizures of every draw.
 
-    The network rests: regions that would seize by themselves are held just below their threshold.
-    Regions near it or above can be stimulated into a seizure, others cannot, as published.
+    The network is at rest: EZ regions are held just below their threshold. Regions near or above
+    the threshold can be stimulated into a seizure, others cannot, as published.
 
     Parameters
     ----------
     site : Site
-        Where.
+        Stimulated pair.
     draws : FittedDraws
         The fitted network.
     settings : SurgerySettings
-        The train.
+        Stimulation settings.
     rng : numpy.random.Generator
         Source of the noise.
 
@@ -139,16 +142,16 @@ def stopped(
     settings: SurgerySettings,
     rng: np.random.Generator,
 ) -> NDArray[np.bool_]:
-    """Fire at every detected onset and tell which seizures that stops.
+    """Stimulate at every detected onset and return which seizures stop.
 
-    A seizure is detected when the region at `detector` starts to seize; the train comes
-    `settings.stimulation.delay_s` later. It counts as stopped where after the train regions seize
-    for at most a tenth of the time for which they do without it.
+    A seizure is detected when the region `detector` starts to seize; the train starts
+    `settings.stimulation.delay_s` later. The seizure counts as stopped if after the train regions
+    seize for at most a tenth of the time without stimulation.
 
     Returns
     -------
     numpy.ndarray of bool, shape (n_detected,)
-        One per draw in which there is an onset to detect.
+        One per draw with a detected onset.
     """
     made = _unoperated(draws, settings)
     model = _stimulable(made.model, draws)
@@ -171,14 +174,14 @@ def stopped(
 def stimulation_table(
     sites: Sequence[Site], draws: FittedDraws, settings: SurgerySettings, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Return, for every pair, what its stimulation starts and what it stops.
+    """Return the seizures that stimulation of each pair evokes and stops.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``pair amplitude_ma p_evoked first_region p_first p_stopped n_seizures``: the share
-        of draws in which the train starts a seizure, the region that most often starts it and how
-        often; the share of detected seizures that the responsive train stops, and their number.
+        Columns ``pair amplitude_ma p_evoked first_region p_first p_stopped n_seizures``: fraction
+        of draws in which the train evokes a seizure; the region that most often starts it, and its
+        fraction; fraction of detected seizures that responsive stimulation stops, and their number.
     """
     few = draws.thinned(settings.confirm_draws, rng)
     rows = []
@@ -203,14 +206,14 @@ def stimulation_table(
 
 def _unoperated(
     draws: FittedDraws, settings: SurgerySettings, ceiling: float = np.inf
-) -> SixDimensional:
-    """Return the network as it is."""
+) -> FullModel:
+    """Return the full model without surgery."""
     change = change_of(no_surgery(), draws.regions, draws.weights, settings)
-    return six_dimensional(draws, change, settings, ceiling)
+    return full_model(draws, change, settings, ceiling)
 
 
 def _stimulable(model: Epileptor, draws: FittedDraws) -> EpileptorStimulation:
-    """Return the same model with an accumulator that fills in real time."""
+    """Return the same model with the accumulator of stimulation."""
     x0 = np.asarray(model.x0)
     near = x0 > critical_x0(model.tau0, draws.I1) - PRONE_DISTANCE
     return EpileptorStimulation(
@@ -227,13 +230,13 @@ def _train(site: Site, settings: StimulationSettings, onset_s: float) -> Stimulu
 
 
 def _step(model: Epileptor, settings: StimulationSettings) -> float:
-    """Return the longest step that no phase of a pulse falls through."""
+    """Return the largest step that samples every phase of a pulse."""
     usual = DEFAULT_STEP / float(np.max(np.asarray(model.tt))) * model.seconds_per_unit
     return min(usual, settings.width_s)
 
 
 def _single(
-    made: SixDimensional,
+    made: FullModel,
     model: EpileptorStimulation,
     number: int,
     draws: FittedDraws,
@@ -241,7 +244,7 @@ def _single(
     seed: int,
     train: Stimulus | None,
 ) -> xr.Dataset:
-    """Run one draw over the recorded seizure's time, with or without a train."""
+    """Simulate one draw for the duration of the recorded seizure, with or without a train."""
     n = len(draws.regions)
     return simulate(
         made.network, _member(model, number), seed=seed, noise=NOISE, stimulus=train,
@@ -271,7 +274,7 @@ def _seizures_of(run: xr.Dataset) -> Seizures:
 
 
 def _seizing_s(run: xr.Dataset, after_s: float) -> float:
-    """Return for how long regions seize after a time, summed over regions."""
+    """Return the seizing time after a time point, summed over regions."""
     found, end = _seizures_of(run), float(run["time"][-1])
     onset = np.clip(found.onset, after_s, end)
     return float((np.clip(found.offset, after_s, end) - onset).clip(0.0).sum())

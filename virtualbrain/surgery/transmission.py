@@ -1,7 +1,7 @@
-r"""How a plan changes the healthy network's own signal transmission (after An et al. 2019).
+r"""Change of signal transmission in the healthy network by a plan (after An et al. 2019).
 
-With every region as excitable as healthy tissue the network rests. A weak constant stimulus u
-moves the two-dimensional Epileptor's equilibrium by
+With the excitability of healthy tissue in every region, the network is at rest. A weak constant
+stimulus u shifts the equilibrium of the 2D Epileptor by
 
 .. math:: \delta x = (D + K (S - C))^{-1} u, \quad D_{ii} = 3 x_i^2 + 4 x_i + 4
 
@@ -37,7 +37,7 @@ def responses(weights: Array, K: float, I1: float) -> Array:
 
 
 def transmission_change(change: Change, weights: Array, K: float, I1: float) -> float:
-    """Return how much a plan changes the responses between the regions that it leaves.
+    """Return the relative change of the responses between the remaining regions by a plan.
 
     Returns
     -------

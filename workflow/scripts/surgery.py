@@ -14,7 +14,7 @@ with stage_of(snakemake):
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.tables import read_matrix, read_table, write_table
     from virtualbrain.pipeline.job import sidecar
-    from virtualbrain.surgery.clinic import clinic_of
+    from virtualbrain.surgery.clinical_plans import clinical_plans
     from virtualbrain.surgery.run import Patient, run_surgery
     from virtualbrain.surgery.settings import SurgerySettings
 
@@ -23,7 +23,7 @@ with stage_of(snakemake):
     files = find_patient(params.bids, label)
     hypothesis = hypothesis_regions(files, layout)
     connectome = read_connectome(layout)
-    clinic = clinic_of(files, layout, connectome)
+    clinic = clinical_plans(files, layout, connectome)
     verdict = read_json(snakemake.input.diagnostics)["verdict"]
     patient = Patient(
         zones=read_table(snakemake.input.zones, required=["region"]),

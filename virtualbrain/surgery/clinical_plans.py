@@ -1,4 +1,4 @@
-"""The clinic's own plans, and the resection that was done, as plans on the patient's network."""
+"""Read the clinic's plans and the resection that was done as plans on the patient's network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ DONE = "the resection that was done"
 
 
 @dataclass(frozen=True)
-class Clinic:
-    """What the clinic plans and did.
+class ClinicalPlans:
+    """The clinic's plans, and the resection that was done.
 
     Parameters
     ----------
@@ -41,7 +41,9 @@ class Clinic:
     done: Candidate | None = None
 
 
-def clinic_of(files: PatientFiles, layout: PatientLayout, connectome: Connectome) -> Clinic:
+def clinical_plans(
+    files: PatientFiles, layout: PatientLayout, connectome: Connectome
+) -> ClinicalPlans:
     """Read the clinic's plans and the resection that was done.
 
     Parameters
@@ -49,17 +51,17 @@ def clinic_of(files: PatientFiles, layout: PatientLayout, connectome: Connectome
     files : PatientFiles
         The patient's input.
     layout : PatientLayout
-        Where the region labels stand, which masks need.
+        Paths of the results; masks need the label image.
     connectome : Connectome
         Regions and weights.
 
     Raises
     ------
     InputError
-        A plan that names what the patient does not have, or a mask outside the brain.
+        A plan names an unknown region, or a mask is outside the brain.
     """
     rows = read_plans(files.plans) if files.plans is not None else ()
-    return Clinic(
+    return ClinicalPlans(
         plans=tuple(_plan(row, layout, connectome) for row in rows if row.kind != "stimulation"),
         pairs=tuple(str(row.pair) for row in rows if row.kind == "stimulation"),
         done=_done(files.resected, layout, connectome.regions),
@@ -67,29 +69,31 @@ def clinic_of(files: PatientFiles, layout: PatientLayout, connectome: Connectome
 
 
 def plan_of(row: PlanRow, regions: pd.DataFrame, weights: Matrix, images: Any = None) -> Candidate:
-    """Return a plan of the clinic's table as a candidate.
+    """Return one row of the clinic's table as a plan.
 
     Parameters
     ----------
     row : PlanRow
-        From `io.clinical.read_plans`, not a stimulation.
+        Row of `io.clinical.read_plans`; not a stimulation.
     regions : pandas.DataFrame
         Region table in the order of the weights.
     weights : numpy.ndarray, shape (n_regions, n_regions)
         Weights.
     images : tuple of nibabel images, optional
-        The mask and the region labels, where the row names a mask.
+        Mask and label image, if the row names a mask.
 
     Raises
     ------
     InputError
-        A region that the patient's atlas does not have, or a mask outside the brain.
+        A region is not in the patient's atlas, or the mask is outside the brain.
     """
     require_regions((*row.regions, *row.to), regions, row.where, CALLOSOTOMY)
     if row.mask is not None:
         mask, labels = images
         shares = shares_in_mask(mask, labels, regions, row.mask.name)
-        return taking(row.name, shares, "ablation" if row.kind == "ablation" else "resection")
+        return partial_resection(
+            row.name, shares, "ablation" if row.kind == "ablation" else "resection"
+        )
     names = regions["name"].tolist()
     if row.kind != "disconnection":
         return Candidate(row.name, "ablation" if row.kind == "ablation" else "resection",
@@ -101,15 +105,15 @@ def plan_of(row: PlanRow, regions: pd.DataFrame, weights: Matrix, images: Any = 
     return Candidate(row.name, "disconnection", row.regions)
 
 
-def taking(name: str, shares: Mapping[str, float], kind: Any = "clinical") -> Candidate:
-    """Return the plan that takes these shares of regions."""
+def partial_resection(name: str, shares: Mapping[str, float], kind: Any = "clinical") -> Candidate:
+    """Return the plan with these resected fractions."""
     return Candidate(name, kind, tuple(shares), tuple(shares.values()))
 
 
 def require_regions(
     names: Sequence[str], regions: pd.DataFrame, where: str, also: Sequence[str] = ()
 ) -> None:
-    """Refuse a name that the region table does not have.
+    """Raise an error for a name that is not in the region table.
 
     Raises
     ------
@@ -137,6 +141,6 @@ def _done(path: Path | None, layout: PatientLayout, regions: pd.DataFrame) -> Ca
     table = read_resected(path)
     if table is None:
         shares = shares_in_mask(read_image(path), read_image(layout.labels), regions, path.name)
-        return taking(DONE, shares)
+        return partial_resection(DONE, shares)
     require_regions(table["region"].tolist(), regions, path.name)
-    return taking(DONE, dict(zip(table["region"], table["share"], strict=True)))
+    return partial_resection(DONE, dict(zip(table["region"], table["share"], strict=True)))

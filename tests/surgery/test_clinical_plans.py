@@ -1,4 +1,4 @@
-"""The clinic's plans: masks, tables, and faults told in one line."""
+"""The clinic's plans: masks, tables, and one-line errors."""
 
 import nibabel as nib
 import numpy as np
@@ -12,7 +12,7 @@ from virtualbrain.io.clinical import check_clinical, read_outcome_classes, read_
 from virtualbrain.io.images import make_image, write_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.surgery.check import check_pairs
-from virtualbrain.surgery.clinic import DONE, clinic_of
+from virtualbrain.surgery.clinical_plans import DONE, clinical_plans
 from virtualbrain.surgery.masks import shares_in_mask
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
@@ -46,7 +46,7 @@ def box(start: int, end: int, size_mm: float = 1.0) -> nib.Nifti1Image:
 
 
 @pytest.mark.parametrize("size_mm", [1.0, 0.5])
-def test_a_mask_takes_its_share_of_each_region(labels, table, size_mm):
+def test_mask_gives_the_resected_fraction_of_each_region(labels, table, size_mm):
     # Voxel centres of region 1 lie at x = 2, 4, 6, 8 mm, of region 2 at 10 to 16.
     assert shares_in_mask(box(5, 9, size_mm), labels, table) == {"a": 0.5}
     assert shares_in_mask(box(5, 11, size_mm), labels, table) == {"a": 0.5, "b": 0.25}
@@ -54,7 +54,7 @@ def test_a_mask_takes_its_share_of_each_region(labels, table, size_mm):
 
 
 def test_a_mask_outside_the_brain_is_refused(labels, table):
-    with pytest.raises(InputError, match=r"laser\.nii: the mask touches no region"):
+    with pytest.raises(InputError, match=r"laser\.nii: the mask overlaps no region"):
         shares_in_mask(box(20, 25), labels, table, "laser.nii")
     with pytest.raises(InputError, match="the mask is empty"):
         shares_in_mask(box(99, 100), labels, table)
@@ -102,7 +102,7 @@ def test_every_kind_of_plan(patient, connectome):
     assert check_clinical(files) == []
     assert layout.labels.is_file()
     assert any(path.name == "laser_mask.nii.gz" for path in files.clinical_files())
-    clinic = clinic_of(files, layout, connectome)
+    clinic = clinical_plans(files, layout, connectome)
     kinds = [(plan.name, plan.kind, plan.regions, plan.edges) for plan in clinic.plans]
     assert kinds == [
         ("top", "resection", ("a",), ()),
@@ -126,7 +126,7 @@ def test_every_kind_of_plan(patient, connectome):
         ("x\tablation\ta\tn/a\tlaser_mask.nii.gz\tn/a\n", "a mask cannot be combined with regions"),
     ],
 )
-def test_a_bad_plan_gets_one_line_at_minute_0(patient, row, words):
+def test_bad_plan_is_one_line_at_minute_0(patient, row, words):
     files, _ = patient(plans=HEADER + row)
     (problem,) = check_clinical(files)
     assert words in str(problem)
@@ -134,7 +134,8 @@ def test_a_bad_plan_gets_one_line_at_minute_0(patient, row, words):
 
 
 @pytest.mark.parametrize(
-    ("pair", "words"), [("A1-A2", ""), ("a01-A9", "contact A9 of the pair"), ("A1", "is no pair")]
+    ("pair", "words"),
+    [("A1-A2", ""), ("a01-A9", "contact A9 of the pair"), ("A1", "is not a pair")],
 )
 def test_a_pair_that_was_not_implanted_is_found_at_minute_0(patient, tmp_path, pair, words):
     ieeg = tmp_path / "bids" / "sub-01" / "ieeg"
@@ -146,28 +147,28 @@ def test_a_pair_that_was_not_implanted_is_found_at_minute_0(patient, tmp_path, p
     assert all(words in problem and "row 2" in problem for problem in problems)
 
 
-def test_a_plan_twice_is_refused(tmp_path):
+def test_repeated_plan_is_refused(tmp_path):
     path = tmp_path / "plans.tsv"
     path.write_text("name\tkind\tregions\nx\tresection\ta\nx\tresection\tb\n")
     with pytest.raises(InputError, match="occurs twice"):
         read_plans(path)
 
 
-def test_an_unknown_region_of_a_plan_is_told_with_its_row(patient, connectome):
+def test_unknown_region_of_a_plan_is_reported_with_its_row(patient, connectome):
     files, layout = patient(plans=HEADER + "x\tresection\tnowhere\tn/a\tn/a\tn/a\n")
     with pytest.raises(InputError, match=r"plans\.tsv, row 2: unknown region nowhere"):
-        clinic_of(files, layout, connectome)
+        clinical_plans(files, layout, connectome)
 
 
 def test_the_resection_that_was_done_as_regions_or_as_a_mask(patient, connectome):
     files, layout = patient(resected="region\tshare\na\t0.4\nb\t1\n")
-    done = clinic_of(files, layout, connectome).done
+    done = clinical_plans(files, layout, connectome).done
     assert done is not None
     assert (done.name, done.kind, done.shares) == (DONE, "clinical", (0.4, 1.0))
     files.resected.unlink()
     write_image(files.resected.with_name("sub-01_desc-resected_mask.nii.gz"), box(5, 11))
     files, layout = patient()
-    assert clinic_of(files, layout, connectome).done.shares == (0.5, 0.25)
+    assert clinical_plans(files, layout, connectome).done.shares == (0.5, 0.25)
 
 
 @pytest.mark.parametrize(
