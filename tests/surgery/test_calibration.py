@@ -42,4 +42,4 @@ def test_probability_is_low_with_few_expected_ez_regions():
         calibrated_p_seizure_free(1.0, 200, starts) for starts in (0.0, 0.5, 1.0, 2.0, 4.0)
     ]
     assert (np.diff(calibrated) > 0).all()
-    assert told[1] < 0.1
+    assert calibrated[1] < 0.1
