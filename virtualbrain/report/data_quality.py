@@ -1,84 +1,74 @@
-"""What the page says of the data's quality: notes, corrections made and not made, figures."""
+"""Prepare the data quality of every stage for the report: figures, notes, corrections."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from virtualbrain.io.quality_results import Correction, Quality
 from virtualbrain.report.numbers import show
+from virtualbrain.report.privacy import scrub, scrub_text
 
 _STAGES = (
     ("anatomy", "MRI"),
-    ("dwi", "Diffusion"),
+    ("dwi", "Diffusion MRI"),
     ("connectome", "Connectome"),
     ("seeg", "SEEG"),
 )
-_SIDECAR = {"Sources", "ConfigurationHash", "GeneratedBy", "Versions", "notes", "corrections"}
 _MOST_VALUES = 8
 
 
 @dataclass(frozen=True)
-class Correction:
-    """One correction of the diffusion series: whether it was made, and how or why not."""
-
-    name: str
-    done: bool
-    how: str
-
-
-@dataclass(frozen=True)
 class StageQuality:
-    """One stage's part of the table.
+    """The data quality of one stage as the report shows it.
 
     Parameters
     ----------
     stage, title : str
-        Its key and its heading.
-    there : bool
-        Whether the stage left figures.
+        Key and heading of the stage.
+    present : bool
+        True where the stage wrote a quality file.
     notes : tuple of str
-        Sentences on what is out of the ordinary.
+        Sentences on figures outside their quality limits.
     corrections : tuple of Correction
-        Of the diffusion series.
+        Corrections of the diffusion series.
     rows : tuple of (str, str)
-        Figures by name.
+        Figures: name and value.
     """
 
     stage: str
     title: str
-    there: bool
-    notes: tuple[str, ...]
-    corrections: tuple[Correction, ...]
-    rows: tuple[tuple[str, str], ...]
+    present: bool
+    notes: tuple[str, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    rows: tuple[tuple[str, str], ...] = ()
 
 
-def quality_of(quality: Mapping[str, Mapping[str, Any]]) -> tuple[StageQuality, ...]:
-    """Return the quality of every stage in the order in which the data pass them."""
+def quality_of(quality: Mapping[str, Quality]) -> tuple[StageQuality, ...]:
+    """Return the data quality of every stage, in the order of the pipeline."""
     return tuple(_of_stage(stage, title, quality.get(stage)) for stage, title in _STAGES)
 
 
-def _of_stage(stage: str, title: str, content: Mapping[str, Any] | None) -> StageQuality:
-    content = content or {}
-    nested = content.get("figures")
-    figures = {**content, **nested} if isinstance(nested, Mapping) else content
+def _of_stage(stage: str, title: str, quality: Quality | None) -> StageQuality:
+    if quality is None:
+        return StageQuality(stage, title, present=False)
     return StageQuality(
         stage=stage,
         title=title,
-        there=bool(content),
-        notes=tuple(str(note) for note in content.get("notes") or ()),
+        present=True,
+        notes=tuple(scrub_text(note) for note in quality.notes),
         corrections=tuple(
-            Correction(str(one["name"]), bool(one["done"]), str(one["how"]))
-            for one in content.get("corrections") or ()
+            Correction(one.name, one.done, scrub_text(one.how)) for one in quality.corrections
         ),
         rows=tuple(
             (key.replace("_", " "), words)
-            for key, value in figures.items()
-            if key not in _SIDECAR and key != "figures" and (words := _in_words(value))
+            for key, value in scrub(quality.figures).items()
+            if (words := _in_words(value))
         ),
     )
 
 
 def _in_words(value: Any) -> str:
-    """Return a figure as text; nothing for one too long to be read in a cell."""
+    """Return a figure as text; an empty text where it is too long for a cell."""
     if isinstance(value, Mapping):
         parts = [f"{key}: {_in_words(one)}" for key, one in value.items()]
     elif isinstance(value, (list, tuple)):

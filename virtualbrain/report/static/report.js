@@ -159,7 +159,7 @@
   function seizingAt(index) {
     // whether the model has this region seizing at the slider's time; null: no slider
     if (state.time === null) return null;
-    const course = data.recruitment[state.candidate || data.untouched];
+    const course = data.recruitment[state.candidate || data.no_surgery];
     const plan = data.plans.find((p) => p.name === state.candidate);
     if (plan && plan.regions.includes(index)) return false;
     const base = onsets();
