@@ -172,7 +172,7 @@ def first_label(n_regions: int) -> int:
 
 
 def labels_on(grid: Grid, labels: SpatialImage, positions: Mapping[int, int]) -> nib.Nifti1Image:
-    """Return regions on the display grid; region k of the report has the value `first_label` + k."""
+    """Return regions on the display grid; region k of the report is `first_label` + k."""
     values = np.asarray(labels.dataobj).astype(np.int32)
     image = nib.Nifti1Image(values, labels.affine)
     moved = resample_from_to(image, (grid.shape, grid.affine), order=0).get_fdata().astype(int)

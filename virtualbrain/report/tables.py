@@ -94,7 +94,7 @@ def zones_view(regions: Sequence[Region], table: Table, ranked: bool) -> View:
         Column(
             "P(PZ)",
             True,
-            "probability that the network recruits the region, without it starting seizures",
+            "probability that the network recruits the region",
         ),
         Column("Excitability x₀", True, f"posterior mean and {CI_PROB:.0%} interval"),
         Column("Prior x₀", True, "mean excitability assumed before the recording was used"),
@@ -139,13 +139,11 @@ def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
         Column("Regions", False),
         Column("Volume (cm³)", True),
         Column("Eloquent", False),
-        Column(
-            "Seizing before", True, "regions that seize without surgery, mean over posterior draws"
-        ),
+        Column("Seizing before", True, "regions that seize without surgery"),
         Column(
             "Seizing after",
             True,
-            "regions that seize after the plan, mean and interval over posterior draws",
+            "regions that seize after the plan: mean and interval",
         ),
         Column(
             "P(seizure-free)",
@@ -153,13 +151,11 @@ def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
             "predicted probability of seizure freedom, calibrated on synthetic patients",
         ),
         Column(
-            "Seizure-free, 6D model",
+            "Seizure-free (6D)",
             True,
-            "draws without a seizing region in the full (six-dimensional) model, on fewer draws",
+            "draws without seizing regions in the 6D model",
         ),
-        Column(
-            "Sham as good", True, "sham plans of the same size that leave as few seizing regions"
-        ),
+        Column("Sham as good", True, "sham plans of this size that do as well"),
         Column("Transmission", True, "change of signal transmission in the remaining network"),
     )
     rows = tuple(_plan_row(plan, ranked) for plan in ordered)
