@@ -93,7 +93,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "plans": plans,
         "leading": findings.leading_regions(regions) if verdict.usable else (),
         "best_plans": findings.leading_plans(plans) if verdict.usable else (),
-        "conclusion": outcomes.conclusion if outcomes and verdict.usable else "",
+        "conclusion": findings.conclusion_of(results.main) if verdict.usable else "",
         "p_elsewhere": outcomes.p_elsewhere if outcomes else None,
         "low_observability": [region for region in regions if region.unseen],
         "suspected": findings.suspected_unseen(regions) if verdict.usable else (),
@@ -158,6 +158,13 @@ def _charts(
     }
 
 
+def _without_shown_elsewhere(provenance: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the provenance without checksums and run times, which have their own tables."""
+    if provenance is None:
+        return None
+    return {key: value for key, value in provenance.items() if key not in ("inputs", "stages")}
+
+
 def _trust(results: PatientResults, names: Sequence[str]) -> dict[str, Any]:
     figures = dict(results.main.diagnostics.figures) if results.main.diagnostics else {}
     comparison = [
@@ -176,7 +183,7 @@ def _trust(results: PatientResults, names: Sequence[str]) -> dict[str, Any]:
         "figures": scrub(figures),
         "comparison": comparison,
         "quality": quality_of(results.quality),
-        "provenance": scrub(results.provenance) if results.provenance else None,
+        "provenance": scrub(_without_shown_elsewhere(results.provenance)),
         "input_checksums": scrub(results.input_checksums),
         "times": results.times,
         "methods": methods.methods_text(results),

@@ -253,6 +253,14 @@ def _freedom_interval(row: PlanRow, outcomes: Outcomes) -> tuple[float, float]:
     return believed(low, n_draws, n_regions), believed(high, n_draws, n_regions)
 
 
+def conclusion_of(priors: PriorResults) -> str:
+    """Return the conclusion on all plans; empty where it repeats the sentence of a plan."""
+    if priors.outcomes is None:
+        return ""
+    conclusion = priors.outcomes.conclusion
+    return "" if any(row.sentence == conclusion for row in priors.outcomes.rows) else conclusion
+
+
 def leading_regions(regions: Sequence[Region]) -> tuple[Region, ...]:
     """Return the first regions of the ranking."""
     return tuple(sorted(regions, key=lambda region: region.rank)[:N_LEADING_REGIONS])

@@ -155,8 +155,8 @@ def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
             True,
             "draws without seizing regions in the 6D model",
         ),
-        Column("Sham as good", True, "sham plans of this size that do as well"),
-        Column("Transmission", True, "change of signal transmission in the remaining network"),
+        Column("Sham plans as good", True, "sham plans of this size that do as well"),
+        Column("Transmission", True, "change of signal transmission between the remaining regions"),
     )
     rows = tuple(_plan_row(plan, ranked) for plan in ordered)
     caption = "Ranked plans." if ranked else "Plans in alphabetical order, not ranked."
