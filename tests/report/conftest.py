@@ -430,7 +430,7 @@ def _write_posterior(path, draws, names, channels, gain, envelopes, rng) -> None
                 "x0_prior_sd": (("region",), np.full(len(names), 1.0)),
                 "time_s": (dims[:-1], times),
             },
-            coords={"region": names},
+            coords={**axes, "region": names},
         ),
         "observed_data": xr.Dataset({"envelope": (dims, observed)}, coords=axes),
         "posterior_predictive": xr.Dataset(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import inference.zones
+from inference.zones import COLUMNS as ZONE_COLUMNS
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.fit_results import ZoneRow, load_zones
@@ -25,7 +25,7 @@ from virtualbrain.surgery.outcome import Outcome
 def test_rows_have_the_columns_that_the_stages_write():
     outcome = Outcome(no_surgery(), *[np.zeros(1)] * 3, np.zeros((2, 1)))
     recruitment = ranking.recruitment_table([outcome], ["a"])
-    assert columns_of(ZoneRow) == inference.zones.COLUMNS
+    assert columns_of(ZoneRow) == ZONE_COLUMNS
     assert columns_of(PlanRow) == ranking.OUTCOME_COLUMNS
     assert columns_of(RecruitmentRow) == tuple(recruitment.columns)
     assert columns_of(StimulationRow) == stimulation.COLUMNS
