@@ -340,7 +340,7 @@ def test_the_cohort_lists_patients_and_withholds_failed_fits(make_patient, tmp_p
     assert text.index("sub-01.html") < text.index("sub-02.html")
     row = text[text.index("sub-02.html") :]
     assert row.count("withheld") == 2
-    assert good.main.zones.frame["region"].iloc[0] in text
+    assert good.main.zones.rows[0].region in text
     assert "Research use only" in text
 
 

@@ -108,7 +108,7 @@ def _view(summaries: Sequence[Summary]) -> View:
         Column("Seizing after", True, "regions that seize after the leading plan"),
         Column("Low observability", True, "regions that no channel records well"),
         Column("Seizures", True),
-        Column("Priors", False),
+        Column("Prior set", False),
     )
     ordered = sorted(summaries, key=lambda summary: summary.label)
     return View("cohort", "All patients.", columns, tuple(map(_row, ordered)), None)
