@@ -33,9 +33,9 @@ def test_figures_notes_and_corrections_are_read_separately(tmp_path):
         }
     )
     assert anatomy.notes == ("One region has no voxel.",)
-    assert dict(anatomy.rows) == {"n regions": "82", "n vertices": "L: 10, R: 12"}
+    assert dict(anatomy.rows) == {"regions": "82", "surface vertices": "L: 10, R: 12"}
     assert dwi.corrections == (Correction("motion", False, "switched off"),)
-    assert dict(dwi.rows) == {"snr b0": "21.2"}
+    assert dict(dwi.rows) == {"signal-to-noise ratio (b = 0)": "21.2"}
     assert not connectome.present
     assert not seeg.present
 

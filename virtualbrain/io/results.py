@@ -7,14 +7,12 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 import xarray as xr
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from virtualbrain.anatomy.surface import Surface
 from virtualbrain.connectome import REGION_COLUMNS
-from virtualbrain.errors import VirtualBrainError
 from virtualbrain.io.anatomy import read_surface
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
@@ -52,7 +50,6 @@ from virtualbrain.io.surgery_results import (
     load_recruitment,
     load_stimulation,
 )
-from virtualbrain.io.tables import read_table
 
 HARDLY_SUSPECTED = 0.05
 
@@ -112,8 +109,6 @@ class PatientResults:
     channels: Table | None
     gain: Table | None
     seizures: tuple[Seizure, ...]
-    hypothesis: pd.DataFrame | None
-    eloquent: pd.DataFrame | None
     priors: tuple[PriorResults, ...]
     quality: Mapping[str, Quality]
     input_checksums: Mapping[str, str] | None
@@ -152,8 +147,7 @@ def load_results(
     priors : sequence of str
         Names of the prior sets; the first is the main one.
     patient : PatientFiles, optional
-        The patient's inputs. Clinical hypothesis and eloquent regions are read from them, and
-        they distinguish a missing input from a failed stage.
+        The patient's inputs. They distinguish a missing input from a failed stage.
 
     Returns
     -------
@@ -184,8 +178,6 @@ def load_results(
         channels=reader.part("channels", layout.channels, _channels, "seeg"),
         gain=reader.part("gain", layout.gain, load_matrix, "seeg"),
         seizures=_seizures(root, layout),
-        hypothesis=_clinical(reader, "hypothesis", patient.hypothesis if patient else None),
-        eloquent=_clinical(reader, "eloquent", patient.eloquent if patient else None),
         priors=tuple(_prior_results(root, layout, name) for name in priors),
         quality=_quality(reader, layout),
         input_checksums=reader.part("inputs", layout.inputs, _checksums, "check"),
@@ -283,18 +275,6 @@ def _stage_times(layout: PatientLayout) -> dict[str, dict[str, float]]:
         return stage_times(layout)
     except UNREADABLE:
         return {}
-
-
-def _clinical(reader: PartReader, name: str, path: Path | None) -> pd.DataFrame | None:
-    """Read a clinical table from the dataset."""
-    if path is None:
-        reader.missing[name] = "none was given with this patient"
-        return None
-    try:
-        return read_table(path)
-    except VirtualBrainError as error:
-        reader.missing[name] = f"{path.name} cannot be read ({error.what})"
-        return None
 
 
 def _region_table(path: Path) -> Table:

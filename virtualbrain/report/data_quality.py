@@ -15,6 +15,74 @@ _STAGES = (
     ("seeg", "SEEG"),
 )
 _MOST_VALUES = 8
+# Names of the figures for readers; a figure without one keeps its key.
+_LABELS = {
+    "route": "method",
+    "atlas_source": "atlas",
+    "dropped": "atlas regions not used",
+    "template_overlap": "overlap of template and brain mask",
+    "csf_ml": "cerebrospinal fluid (ml)",
+    "grey_ml": "grey matter (ml)",
+    "white_ml": "white matter (ml)",
+    "brain_ml": "brain (ml)",
+    "grey_white_contrast": "contrast of grey and white matter",
+    "n_regions": "regions",
+    "lost_regions": "regions without voxels",
+    "left_right_volume_ratio": "region volume, left to right",
+    "n_vertices": "surface vertices",
+    "surface_labelled_share": "share of the surface with a region",
+    "n_series": "series",
+    "n_directions": "diffusion directions",
+    "n_volumes": "volumes",
+    "shells": "volumes by b-value (s/mm²)",
+    "voxel_size_mm": "voxel size (mm)",
+    "max_motion_mm": "largest head motion (mm)",
+    "mean_motion_mm": "mean head motion (mm)",
+    "orientation_margin": "fibre continuity over the best other gradient table",
+    "orientation_best": "gradient table with the best fibre continuity",
+    "noise_sd": "noise (standard deviation)",
+    "snr_b0": "signal-to-noise ratio (b = 0)",
+    "t1_overlap": "overlap of T1 and diffusion MRI",
+    "tissues": "tissues in the fibre orientations",
+    "n_shells": "diffusion shells",
+    "white_matter_likeness": "correlation of white matter, T1 and diffusion MRI",
+    "streamlines": "streamlines",
+    "tissue_constraint": "anatomically constrained",
+    "seeding": "seeding option",
+    "sift2_mu": "SIFT2 µ",
+    "n_edges": "connections",
+    "edge_share": "share of possible connections",
+    "isolated_regions": "regions without connections",
+    "left_right_correlation": "correlation of left and right weights",
+    "length_mm_quantiles": "quantiles of tract length (mm)",
+    "streamlines_between_regions": "streamlines between regions",
+    "assigned_share": "share of streamlines with a region at both ends",
+    "median_reliability": "median reliability of connections",
+    "share_reliable": "share of reliable connections",
+    "reference_spearman": "rank correlation with the reference connectome",
+    "reference_n_regions": "regions in common with the reference connectome",
+    "regions_without_voxels": "regions without voxels",
+    "poorly_covered_regions": "regions partly outside the diffusion image",
+    "n_contacts": "contacts",
+    "n_contacts_good": "good contacts",
+    "n_channels": "channels",
+    "n_channels_good": "good channels",
+    "n_channels_seizing": "channels with an onset",
+    "share_in_brain": "share of contacts in the brain",
+    "tissue": "contacts by tissue",
+    "coordinate_frame": "stated coordinate system",
+    "coordinate_frame_used": "coordinate system used",
+    "mm_per_unit": "mm per unit of the coordinates",
+    "bad_channels": "bad channels",
+    "gain_sources": "sources of the gain",
+    "onset_s": "onset in the recording (s)",
+    "duration_s": "duration (s)",
+    "rate_hz": "sampling rate (Hz)",
+    "line_frequency_hz": "mains frequency (Hz)",
+    "line_frequency_from": "mains frequency taken from",
+    "marked_bad": "marked bad",
+    "proposed_bad": "proposed as bad",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +128,7 @@ def _of_stage(stage: str, title: str, quality: Quality | None) -> StageQuality:
             Correction(one.name, one.done, scrub_text(one.how)) for one in quality.corrections
         ),
         rows=tuple(
-            (key.replace("_", " "), words)
+            (_LABELS.get(key, key), words)
             for key, value in scrub(quality.figures).items()
             if (words := _in_words(value))
         ),
@@ -70,7 +138,7 @@ def _of_stage(stage: str, title: str, quality: Quality | None) -> StageQuality:
 def _in_words(value: Any) -> str:
     """Return a figure as text; an empty text where it is too long for a cell."""
     if isinstance(value, Mapping):
-        parts = [f"{key}: {_in_words(one)}" for key, one in value.items()]
+        parts = [f"{_LABELS.get(key, key)}: {_in_words(one)}" for key, one in value.items()]
     elif isinstance(value, (list, tuple)):
         parts = [_in_words(one) for one in value]
     else:
