@@ -99,7 +99,9 @@ class PartReader:
     ) -> Part | None:
         """Read a file; if that fails, record the reason and return None."""
         if not path.is_file():
-            self.missing[name] = f"{self._short(path)} was not written: {stage} did not run or end"
+            self.missing[name] = (
+                f"{self._short(path)} was not written: {stage} did not run or did not finish"
+            )
             return None
         try:
             return read(path)
