@@ -1,4 +1,4 @@
-"""A plausible OUT folder of a patient that never was, made from templates and random numbers."""
+"""Write the output folder of a made-up patient, with the files that the stages write."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ from scipy.special import expit
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import write_matrix, write_table
+from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 
 THRESHOLD = -2.04
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "a&b'c\\")
@@ -24,7 +25,7 @@ HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "a&b'c
 
 @dataclass(frozen=True)
 class Spec:
-    """What the made-up patient is to be like."""
+    """Properties of the made-up patient."""
 
     label: str = "01"
     n_regions: int = 83
@@ -166,7 +167,7 @@ def _write_connectome(layout, regions, rng):
     weights += weights.T
     lengths = np.where(weights > 0, distance * 1.3, 0)
     names = list(regions["name"])
-    note = {"Units": "sum of SIFT2 weights", "streamlines": 500000}
+    note = {"Units": "as the source gives them, not normalised"}
     write_matrix(layout.relmat("streamlines"), weights, names, names, note)
     write_matrix(layout.relmat("length"), lengths, names, names, {"Units": "mm"})
     write_table(layout.connectome_regions, regions, {})
@@ -174,7 +175,7 @@ def _write_connectome(layout, regions, rng):
 
 
 def _implant(regions, spec, rng):
-    """Electrodes that run from the middle outwards through random regions."""
+    """Return contacts and channels of electrodes from the midline through regions."""
     per_shaft = 13
     n_shafts = -(-spec.n_channels // (per_shaft - 1))
     targets = regions[regions["hemisphere"] == "R"]
@@ -210,11 +211,12 @@ def _implant(regions, spec, rng):
                 a,
                 b,
                 *(place.loc[[a, b], ["x", "y", "z"]].mean().to_numpy()),
+                place["region"][a],
                 "good" if {status[a], status[b]} == {"good"} else "bad",
             )
             for a, b in pairs[: spec.n_channels]
         ],
-        columns=["name", "anode", "cathode", "x", "y", "z", "status"],
+        columns=["name", "anode", "cathode", "x", "y", "z", "region", "status"],
     )
     return frame, channels
 
@@ -266,8 +268,12 @@ def _write_seizure(layout, number, channels, gain, onsets, rng):
     noisy = envelope + rng.normal(0, 0.12, envelope.shape)
     frame = pd.DataFrame(noisy, columns=channels.loc[good, "name"])
     frame.insert(0, "time_s", time)
-    note = {"seizure": number, "offset_s": 31.5, "baseline_s": [-60, -10], "band_hz": [10, 120]}
-    write_table(layout.envelope(number), frame, note)
+    onset = {
+        row.name: None if np.isnan(row.onset_s) else row.onset_s
+        for row in channels[good].itertuples(index=False)
+    }
+    described = {"Envelope": {"seizure": number}, "Channels": {"onset_s": onset}}
+    write_table(layout.envelope(number), frame, described)
     fine = np.arange(-10, 40, 1 / 64)
     carrier = rng.normal(0, 1, (len(fine), len(channels))).cumsum(0)
     carrier -= pd.DataFrame(carrier).rolling(64, min_periods=1, center=True).mean().to_numpy()
@@ -307,8 +313,8 @@ def _write_inference(
             "p_pz": p_pz,
             "x0_mean": flat.mean(0),
             "x0_sd": flat.std(0),
-            "x0_low": np.quantile(flat, 0.055, axis=0),
-            "x0_high": np.quantile(flat, 0.945, axis=0),
+            "x0_low": np.quantile(flat, 0.05, axis=0),
+            "x0_high": np.quantile(flat, 0.95, axis=0),
             "onset_s": onsets,
             "observability": observability,
             "prior_x0_mean": -3.0,
@@ -317,36 +323,63 @@ def _write_inference(
         }
     ).iloc[order]
     zones.insert(0, "rank", np.arange(1, n + 1))
-    write_table(layout.zones(priors), zones, {"ci_prob": 0.89})
-    bad = spec.verdict == "do-not-use"
-    write_json(
-        layout.diagnostics(priors),
-        {
-            "verdict": spec.verdict,
-            "reasons": {
-                "interpretable": [],
-                "caution": ["11 regions have no channel within reach"],
-                "do-not-use": ["R-hat of x0 is 1.62 in ctx-rh-insula: the chains disagree"],
-            }[spec.verdict],
-            "figures": {
-                "r_hat_max": 1.62 if bad else 1.006,
-                "p_ez_error_max": 0.21 if bad else 0.01,
-                "ess_bulk_min": 22.0 if bad else 913.0,
-                "ess_tail_min": 31.0 if bad else 702.0,
-                "n_divergences": 83 if bad else 0,
-                "depth_saturation": 0.9 if bad else 0.0,
-                "e_bfmi_min": 0.12 if bad else 0.81,
-                "modes": 2 if bad else 1,
-                "explained": 0.11 if bad else 0.83,
-                "p_ez_sampled": 0.21 if bad else 0.92,
-                "divergent_share": 0.2 if bad else 0.0,
-                "thresholds": {"r_hat": [1.05, 1.5], "ess": 100, "depth_saturation": 0.05},
-                "mode_weights": [0.6, 0.4] if bad else [1.0],
-                "coverage_90": 0.87,
-            },
-        },
-    )
+    write_table(layout.zones(priors), zones, {"Sources": ["gain.tsv"]})
+    _write_diagnostics(layout.diagnostics(priors), zones, spec.verdict)
     _write_posterior(layout.posterior(priors), draws, names, channels, gain, envelopes, rng)
+
+
+def _write_diagnostics(path, zones, verdict) -> None:
+    bad = verdict == "do-not-use"
+    reasons = {
+        "interpretable": [],
+        "caution": ["11 regions have no channel within reach"],
+        "do-not-use": ["R-hat of x0 is 1.62 in ctx-rh-insula: the chains disagree"],
+    }
+    first = zones.iloc[0]
+    figures = {
+        "method": "nuts",
+        "mode_of_chain": [0, 0, 1, 1] if bad else [0, 0, 0, 0],
+        "mode_weights": [0.6, 0.4] if bad else [1.0],
+        "modes": 2 if bad else 1,
+        "pareto_k_max": 0.4,
+        "r_hat_max": 1.62 if bad else 1.006,
+        "r_hat_all_chains": 1.7 if bad else 1.006,
+        "ess_bulk_min": 22.0 if bad else 913.0,
+        "ess_tail_min": 31.0 if bad else 702.0,
+        "p_ez_error_max": 0.21 if bad else 0.01,
+        "p_ez_error_region": first["region"],
+        "r_hat_fitted_max": 1.62 if bad else 1.006,
+        "ess_fitted_min": 22.0 if bad else 913.0,
+        "divergences": 83 if bad else 0,
+        "divergent_share": 0.2 if bad else 0.0,
+        "depth_saturation": 0.9 if bad else 0.0,
+        "e_bfmi_min": 0.12 if bad else 0.81,
+        "coverage_90": 0.87,
+        "explained": 0.11 if bad else 0.83,
+        "leading": first["region"],
+        "leading_p_ez": first["p_ez"],
+        "leading_observability": first["observability"],
+        "regions_unseen_share": 0.4,
+        "unsampled_margin": None,
+        "unsampled_region": "",
+        "regions_above_half": int((zones["p_ez"] > 0.5).sum()),
+        "expected_ez_regions": 2.1,
+        "p_ez_sampled": 0.21 if bad else 0.92,
+        "thresholds": {
+            "r_hat": [1.05, 1.5],
+            "ess": 100,
+            "p_ez_error": [0.05, 0.15],
+            "divergent_share": [0.01, 0.1],
+            "depth_saturation": 0.05,
+            "e_bfmi": 0.3,
+            "coverage_90": [0.75, 0.5],
+            "explained": [0.5, 0.2],
+            "unsampled_margin": 3.0,
+            "p_ez_sampled": 0.5,
+        },
+    }
+    content = {"verdict": verdict, "reasons": reasons[verdict], "figures": figures}
+    write_json(path, content)
 
 
 def _write_posterior(path, draws, names, channels, gain, envelopes, rng) -> None:
@@ -372,10 +405,11 @@ def _write_posterior(path, draws, names, channels, gain, envelopes, rng) -> None
     )
     dims = ("seizure", "time", "channel") if len(envelopes) > 1 else ("time", "channel")
     axes = {"channel": good}
+    times = np.stack([time] * len(envelopes))
     if len(envelopes) > 1:
         axes["seizure"] = np.arange(1, len(envelopes) + 1)
     else:
-        observed, predicted = observed[0], predicted[:, 0]
+        observed, predicted, times = observed[0], predicted[:, 0], times[0]
     groups = {
         "/": xr.Dataset(
             attrs={
@@ -386,6 +420,7 @@ def _write_posterior(path, draws, names, channels, gain, envelopes, rng) -> None
                 "dt": 0.1,
                 "n_steps": 100,
                 "I1": 3.1,
+                "x0_sources": 1.0,
             }
         ),
         "posterior": parameters,
@@ -393,9 +428,9 @@ def _write_posterior(path, draws, names, channels, gain, envelopes, rng) -> None
             {
                 "x0_prior_mean": (("region",), np.full(len(names), -3.0)),
                 "x0_prior_sd": (("region",), np.full(len(names), 1.0)),
-                "time_s": (("time",), time),
+                "time_s": (dims[:-1], times),
             },
-            coords={"region": names},
+            coords={**axes, "region": names},
         ),
         "observed_data": xr.Dataset({"envelope": (dims, observed)}, coords=axes),
         "posterior_predictive": xr.Dataset(
@@ -428,7 +463,7 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
         else:
             pool = names[order[: 5 + k // 4]]
             chosen = list(rng.choice(pool, min(size, len(pool)), replace=False))
-            kind = ["resection", "ablation", "disconnection", "stimulation"][k % 4]
+            kind = ["resection", "ablation", "disconnection", "resection"][k % 4]
             hit = sum(name in names[order[:2]] for name in chosen)
             rows.append((f"plan {k}", kind, chosen, before * (1 - 0.44 * hit) + 0.2))
     table = pd.DataFrame(
@@ -437,6 +472,7 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
             "kind": [row[1] for row in rows],
             "regions": [None if row[1] == "sham" else ",".join(row[2]) or None for row in rows],
             "n_regions": [len(row[2]) for row in rows],
+            "n_connections": 0,
             "volume_mm3": [_volume(row, volume) for row in rows],
             "eloquent": [("language" if k % 7 == 3 else None) for k in range(len(rows))],
             "seizing_before": float(before),
@@ -445,23 +481,31 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     )
     table["seizing_after_low"] = (table["seizing_after"] * 0.6).clip(0)
     table["seizing_after_high"] = (table["seizing_after"] * 1.35 + 0.3).clip(0, before)
-    table["p_seizure_free"] = np.exp(-table["seizing_after"]).round(3)
-    table["share_free"] = table["p_seizure_free"]
+    table["share_free"] = np.exp(-table["seizing_after"]).round(3)
+    table["p_seizure_free"] = [
+        share
+        if kind in ("none", "sham")
+        else calibrated_p_seizure_free(share, N_DRAWS, EXPECTED_EZ_REGIONS)
+        for share, kind in zip(table["share_free"], table["kind"], strict=True)
+    ]
     table = table.sort_values("seizing_after", kind="stable")
     table.insert(0, "rank", np.arange(1, len(table) + 1))
     real = ~table["kind"].isin(["none", "sham"])
     table["transmission_change"] = table["n_regions"] * 0.013
-    table["p_sham"] = np.where(real, 1 / 21, np.nan)
+    table["p_sham"] = np.where(real, 2 / 21, np.nan)
     table["on_front"] = real & (table["rank"] < 4)
     table["p_seizure_free_6d"] = np.where(real & (table["rank"] < 4), 0.9, np.nan)
     table["sentence"] = [f"Doing {name} helps." for name in table["candidate"]]
     _write_recruitment(layout, priors, rows, names, onsets)
-    about = {"Sources": ["posterior.nc"], "Conclusion": CONCLUSION, "p_elsewhere": 0.46,
-             "expected_ez_regions": 2.1}  # fmt: skip
+    about = {"Sources": ["posterior.nc"], "Verdict": spec.verdict, "n_draws": N_DRAWS,
+             "Conclusion": CONCLUSION, "p_elsewhere": 0.46, "explained": 0.97,
+             "expected_ez_regions": EXPECTED_EZ_REGIONS, "Connections": {}}  # fmt: skip
     write_table(layout.outcomes(priors), table, about)
     _write_beside_the_plans(layout, priors, names)
 
 
+N_DRAWS = 100
+EXPECTED_EZ_REGIONS = 2.1
 CONCLUSION = "No plan is better than random plans of the same size."
 
 
@@ -472,7 +516,9 @@ def _write_beside_the_plans(layout, priors, names) -> None:
     unseen = {"region": names[-1], "p_start": 0.3, "p_unsampled": 0.1, "observability": 0.02,
               "value": 0.21}  # fmt: skip
     write_table(layout.next_regions(priors), pd.DataFrame([unseen]), {})
-    write_json(layout.predicted(priors), {"Predicted": {"p_seizure_free": 0.8}})
+    done = {"p_seizure_free": 0.8, "share_free": 0.9, "seizing_before": 11.0,
+            "seizing_after": 0.2, "n_regions": 2.0}  # fmt: skip
+    write_json(layout.predicted(priors), {"Predicted": done})
 
 
 def _volume(row, volume) -> float:
@@ -482,15 +528,22 @@ def _volume(row, volume) -> float:
 
 
 def _write_recruitment(layout, priors, rows, names, onsets) -> None:
-    """After a plan its own regions stay silent and the others start later."""
+    """Write later onsets after a plan, and none in the regions of the plan."""
     parts = []
-    for candidate, kind, chosen, _ in rows:
+    for candidate, kind, chosen, _ in [row for row in rows if row[1] != "sham"]:
         gone = np.isin(names, chosen) & (kind != "none")
         onset = np.where(gone, np.nan, onsets + 1.5 * len(chosen))
         p = np.where(np.isnan(onset), 0.0, 1 / (1 + 0.3 * len(chosen)))
         parts.append(
             pd.DataFrame(
-                {"candidate": candidate, "region": names, "onset_s": onset, "p_seizing": p}
+                {
+                    "candidate": candidate,
+                    "region": names,
+                    "onset_s": onset,
+                    "onset_low_s": onset - 1,
+                    "onset_high_s": onset + 1,
+                    "p_seizing": p,
+                }
             )
         )
     write_table(layout.recruitment(priors), pd.concat(parts), {})
@@ -499,29 +552,41 @@ def _write_recruitment(layout, priors, rows, names, onsets) -> None:
 def _write_quality(layout, spec, regions, channels) -> None:
     write_json(
         layout.anatomy_quality,
-        {"registration_correlation": 0.93, "kept": len(regions), "dropped": 3},
+        {"Sources": [], "figures": {"template_overlap": 0.97, "n_regions": len(regions)},
+         "notes": []},
+    )  # fmt: skip
+    correction = {"name": "motion", "done": True, "how": "rigid registration"}
+    write_json(
+        layout.dwi_quality,
+        {"n_volumes": 36, "snr_b0": 21.4, "corrections": [correction], "notes": []},
     )
-    write_json(layout.dwi_quality, {"n_volumes": 36, "snr_b0": 21.4, "fd_mean_mm": 0.31})
-    write_json(layout.connectome_quality, {"density": 0.41, "isolated_regions": []})
+    write_json(
+        layout.connectome_quality,
+        {"streamlines": 500000, "isolated_regions": [], "notes": ["n_edges is low."]},
+    )
     write_json(
         layout.seeg_quality,
-        {"n_channels": len(channels), "fraction_in_brain": 0.97, "line_noise_hz": 50},
+        {"n_channels": len(channels), "share_in_brain": 0.97, "notes": []},
     )
-    write_json(layout.inputs, {"files": {"anat/sub-01_T1w.nii.gz": "9f" * 32}})
+    checksums = {"anat/sub-01_T1w.nii.gz": "9f" * 32}
+    write_json(layout.inputs, {"files": checksums})
     write_json(
         layout.provenance,
         {
-            "created": "2026-01-02T03:04:05",
-            "user": "dr.alice",
+            "participant": f"sub-{spec.label}",
+            "inputs": checksums,
             "configuration": {
-                "bids": "/home/dr.alice/secret/bids",
-                "surgery": {"draws": 100, "interval": 0.89},
+                "anatomy": {"template": "/home/dr.alice/secret/template"},
+                "surgery": {"draws": N_DRAWS, "interval": 0.9},
             },
-            "versions": {"virtualbrain": "0.1.0", "pymc": "6.0.1", "mrtrix3": "3.0.3"},
-            "seeds": {"inference": 1},
+            "configuration_hash": "3a7e2ccbe9cb4137",
+            "priors": {"default": {"x0": {"mean": -3.0}}},
+            "seed": 1,
+            "versions": {"virtualbrain": "0.1.0", "pymc": "6.0.1"},
+            "stages": {},
         },
     )
-    for stage, seconds in {"anatomy": 311.2, "inference": 402.9, "surgery": 40.1}.items():
+    for stage, seconds in {"anatomy": 311.2, "inference-default": 402.9}.items():
         path = layout.benchmark(stage)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tmax_rss\tmean_load\n{seconds}\t0:05:11\t1810.5\t97.2\n")

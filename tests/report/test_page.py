@@ -1,4 +1,4 @@
-"""The file itself, read as text: what is in it, and what must never be."""
+"""Check the HTML of the report as text."""
 
 import base64
 import getpass
@@ -15,7 +15,7 @@ from virtualbrain.report.build import MAX_BYTES, build_report
 
 
 class Page(html.parser.HTMLParser):
-    """Collects tags with their attributes, the text outside scripts, and download links."""
+    """Collects tags with attributes, text outside scripts, and downloads."""
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -80,7 +80,7 @@ def test_every_section_is_there(build):
     assert "Research use only · not a medical device" in page.text
 
 
-def test_nothing_is_fetched_and_the_size_is_kept(build):
+def test_nothing_is_fetched_and_the_size_is_limited(build):
     text = build()
     assert len(text.encode()) < MAX_BYTES
     page = Page(text)
@@ -104,7 +104,7 @@ def test_every_download_is_the_file_byte_by_byte(build, make_patient):
         assert text == files[name].read_bytes().decode("utf-8"), name
 
 
-def test_table_cells_hold_the_files_numbers_to_the_last_digit(build, make_patient):
+def test_table_cells_equal_the_file_to_the_last_digit(build, make_patient):
     out = make_patient(priors=("default",))
     lines = (out / "sub-01/inference/default/zones.tsv").read_text().splitlines()
     column = lines[0].split("\t").index("p_ez")
@@ -120,7 +120,7 @@ def test_the_same_results_give_the_same_bytes(make_patient, tmp_path):
     assert first == second
 
 
-def test_hostile_names_show_as_text(build):
+def test_hostile_names_are_shown_as_text(build):
     text = build(hostile=True)
     page = Page(text)
     assert "<script>alert(1)</script>" in page.text
@@ -132,13 +132,13 @@ def test_hostile_names_show_as_text(build):
 
 
 @pytest.mark.parametrize("label", ["<script>", '"><img src=x>'])
-def test_a_hostile_label_shows_as_text(build, label):
+def test_a_hostile_label_is_shown_as_text(build, label):
     page = Page(build(label=label, images=False, n_regions=12, n_channels=12))
     assert f"Patient sub-{label}" in page.text
     assert not any(tag == "img" and attrs.get("src") == "x" for tag, attrs in page.tags)
 
 
-def test_no_path_and_no_user_of_the_machine(build, make_patient):
+def test_the_page_holds_no_path_and_no_user(build, make_patient):
     text = build().replace(assets.viewer(), "")  # whose own code has a /home/web_user
     out = make_patient(priors=("default",))
     visible = Page(text).text
@@ -148,7 +148,7 @@ def test_no_path_and_no_user_of_the_machine(build, make_patient):
     assert not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", visible)
 
 
-def test_a_failed_fit_shows_no_ranking_and_says_why(build):
+def test_a_failed_fit_shows_no_ranking_and_its_reason(build):
     page = Page(build(verdict="do-not-use"))
     assert "Do not use" in page.text
     assert "No ranking of regions or plans is shown as a finding" in page.text
@@ -163,22 +163,22 @@ def test_a_failed_fit_shows_no_ranking_and_says_why(build):
     assert names == sorted(names)
 
 
-def test_what_stands_beside_the_plans(build):
+def test_conclusion_stimulation_and_next_electrode_are_shown(build):
     page = Page(build(n_regions=20, n_channels=24, n_plans=6, images=False)).text
     assert page.count("No plan is better than random plans of the same size.") == 2
     assert re.search(r"Doing plan \d helps\.", page)
-    assert "has the prior's probability of 46 %" in page
+    assert "the prior probability of this is 46 %" in page
     assert "A1-A2 2 70 %" in page
-    assert "Where to look next" in page
+    assert "Where another electrode would help" in page
     assert "30 % 10 % 0.0200 21 %" in page
     withheld = Page(
         build(verdict="do-not-use", n_regions=20, n_channels=24, n_plans=6, images=False)
     )
     assert "No plan is better" not in withheld.text
-    assert "Where to look next" not in withheld.text
+    assert "Where another electrode would help" not in withheld.text
 
 
-def test_a_probability_never_stands_without_its_interval(build):
+def test_every_probability_has_its_interval(build):
     page = build()
     rows = re.findall(r"<tr>\s*<td class=\"number\".*?</tr>", page, flags=re.S)
     cells = re.findall(r">(&lt;|&gt;)?\d+ % ?([^<]*)<span class=\"meter\"", " ".join(rows))
@@ -195,10 +195,10 @@ def test_a_probability_never_stands_without_its_interval(build):
         ("posterior", "The prediction is missing because"),
         ("provenance", "The provenance is missing because"),
         ("t1", "The T1 is missing because"),
-        ("diagnostics", "The sampler's diagnosis is missing because"),
+        ("diagnostics", "The list of diagnostics is missing because"),
     ],
 )
-def test_a_missing_part_leaves_a_box_with_its_reason(build, part, words):
+def test_a_missing_part_is_replaced_by_its_reason(build, part, words):
     page = Page(build(skip=(part,), n_regions=20, n_channels=24, n_plans=6, images=part == "t1"))
     assert words in page.text
     assert "was not written" in page.text
@@ -215,9 +215,9 @@ def test_an_empty_folder_still_gives_a_page(tmp_path):
 
 def test_several_priors_and_seizures_are_on_one_page(build):
     page = Page(build(priors=("default", "lesion"), n_seizures=2, n_regions=20, n_channels=24))
-    assert "The same patient under each set of priors." in page.text
+    assert "Results of the same patient under each prior set." in page.text
     assert "Seizure 2" in page.text
-    assert "Rank agreement with “default”" in page.text
+    assert "Rank correlation with “default”" in page.text
 
 
 MEASURED = r"""

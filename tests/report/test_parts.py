@@ -1,11 +1,11 @@
-"""Numbers, privacy, findings, judgements, geometry and meshes behind the page."""
+"""Check the modules behind the report: numbers, privacy, findings, charts, meshes, cohort."""
 
 import gzip
 import json
 import shutil
 import struct
 from base64 import b64decode
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from virtualbrain.errors import ToolError
-from virtualbrain.io.results import Posterior, PriorResults, Surface, Table, load_results
+from virtualbrain.anatomy.surface import Surface
+from virtualbrain.io.fit_results import Diagnostics, Posterior, ZoneRow, Zones
+from virtualbrain.io.result_files import Table
+from virtualbrain.io.results import PriorResults, load_results
 from virtualbrain.models.stability import critical_x0
 from virtualbrain.report import (
     assets,
@@ -25,8 +27,7 @@ from virtualbrain.report import (
     diagnostics,
     findings,
     numbers,
-    pdf,
-    recording,
+    seizure_fit,
 )
 from virtualbrain.report.cohort import build_cohort, summary_of
 from virtualbrain.report.privacy import scrub, scrub_text
@@ -36,14 +37,14 @@ from virtualbrain.report.tables import with_interval
 
 # numbers ---------------------------------------------------------------------------------
 @given(st.floats(0, 1), st.floats(1, 1e5))
-def test_an_interval_holds_its_probability_and_narrows_with_draws(p, n):
+def test_an_interval_contains_its_probability_and_narrows_with_draws(p, n):
     low, high = numbers.probability_interval(p, n)
     assert 0 <= low <= p <= high <= 1
     finer = numbers.probability_interval(p, 100 * n)
     assert finer[1] - finer[0] <= high - low + 1e-12
 
 
-def test_an_interval_covers_as_often_as_it_says():
+def test_an_interval_has_its_nominal_coverage():
     n, p = 200, 0.3
     chance = binom.pmf(np.arange(n + 1), n, p)
     ends = [numbers.probability_interval(k / n, n) for k in range(n + 1)]
@@ -59,7 +60,7 @@ def test_numbers_are_shown_briefly(value, shown):
     assert numbers.show(value) == shown
 
 
-def test_no_probability_is_written_without_its_interval():
+def test_a_probability_is_written_with_its_interval():
     assert with_interval(0.5, (0.4, 0.6)) == "50 % (40–60)"
     assert with_interval(0.5, None) == "50 % (interval unknown)"
     assert numbers.percent(0.999) == ">99 %"
@@ -79,11 +80,11 @@ def test_no_probability_is_written_without_its_interval():
         ("file:///home/alice/x", "…"),
     ],
 )
-def test_paths_of_the_machine_are_taken_out(text, clean):
+def test_absolute_paths_are_removed(text, clean):
     assert scrub_text(text) == clean
 
 
-def test_users_and_hosts_are_taken_out_at_any_depth():
+def test_users_and_hosts_are_removed_at_any_depth():
     nested = {"a": [{"user": "alice", "n": 1}], "HostName": "x", "/home/alice/b.tsv": "ok"}
     assert scrub(nested) == {"a": [{"n": 1}], "…/b.tsv": "ok"}
 
@@ -97,7 +98,7 @@ def test_embedded_json_reads_back_and_cannot_end_its_element(text):
     assert "\u2028" not in embedded
 
 
-def test_the_viewer_can_stand_between_script_tags():
+def test_the_viewer_cannot_end_its_script_element():
     viewer = assets.viewer()
     assert len(viewer) > 1_000_000
     assert "</script" not in viewer
@@ -114,15 +115,27 @@ def _priors(x0: np.ndarray, weight: np.ndarray | None = None, **rest) -> PriorRe
     )
     stats = xr.Dataset() if weight is None else xr.Dataset({"weight": ("chain", weight)})
     above = (x0 > critical_x0(10.0)).mean((0, 1))
-    table = pd.DataFrame({"rank": np.arange(1, n + 1), "region": names, "p_ez": above})
+    rows = tuple(_zone(i + 1, name, float(above[i])) for i, name in enumerate(names))
+    diagnostics = rest.get("diagnostics")
     return PriorResults(
         name="default",
-        diagnostics=rest.get("diagnostics"),
-        zones=Table("zones.tsv", table, ""),
-        posterior=Posterior({"I1": 3.1}, parameters, xr.Dataset(), stats, None),
-        outcomes=rest.get("outcomes"),
+        diagnostics=Diagnostics(*diagnostics, {}) if diagnostics else None,
+        zones=Zones(Table("zones.tsv", pd.DataFrame(rows), ""), rows),
+        posterior=Posterior({"I1": 3.1}, parameters, xr.Dataset(), stats, xr.DataArray()),
+        outcomes=None,
         recruitment=None,
         missing={},
+    )
+
+
+def _zone(rank: int, region: str, p_ez: float) -> ZoneRow:
+    numbers = dict.fromkeys((f.name for f in fields(ZoneRow) if f.type is float), 0.0)
+    return ZoneRow(
+        **numbers | {"p_ez": p_ez},
+        rank=rank,
+        region=region,
+        hemisphere=None,
+        in_hypothesis=None,
     )
 
 
@@ -135,21 +148,21 @@ def test_independent_draws_give_the_binomial_interval():
     assert width == pytest.approx(high - low, rel=0.25)
 
 
-def test_slow_chains_give_a_wider_interval():
+def test_autocorrelated_chains_give_a_wider_interval():
     rng = np.random.default_rng(1)
-    fresh = rng.normal(0, 1, (4, 500, 3))
-    slow = np.zeros_like(fresh)
+    white = rng.normal(0, 1, (4, 500, 3))
+    slow = np.zeros_like(white)
     for t in range(1, 500):
-        slow[:, t] = 0.97 * slow[:, t - 1] + np.sqrt(1 - 0.97**2) * fresh[:, t]
+        slow[:, t] = 0.97 * slow[:, t - 1] + np.sqrt(1 - 0.97**2) * white[:, t]
     names = ["r0", "r1", "r2"]
     widths = []
-    for draws in (fresh, slow):
+    for draws in (white, slow):
         region = findings.regions_of(_priors(-2.1 + 0.3 * draws), names)[0]
         widths.append(region.p_ez_interval[1] - region.p_ez_interval[0])
     assert widths[1] > 2 * widths[0]
 
 
-def test_rank_stability_follows_the_chains_weights():
+def test_rank_stability_uses_the_stacking_weights():
     x0 = np.full((2, 50, 8), -3.0) + np.linspace(0, 1e-3, 50)[None, :, None]
     x0[0, :, :5] = -1.5
     x0[1, :, 3:] = -1.5
@@ -163,26 +176,19 @@ def test_rank_stability_follows_the_chains_weights():
 @pytest.mark.parametrize(
     ("diagnostics", "ranked"),
     [
-        ({"verdict": "interpretable"}, True),
-        ({"verdict": "caution", "reasons": ["one"]}, True),
-        ({"verdict": "do-not-use", "reasons": ["one"]}, False),
-        ({"verdict": "a new word"}, False),
+        (("interpretable", ()), True),
+        (("caution", ("one",)), True),
+        (("do-not-use", ("one",)), False),
+        (("a new word", ()), False),
         (None, False),
     ],
 )
-def test_only_a_passed_fit_allows_rankings(diagnostics, ranked):
+def test_only_a_usable_fit_is_ranked(diagnostics, ranked):
     priors = _priors(np.full((1, 4, 2), -3.0), diagnostics=diagnostics)
-    assert findings.verdict_of(priors).findings is ranked
+    assert findings.verdict_of(priors).usable is ranked
 
 
-@pytest.mark.parametrize("cell", ["a,b", "a; b", "a | b", "a + b"])
-def test_region_lists_are_split_by_what_yields_known_names(cell):
-    assert findings.split_regions(cell, {"a": 0, "b": 1}) == ("a", "b")
-    assert findings.split_regions("a, b", {"a, b": 0}) == ("a, b",)
-    assert findings.split_regions(float("nan"), {}) == ()
-
-
-def test_a_plan_named_by_its_regions_is_told_from_one_with_a_name():
+def test_a_plan_named_by_its_regions_is_recognised():
     plan = findings.Plan(
         0, 1, "a + b", "resection", ("a", "b"), (0, 1), 1.0, "", 2.0, (0.0, 0.0, 1.0), 0.5, None
     )
@@ -214,9 +220,9 @@ def test_figures_that_are_not_there_are_not_judged():
 
 
 # recording -------------------------------------------------------------------------------
-def test_channels_stand_in_electrode_order():
+def test_channels_are_in_electrode_order():
     names = ["B10-B11", "A'2-A'3", "A2-A3", "B1-B2", "A10-A11", "B2-B3"]
-    ordered = recording.electrode_order(names)
+    ordered = seizure_fit.electrode_order(names)
     assert ordered.index("A2-A3") < ordered.index("A10-A11") < ordered.index("B1-B2")
     assert ordered[-2:] == ["B2-B3", "B10-B11"]
 
@@ -225,13 +231,13 @@ def test_channels_stand_in_electrode_order():
 def test_half_rise_finds_the_step(onset):
     times = np.linspace(-5, 20, 501)
     envelope = 3.0 / (1 + np.exp(-(times - onset) / 0.1))
-    assert recording.half_rise(times, envelope) == pytest.approx(onset, abs=0.06)
-    assert np.isnan(recording.half_rise(times, np.zeros(501)))
+    assert seizure_fit.half_rise(times, envelope) == pytest.approx(onset, abs=0.06)
+    assert np.isnan(seizure_fit.half_rise(times, np.zeros(501)))
 
 
 # charts and colours ----------------------------------------------------------------------
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=30))
-def test_the_front_holds_exactly_the_points_that_none_beats(points):
+def test_the_front_holds_exactly_the_points_that_no_other_dominates(points):
     front = charts.front_of(points)
     for i, (x, y) in enumerate(points):
         beaten = any((a <= x and b <= y) and (a < x or b < y) for a, b in points)
@@ -273,7 +279,7 @@ def _sphere(n: int) -> Surface:
     return Surface(50 * points, triangles, (points[:, 2] > 0).astype(np.int64) + 1)
 
 
-def test_a_simplified_surface_keeps_place_and_regions():
+def test_a_simplified_surface_keeps_position_and_regions():
     full = _sphere(150)
     small = simplify(full, 3000)
     assert len(small.vertices) <= 3000
@@ -284,7 +290,7 @@ def test_a_simplified_surface_keeps_place_and_regions():
     assert simplify(small, 3000) is small
 
 
-def test_a_mesh_reads_back_from_its_bytes():
+def test_a_mesh_can_be_read_from_its_bytes():
     surface = _sphere(20)
     content = gzip.decompress(b64decode(pack(mz3(surface))))
     magic, _, n_triangles, n_vertices, _ = struct.unpack("<HHIII", content[:16])
@@ -296,13 +302,13 @@ def test_a_mesh_reads_back_from_its_bytes():
 
 
 @pytest.mark.parametrize("n", [10, 86, 200, 1000])
-def test_background_has_room_below_the_first_region(n):
+def test_the_first_label_is_above_the_values_that_niivue_rounds_up(n):
     n_colours = n + first_label(n)
     assert first_label(n) - 1 > 2 / 256 * n_colours
 
 
-# results, cohort, pdf --------------------------------------------------------------------
-def test_nothing_there_gives_reasons_without_paths(tmp_path):
+# results, cohort --------------------------------------------------------------------
+def test_missing_results_have_reasons_without_paths(tmp_path):
     results = load_results(tmp_path, "01", ["default"])
     assert results.main.zones is None
     assert results.main.missing["zones"].startswith("sub-01/inference/default/zones.tsv")
@@ -311,10 +317,11 @@ def test_nothing_there_gives_reasons_without_paths(tmp_path):
         load_results(tmp_path, "01", [])
 
 
-def test_a_broken_file_is_a_missing_part_with_its_reason(tmp_path, make_patient):
+def test_a_broken_file_is_a_missing_part_with_a_reason(tmp_path, make_patient):
     out = tmp_path / "out"
     shutil.copytree(make_patient(images=False, n_regions=12, n_channels=12, n_plans=4), out)
-    (out / "sub-01/inference/default/zones.tsv").write_text("rank\tregion\n1\n")
+    zones = out / "sub-01/inference/default/zones.tsv"
+    zones.write_text(zones.read_text().splitlines()[0] + "\n1\n")
     (out / "sub-01/inference/default/diagnostics.json").write_text("{")
     (out / "sub-01/inference/default/posterior.nc").write_bytes(b"no netCDF")
     results = load_results(out, "01", ["default"])
@@ -333,7 +340,7 @@ def test_the_cohort_lists_patients_and_withholds_failed_fits(make_patient, tmp_p
     assert text.index("sub-01.html") < text.index("sub-02.html")
     row = text[text.index("sub-02.html") :]
     assert row.count("withheld") == 2
-    assert good.main.zones.frame["region"].iloc[0] in text
+    assert good.main.zones.rows[0].region in text
     assert "Research use only" in text
 
 
@@ -351,9 +358,3 @@ def test_the_cohort_scores_predictions_from_sums_only(make_patient, tmp_path):
     assert "AUC 0.92" in section
     assert "sub-" not in section[: section.index("</section>")]
     assert "Predicted and actual" not in build_cohort(many, tmp_path).read_text("utf-8")
-
-
-def test_without_a_browser_the_message_says_the_cure(monkeypatch):
-    monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
-    with pytest.raises(ToolError, match="install Chromium"):
-        pdf.find_browser()

@@ -1,4 +1,4 @@
-"""The page's own style and scripts, and the viewer that nilearn brings."""
+"""Provide style, scripts and embedded data of the page, and the viewer shipped with nilearn."""
 
 import base64
 import hashlib
@@ -10,40 +10,40 @@ from typing import Any
 
 from virtualbrain.errors import ToolError
 
-_VIEWER_PLACES = ("_assets/js", "plotting/data/js")
+_VIEWER_FOLDERS = ("_assets/js", "plotting/data/js")
 _VIEWER = "niivue.umd.js"
 
 
 def static(name: str) -> str:
-    """Return the text of one of the package's own files."""
+    """Return the text of a file in ``report/static``."""
     return files("virtualbrain.report").joinpath("static", name).read_text(encoding="utf-8")
 
 
 def viewer() -> str:
-    """Return niivue's script as the installed nilearn ships it.
+    """Return the script of niivue, which the installed nilearn ships.
 
     Raises
     ------
     ToolError
-        This nilearn does not ship it.
+        The installed nilearn does not ship niivue.
     """
     spec = find_spec("nilearn")
     root = Path(spec.origin).parent if spec and spec.origin else Path()
-    for place in _VIEWER_PLACES:
-        if (root / place / _VIEWER).is_file():
-            return inline_script((root / place / _VIEWER).read_text(encoding="utf-8"))
+    for folder in _VIEWER_FOLDERS:
+        if (root / folder / _VIEWER).is_file():
+            return inline_script((root / folder / _VIEWER).read_text(encoding="utf-8"))
     raise ToolError(
         f"nilearn ships no {_VIEWER}", expected="nilearn 0.13 or newer", hint="update nilearn"
     )
 
 
 def inline_script(code: str) -> str:
-    """Return code that can stand between script tags."""
+    """Return code escaped for a script element."""
     return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def embedded_json(content: Any) -> str:
-    """Return JSON that cannot end the element it stands in."""
+    """Return JSON escaped for a script element."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for mark, escaped in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
         text = text.replace(mark, escaped)
@@ -51,13 +51,13 @@ def embedded_json(content: Any) -> str:
 
 
 def script_hash(code: str) -> str:
-    """Return the source expression that lets exactly this inline script run."""
+    """Return the source expression that allows this inline script."""
     digest = hashlib.sha256(code.encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 def content_policy(*scripts: str) -> str:
-    """Return a policy that allows these scripts and nothing from outside the file."""
+    """Return a content security policy: these scripts, nothing from outside the file."""
     sources = " ".join(script_hash(code) for code in scripts)
     return (
         f"default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; "
@@ -66,7 +66,7 @@ def content_policy(*scripts: str) -> str:
     )
 
 
-def data_address(text: str) -> str:
-    """Return a table's text as an address, so that it can be saved without JavaScript."""
+def data_url(text: str) -> str:
+    """Return a table's text as a data URL, so that it can be saved without JavaScript."""
     encoded = base64.b64encode(text.encode("utf-8")).decode("ascii")
     return f"data:text/tab-separated-values;charset=utf-8;base64,{encoded}"

@@ -1,4 +1,4 @@
-"""Write one patient's report: a single HTML file that needs no network."""
+"""Write the report of one patient as one HTML file without external content."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,11 @@ from virtualbrain.io.results import PatientResults
 from virtualbrain.report import assets, charts, diagnostics, findings, methods
 from virtualbrain.report import tables as tabular
 from virtualbrain.report.data_quality import quality_of
-from virtualbrain.report.figures import pictures_of
+from virtualbrain.report.figures import figures_of
 from virtualbrain.report.metrics import region_metrics
-from virtualbrain.report.page import counts, environment, interval_words, region_names
-from virtualbrain.report.page_data import linked_data
+from virtualbrain.report.numbers import CI_PROB
+from virtualbrain.report.page import counts, environment, region_names
+from virtualbrain.report.page_data import page_data
 from virtualbrain.report.privacy import scrub
 from virtualbrain.report.scene import build_scene
 
@@ -26,13 +27,13 @@ VOXELS_MM = (1.5, 2.0, 3.0)
 def build_report(results: PatientResults, out: Path | str) -> Path:
     """Write the report of one patient.
 
-    The same results give the same bytes. Volumes are embedded as finely as the limit of 15 MB
-    lets them.
+    The same results give the same bytes. Volumes are embedded at the finest resolution that keeps
+    the file below 15 MB.
 
     Parameters
     ----------
     results : PatientResults
-        Whatever a run left; a missing part leaves a box with its reason.
+        The results of a run. For a missing part the report shows the reason.
     out : Path or str
         The file to write, or the output folder, where it becomes ``sub-<label>.html``.
 
@@ -49,14 +50,14 @@ def build_report(results: PatientResults, out: Path | str) -> Path:
         page = render(content, build_scene(results, content["names"], voxel_mm))
         if len(page.encode("utf-8")) <= MAX_BYTES:
             break
-        logger.warning("the report is too large with voxels of %s mm: made coarser", voxel_mm)
+        logger.warning("report too large with voxels of %s mm: using larger voxels", voxel_mm)
     write_text(target, page)
     logger.info("report: %d bytes", len(page.encode("utf-8")))
     return target
 
 
 def render(content: Mapping[str, Any], scene: Mapping[str, Any]) -> str:
-    """Return the page's text."""
+    """Return the HTML of the report."""
     page_script = assets.inline_script(assets.static("report.js"))
     has_views = bool(scene.get("meshes") or scene.get("t1"))
     viewer = assets.viewer() if has_views else ""
@@ -78,36 +79,34 @@ def render(content: Mapping[str, Any], scene: Mapping[str, Any]) -> str:
 
 
 def page_content(results: PatientResults) -> dict[str, Any]:
-    """Return everything the template shows, the embedded views left out."""
+    """Return the content of the templates, without the embedded views."""
     names = region_names(results)
-    verdict = findings.verdict_of(results.main)
+    verdict, outcomes = findings.verdict_of(results.main), results.main.outcomes
     regions = findings.regions_of(results.main, names)
-    plans = findings.plans_of(results.main, names, results.provenance)
-    metrics = region_metrics(regions, len(names), verdict.findings)
-    ci = interval_words(results.main)
+    plans = findings.plans_of(results.main, names)
+    metrics = region_metrics(regions, len(names), verdict.usable)
     return {
         "results": results,
         "names": names,
         "verdict": verdict,
         "regions": regions,
         "plans": plans,
-        "leaders": findings.leading_regions(regions) if verdict.findings else (),
-        "best_plans": findings.leading_plans(plans) if verdict.findings else (),
-        "conclusion": findings.conclusion_of(results.main) if verdict.findings else "",
-        "elsewhere": findings.risk_elsewhere(results.main),
-        "blind": [region for region in regions if region.unseen],
-        "suspected": findings.suspected_unseen(regions) if verdict.findings else (),
+        "leading": findings.leading_regions(regions) if verdict.usable else (),
+        "best_plans": findings.leading_plans(plans) if verdict.usable else (),
+        "conclusion": findings.conclusion_of(results.main) if verdict.usable else "",
+        "p_elsewhere": outcomes.p_elsewhere if outcomes else None,
+        "low_observability": [region for region in regions if region.unseen],
+        "suspected": findings.suspected_unseen(regions) if verdict.usable else (),
         "limits": diagnostics.limits_of(results, regions),
-        "agreement": diagnostics.hypothesis_agreement(regions) if verdict.findings else None,
-        "threshold": findings.threshold_of(results.main.posterior),
-        "ci": ci,
+        "agreement": diagnostics.hypothesis_agreement(regions) if verdict.usable else None,
+        "ci": f"{100 * CI_PROB:.0f} %",
         "counts": counts(results),
-        **pictures_of(results, metrics, names),
-        **_tables(results, regions, plans, verdict.findings, names, ci),
-        **_charts(results, regions, plans, verdict.findings),
+        **figures_of(results, metrics, names),
+        **_tables(results, regions, plans, verdict.usable, names),
+        **_charts(results, regions, plans, verdict.usable),
         **_trust(results, names),
         "metrics": metrics,
-        "data": linked_data(results, names, regions, plans, metrics, verdict.findings),
+        "data": page_data(results, names, regions, plans, metrics, verdict.usable),
     }
 
 
@@ -117,12 +116,11 @@ def _tables(
     plans: Sequence[findings.Plan],
     ranked: bool,
     names: Sequence[str],
-    ci: str,
 ) -> dict[str, Any]:
     main = results.main
     return {
-        "zones_view": tabular.zones_view(regions, main.zones, ranked, ci) if regions else None,
-        "plans_view": tabular.plans_view(plans, main.outcomes, ranked, names) if plans else None,
+        "zones_view": main.zones and tabular.zones_view(regions, main.zones.table, ranked),
+        "plans_view": main.outcomes and tabular.plans_view(plans, main.outcomes.table, ranked),
         "stimulation_view": tabular.stimulation_view(results, names) if ranked else None,
         "next_view": tabular.next_view(results, names) if ranked else None,
         "contacts_view": tabular.contacts_view(results, names),
@@ -147,7 +145,7 @@ def _charts(
 ) -> dict[str, Any]:
     posterior = results.main.posterior
     prior: dict[str, tuple[float, float]] = {}
-    if posterior is not None and {"x0_prior_mean", "x0_prior_sd"} <= set(posterior.constants):
+    if posterior is not None:
         constants = posterior.constants
         for i, name in enumerate(constants["region"].to_numpy()):
             mean, sd = (constants[f"x0_prior_{kind}"].to_numpy()[i] for kind in ("mean", "sd"))
@@ -160,13 +158,20 @@ def _charts(
     }
 
 
+def _without_shown_elsewhere(provenance: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the provenance without checksums and run times, which have their own tables."""
+    if provenance is None:
+        return None
+    return {key: value for key, value in provenance.items() if key not in ("inputs", "stages")}
+
+
 def _trust(results: PatientResults, names: Sequence[str]) -> dict[str, Any]:
-    figures = dict((results.main.diagnostics or {}).get("figures") or {})
+    figures = dict(results.main.diagnostics.figures) if results.main.diagnostics else {}
     comparison = [
         {
             "priors": priors.name,
             "verdict": findings.verdict_of(priors),
-            "leaders": findings.leading_regions(findings.regions_of(priors, names)),
+            "leading": findings.leading_regions(findings.regions_of(priors, names)),
             "correlation": diagnostics.rank_correlation(
                 findings.regions_of(results.main, names), findings.regions_of(priors, names)
             ),
@@ -177,10 +182,10 @@ def _trust(results: PatientResults, names: Sequence[str]) -> dict[str, Any]:
         "judged": diagnostics.judge(figures),
         "figures": scrub(figures),
         "comparison": comparison,
-        "quality": quality_of(scrub(dict(results.quality))),
-        "provenance": scrub(results.provenance) if results.provenance else None,
-        "inputs": scrub(results.inputs) if results.inputs else None,
-        "benchmarks": results.benchmarks,
+        "quality": quality_of(results.quality),
+        "provenance": scrub(_without_shown_elsewhere(results.provenance)),
+        "input_checksums": scrub(results.input_checksums),
+        "times": results.times,
         "methods": methods.methods_text(results),
         "references": methods.REFERENCES,
     }

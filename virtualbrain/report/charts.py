@@ -1,4 +1,4 @@
-"""Geometry of the charts that the templates draw as SVG."""
+"""Compute the geometry of the charts that the templates draw as SVG."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from virtualbrain.report.findings import Plan, Region
 from virtualbrain.report.numbers import is_number
 
 Array = NDArray[np.float64]
-PRICED_BY_VOLUME = ("clinical", "resection", "ablation")
+KINDS_WITH_VOLUME = ("clinical", "resection", "ablation")
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A linear map from values to picture coordinates, with round ticks."""
+    """A linear map from values to chart coordinates, with round ticks."""
 
     low: float
     high: float
@@ -23,13 +23,13 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Return the picture coordinate of a value, kept inside the picture."""
-        share = (value - self.low) / ((self.high - self.low) or 1.0)
-        return round(self.start + min(max(share, 0.0), 1.0) * (self.end - self.start), 1)
+        """Return the coordinate of a value, clipped to the axis."""
+        fraction = (value - self.low) / ((self.high - self.low) or 1.0)
+        return round(self.start + min(max(fraction, 0.0), 1.0) * (self.end - self.start), 1)
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """Round values and how they read."""
+        """Round values with their text."""
         step = _round_step((self.high - self.low) / 5)
         first = np.ceil(self.low / step - 1e-9) * step
         values = np.arange(first, self.high + step * 1e-6, step)
@@ -45,7 +45,7 @@ def _round_step(rough: float) -> float:
 
 @dataclass(frozen=True)
 class ForestRow:
-    """One region's excitability, before and after the recording."""
+    """Prior and posterior excitability of one region."""
 
     region: Region
     y: float
@@ -54,7 +54,7 @@ class ForestRow:
 
 @dataclass(frozen=True)
 class Forest:
-    """Prior and posterior excitability of the first regions."""
+    """Forest plot: prior and posterior excitability of the first regions."""
 
     width: float
     height: float
@@ -69,12 +69,12 @@ def forest(
     threshold: float | None,
     n_rows: int = 20,
 ) -> Forest | None:
-    """Return the forest chart of the first regions; `prior` holds mean and sd by name."""
-    chosen = [region for region in regions if is_number(region.x0[0])][:n_rows]
+    """Return the forest plot of the first regions; `prior` holds mean and sd by name."""
+    chosen = regions[:n_rows]
     if not chosen:
         return None
     spans = {r.name: _span(prior.get(r.name)) for r in chosen}
-    ends = [value for r in chosen for value in r.x0 if is_number(value)]
+    ends = [value for r in chosen for value in r.x0]
     ends += [value for span in spans.values() if span for value in span]
     if threshold is not None:
         ends.append(threshold)
@@ -89,7 +89,7 @@ def forest(
 
 def _span(prior: tuple[float, float] | None) -> tuple[float, float] | None:
     """Return the 90 % interval of a normal prior."""
-    if prior is None or not all(is_number(value) for value in prior):
+    if prior is None:
         return None
     mean, sd = prior
     return mean - 1.645 * sd, mean + 1.645 * sd
@@ -97,7 +97,7 @@ def _span(prior: tuple[float, float] | None) -> tuple[float, float] | None:
 
 @dataclass(frozen=True)
 class ParetoPoint:
-    """A plan at its price and what is left of the seizure."""
+    """A plan by its volume and the number of regions still seizing."""
 
     plan: Plan
     x: float
@@ -109,7 +109,7 @@ class ParetoPoint:
 
 @dataclass(frozen=True)
 class Pareto:
-    """Benefit against price of every plan."""
+    """Pareto chart: volume against regions still seizing, for every plan."""
 
     width: float
     height: float
@@ -121,24 +121,24 @@ class Pareto:
 
 
 def pareto(plans: Sequence[Plan]) -> Pareto | None:
-    """Return the chart of removed volume against regions still seizing."""
-    usable = [p for p in plans if is_number(p.volume_cm3) and is_number(p.after[0])]
+    """Return the Pareto chart; None without a plan of known volume."""
+    usable = [p for p in plans if is_number(p.volume_cm3)]
     if not usable:
         return None
-    top = max(max(p.before, *(v for v in p.after if is_number(v))) for p in usable)
+    top = max(max(p.before, *p.after) for p in usable)
     x = Scale(0, max(1.0, *(p.volume_cm3 for p in usable)) * 1.05, 60, 700)
     y = Scale(0, top * 1.05 or 1.0, 330, 16)
-    real = [p for p in usable if p.kind in PRICED_BY_VOLUME]
+    real = [p for p in usable if p.kind in KINDS_WITH_VOLUME]
     best = front_of([(p.volume_cm3, p.after[0]) for p in real])
     front = {real[i].index for i in best}
-    sham = [p.after[0] for p in plans if p.kind == "sham" and is_number(p.after[0])]
+    sham = [p.after[0] for p in plans if p.kind == "sham"]
     points = tuple(
         ParetoPoint(
             p,
             x(p.volume_cm3),
             y(p.after[0]),
-            y(p.after[1] if is_number(p.after[1]) else p.after[0]),
-            y(p.after[2] if is_number(p.after[2]) else p.after[0]),
+            y(p.after[1]),
+            y(p.after[2]),
             p.index in front,
         )
         for p in usable
@@ -149,7 +149,7 @@ def pareto(plans: Sequence[Plan]) -> Pareto | None:
 
 
 def front_of(points: Sequence[tuple[float, float]]) -> set[int]:
-    """Return the positions of points that no other point beats in both coordinates."""
+    """Return the indices of points that no other point dominates; small values are better."""
     order = sorted(range(len(points)), key=lambda i: points[i])
     front: set[int] = set()
     best = float("inf")

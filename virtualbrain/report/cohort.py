@@ -1,4 +1,4 @@
-"""One page over all patients of a run."""
+"""Write the overview of all patients of a run as one HTML page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,48 +16,43 @@ N_REGIONS = 3
 
 @dataclass(frozen=True)
 class Summary:
-    """What the cohort's page says of one patient."""
+    """The row of one patient in the overview."""
 
     label: str
     priors: str
     verdict: findings.Verdict
-    leaders: tuple[findings.Region, ...]
+    leading: tuple[findings.Region, ...]
     plan: findings.Plan | None
     n_regions: int
-    n_unseen: int
+    n_low_observability: int
     n_seizures: int
     predicted: float | None = None
 
 
 def summary_of(results: PatientResults) -> Summary:
-    """Return what the cohort's page says of one patient."""
+    """Return the row of one patient in the overview."""
     names = region_names(results)
+    predicted = results.main.predicted
     verdict = findings.verdict_of(results.main)
     regions = findings.regions_of(results.main, names)
-    plans = findings.leading_plans(findings.plans_of(results.main, names, results.provenance))
+    plans = findings.leading_plans(findings.plans_of(results.main, names))
     return Summary(
         label=results.label,
         priors=results.main.name,
         verdict=verdict,
-        leaders=findings.leading_regions(regions)[:N_REGIONS] if verdict.findings else (),
-        plan=plans[0] if plans and verdict.findings else None,
+        leading=findings.leading_regions(regions)[:N_REGIONS] if verdict.usable else (),
+        plan=plans[0] if plans and verdict.usable else None,
         n_regions=len(regions),
-        n_unseen=sum(region.unseen for region in regions),
+        n_low_observability=sum(region.unseen for region in regions),
         n_seizures=len(results.seizures),
-        predicted=_predicted(results) if verdict.findings else None,
+        predicted=predicted.p_seizure_free if verdict.usable and predicted else None,
     )
-
-
-def _predicted(results: PatientResults) -> float | None:
-    """Return the predicted seizure freedom after the resection that was done."""
-    found = (results.main.predicted or {}).get("Predicted") or {}
-    return float(found["p_seizure_free"]) if "p_seizure_free" in found else None
 
 
 def build_cohort(
     summaries: Sequence[Summary], out: Path | str, free: Mapping[str, bool] | None = None
 ) -> Path:
-    """Write the page over several patients.
+    """Write the overview of several patients.
 
     Parameters
     ----------
@@ -66,7 +61,7 @@ def build_cohort(
     out : Path or str
         The file to write, or the output folder, where it becomes ``cohort.html``.
     free : mapping of str to bool, optional
-        Whether a patient became seizure-free, by label; only sums over patients are shown.
+        True for patients who became seizure-free, by label; only sums are shown.
 
     Returns
     -------
@@ -84,7 +79,7 @@ def build_cohort(
             view=_view(summaries),
             n_patients=len(summaries),
             prediction=_prediction(summaries, free or {}),
-            n_readable=sum(summary.verdict.findings for summary in summaries),
+            n_usable=sum(summary.verdict.usable for summary in summaries),
             policy=assets.content_policy(script),
             style=assets.static("report.css"),
             script=script,
@@ -98,7 +93,7 @@ def build_cohort(
 
 
 def _prediction(summaries: Sequence[Summary], free: Mapping[str, bool]) -> PredictionScore | None:
-    """Score the predictions for resections that were done."""
+    """Score the predictions for the resections that were done."""
     predicted = {s.label: s.predicted for s in summaries if s.predicted is not None}
     return score_predictions(predicted, free)
 
@@ -109,22 +104,22 @@ def _view(summaries: Sequence[Summary]) -> View:
         Column("Verdict", False),
         Column("Leading regions, P(EZ)", False),
         Column("Leading plan", False),
-        Column("Seizing before", True),
-        Column("Seizing after", True),
-        Column("Regions not seen", True),
+        Column("Seizing before", True, "regions that seize without surgery"),
+        Column("Seizing after", True, "regions that seize after the leading plan"),
+        Column("Low observability", True, "regions that no channel records well"),
         Column("Seizures", True),
-        Column("Priors", False),
+        Column("Prior set", False),
     )
     ordered = sorted(summaries, key=lambda summary: summary.label)
-    return View("cohort", "Every patient.", columns, tuple(map(_row, ordered)), None)
+    return View("cohort", "All patients.", columns, tuple(map(_row, ordered)), None)
 
 
 def _row(summary: Summary) -> tuple[Cell, ...]:
     plan = summary.plan
-    withheld = "withheld" if not summary.verdict.findings else "–"
-    leaders = "; ".join(
+    withheld = "withheld" if not summary.verdict.usable else "–"
+    leading = "; ".join(
         f"{region.name} {with_interval(region.p_ez, region.p_ez_interval)}"
-        for region in summary.leaders
+        for region in summary.leading
     )
     after = (
         "–" if plan is None else f"{plan.after[0]:.3g} [{plan.after[1]:.3g}, {plan.after[2]:.3g}]"
@@ -132,11 +127,14 @@ def _row(summary: Summary) -> tuple[Cell, ...]:
     return (
         Cell(f"sub-{summary.label}", summary.label, link=f"sub-{summary.label}.html"),
         Cell(summary.verdict.words, summary.verdict.words),
-        Cell(leaders or withheld, leaders.lower()),
+        Cell(leading or withheld, leading.lower()),
         Cell(plan.candidate if plan else withheld, plan.candidate.lower() if plan else ""),
         Cell(f"{plan.before:g}" if plan else "–", repr(plan.before) if plan else ""),
         Cell(after, repr(plan.after[0]) if plan else ""),
-        Cell(f"{summary.n_unseen} of {summary.n_regions}", str(summary.n_unseen)),
+        Cell(
+            f"{summary.n_low_observability} of {summary.n_regions}",
+            str(summary.n_low_observability),
+        ),
         Cell(str(summary.n_seizures), str(summary.n_seizures)),
         Cell(summary.priors, summary.priors),
     )

@@ -1,4 +1,4 @@
-"""From a number to a colour that every eye can order."""
+"""Map numbers to colours whose order is visible without colour vision."""
 
 from dataclasses import dataclass
 
@@ -13,30 +13,30 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ColourScale:
-    """Viridis between two values; with a `floor`, grey below it and fading in above.
+    """Viridis between two values; with a `floor`, grey below it and a transition above.
 
-    `low` may be the larger value: then the small numbers are the bright ones.
+    `low` may be the larger value; then small numbers are bright.
     """
 
     low: float
     high: float
     floor: float | None = None
 
-    def share(self, value: float) -> float:
-        """Return where a value lies between `low` and `high`, 0 to 1."""
+    def fraction(self, value: float) -> float:
+        """Return the position of a value between `low` and `high`, 0 to 1."""
         return float(np.clip((value - self.low) / ((self.high - self.low) or 1.0), 0, 1))
 
     def __call__(self, value: float | None) -> Colour:
-        """Return the colour of a value; grey where there is none."""
+        """Return the colour of a value; grey without a value."""
         if value is None or not np.isfinite(value):
             return GREY
-        red, green, blue = mpl.colormaps["viridis"](self.share(value))[:3]
+        red, green, blue = mpl.colormaps["viridis"](self.fraction(value))[:3]
         strength = self.strength(value)
         mixed = [g + strength * (c - g) for g, c in zip(GREY, (red, green, blue), strict=True)]
         return mixed[0], mixed[1], mixed[2]
 
     def strength(self, value: float) -> float:
-        """Return how far a colour stands out from grey, 0 to 1."""
+        """Return the strength of the colour against grey, 0 to 1."""
         if self.floor is None:
             return 1.0
-        return float(np.clip((self.share(value) - self.floor) / FADE, 0, 1))
+        return float(np.clip((self.fraction(value) - self.floor) / FADE, 0, 1))

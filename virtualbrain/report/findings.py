@@ -1,18 +1,18 @@
-"""What the page says first: the verdict, the leading regions and plans, and the blind spots."""
+"""Derive verdict, ranked regions and ranked plans of the report from the results."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 
-from virtualbrain.io.results import Posterior, PriorResults, chain_weights
+from virtualbrain.io.fit_results import Posterior, ZoneRow
+from virtualbrain.io.results import PriorResults, chain_weights
+from virtualbrain.io.surgery_results import Outcomes, PlanRow
 from virtualbrain.models.stability import critical_x0
-from virtualbrain.report.numbers import is_number, lookup, probability_interval, truth
+from virtualbrain.report.numbers import is_number, probability_interval
 from virtualbrain.seeg.gain import HARDLY_SEEN
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 
@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 N_LEADING_REGIONS = 5
 N_LEADING_PLANS = 3
 SUSPECTED = 0.3
+# For these, p_seizure_free is share_free itself (`virtualbrain.surgery.ranking`).
+UNCALIBRATED_KINDS = ("none", "sham")
 VERDICT_WORDS = {
     "interpretable": "Interpretable",
     "caution": "Interpret with caution",
@@ -31,17 +33,20 @@ VERDICT_WORDS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the fit may be read, and why; `findings` allows rankings on the page."""
+    """Verdict on the fit with its reasons; only a `usable` fit is ranked in the report."""
 
     key: str
     words: str
     reasons: tuple[str, ...]
-    findings: bool
+    usable: bool
 
 
 @dataclass(frozen=True)
 class Region:
-    """One region's row of the zones table, its probabilities with intervals."""
+    """One region of zones.tsv, with intervals of its probabilities.
+
+    `index` is the position among the regions of the report.
+    """
 
     index: int
     name: str
@@ -61,13 +66,13 @@ class Region:
 
     @property
     def unseen(self) -> bool:
-        """No channel sees this region well enough to tell its state."""
+        """True where the observability is low."""
         return is_number(self.observability) and self.observability < HARDLY_SEEN
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One row of the outcomes table."""
+    """One plan of outcomes.tsv, with the interval of its probability."""
 
     index: int
     rank: int
@@ -87,76 +92,65 @@ class Plan:
     sentence: str = ""
 
     @property
-    def benefit(self) -> float:
-        """Share of the seizing regions that the plan spares."""
-        return 1 - self.after[0] / self.before if self.before else float("nan")
-
-    @property
     def named_by_regions(self) -> bool:
-        """Whether the plan's name lists its regions already."""
+        """True where the name of the plan lists its regions."""
         return tuple(self.candidate.split(" + ")) == self.regions
 
 
 def verdict_of(priors: PriorResults) -> Verdict:
-    """Return the verdict; without diagnostics nothing on the page counts as a finding."""
+    """Return the verdict on the fit; a fit without a known verdict is not usable."""
     if priors.diagnostics is None:
         reason = "There are no diagnostics of the fit: " + priors.missing.get("diagnostics", "")
-        return Verdict("missing", VERDICT_WORDS["missing"], (reason,), findings=False)
-    key = str(priors.diagnostics.get("verdict", "missing"))
-    reasons = tuple(str(reason) for reason in priors.diagnostics.get("reasons") or ())
+        return Verdict("missing", VERDICT_WORDS["missing"], (reason,), usable=False)
+    key = priors.diagnostics.verdict
     if key not in VERDICT_WORDS:
         key = "missing"
-    return Verdict(key, VERDICT_WORDS[key], reasons, findings=key in ("interpretable", "caution"))
+    usable = key in ("interpretable", "caution")
+    return Verdict(key, VERDICT_WORDS[key], priors.diagnostics.reasons, usable)
 
 
 def regions_of(priors: PriorResults, names: Sequence[str]) -> tuple[Region, ...]:
-    """Return the rows of the zones table in their order; `index` is the place in `names`."""
+    """Return the rows of zones.tsv in their order; `names` are the regions of the report."""
     if priors.zones is None:
         return ()
-    frame = priors.zones.frame
-    place = {name: i for i, name in enumerate(names)}
+    position = {name: i for i, name in enumerate(names)}
     effective, leading = _draws_behind(priors)
     return tuple(
-        _region(row, place[str(row["region"])], effective, leading)
-        for row in frame.to_dict("records")
-        if str(row["region"]) in place
+        _region(row, position[row.region], effective, leading)
+        for row in priors.zones.rows
+        if row.region in position
     )
 
 
-def _region(row: Mapping[Any, Any], index: int, effective: pd.Series, leading: pd.Series) -> Region:
-    name = str(row["region"])
+def _region(row: ZoneRow, index: int, effective: pd.Series, leading: pd.Series) -> Region:
+    name = row.region
     n = effective.get(name, np.nan)
 
-    def interval(p: Any) -> tuple[float, float] | None:
-        return probability_interval(p, n) if is_number(p) and is_number(n) else None
+    def interval(p: float) -> tuple[float, float] | None:
+        return probability_interval(p, n) if is_number(n) else None
 
     return Region(
         index=index,
         name=name,
-        hemisphere=str(row.get("hemisphere") or "–"),
-        rank=int(row["rank"]),
-        p_ez=_float(row, "p_ez"),
-        p_ez_interval=interval(row.get("p_ez")),
-        p_pz=_float(row, "p_pz"),
-        p_pz_interval=interval(row.get("p_pz")),
-        x0=(_float(row, "x0_mean"), _float(row, "x0_low"), _float(row, "x0_high")),
-        x0_prior=_float(row, "prior_x0_mean"),
-        onset_s=_float(row, "onset_s"),
-        observability=_float(row, "observability"),
-        information_gain=_float(row, "information_gain"),
-        in_hypothesis=truth(row.get("in_hypothesis")),
+        hemisphere=row.hemisphere or "–",
+        rank=row.rank,
+        p_ez=row.p_ez,
+        p_ez_interval=interval(row.p_ez),
+        p_pz=row.p_pz,
+        p_pz_interval=interval(row.p_pz),
+        x0=(row.x0_mean, row.x0_low, row.x0_high),
+        x0_prior=row.prior_x0_mean,
+        onset_s=row.onset_s,
+        observability=row.observability,
+        information_gain=row.information_gain,
+        in_hypothesis=row.in_hypothesis is not None,
         in_leading=float(leading[name]) if name in leading else None,
     )
 
 
-def _float(row: Mapping[Any, Any], key: str) -> float:
-    value = row.get(key)
-    return float(value) if is_number(value) else float("nan")  # type: ignore[arg-type]
-
-
 def threshold_of(posterior: Posterior | None) -> float | None:
     """Return the excitability above which a region seizes alone, at the mean fitted tau0."""
-    if posterior is None or "tau0" not in posterior.parameters:
+    if posterior is None:
         return None
     return float(np.mean(_thresholds(posterior)))
 
@@ -170,27 +164,27 @@ def _thresholds(posterior: Posterior) -> Array:
 
 
 def _draws_behind(priors: PriorResults) -> tuple[pd.Series, pd.Series]:
-    """Return per region the effective draws behind p_ez, and how often it is among the leading.
+    """Return, per region, the effective draws of p_ez and the weight of draws that rank it high.
 
-    Where no draw or every draw passes the threshold the indicator has no variance: the
-    effective size of x0 itself stands in.
+    Without a posterior, the smallest effective size of the diagnostics is used for all regions.
+    Where no draw or every draw exceeds the threshold, the indicator has no variance; then the
+    effective size of x0 is used.
     """
     empty = pd.Series(dtype=float)
     posterior = priors.posterior
-    if posterior is None or "x0" not in posterior.parameters:
-        fallback = lookup((priors.diagnostics or {}).get("figures", {}), ("ess_bulk_min",))
-        if priors.zones is None or not is_number(fallback):
+    if posterior is None:
+        smallest = priors.diagnostics.figures["ess_bulk_min"] if priors.diagnostics else None
+        if priors.zones is None or smallest is None:
             return empty, empty
-        return pd.Series(float(fallback), index=priors.zones.frame["region"].astype(str)), empty
+        return pd.Series(float(smallest), index=[row.region for row in priors.zones.rows]), empty
     x0 = posterior.parameters["x0"].transpose("chain", "draw", "region")
     names = [str(name) for name in x0["region"].to_numpy()]
     weights = chain_weights(posterior.sample_stats, x0.sizes["chain"])
     effective = _effective(x0.to_numpy(), weights)
-    if "tau0" in posterior.parameters:
-        above = x0.to_numpy() > _thresholds(posterior)[..., None]
-        varies = above.any((0, 1)) & ~above.all((0, 1))
-        if varies.any():
-            effective[varies] = _effective(above[..., varies].astype(float), weights)
+    above = x0.to_numpy() > _thresholds(posterior)[..., None]
+    varies = above.any((0, 1)) & ~above.all((0, 1))
+    if varies.any():
+        effective[varies] = _effective(above[..., varies].astype(float), weights)
     order = np.argsort(-x0.to_numpy(), axis=-1)[..., :N_LEADING_REGIONS]
     per_draw = np.repeat(weights / order.shape[1], order.shape[1] * order.shape[2])
     share = np.bincount(order.ravel(), weights=per_draw, minlength=len(names))
@@ -198,10 +192,10 @@ def _draws_behind(priors: PriorResults) -> tuple[pd.Series, pd.Series]:
 
 
 def _effective(draws: Array, weights: Array) -> Array:
-    """Effective number of draws of every column, between one and their number.
+    """Return the effective number of draws of every column, between one and their number.
 
-    Chains of equal weight are taken together; of unequal weight (separate explanations) each
-    counts by itself, and the variances of a weighted mean add up.
+    Chains of equal weight are analysed together. Chains of unequal weight belong to different
+    modes: each is analysed alone, and the variances of the weighted mean are added.
     """
     total = float(draws.shape[0] * draws.shape[1])
     if np.allclose(weights, weights[0]):
@@ -218,97 +212,54 @@ def _chains_together(draws: Array, total: float) -> Array:
     return np.asarray(np.clip(np.nan_to_num(effective, nan=1.0), 1.0, total))
 
 
-def plans_of(
-    priors: PriorResults, names: Sequence[str], provenance: Mapping[str, Any] | None = None
-) -> tuple[Plan, ...]:
-    """Return the rows of the outcomes table in their order.
-
-    How many posterior draws stand behind a probability is read from the table's sidecar, else
-    from the configuration in `provenance`.
-    """
+def plans_of(priors: PriorResults, names: Sequence[str]) -> tuple[Plan, ...]:
+    """Return the rows of outcomes.tsv in their order; `names` are the regions of the report."""
     if priors.outcomes is None:
         return ()
-    configured = ((provenance or {}).get("configuration") or {}).get("surgery") or {}
-    n_draws = lookup({**configured, **priors.outcomes.sidecar}, ("n_draws", "draws"))
-    place = {name: i for i, name in enumerate(names)}
-    rows = priors.outcomes.frame.to_dict("records")
-    starts = priors.outcomes.sidecar.get("expected_ez_regions")
-    return tuple(_plan(i, row, place, n_draws, starts) for i, row in enumerate(rows))
+    position = {name: i for i, name in enumerate(names)}
+    rows = enumerate(priors.outcomes.rows)
+    return tuple(_plan(i, row, position, priors.outcomes) for i, row in rows)
 
 
-def _plan(
-    index: int, row: Mapping[Any, Any], place: Mapping[str, int], n_draws: Any, starts: Any
-) -> Plan:
-    regions = split_regions(row.get("regions"), place)
-    p = _float(row, "p_seizure_free")
-    eloquent = row.get("eloquent")
+def _plan(index: int, row: PlanRow, position: Mapping[str, int], outcomes: Outcomes) -> Plan:
+    regions = row.region_names
     return Plan(
         index=index,
-        rank=int(row["rank"]) if is_number(row.get("rank")) else index + 1,
-        candidate=str(row["candidate"]),
-        kind=str(row["kind"]),
+        rank=int(row.rank) if is_number(row.rank) else index + 1,
+        candidate=row.candidate,
+        kind=row.kind,
         regions=regions,
-        region_indices=tuple(place[name] for name in regions if name in place),
-        volume_cm3=_float(row, "volume_mm3") / 1000,
-        eloquent="" if _is_nothing(eloquent) else str(eloquent),
-        before=_float(row, "seizing_before"),
-        after=(
-            _float(row, "seizing_after"),
-            _float(row, "seizing_after_low"),
-            _float(row, "seizing_after_high"),
-        ),
-        p_seizure_free=p,
-        p_interval=_promise_interval(row, n_draws, starts) if is_number(p) else None,
-        transmission_change=_float(row, "transmission_change"),
-        p_sham=_float(row, "p_sham"),
-        p_six_dimensional=_float(row, "p_seizure_free_6d"),
-        sentence="" if _is_nothing(row.get("sentence")) else str(row["sentence"]),
+        region_indices=tuple(position[name] for name in regions if name in position),
+        volume_cm3=row.volume_mm3 / 1000,
+        eloquent=row.eloquent or "",
+        before=row.seizing_before,
+        after=(row.seizing_after, row.seizing_after_low, row.seizing_after_high),
+        p_seizure_free=row.p_seizure_free,
+        p_interval=_freedom_interval(row, outcomes),
+        transmission_change=row.transmission_change,
+        p_sham=row.p_sham,
+        p_six_dimensional=row.p_seizure_free_6d,
+        sentence=row.sentence,
     )
 
 
-def _promise_interval(
-    row: Mapping[Any, Any], n_draws: Any, starts: Any
-) -> tuple[float, float] | None:
-    """Return the sampling interval of the share of draws, each end as far as it is believed."""
-    share = _float(row, "share_free")
-    if not is_number(share) or not is_number(n_draws):
-        return None
-    low, high = probability_interval(share, n_draws)
-    if share == _float(row, "p_seizure_free"):
+def _freedom_interval(row: PlanRow, outcomes: Outcomes) -> tuple[float, float]:
+    """Return the sampling interval of `share_free`, calibrated as `p_seizure_free` is."""
+    n_draws = outcomes.n_draws
+    low, high = probability_interval(row.share_free, n_draws)
+    if row.kind in UNCALIBRATED_KINDS:
         return low, high
-    if not is_number(starts):
-        return None
-    n = int(n_draws)
-    return calibrated_p_seizure_free(low, n, float(starts)), calibrated_p_seizure_free(
-        high, n, float(starts)
-    )
+    n_regions = outcomes.expected_ez_regions
+    low, high = (calibrated_p_seizure_free(end, n_draws, n_regions) for end in (low, high))
+    return low, high
 
 
 def conclusion_of(priors: PriorResults) -> str:
-    """Return the one sentence on all plans, such as that none is better than sham."""
-    return "" if priors.outcomes is None else str(priors.outcomes.sidecar.get("Conclusion") or "")
-
-
-def risk_elsewhere(priors: PriorResults) -> float | None:
-    """Return the probability that a region which is not suspected seizes by itself."""
-    found = None if priors.outcomes is None else priors.outcomes.sidecar.get("p_elsewhere")
-    return float(found) if found is not None and is_number(found) else None
-
-
-def _is_nothing(value: Any) -> bool:
-    if value is None or (isinstance(value, float) and not np.isfinite(value)):
-        return True
-    return str(value).strip().lower() in {"", "n/a", "false", "0", "0.0", "no", "none"}
-
-
-def split_regions(cell: Any, known: Mapping[str, int]) -> tuple[str, ...]:
-    """Return the region names in a cell; the separator is the one that yields known names."""
-    if _is_nothing(cell):
-        return ()
-    text = str(cell)
-    choices = [[text], *(re.split(rf"\s*{mark}\s*", text) for mark in (";", r"\|", ",", r"\+"))]
-    best = max(choices, key=lambda parts: sum(part in known for part in parts) / len(parts))
-    return tuple(part for part in best if part)
+    """Return the conclusion on all plans; empty where it repeats the sentence of a plan."""
+    if priors.outcomes is None:
+        return ""
+    conclusion = priors.outcomes.conclusion
+    return "" if any(row.sentence == conclusion for row in priors.outcomes.rows) else conclusion
 
 
 def leading_regions(regions: Sequence[Region]) -> tuple[Region, ...]:
@@ -317,11 +268,11 @@ def leading_regions(regions: Sequence[Region]) -> tuple[Region, ...]:
 
 
 def leading_plans(plans: Sequence[Plan]) -> tuple[Plan, ...]:
-    """Return the first plans that are plans: neither sham nor leaving everything as it is."""
+    """Return the first plans of the ranking, without sham plans and without "no surgery"."""
     real = [plan for plan in plans if plan.kind not in ("none", "sham")]
     return tuple(sorted(real, key=lambda plan: plan.rank)[:N_LEADING_PLANS])
 
 
 def suspected_unseen(regions: Sequence[Region]) -> tuple[Region, ...]:
-    """Return regions with a high probability that no channel sees."""
+    """Return the regions of low observability with a high p_ez or p_pz."""
     return tuple(r for r in regions if r.unseen and (r.p_ez >= SUSPECTED or r.p_pz >= SUSPECTED))

@@ -1,9 +1,9 @@
-"""The methods text with its references, after what was done for this patient."""
+"""Write the methods text with its references, for the stages that left results."""
 
 from dataclasses import dataclass
 
 from virtualbrain.io.results import PatientResults
-from virtualbrain.report.numbers import lookup, show
+from virtualbrain.report.numbers import show
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,14 @@ REFERENCES = (
         "Makhalova J, Medina Villalon S, Wang H, et al. Virtual epileptic patient brain modeling: "
         "relationships with seizure onset and surgical outcome. Epilepsia 63:1942-1955 (2022).",
     ),
-    Reference("niivue", "The 3D and slice views are drawn by niivue (BSD-2), as nilearn ships it."),
+    Reference(
+        "niivue", "The 3D and slice views are drawn by niivue (BSD-2), shipped with nilearn."
+    ),
 )
 
 
 def methods_text(results: PatientResults) -> tuple[str, ...]:
-    """Return paragraphs on what was done, only of the stages that left results."""
+    """Return one paragraph for every stage that left results."""
     return tuple(
         text
         for text in (
@@ -90,10 +92,10 @@ def _anatomy(results: PatientResults) -> str:
     n = len(results.regions.frame)
     head = f"The brain was divided into {n} regions of the atlas {results.atlas}"
     if results.labels is None:
-        return head + "; the regions came with the connectome."
+        return head + ". The regions are those of the ready connectome."
     return (
-        head + ", brought into the patient's own T1 by registration (Avants 2011) unless a "
-        "FreeSurfer subject was given. Coordinates are millimetres in the T1's scanner space."
+        head + ". The atlas was registered to the patient's T1 (Avants 2011) unless a FreeSurfer "
+        "subject was given. Coordinates are in mm, in the scanner space of the T1."
     )
 
 
@@ -101,13 +103,12 @@ def _connectome(results: PatientResults) -> str:
     if results.weights is None:
         return ""
     if "dwi" not in results.quality:
-        return "Connection weights and lengths were given with the patient's data."
-    count = lookup(results.weights.sidecar, ("streamlines", "n_streamlines"))
-    number = f" ({show(count)} streamlines)" if count is not None else ""
+        return "Connection weights and tract lengths were given with the patient's data."
+    quality = results.quality.get("connectome")
+    number = f" ({show(quality.figures['streamlines'])} streamlines)" if quality else ""
     return (
         "Connections between regions were estimated from diffusion MRI with MRtrix3 (Tournier "
-        f"2019): probabilistic tractography{number}, each streamline weighted by SIFT2 (Smith "
-        "2015)."
+        f"2019): probabilistic tractography{number} with SIFT2 weights (Smith 2015)."
     )
 
 
@@ -115,9 +116,10 @@ def _recording(results: PatientResults) -> str:
     if not results.seizures:
         return ""
     return (
-        "From each seizure marked in the recording the logarithm of band power above its baseline "
-        "was taken, channel by channel. A gain matrix states how strongly each channel sees each "
-        "region by their distance; nothing else links recording and regions."
+        "For each marked seizure and each channel, the envelope is the logarithm of band power "
+        "above its baseline. A gain matrix states how strongly the activity of each region appears "
+        "in each channel; it is computed from their positions. Recording and regions are linked by "
+        "the gain only."
     )
 
 
@@ -126,27 +128,28 @@ def _inference(results: PatientResults) -> str:
     if posterior is None:
         return ""
     attributes = posterior.attributes
-    laplace = attributes.get("method") == "laplace"
+    laplace = attributes["method"] == "laplace"
     how = (
         "a Laplace approximation at the best solution"
         if laplace
-        else "the No-U-Turn sampler (Hoffman 2014), judged by the criteria of Vehtari 2021"
+        else "the No-U-Turn sampler (Hoffman 2014); convergence was checked as in Vehtari 2021"
     )
     sources = (
-        "Beforehand the power of every region over time was estimated from the channels alone "
-        "(non-negative unmixing by the gain, Févotte 2009): regions that are early and strong in "
-        "it are believed more excitable from the start. "
-        if float(attributes.get("x0_sources", 0.0)) > 0
+        "First, the power of every region over time was estimated from the channels without the "
+        "network (non-negative unmixing by the gain, Févotte 2009). Regions with early and strong "
+        "power get a higher prior mean of x₀. "
+        if float(attributes["x0_sources"]) > 0
         else ""
     )
     return (
         "Each region is a two-dimensional Epileptor (Jirsa 2014, Proix 2014), x' = 1 − x³ − 2x² − "
-        "z + I₁, z' = (4(x − x₀) − z − K Σ C(xⱼ − xᵢ))/τ₀, joined by the patient's connectome "
-        f"(normalised by {attributes.get('normalisation', 'an unstated rule')}). Excitability x₀ "
-        "of every region, coupling K, time scale τ₀, noise, amplitude and offsets were estimated "
-        f"together, after Hashemi 2020, with {how}. {sources}P(EZ) is the posterior probability "
-        "that a region's x₀ exceeds the value above which it seizes without its neighbours; P(PZ) "
-        "that the network recruits it without that."
+        "z + I₁, z' = (4(x − x₀) − z − K Σ C(xⱼ − xᵢ))/τ₀. The regions are coupled by the "
+        f"patient's connectome (normalisation: {attributes['normalisation']}). Excitability x₀ of "
+        "every region, coupling K, time scale τ₀, noise, amplitude and offsets were estimated "
+        f"together, as in Hashemi 2020, with {how}. {sources}P(EZ) is the posterior probability "
+        "that x₀ of a region exceeds the threshold above which it seizes without input from the "
+        "network. P(PZ) is the probability that a region below this threshold is recruited by the "
+        "network."
     )
 
 
@@ -154,12 +157,11 @@ def _surgery(results: PatientResults) -> str:
     if results.main.outcomes is None:
         return ""
     return (
-        "Every plan was simulated on draws of the posterior: the regions of the plan are taken "
-        "out of the network (or changed as the kind of plan says), the seizure is started again, "
-        "and the regions that still seize are counted. What lifts a region above its threshold "
-        "beyond its own x₀ is taken as input from the seizing network and lost with the "
-        "regions that start seizures. The first plans were repeated with the six-dimensional "
-        "model. Sham plans remove regions of the same size "
-        "elsewhere: what a plan gains beyond them is its own effect. Agreement of such models "
-        "with surgical outcome is partial (Makhalova 2022)."
+        "Every plan was simulated on draws of the posterior. The regions of the plan are removed "
+        "from the network, or changed according to the kind of plan; the seizure is simulated "
+        "again, and the regions that still seize are counted. A region may exceed its threshold "
+        "only because of input from the seizing network; this input is lost when the regions that "
+        "start seizures are removed. The first plans were repeated with the six-dimensional model. "
+        "Sham plans remove as many regions at random; the effect of a plan is its difference from "
+        "them. Such models agree with surgical outcome only in part (Makhalova 2022)."
     )

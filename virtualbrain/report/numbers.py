@@ -1,4 +1,4 @@
-"""How numbers are shown, and the interval that no probability goes without."""
+"""Format numbers, and compute the interval of a probability estimated from draws."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ CI_PROB = 0.9
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a cell holds a finite number."""
+    """Return True for a finite number."""
     return (
         isinstance(value, (int, float, np.integer, np.floating))
         and not isinstance(value, bool)
@@ -19,7 +19,7 @@ def is_number(value: Any) -> bool:
 
 
 def show(value: Any, digits: int = 3) -> str:
-    """Return a number with so many significant digits, text as it is, nothing as a dash."""
+    """Return a number with this many significant digits; text unchanged; a missing value as –."""
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if not is_number(value):
@@ -35,7 +35,7 @@ def show(value: Any, digits: int = 3) -> str:
 
 
 def percent(value: Any) -> str:
-    """Return a probability as a whole per cent, with the ends told from certainty."""
+    """Return a probability in whole per cent; <1 % and >99 % where it is not exactly 0 or 1."""
     if not is_number(value):
         return "–"
     if 0 < value < 0.01:
@@ -48,33 +48,26 @@ def percent(value: Any) -> str:
 def probability_interval(
     p: float, n_effective: float, ci_prob: float = CI_PROB
 ) -> tuple[float, float]:
-    r"""Return the interval of a probability that was counted from posterior draws.
+    r"""Return the sampling interval of a probability estimated from posterior draws.
 
-    The quantiles of :math:`\mathrm{Beta}(n p + 1/2, n (1 - p) + 1/2)` (Jeffreys), where n is the
-    effective number of draws; they tell how well the sampler knows the probability, not whether
-    the model is right.
+    The ends are quantiles of :math:`\mathrm{Beta}(n p + 1/2, n (1 - p) + 1/2)` (Jeffreys), where
+    n is the effective number of draws. The interval covers the Monte Carlo error, not the error
+    of the model.
 
     Parameters
     ----------
     p : float
-        The share of draws, 0 to 1.
+        Proportion of the draws, 0 to 1.
     n_effective : float
-        The effective number of draws behind it.
+        Effective number of draws.
     ci_prob : float
-        Mass of the interval.
+        Probability inside the interval.
     """
     n = max(float(n_effective), 1.0)
     tail = (1 - ci_prob) / 2
     ends = (float(beta.ppf(q, n * p + 0.5, n * (1 - p) + 0.5)) for q in (tail, 1 - tail))
     low, high = ends
     return min(low, p), max(high, p)
-
-
-def truth(value: Any) -> bool:
-    """Tell whether a cell says yes or names something, rather than no or nothing."""
-    if value is None or (isinstance(value, float) and not np.isfinite(value)):
-        return False
-    return str(value).strip().lower() not in {"", "false", "0", "0.0", "no", "n", "n/a", "none"}
 
 
 def lookup(nested: Mapping[str, Any], names: Iterable[str]) -> Any:

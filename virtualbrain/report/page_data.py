@@ -1,4 +1,4 @@
-"""What the page's script needs to link tables, charts and views."""
+"""Collect the data with which the script links tables, charts and views."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from virtualbrain.report import tables as tabular
 from virtualbrain.report.metrics import Metric
 
 
-def linked_data(
+def page_data(
     results: PatientResults,
     names: Sequence[str],
     regions: Sequence[findings.Region],
@@ -20,12 +20,12 @@ def linked_data(
     metrics: Sequence[Metric],
     ranked: bool,
 ) -> dict[str, Any]:
-    """Return what the page's script needs besides the views."""
-    place = {}
+    """Return the data of the script, without the 3D and slice views."""
+    centre = {}
     if results.regions is not None:
         frame = results.regions.frame
         xyz = frame[["x", "y", "z"]].to_numpy(float)
-        place = dict(zip(frame["name"].astype(str), xyz.tolist(), strict=True))
+        centre = dict(zip(frame["name"].astype(str), xyz.tolist(), strict=True))
     by_index = {region.index: region for region in regions}
     return {
         "ranked": ranked,
@@ -33,7 +33,7 @@ def linked_data(
         "regions": [
             {
                 "name": name,
-                "xyz": _finite(place.get(name)),
+                "xyz": _finite(centre.get(name)),
                 "facts": _facts(by_index.get(i), ranked),
             }
             for i, name in enumerate(names)
@@ -48,7 +48,7 @@ def linked_data(
             for m in metrics
         ],
         "plans": [{"name": p.candidate, "regions": p.region_indices} for p in plans],
-        "untouched": next((p.candidate for p in plans if p.kind == "none"), ""),
+        "no_surgery": next((p.candidate for p in plans if p.kind == "none"), ""),
         "recruitment": _recruitment(results.main, names) if ranked else {},
     }
 
@@ -60,7 +60,7 @@ def _finite(xyz: Sequence[float] | None) -> list[float] | None:
 
 
 def _facts(region: findings.Region | None, ranked: bool) -> list[tuple[str, str]]:
-    """Return what the page tells of a chosen region."""
+    """Return names and values that the report shows for the chosen region."""
     if region is None:
         return []
     show = numbers.show
@@ -81,19 +81,15 @@ def _facts(region: findings.Region | None, ranked: bool) -> list[tuple[str, str]
     return [*facts, *rest] if ranked else rest
 
 
-def _recruitment(priors: PriorResults, names: Sequence[str]) -> dict[str, Any]:
-    """Return, per plan, when each region starts to seize (None: it does not)."""
-    if priors.recruitment is None:
-        return {}
-    frame = priors.recruitment.frame
-    place = {name: i for i, name in enumerate(names)}
+def _recruitment(priors: PriorResults, names: Sequence[str]) -> dict[str, list[list[float | None]]]:
+    """Return [onset, probability of seizing] by plan and region; None without an onset."""
+    position = {name: i for i, name in enumerate(names)}
     found: dict[str, list[list[float | None]]] = {}
-    for row in frame.to_dict("records"):
-        column = found.setdefault(str(row["candidate"]), [[None, None] for _ in names])
-        if str(row["region"]) in place:
-            onset, p = row.get("onset_s"), row.get("p_seizing")
-            column[place[str(row["region"])]] = [
-                float(value) if numbers.is_number(value) else None  # type: ignore[arg-type]
-                for value in (onset, p)
+    for row in priors.recruitment or ():
+        course = found.setdefault(row.candidate, [[None, None] for _ in names])
+        if row.region in position:
+            course[position[row.region]] = [
+                value if numbers.is_number(value) else None
+                for value in (row.onset_s, row.p_seizing)
             ]
     return found

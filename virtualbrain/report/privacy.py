@@ -1,4 +1,4 @@
-"""Keep the machine and its user out of the report."""
+"""Remove paths, user names and host names from texts of the report."""
 
 import re
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ _PATH = re.compile(f"{_WINDOWS}|{_UNIX}")
 def scrub(value: Any) -> Any:
     """Return a copy of nested values without absolute paths, user and host names.
 
-    An absolute path becomes ``…/name`` where it ends in a file's name, else ``…``; entries
-    whose key names a user, a host or a command line are left out.
+    An absolute path becomes ``…/name`` where it ends in a file name, else ``…``. Entries whose key
+    names a user, a host or a command line are removed.
     """
     if isinstance(value, Mapping):
         return {
@@ -31,7 +31,7 @@ def scrub(value: Any) -> Any:
 
 
 def scrub_text(text: str) -> str:
-    """Return `text` without absolute paths; addresses of the web stay."""
+    """Return `text` without absolute paths; web addresses stay."""
     pieces, end = [], 0
     for address in _URL.finditer(text):
         pieces += [_PATH.sub(_shortened, text[end : address.start()]), _address(address.group())]

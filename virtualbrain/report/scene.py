@@ -1,4 +1,4 @@
-"""What the page's 3D and slice views show, packed small enough to embed."""
+"""Pack the contents of the 3D and slice views: meshes, volumes, contacts."""
 
 import base64
 import gzip
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.measure import marching_cubes
 
-from virtualbrain.io.results import PatientResults, Surface
+from virtualbrain.anatomy.surface import Surface
+from virtualbrain.io.results import PatientResults
 
 MZ3_MAGIC = 23117
 MZ3_FACES, MZ3_VERTICES = 1, 2
@@ -37,14 +38,14 @@ class Grid:
 
 
 def pack(content: bytes) -> str:
-    """Return bytes compressed without a time stamp, as base64."""
+    """Return bytes compressed by gzip without time stamp, as base64."""
     return base64.b64encode(gzip.compress(content, GZIP_LEVEL, mtime=0)).decode("ascii")
 
 
 def simplify(surface: Surface, max_vertices: int = MAX_VERTICES) -> Surface:
-    """Merge the vertices that share a cell of a grid, as coarse as `max_vertices` asks for.
+    """Reduce a surface to `max_vertices` or fewer by merging the vertices in each grid cell.
 
-    A merged vertex lies at the mean of its cell and takes its commonest region.
+    A merged vertex has the mean position and the most frequent region of its cell.
     """
     cell_mm = 1.0
     while len(surface.vertices) > max_vertices:
@@ -100,8 +101,6 @@ def deep_surface(results: PatientResults) -> Surface | None:
     if results.labels is None or results.regions is None:
         return None
     frame = results.regions.frame
-    if not {"structure", "index"} <= set(frame):
-        return None
     deep = frame.loc[frame["structure"] == "subcortex", "index"].astype(int)
     labels = np.asarray(results.labels.dataobj).astype(np.int64)
     parts = [_outline(labels, results.labels.affine, label) for label in deep]
@@ -145,8 +144,8 @@ def display_grid(labels: SpatialImage, contacts: pd.DataFrame | None, voxel_mm: 
     box = np.array(np.meshgrid(*corners.T)).reshape(3, -1).T
     points = apply_affine(labels.affine, box)
     if contacts is not None and len(contacts):
-        places = contacts[["x", "y", "z"]].to_numpy(dtype=float)
-        points = np.vstack([points, places[np.isfinite(places).all(axis=1)]])
+        centres = contacts[["x", "y", "z"]].to_numpy(dtype=float)
+        points = np.vstack([points, centres[np.isfinite(centres).all(axis=1)]])
     low, high = points.min(axis=0) - MARGIN_MM, points.max(axis=0) + MARGIN_MM
     size = np.ceil((high - low) / voxel_mm).astype(int) + 1
     affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
@@ -155,7 +154,7 @@ def display_grid(labels: SpatialImage, contacts: pd.DataFrame | None, voxel_mm: 
 
 
 def t1_on(grid: Grid, t1: SpatialImage) -> nib.Nifti1Image:
-    """Return the T1 on the display's grid, 8 bit, without its brightest half per cent."""
+    """Return the T1 on the display grid, 8 bit; the brightest 0.5 % are clipped."""
     values = np.nan_to_num(np.asarray(t1.dataobj, dtype=np.float32))
     image = nib.Nifti1Image(values, t1.affine)
     resampled = resample_from_to(image, (grid.shape, grid.affine), order=1).get_fdata()
@@ -165,28 +164,28 @@ def t1_on(grid: Grid, t1: SpatialImage) -> nib.Nifti1Image:
 
 
 def first_label(n_regions: int) -> int:
-    """Return the label value of the page's first region.
+    """Return the label value of the report's first region.
 
-    niivue rounds the lowest 2/256 of a colour table up, so background needs that much room.
+    niivue rounds the lowest 2/256 of a colour table up; these values are left to the background.
     """
     return 4 + n_regions // 64
 
 
-def labels_on(grid: Grid, labels: SpatialImage, place: Mapping[int, int]) -> nib.Nifti1Image:
-    """Return regions on the display's grid; the k-th region of the page is `first_label` + k."""
+def labels_on(grid: Grid, labels: SpatialImage, positions: Mapping[int, int]) -> nib.Nifti1Image:
+    """Return regions on the display grid; region k of the report is `first_label` + k."""
     values = np.asarray(labels.dataobj).astype(np.int32)
     image = nib.Nifti1Image(values, labels.affine)
     moved = resample_from_to(image, (grid.shape, grid.affine), order=0).get_fdata().astype(int)
-    table = np.zeros(max(int(moved.max()), max(place, default=0)) + 1, dtype=np.int32)
-    for label, position in place.items():
-        table[label] = position + first_label(len(place))
+    table = np.zeros(max(int(moved.max()), max(positions, default=0)) + 1, dtype=np.int32)
+    for label, position in positions.items():
+        table[label] = position + first_label(len(positions))
     kind = np.uint8 if table.max() < 256 else np.int16
     return nib.Nifti1Image(table[np.clip(moved, 0, None)].astype(kind), grid.affine)
 
 
 def build_scene(results: PatientResults, names: Sequence[str], voxel_mm: float) -> dict[str, Any]:
-    """Return the embedded meshes, volumes and contacts; what is missing is left out."""
-    place = _place_of_labels(results, names)
+    """Return the embedded meshes, volumes and contacts; missing parts are omitted."""
+    positions = _position_of_label(results, names)
     contacts = None if results.contacts is None else results.contacts.frame
     scene: dict[str, Any] = {"meshes": {}, "contacts": _contacts(results, names)}
     surfaces = {side: simplify(surface) for side, surface in sorted(results.surfaces.items())}
@@ -194,8 +193,8 @@ def build_scene(results: PatientResults, names: Sequence[str], voxel_mm: float) 
     if deep is not None:
         surfaces["deep"] = deep
     for side, small in surfaces.items():
-        table = np.zeros(max(int(small.regions.max()), max(place, default=0)) + 1, dtype="<u2")
-        for label, position in place.items():
+        table = np.zeros(max(int(small.regions.max()), max(positions, default=0)) + 1, dtype="<u2")
+        for label, position in positions.items():
             table[label] = position + 1
         scene["meshes"][side] = {
             "mz3": pack(mz3(small)),
@@ -204,21 +203,16 @@ def build_scene(results: PatientResults, names: Sequence[str], voxel_mm: float) 
     if results.t1 is not None and results.labels is not None:
         grid = display_grid(results.labels, contacts, voxel_mm)
         scene["t1"] = pack(t1_on(grid, results.t1).to_bytes())
-        scene["first_label"] = first_label(len(place))
-        scene["labels"] = pack(labels_on(grid, results.labels, place).to_bytes())
+        scene["first_label"] = first_label(len(positions))
+        scene["labels"] = pack(labels_on(grid, results.labels, positions).to_bytes())
     return scene
 
 
-def _place_of_labels(results: PatientResults, names: Sequence[str]) -> dict[int, int]:
-    """Map a label image's value to the region's place on the page."""
-    if results.regions is None or "index" not in results.regions.frame:
-        return {}
+def _position_of_label(results: PatientResults, names: Sequence[str]) -> dict[int, int]:
+    """Return the position among the report's regions by value in the label image."""
     position = {name: i for i, name in enumerate(names)}
-    frame = results.regions.frame
     return {
-        int(index): position[str(name)]
-        for index, name in zip(frame["index"], frame["name"], strict=True)
-        if str(name) in position and pd.notna(index)
+        label: position[name] for label, name in results.region_of_label.items() if name in position
     }
 
 
@@ -230,22 +224,26 @@ def _contacts(results: PatientResults, names: Sequence[str]) -> list[dict[str, A
     return [
         {
             "name": str(row["name"]),
-            "electrode": str(row.get("electrode", "")),
+            "electrode": str(row["electrode"]),
             "xyz": [round(float(row[axis]), 1) for axis in "xyz"],
-            "region": position.get(str(row.get("region")), -1),
-            "state": "bad" if row.get("status") != "good" else seizing(str(row["name"])),
+            "region": position.get(str(row["region"]), -1),
+            "state": _state(row, seizing),
         }
         for row in results.contacts.frame.to_dict("records")
         if all(np.isfinite(float(row[axis])) for axis in "xyz")
     ]
 
 
-def _seizing_contacts(results: PatientResults) -> Any:
-    """Return a function that tells whether a contact belongs to a channel that seizes."""
-    names: set[str] = set()
-    if results.channels is not None and "onset_s" in results.channels.frame:
-        frame = results.channels.frame
-        rows = frame[pd.to_numeric(frame["onset_s"], errors="coerce").notna()]
-        for column in ("anode", "cathode"):
-            names.update(rows[column].dropna().astype(str))
-    return lambda name: "seizing" if name in names else "good"
+def _state(contact: Mapping[Any, Any], seizing: set[str]) -> str:
+    if contact["status"] != "good":
+        return "bad"
+    return "seizing" if str(contact["name"]) in seizing else "good"
+
+
+def _seizing_contacts(results: PatientResults) -> set[str]:
+    """Return the contacts of channels with a measured onset in the first seizure."""
+    if results.channels is None:
+        return set()
+    frame = results.channels.frame
+    rows = frame[pd.to_numeric(frame["onset_s"]).notna()]
+    return {str(name) for side in ("anode", "cathode") for name in rows[side].dropna()}

@@ -1,18 +1,19 @@
-"""Tables of the page: columns to sort and filter, and the file's own text to download."""
+"""Build the tables of the report: cells to sort and filter, and the file for download."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from virtualbrain.io.results import PatientResults, Table
-from virtualbrain.report.assets import data_address
+from virtualbrain.io.result_files import Table
+from virtualbrain.io.results import PatientResults
+from virtualbrain.report.assets import data_url
 from virtualbrain.report.findings import Plan, Region
-from virtualbrain.report.numbers import is_number, percent, show
+from virtualbrain.report.numbers import CI_PROB, is_number, percent, show
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell shows, what it sorts by, and the full number behind it."""
+    """A cell: its text, its sort key, and the full number as tooltip (`title`)."""
 
     text: str
     sort: str
@@ -25,7 +26,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading, whether it holds numbers, and what it means."""
+    """A column: heading, True for numbers, and an explanation as tooltip (`hint`)."""
 
     title: str
     numeric: bool
@@ -34,15 +35,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Download:
-    """A file's name and text as a link."""
+    """A file for download: its name and its text as a data URL."""
 
     name: str
-    address: str
+    url: str
 
 
 @dataclass(frozen=True)
 class View:
-    """A table as the page shows it."""
+    """A table of the report."""
 
     key: str
     caption: str
@@ -52,8 +53,8 @@ class View:
 
 
 def download_of(table: Table | None) -> Download | None:
-    """Return the link under which a table's file is saved as it is."""
-    return None if table is None else Download(table.file, data_address(table.text))
+    """Return the download of a table's unchanged file."""
+    return None if table is None else Download(table.file, data_url(table.text))
 
 
 def number_cell(value: Any, digits: int = 3) -> Cell:
@@ -63,19 +64,15 @@ def number_cell(value: Any, digits: int = 3) -> Cell:
     return Cell(show(value, digits), repr(float(value)), repr(value))
 
 
-def share_cell(value: Any) -> Cell:
-    """Return a cell for a share or probability, in per cent."""
+def percent_cell(value: Any) -> Cell:
+    """Return a cell for a probability or proportion, in per cent."""
     if not is_number(value):
         return number_cell(value)
     return Cell(percent(value), repr(float(value)), repr(value))
 
 
 def probability_cell(p: float, interval: tuple[float, float] | None) -> Cell:
-    """Return a probability with its interval; without one the cell says so."""
-    if not is_number(p):
-        return Cell("–", "")
-    if interval is None:
-        return Cell(f"{percent(p)} (interval unknown)", repr(p), repr(p), bar=p)
+    """Return a cell for a probability with its interval, or with "interval unknown"."""
     return Cell(with_interval(p, interval), repr(p), repr(p), bar=p)
 
 
@@ -86,27 +83,29 @@ def with_interval(p: float, interval: tuple[float, float] | None) -> str:
     return f"{percent(p)} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})"
 
 
-def zones_view(
-    regions: Sequence[Region], table: Table | None, ranked: bool, ci: str, key: str = "zones"
-) -> View:
-    """Return the table of zones; unranked it is in alphabetical order and shows no rank."""
+def zones_view(regions: Sequence[Region], table: Table, ranked: bool) -> View:
+    """Return the table of zones; without ranking it is alphabetical and has no rank."""
     ordered = sorted(regions, key=lambda r: r.rank if ranked else r.name)
     columns = (
         *((Column("Rank", True),) if ranked else ()),
         Column("Region", False),
         Column("Side", False),
-        Column("P(EZ)", True, "probability that the region seizes by itself"),
-        Column("P(PZ)", True, "probability that the network recruits it without that"),
-        Column("Excitability x₀", True, f"posterior mean and {ci} interval"),
-        Column("Prior x₀", True, "what was assumed before the recording"),
-        Column("Onset (s)", True, "predicted start after the marked onset"),
-        Column("Observability", True, "how well the channels see it, 0 to 1"),
-        Column("Information (nats)", True, "how much the recording changed the prior"),
-        Column("Hypothesis", False, "named by the clinical hypothesis"),
+        Column("P(EZ)", True, "probability that the region starts seizures"),
+        Column(
+            "P(PZ)",
+            True,
+            "probability that the network recruits the region",
+        ),
+        Column("Excitability x₀", True, f"posterior mean and {CI_PROB:.0%} interval"),
+        Column("Prior x₀", True, "mean excitability assumed before the recording was used"),
+        Column("Onset (s)", True, "predicted onset, seconds from the marked onset"),
+        Column("Observability", True, "how well the channels record the region, 0 to 1"),
+        Column("Information (nats)", True, "how much the recording changed the prior of x₀"),
+        Column("Hypothesis", False, "region of the clinical hypothesis"),
     )
     rows = tuple(_zone_row(region, ranked) for region in ordered)
     caption = "Ranked regions." if ranked else "Regions in alphabetical order, not ranked."
-    return View(key, caption, columns, rows, download_of(table))
+    return View("zones", caption, columns, rows, download_of(table))
 
 
 def _zone_row(region: Region, ranked: bool) -> tuple[Cell, ...]:
@@ -119,7 +118,7 @@ def _zone_row(region: Region, ranked: bool) -> tuple[Cell, ...]:
         probability_cell(region.p_pz, region.p_pz_interval),
         Cell(
             f"{show(mean)} [{show(low)}, {show(high)}]",
-            repr(mean) if is_number(mean) else "",
+            repr(mean),
             f"{mean!r} [{low!r}, {high!r}]",
         ),
         number_cell(region.x0_prior),
@@ -130,10 +129,8 @@ def _zone_row(region: Region, ranked: bool) -> tuple[Cell, ...]:
     )
 
 
-def plans_view(
-    plans: Sequence[Plan], table: Table | None, ranked: bool, names: Sequence[str]
-) -> View:
-    """Return the table of plans; unranked it is in alphabetical order and shows no rank."""
+def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
+    """Return the table of plans; without ranking it is alphabetical and has no rank."""
     ordered = sorted(plans, key=lambda p: p.rank if ranked else p.candidate)
     columns = (
         *((Column("Rank", True),) if ranked else ()),
@@ -142,17 +139,24 @@ def plans_view(
         Column("Regions", False),
         Column("Volume (cm³)", True),
         Column("Eloquent", False),
-        Column("Seizing before", True),
-        Column("Seizing after", True, "mean and interval over posterior draws"),
+        Column("Seizing before", True, "regions that seize without surgery"),
+        Column(
+            "Seizing after",
+            True,
+            "regions that seize after the plan: mean and interval",
+        ),
         Column(
             "P(seizure-free)",
             True,
-            "how often plans that promised as much, after fits like this one, ended seizures on "
-            "virtual patients",
+            "predicted probability of seizure freedom, calibrated on synthetic patients",
         ),
-        Column("In six dimensions", True, "the same share with the full model, on fewer draws"),
-        Column("As good by chance", True, "share of random plans of this size that do as well"),
-        Column("Transmission", True, "change of the other regions' own signal transmission"),
+        Column(
+            "Seizure-free (6D)",
+            True,
+            "draws without seizing regions in the 6D model",
+        ),
+        Column("Sham plans as good", True, "sham plans of this size that do as well"),
+        Column("Transmission", True, "change of signal transmission between the remaining regions"),
     )
     rows = tuple(_plan_row(plan, ranked) for plan in ordered)
     caption = "Ranked plans." if ranked else "Plans in alphabetical order, not ranked."
@@ -171,49 +175,64 @@ def _plan_row(plan: Plan, ranked: bool) -> tuple[Cell, ...]:
         number_cell(plan.before),
         Cell(
             f"{show(after)} [{show(low)}, {show(high)}]",
-            repr(after) if is_number(after) else "",
+            repr(after),
             f"{after!r} [{low!r}, {high!r}]",
         ),
         probability_cell(plan.p_seizure_free, plan.p_interval),
-        *(_share_cell(v) for v in (plan.p_six_dimensional, plan.p_sham, plan.transmission_change)),
+        *(
+            _proportion_cell(v)
+            for v in (plan.p_six_dimensional, plan.p_sham, plan.transmission_change)
+        ),
     )
 
 
-def _share_cell(share: float) -> Cell:
-    if not is_number(share):
+def _proportion_cell(value: float) -> Cell:
+    """Return a cell in per cent, with one decimal below 10 %."""
+    if not is_number(value):
         return Cell("–", "")
-    return Cell(percent(share) if share >= 0.1 else f"{share:.1%}", repr(share), repr(share))
+    return Cell(percent(value) if value >= 0.1 else f"{value:.1%}", repr(value), repr(value))
 
 
 def plain_view(
     key: str,
     table: Table,
-    columns: Mapping[str, str],
+    headings: Mapping[str, str],
     names: Sequence[str],
     caption: str,
-    mark_region: Callable[[Any], bool] = lambda value: isinstance(value, str),
-    shares: Collection[str] = (),
+    probabilities: Collection[str] = (),
 ) -> View:
-    """Return chosen columns of a table as they are; `columns` maps the file's to headings.
+    """Return chosen columns of a table.
 
-    Columns of `shares` stand in per cent.
+    Parameters
+    ----------
+    key : str
+        Key of the view in the page.
+    table : Table
+        The file.
+    headings : mapping of str to str
+        Heading by column of the file, in the order of the view.
+    names : sequence of str
+        Regions of the report.
+    caption : str
+        Caption.
+    probabilities : collection of str
+        Columns shown in per cent.
     """
-    place = {name: i for i, name in enumerate(names)}
-    present = [name for name in columns if name in table.frame]
-    numeric = {name: table.frame[name].dtype.kind in "fi" for name in present}
+    position = {name: i for i, name in enumerate(names)}
+    numeric = {name: table.frame[name].dtype.kind in "fi" for name in headings}
 
     def cell(name: str, value: Any) -> Cell:
-        if name == "region" and mark_region(value):
-            return Cell(value, value.lower(), region=place.get(value))
-        if name in shares:
-            return share_cell(value)
+        if name == "region" and isinstance(value, str):
+            return Cell(value, value.lower(), region=position.get(value))
+        if name in probabilities:
+            return percent_cell(value)
         return number_cell(value) if numeric[name] else Cell(show(value), show(value).lower())
 
     rows = tuple(
-        tuple(cell(name, row[name]) for name in present) for row in table.frame.to_dict("records")
+        tuple(cell(name, row[name]) for name in headings) for row in table.frame.to_dict("records")
     )
-    headings = tuple(Column(columns[name], numeric[name]) for name in present)
-    return View(key, caption, headings, rows, download_of(table))
+    columns = tuple(Column(title, numeric[name]) for name, title in headings.items())
+    return View(key, caption, columns, rows, download_of(table))
 
 
 def contacts_view(results: PatientResults, names: Sequence[str]) -> View | None:
@@ -224,50 +243,50 @@ def contacts_view(results: PatientResults, names: Sequence[str]) -> View | None:
         "name": "Contact",
         "electrode": "Electrode",
         "region": "Region",
-        "p_region": "Share of region nearby",
+        "p_region": "Region share",
         "tissue": "Tissue",
         "status": "Status",
         "x": "x (mm)",
         "y": "y (mm)",
         "z": "z (mm)",
     }
-    return plain_view("contacts", results.contacts, columns, names, "Every contact.")
+    return plain_view("contacts", results.contacts, columns, names, "All contacts.")
 
 
 def stimulation_view(results: PatientResults, names: Sequence[str]) -> View | None:
-    """Return the table of stimulated pairs; None where no plan stimulates."""
+    """Return the table of stimulated pairs; None where no stimulation was planned."""
     table = results.main.stimulation
     if table is None or table.frame.empty:
         return None
     columns = {
         "pair": "Pair",
         "amplitude_ma": "Current (mA)",
-        "p_evoked": "Starts a seizure",
-        "first_region": "Most often first in",
-        "p_first": "How often",
-        "p_stopped": "Stops a seizure",
-        "n_seizures": "Seizures detected",
+        "p_evoked": "P(starts a seizure)",
+        "first_region": "Most frequent first region",
+        "p_first": "P(first region)",
+        "p_stopped": "P(stops a seizure)",
+        "n_seizures": "Detected seizures",
     }
-    shares = ("p_evoked", "p_first", "p_stopped")
-    caption = "Stimulation at planned pairs."
-    return plain_view("stimulation", table, columns, names, caption, shares=shares)
+    caption = "Stimulation at the planned pairs."
+    probabilities = ("p_evoked", "p_first", "p_stopped")
+    return plain_view("stimulation", table, columns, names, caption, probabilities)
 
 
 def next_view(results: PatientResults, names: Sequence[str]) -> View | None:
-    """Return the hardly seen regions whose recording would be worth most to the plans."""
+    """Return the regions where another electrode would improve the plans most."""
     table = results.main.next_regions
     if table is None or table.frame.empty:
         return None
     columns = {
         "region": "Region",
         "p_start": "P(starts seizures)",
-        "p_unsampled": "P(hides the zone)",
+        "p_unsampled": "P(unsampled EZ)",
         "observability": "Observability",
-        "value": "Gain in chance of a good plan",
+        "value": "Gain in P(seizure-free)",
     }
-    shares = ("p_start", "p_unsampled", "value")
-    caption = "Where another electrode would tell most."
-    return plain_view("next", table, columns, names, caption, shares=shares)
+    caption = "Regions for another electrode, most valuable first."
+    probabilities = ("p_start", "p_unsampled", "value")
+    return plain_view("next", table, columns, names, caption, probabilities)
 
 
 def channels_view(results: PatientResults, names: Sequence[str]) -> View | None:
@@ -284,4 +303,4 @@ def channels_view(results: PatientResults, names: Sequence[str]) -> View | None:
         "y": "y (mm)",
         "z": "z (mm)",
     }
-    return plain_view("channels", results.channels, columns, names, "Every channel.")
+    return plain_view("channels", results.channels, columns, names, "All channels.")

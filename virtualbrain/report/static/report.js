@@ -8,7 +8,7 @@
   const listeners = [];
   root.classList.remove("plain");
 
-  // choosing: one region and one plan at a time, shown everywhere ------------------------
+  // selection: one region and one plan, marked everywhere ------------------------
   const changed = () => listeners.forEach((listener) => listener());
 
   function chooseRegion(index) {
@@ -48,7 +48,7 @@
   }
   listeners.push(() => { mark("region", state.region); mark("plan", state.plan); });
 
-  // the chosen region in words -----------------------------------------------------------
+  // facts on the chosen region -----------------------------------------------------------
   function element(tag, text, className) {
     const made = document.createElement(tag);
     if (text !== undefined) made.textContent = text;
@@ -63,7 +63,7 @@
     if (!region) return;
     const close = element("button", "✕", "close");
     close.type = "button";
-    close.setAttribute("aria-label", "Choose no region");
+    close.setAttribute("aria-label", "Clear the selection");
     close.addEventListener("click", () => chooseRegion(state.region));
     const list = element("dl");
     region.facts.forEach(([name, value]) => list.append(element("dt", name), element("dd", value)));
@@ -143,7 +143,7 @@
         item.append(button, ` ${w.toPrecision(3)}`);
         list.append(item);
       });
-      strongest.append(order.length ? list : element("p", "It has no connection."));
+      strongest.append(order.length ? list : element("p", "This region has no connections."));
     });
   }
   setUpMatrix();
@@ -151,15 +151,15 @@
   // 3D and slices --------------------------------------------------------------------------
   const VIRIDIS = [[68,1,84],[72,36,117],[65,68,135],[53,95,141],[42,120,142],[33,145,140],[34,168,132],[68,191,112],[122,209,81],[189,223,38],[253,231,37]];
   const GREY = [205, 205, 200], LIGHT = [228, 228, 224], CHOSEN = [209, 73, 91], DARK = [120, 124, 128];
-  function viridis(share) {
-    const place = Math.min(Math.max(share, 0), 1) * (VIRIDIS.length - 1), low = Math.min(Math.floor(place), VIRIDIS.length - 2);
+  function viridis(fraction) {
+    const place = Math.min(Math.max(fraction, 0), 1) * (VIRIDIS.length - 1), low = Math.min(Math.floor(place), VIRIDIS.length - 2);
     return VIRIDIS[low].map((v, i) => Math.round(v + (place - low) * (VIRIDIS[low + 1][i] - v)));
   }
 
   function seizingAt(index) {
-    // whether the model has this region seizing at the slider's time; null: no slider
+    // true if the region seizes at the time of the slider; null before the slider is used
     if (state.time === null) return null;
-    const course = data.recruitment[state.candidate || data.untouched];
+    const course = data.recruitment[state.candidate || data.no_surgery];
     const plan = data.plans.find((p) => p.name === state.candidate);
     if (plan && plan.regions.includes(index)) return false;
     const base = onsets();
@@ -170,25 +170,25 @@
     const metric = data.metrics.find((m) => m.key === "onset_s");
     return metric ? metric.values : null;
   }
-  function taken(index) {
+  function removed(index) {
     const plan = state.time === null ? null : data.plans.find((p) => p.name === state.candidate);
     return Boolean(plan && plan.regions.includes(index));
   }
   function colourOf(index, ground = GREY) {
     if (index === state.region) return CHOSEN;
-    if (taken(index)) return DARK;
+    if (removed(index)) return DARK;
     const metric = data.metrics[state.metric], value = metric ? metric.values[index] : null;
     const seizing = seizingAt(index);
     if (seizing === false || value === null || value === undefined) return ground;
-    const colour = viridis(shareOf(metric, value)), strength = strengthOf(metric, value);
+    const colour = viridis(fractionOf(metric, value)), strength = strengthOf(metric, value);
     return colour.map((c, i) => Math.round(ground[i] + strength * (c - ground[i])));
   }
-  function shareOf(metric, value) {
+  function fractionOf(metric, value) {
     return Math.min(1, Math.max(0, (value - metric.low) / (metric.high - metric.low || 1)));
   }
   function strengthOf(metric, value) {
-    // little probability fades into grey, as in the still pictures
-    return metric.floor === null ? 1 : Math.min(1, Math.max(0, (shareOf(metric, value) - metric.floor) / 0.25));
+    // low probabilities fade into grey, as in the static images
+    return metric.floor === null ? 1 : Math.min(1, Math.max(0, (fractionOf(metric, value) - metric.floor) / 0.25));
   }
 
   async function inflate(text) {
@@ -245,7 +245,7 @@
   }
 
   function turnTo(nv) {
-    // turn so that the chosen region faces the reader
+    // turn the chosen region towards the viewer
     const region = data.regions[state.region >= 0 ? state.region : data.first];
     if (!region || !region.xyz) return;
     const [x, y, z] = region.xyz, flat = Math.hypot(x, y + 20);
@@ -278,9 +278,9 @@
       const metric = data.metrics[state.metric];
       data.regions.forEach((region, i) => {
         const [r, g, b] = colourOf(i), v = metric ? metric.values[i] : null;
-        const cover = v === null || v === undefined ? 0 : (70 + 110 * shareOf(metric, v)) * strengthOf(metric, v);
+        const cover = v === null || v === undefined ? 0 : (70 + 110 * fractionOf(metric, v)) * strengthOf(metric, v);
         table.R.push(r); table.G.push(g); table.B.push(b); table.I.push(first + i); table.labels.push(region.name);
-        table.A.push(i === state.region ? 255 : taken(i) ? 200 : seizingAt(i) === false ? 0 : Math.round(cover));
+        table.A.push(i === state.region ? 255 : removed(i) ? 200 : seizingAt(i) === false ? 0 : Math.round(cover));
       });
       nv.volumes[1].setColormapLabel(table);
       nv.updateGLVolume();

@@ -1,4 +1,7 @@
-"""Still pictures, for paper and for browsers without JavaScript or WebGL."""
+"""Draw static images as PNG: brain views, slices, matrices, envelopes, signals, chains.
+
+The report shows them in print and in browsers without JavaScript or WebGL.
+"""
 
 import base64
 import io
@@ -15,7 +18,7 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 from PIL import Image
 
-from virtualbrain.io.results import Surface
+from virtualbrain.anatomy.surface import Surface
 from virtualbrain.report.colours import GREY, ColourScale
 
 Array = NDArray[np.float64]
@@ -30,8 +33,8 @@ VIEWS = {
 
 
 @dataclass(frozen=True)
-class Still:
-    """A picture as a data address, with its size and what it shows in words."""
+class StaticImage:
+    """A PNG as data URL, with its size in pixels and its description."""
 
     source: str
     width: int
@@ -39,36 +42,36 @@ class Still:
     alt: str
 
 
-def _figure(width: float, height: float) -> Figure:
+def _new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     FigureCanvasAgg(figure)
     return figure
 
 
-def _still(figure: Figure, alt: str, colours: int = COLOURS) -> Still:
-    """Return the figure as a PNG of few colours, the same bytes for the same figure."""
+def _image_of(figure: Figure, alt: str, colours: int = COLOURS) -> StaticImage:
+    """Return the figure as a PNG of few colours; the same figure gives the same bytes."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
     return _png(Image.fromarray(np.ascontiguousarray(pixels)), alt, colours)
 
 
-def _png(picture: Image.Image, alt: str, colours: int = COLOURS) -> Still:
+def _png(image: Image.Image, alt: str, colours: int = COLOURS) -> StaticImage:
     if colours:
-        picture = picture.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=0)  # type: ignore[arg-type]
+        image = image.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=0)  # type: ignore[arg-type]
     stream = io.BytesIO()
-    picture.save(stream, format="PNG", optimize=True)
+    image.save(stream, format="PNG", optimize=True)
     encoded = base64.b64encode(stream.getvalue()).decode("ascii")
-    return Still(f"data:image/png;base64,{encoded}", *picture.size, alt)
+    return StaticImage(f"data:image/png;base64,{encoded}", *image.size, alt)
 
 
-def picture(content: bytes, alt: str) -> Still:
-    """Return a picture that a stage has drawn, in few colours."""
+def stage_image(content: bytes, alt: str) -> StaticImage:
+    """Return an image file of a stage as a PNG of few colours."""
     with Image.open(io.BytesIO(content)) as opened:
         return _png(opened.convert("RGB"), alt)
 
 
-def brain(
+def brain_views(
     surfaces: Mapping[str, Surface],
     values: Mapping[int, float],
     scale: ColourScale,
@@ -76,25 +79,25 @@ def brain(
     alt: str,
     views: Sequence[str] = ("left", "right", "top", "front"),
     size: int = 300,
-) -> Still | None:
-    """Return the cortex from several sides, regions coloured by a value, contacts on top.
+) -> StaticImage | None:
+    """Return views of the cortex: regions coloured by a value, contacts on top.
 
     Parameters
     ----------
     surfaces : mapping
         Hemisphere to surface.
     values : mapping
-        Label of a region to its value; regions without one stay grey.
+        Index of a region to its value; regions without one are grey.
     scale : ColourScale
-        From value to colour.
+        Colour of a value.
     contacts : DataFrame or None
         Columns x, y, z, in mm.
     alt : str
-        What the picture shows.
+        Description of the image.
     """
     if not surfaces:
         return None
-    figure = _figure(size * len(views), size * 0.82)
+    figure = _new_figure(size * len(views), size * 0.82)
     for number, view in enumerate(views):
         axes = figure.add_axes((number / len(views), 0.02, 1 / len(views), 0.9))
         shown = {
@@ -105,7 +108,7 @@ def brain(
         _draw_cortex(axes, shown or surfaces, view, values, scale)
         _draw_contacts(axes, contacts, view)
         axes.set_title(view, fontsize=9, color=INK, y=0.97)
-    return _still(figure, alt)
+    return _image_of(figure, alt)
 
 
 def _draw_cortex(
@@ -115,7 +118,7 @@ def _draw_cortex(
     values: Mapping[int, float],
     scale: ColourScale,
 ) -> None:
-    """Draw triangles from back to front, shaded by their slope."""
+    """Draw triangles from back to front, shaded by their orientation."""
     right, up, towards = (np.array(axis, dtype=float) for axis in VIEWS[view])
     corners = np.concatenate([s.vertices[s.triangles] for s in surfaces.values()])
     labels = np.concatenate([s.regions[s.triangles[:, 0]] for s in surfaces.values()])
@@ -163,8 +166,8 @@ def slices(
     contacts: pd.DataFrame | None,
     alt: str,
     n_slices: int = 6,
-) -> Still:
-    """Return axial slices of the T1 with coloured regions and the contacts within 3 mm.
+) -> StaticImage:
+    """Return axial slices of the T1 with coloured regions, and the contacts within 3 mm.
 
     Both images must be on the same grid, with axes near R, A, S.
     """
@@ -174,7 +177,7 @@ def slices(
     used = np.flatnonzero(inside.any(axis=(0, 1)))
     chosen = np.linspace(used[0], used[-1], n_slices + 2)[1:-1].astype(int)
     height = 260
-    figure = _figure(height * n_slices * head.shape[0] / head.shape[1], height)
+    figure = _new_figure(height * n_slices * head.shape[0] / head.shape[1], height)
     for number, k in enumerate(chosen):
         axes = figure.add_axes((number / n_slices, 0, 1 / n_slices, 1))
         axes.imshow(head[:, :, k].T, cmap="gray", origin="lower", interpolation="bilinear")
@@ -184,15 +187,15 @@ def slices(
         axes.set_axis_off()
         axes.set_xlim(-0.5, head.shape[0] - 0.5)
         axes.set_ylim(-0.5, head.shape[1] - 0.5)
-    return _still(figure, alt, 128)
+    return _image_of(figure, alt, 128)
 
 
 def _tint(labels: NDArray[np.int64], values: Mapping[int, float], scale: ColourScale) -> Array:
-    """Colours of one slice; the higher the value the less of the T1 shows through."""
+    """Return the colours of one slice; high values are less transparent."""
     cover = np.zeros(int(labels.max(initial=0)) + 1)
     for label, value in values.items():
         if 0 < label < len(cover) and np.isfinite(value):
-            cover[label] = (0.3 + 0.4 * scale.share(value)) * scale.strength(value)
+            cover[label] = (0.3 + 0.4 * scale.fraction(value)) * scale.strength(value)
     rgb = _colours(labels, values, scale)
     tinted: Array = np.concatenate([rgb, cover[labels][..., None]], axis=-1).transpose(1, 0, 2)
     return tinted
@@ -210,8 +213,8 @@ def _contacts_on_slice(
     axes.plot(voxels[near, 0], voxels[near, 1], "o", ms=3, mfc="white", mec="black", mew=0.6)
 
 
-def matrix(weights: Array, alt: str) -> Still:
-    """Return a matrix as one pixel per cell, on a logarithmic scale; empty cells are white."""
+def matrix(weights: Array, alt: str) -> StaticImage:
+    """Return a matrix with one pixel per cell, on a logarithmic scale; empty cells are white."""
     present = weights > 0
     scaled = np.zeros_like(weights)
     if present.any():
@@ -225,21 +228,19 @@ def matrix(weights: Array, alt: str) -> Still:
 
 def raster(
     values: Array, row_height: int, width: int, limits: tuple[float, float], alt: str
-) -> Still:
-    """Return channels (rows) against time (columns) as colours (viridis)."""
+) -> StaticImage:
+    """Return values as colours (viridis), one row per channel, one column per time."""
     low, high = limits
     scaled = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
     pixels = (mpl.colormaps["viridis"](scaled)[..., :3] * 255).round().astype(np.uint8)
-    picture = Image.fromarray(pixels).resize(
-        (width, row_height * len(values)), Image.Resampling.NEAREST
-    )
-    return _png(picture, alt)
+    size = (width, row_height * len(values))
+    return _png(Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST), alt)
 
 
 def traces(
     signal: Array, times: Array, row_height: int, width: int, alt: str, bad: Sequence[bool] = ()
-) -> Still:
-    """Return channels (rows) as lines, scaled alike; rows of `bad` are faint.
+) -> StaticImage:
+    """Return signals as lines, one row per channel, all on one scale; bad channels are grey.
 
     Parameters
     ----------
@@ -247,9 +248,11 @@ def traces(
         The recording.
     times : numpy.ndarray, shape (n_times,)
         Seconds from the marked onset.
+    bad : sequence of bool
+        True for bad channels.
     """
     n_channels = signal.shape[1]
-    figure = _figure(width, row_height * n_channels)
+    figure = _new_figure(width, row_height * n_channels)
     axes = figure.add_axes((0, 0, 1, 1))
     step = max(1, len(times) // (3 * width))
     centred = signal[::step] - np.nanmedian(signal, axis=0)
@@ -264,18 +267,18 @@ def traces(
     axes.set_xlim(times[0], times[-1])
     axes.set_ylim(0, n_channels)
     axes.set_axis_off()
-    return _still(figure, alt, 20)
+    return _image_of(figure, alt, 20)
 
 
-def chains(draws: Mapping[str, Array], alt: str) -> Still:
-    """Return traces and rank histograms of parameters.
+def chain_traces(draws: Mapping[str, Array], alt: str) -> StaticImage:
+    """Return traces and rank histograms of parameters, one colour per chain.
 
     Parameters
     ----------
     draws : mapping
         Name to draws, shape (n_chains, n_draws).
     """
-    figure = _figure(900, 120 * len(draws) + 20)
+    figure = _new_figure(900, 120 * len(draws) + 20)
     grid = figure.subplots(len(draws), 2, squeeze=False, width_ratios=(3, 1.3))
     shades = mpl.colormaps["cividis"](np.linspace(0.05, 0.9, max(len(d) for d in draws.values())))
     for row, (name, values) in zip(grid, draws.items(), strict=True):
@@ -288,7 +291,7 @@ def chains(draws: Mapping[str, Array], alt: str) -> Still:
             axes.tick_params(labelsize=7)
             axes.spines[["top", "right"]].set_visible(False)
         row[1].set_yticks([])
-    grid[0][0].set_title("draws of every chain", fontsize=9)
-    grid[0][1].set_title("ranks of every chain", fontsize=9)
+    grid[0][0].set_title("draws of each chain", fontsize=9)
+    grid[0][1].set_title("ranks of each chain", fontsize=9)
     figure.subplots_adjust(left=0.13, right=0.99, top=1 - 30 / (120 * len(draws) + 20), bottom=0.05)
-    return _still(figure, alt, 48)
+    return _image_of(figure, alt, 48)

@@ -1,0 +1,105 @@
+"""Read the results of the stage inference: zones, diagnostics and posterior."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from virtualbrain.io.atomic import read_json
+from virtualbrain.io.result_files import Table, columns_of, load_table, rows_of
+
+
+@dataclass(frozen=True)
+class ZoneRow:
+    """One row of zones.tsv; the fields are its columns."""
+
+    rank: int
+    region: str
+    hemisphere: str | None
+    p_ez: float
+    p_pz: float
+    x0_mean: float
+    x0_sd: float
+    x0_low: float
+    x0_high: float
+    onset_s: float
+    observability: float
+    prior_x0_mean: float
+    information_gain: float
+    in_hypothesis: str | None
+
+
+@dataclass(frozen=True)
+class Zones:
+    """zones.tsv: the ranked regions."""
+
+    table: Table
+    rows: tuple[ZoneRow, ...]
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """diagnostics.json: the verdict on the fit, its reasons and the figures behind it."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The parts of posterior.nc that the report shows.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Method, normalisation and settings of the fit.
+    parameters : xarray.Dataset
+        The group ``posterior``: draws, dims chain and draw first.
+    constants : xarray.Dataset
+        The group ``constant_data``.
+    sample_stats : xarray.Dataset
+        The group ``sample_stats``.
+    predicted : xarray.DataArray
+        Quantiles of the predicted envelope: (quantile, time, channel); with several seizures
+        (quantile, seizure, time, channel).
+    """
+
+    attributes: Mapping[str, Any]
+    parameters: xr.Dataset
+    constants: xr.Dataset
+    sample_stats: xr.Dataset
+    predicted: xr.DataArray
+
+
+def load_zones(path: Path) -> Zones:
+    """Read zones.tsv."""
+    table = load_table(path, columns_of(ZoneRow))
+    return Zones(table, rows_of(table.frame, ZoneRow))
+
+
+def load_diagnostics(path: Path) -> Diagnostics:
+    """Read diagnostics.json."""
+    content = read_json(path)
+    return Diagnostics(content["verdict"], tuple(content["reasons"]), content["figures"])
+
+
+def load_posterior(path: Path) -> Posterior:
+    """Read the report's parts of posterior.nc."""
+    with xr.open_dataset(path) as root:
+        attributes = dict(root.attrs)
+    return Posterior(
+        attributes=attributes,
+        parameters=_group(path, "posterior"),
+        constants=_group(path, "constant_data"),
+        sample_stats=_group(path, "sample_stats"),
+        predicted=_group(path, "posterior_predictive")["envelope"].astype(np.float32),
+    )
+
+
+def _group(path: Path, group: str) -> xr.Dataset:
+    with xr.open_dataset(path, group=group) as dataset:
+        return dataset.load()

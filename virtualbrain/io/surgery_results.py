@@ -1,0 +1,147 @@
+"""Read the results of the stage surgery: plans, recruitment, stimulation, next electrode."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from virtualbrain.io.atomic import read_json
+from virtualbrain.io.result_files import Table, columns_of, load_table, rows_of
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One row of outcomes.tsv; the fields are its columns. `rank` is NaN without ranking."""
+
+    rank: float
+    candidate: str
+    kind: str
+    regions: str | None
+    n_regions: int
+    volume_mm3: float
+    eloquent: str | None
+    seizing_before: float
+    seizing_after: float
+    seizing_after_low: float
+    seizing_after_high: float
+    p_seizure_free: float
+    share_free: float
+    n_connections: int
+    transmission_change: float
+    p_sham: float
+    on_front: bool
+    p_seizure_free_6d: float
+    sentence: str
+
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        """The regions of the plan."""
+        return tuple(self.regions.split(",")) if self.regions else ()
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """outcomes.tsv with the sidecar's statements on all plans.
+
+    Parameters
+    ----------
+    table : Table
+        The file.
+    rows : tuple of PlanRow
+        Its rows.
+    n_draws : int
+        Number of posterior draws on which each plan was simulated.
+    conclusion : str
+        One sentence on all plans.
+    p_elsewhere : float
+        Probability that a region that is not suspected starts seizures.
+    expected_ez_regions : float
+        Sum of p_ez over the suspected regions.
+    """
+
+    table: Table
+    rows: tuple[PlanRow, ...]
+    n_draws: int
+    conclusion: str
+    p_elsewhere: float
+    expected_ez_regions: float
+
+
+@dataclass(frozen=True)
+class RecruitmentRow:
+    """One row of recruitment.tsv; the fields are its columns."""
+
+    candidate: str
+    region: str
+    onset_s: float
+    onset_low_s: float
+    onset_high_s: float
+    p_seizing: float
+
+
+@dataclass(frozen=True)
+class StimulationRow:
+    """One row of stimulation.tsv; the fields are its columns."""
+
+    pair: str
+    amplitude_ma: float
+    p_evoked: float
+    first_region: str | None
+    p_first: float
+    p_stopped: float
+    n_seizures: float
+
+
+@dataclass(frozen=True)
+class NextRegionRow:
+    """One row of next.tsv; the fields are its columns."""
+
+    region: str
+    p_start: float
+    p_unsampled: float
+    observability: float
+    value: float
+
+
+@dataclass(frozen=True)
+class PredictedOutcome:
+    """predicted.json: the model's prediction for the resection that was done."""
+
+    p_seizure_free: float
+    share_free: float
+    seizing_before: float
+    seizing_after: float
+    n_regions: float
+
+
+def load_outcomes(path: Path) -> Outcomes:
+    """Read outcomes.tsv and its sidecar."""
+    table = load_table(path, columns_of(PlanRow))
+    about = table.sidecar
+    return Outcomes(
+        table=table,
+        rows=rows_of(table.frame, PlanRow),
+        n_draws=about["n_draws"],
+        conclusion=about["Conclusion"],
+        p_elsewhere=about["p_elsewhere"],
+        expected_ez_regions=about["expected_ez_regions"],
+    )
+
+
+def load_recruitment(path: Path) -> tuple[RecruitmentRow, ...]:
+    """Read recruitment.tsv."""
+    return rows_of(load_table(path, columns_of(RecruitmentRow)).frame, RecruitmentRow)
+
+
+def load_stimulation(path: Path) -> Table:
+    """Read stimulation.tsv; it has no row where no stimulation was planned."""
+    return load_table(path, columns_of(StimulationRow))
+
+
+def load_next_regions(path: Path) -> Table:
+    """Read next.tsv; it has no row where nothing is ranked."""
+    return load_table(path, columns_of(NextRegionRow))
+
+
+def load_predicted(path: Path) -> PredictedOutcome | None:
+    """Read predicted.json; None where no resection was done."""
+    predicted = read_json(path)["Predicted"]
+    return None if predicted is None else PredictedOutcome(**predicted)
