@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from virtualbrain.surgery.calibration import believed, p_ez_sampled
+from virtualbrain.posterior import p_ez_sampled
+from virtualbrain.surgery.calibration import believed
 from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.draws import draws_from
 from virtualbrain.surgery.next_electrode import COLUMNS, hiding_shares, next_regions

@@ -21,7 +21,6 @@ from virtualbrain.io.tables import read_matrix, read_table, sidecar_of
 
 Part = TypeVar("Part")
 PREDICTIVE_DRAWS = 160
-HARDLY_SUSPECTED = 0.05
 _UNREADABLE = (VirtualBrainError, ImageFileError, OSError, ValueError, KeyError, IndexError)
 
 
@@ -387,30 +386,3 @@ def _signal(path: Path) -> xr.DataArray:
             if {"time", "channel"} <= set(variable.dims)
         )
         return array.transpose("time", "channel").load()
-
-
-def simulated_x0(samples: xr.Dataset) -> xr.DataArray:
-    """Return the x0 with which the model repeats the seizure, from a group `posterior`.
-
-    That is `x0_fitted`; a posterior without a model error has only the regions' own `x0`.
-    """
-    return samples["x0_fitted" if "x0_fitted" in samples else "x0"]
-
-
-def chain_weights(
-    sample_stats: xr.Dataset | xr.DataTree | None, n_chains: int
-) -> NDArray[np.float64]:
-    """Return the stacking weight of every chain; equal ones where the fit stored none."""
-    if sample_stats is None or "weight" not in sample_stats:
-        return np.full(n_chains, 1.0 / n_chains)
-    weights = np.asarray(sample_stats["weight"].to_numpy(), dtype=np.float64)
-    return np.asarray(weights / weights.sum())
-
-
-def expected_ez_regions(p_start: NDArray[np.float64]) -> float:
-    """Return how many regions are expected to start seizures, those hardly suspected left out.
-
-    The prior alone lets every region start seizures once in a hundred draws; with the number of
-    regions that would add up.
-    """
-    return float(p_start[p_start >= HARDLY_SUSPECTED].sum())

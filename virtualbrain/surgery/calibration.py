@@ -15,9 +15,10 @@ order of a patient's plans as it is. How often the electrodes had seen the zone 
 import numpy as np
 from scipy.special import expit, logit
 
+from virtualbrain.posterior import log_expected_ez_regions
+
 # From tests/benchmarks/learn_promise.py; see docs/validation.md.
 INTERCEPT, PER_EVIDENCE, PER_STARTS = -4.425, 0.545, 3.444
-SEEN_INTERCEPT, SEEN_PER_STARTS = -1.328, 4.681
 
 
 def believed(share: float, n_draws: int, expected_ez_regions: float) -> float:
@@ -30,13 +31,13 @@ def believed(share: float, n_draws: int, expected_ez_regions: float) -> float:
     n_draws : int
         How many draws.
     expected_ez_regions : float
-        Expected number of regions that start seizures (`virtualbrain.io.results`).
+        Expected number of regions that start seizures (`virtualbrain.posterior`).
     """
     return float(
         expit(
             INTERCEPT
             + PER_EVIDENCE * evidence(share, n_draws)
-            + PER_STARTS * log_starts(expected_ez_regions)
+            + PER_STARTS * log_expected_ez_regions(expected_ez_regions)
         )
     )
 
@@ -44,13 +45,3 @@ def believed(share: float, n_draws: int, expected_ez_regions: float) -> float:
 def evidence(share: float, n_draws: int) -> float:
     """Return the log odds of a share of draws, finite where it is none or all."""
     return float(logit((n_draws * np.clip(share, 0.0, 1.0) + 0.5) / (n_draws + 1)))
-
-
-def log_starts(expected_ez_regions: float) -> float:
-    """Return the logarithm of the expected number of starts, finite where it is zero."""
-    return float(np.log(expected_ez_regions + 0.1))
-
-
-def p_ez_sampled(expected_ez_regions: float) -> float:
-    """Return how often electrodes had seen the zone of virtual patients with such a fit."""
-    return float(expit(SEEN_INTERCEPT + SEEN_PER_STARTS * log_starts(expected_ez_regions)))

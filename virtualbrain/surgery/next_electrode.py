@@ -12,7 +12,7 @@ over the plans at hand that leave r alone. Where they missed the zone, what is s
 recruited from the zone, so that a region r hides it by the share :math:`h_r` of its connections
 with the suspected ones, :math:`h_r \propto \sum_j w_{rj} P(j)` over the unseen regions. No plan at
 hand ends seizures there, one that takes the zone out does. Together, with :math:`q` from
-`virtualbrain.surgery.calibration.p_ez_sampled`,
+`virtualbrain.posterior.p_ez_sampled`,
 
 .. math:: V_r = q\, v_r + (1 - q)\, h_r.
 """
@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from virtualbrain.posterior import p_ez_sampled
 from virtualbrain.seeg.gain import HARDLY_SEEN
-from virtualbrain.surgery.calibration import p_ez_sampled
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
