@@ -206,7 +206,7 @@ def _constants(density: Density) -> xr.Dataset:
 
 
 def _attributes(density: Density) -> dict[str, Any]:
-    """Return what the numbers mean nothing without."""
+    """Return the settings of the fit that a reader of the posterior needs."""
     settings = density.settings
     return {
         "method": settings.method,

@@ -98,8 +98,9 @@ class Priors:
         correlation is that of :math:`(I + w P)(I + w P)^T`.
         """
         rows = problem.weights.sum(axis=1, keepdims=True)
-        share = np.divide(problem.weights, rows, out=np.zeros_like(problem.weights), where=rows > 0)
-        mixed = np.eye(problem.n_regions) + self.x0_neighbours.weight * share
+        fractions = np.zeros_like(problem.weights)
+        np.divide(problem.weights, rows, out=fractions, where=rows > 0)
+        mixed = np.eye(problem.n_regions) + self.x0_neighbours.weight * fractions
         covariance = mixed @ mixed.T
         sd = np.sqrt(np.diag(covariance))
         return np.asarray(covariance / np.outer(sd, sd))

@@ -1,4 +1,4 @@
-"""Compute the columns of zones.tsv: what the posterior gives for every region."""
+"""Summarise the posterior of every region in the table zones.tsv."""
 
 import numpy as np
 import pandas as pd

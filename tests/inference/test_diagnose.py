@@ -75,10 +75,10 @@ def test_slow_draws_far_above_the_threshold_give_caution(posterior):
     assert not any("error of p_ez" in reason for reason in found["reasons"])
 
 
-@pytest.mark.parametrize(("sources", "missed"), [(0, True), (1, True), (3, False)])
-def test_few_expected_ez_regions_give_a_warning_of_an_unsampled_ez(posterior, sources, missed):
+@pytest.mark.parametrize(("sources", "unsampled"), [(0, True), (1, True), (3, False)])
+def test_few_expected_ez_regions_give_a_warning_of_an_unsampled_ez(posterior, sources, unsampled):
     posterior["posterior"]["x0"].values[..., :sources] = -1.5
     found = inference.diagnose(posterior)
     assert found["figures"]["expected_ez_regions"] == pytest.approx(sources)
-    assert (found["figures"]["p_ez_sampled"] < 0.5) == missed
-    assert ("may have missed the EZ" in found["reasons"][0]) == missed  # most serious first
+    assert (found["figures"]["p_ez_sampled"] < 0.5) == unsampled
+    assert ("may have missed the EZ" in found["reasons"][0]) == unsampled  # most serious first

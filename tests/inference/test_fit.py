@@ -154,8 +154,8 @@ def test_a_residual_common_to_all_channels_counts_once(small_problem, small_sett
     point = np.zeros(density.layout.size)
     mean = density.expected(point)
     common = np.random.default_rng(0).standard_normal((*mean.shape[:2], 1))
-    share = estimate_tempering(replace(density, envelope=mean + common), point)
-    assert 0.03 < share < 1.3 / mean.shape[-1]
+    tempering = estimate_tempering(replace(density, envelope=mean + common), point)
+    assert 0.03 < tempering < 1.3 / mean.shape[-1]
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ class Finding:
 def judge(figures: Mapping[str, Any]) -> tuple[Finding, ...]:
     """Judge every figure of diagnostics.json that has a limit.
 
-    The bounds are those that the inference used, which stand in `thresholds`.
+    The bounds are those that the inference used; they are stored in `thresholds`.
     """
     limits = fit_limits_from(figures.get("thresholds") or {})
     return tuple(
