@@ -1,4 +1,4 @@
-"""The Bayesian fit of the epileptogenic zone: priors, model, sampling, zones, diagnostics."""
+"""Bayesian fit of the epileptogenic zone: priors, model, sampling, zones and diagnostics."""
 
 from inference.diagnose import diagnose
 from inference.fit import fit

@@ -1,4 +1,4 @@
-"""Chains that end in different places are modes, and modes have weights."""
+"""Group chains into posterior modes and weight them by PSIS-LOO stacking."""
 
 import warnings
 from typing import Any
@@ -19,8 +19,8 @@ MAX_DRAWS = 200
 def pointwise_log_likelihood(density: Density, points: Array) -> Array:
     """Return the log likelihood of every channel and seizure, (..., S * m).
 
-    A channel's whole course is one observation: its samples are not independent, so leaving
-    one of them out asks nothing of the model.
+    The whole time course of a channel is one observation. Its samples are not independent, so a
+    single sample left out would be predicted from its neighbours.
     """
     flat = points.reshape(-1, points.shape[-1])
     values = np.stack([_per_channel(density, point) for point in flat])
@@ -41,15 +41,15 @@ def _per_channel(density: Density, point: Array) -> Array:
 
 
 def weigh_chains(density: Density, points: Array) -> dict[str, NDArray[Any]]:
-    """Return each chain's stacking weight and mode, and the log likelihood they rest on.
+    """Return the stacking weight and mode of each chain, and the log likelihood behind them.
 
-    Chains whose means lie within their common spread are one mode. Weights maximise the
-    leave-one-channel-out predictive density of the mixture (PSIS-LOO stacking).
+    Chains whose means differ by less than their pooled spread allows are one mode. The weights
+    maximise the leave-one-channel-out predictive density of the mixture (PSIS-LOO stacking).
 
     Parameters
     ----------
     density : Density
-        What was sampled.
+        The density that was sampled.
     points : numpy.ndarray, shape (chain, draw, size)
         Draws.
 
@@ -57,17 +57,17 @@ def weigh_chains(density: Density, points: Array) -> dict[str, NDArray[Any]]:
     -------
     dict
         ``weight`` (chain), ``mode`` (chain), ``log_likelihood`` (chain, draw, observation),
-        ``elpd`` (chain) and ``pareto_k`` (chain): the largest k of each chain.
+        ``elpd`` (chain) and ``pareto_k`` (chain), the largest Pareto k of each chain.
     """
     thin = max(1, points.shape[1] // MAX_DRAWS)
     log_likelihood = pointwise_log_likelihood(density, points[:, ::thin])
     elpd, largest_k = leave_one_out(log_likelihood)
     mode = group_chains(points[..., : density.problem.n_regions])
     by_mode = np.stack([elpd[mode == k].mean(axis=0) for k in range(mode.max() + 1)])
-    shares = stack(by_mode)
+    mode_weights = stack(by_mode)
     counts = np.bincount(mode)
     return {
-        "weight": shares[mode] / counts[mode],
+        "weight": mode_weights[mode] / counts[mode],
         "mode": mode,
         "log_likelihood": log_likelihood,
         "elpd": elpd.sum(axis=1),
@@ -76,7 +76,7 @@ def weigh_chains(density: Density, points: Array) -> dict[str, NDArray[Any]]:
 
 
 def group_chains(x0: Array) -> NDArray[np.int64]:
-    """Return the mode that each chain is in, by x0 (chain, draw, region)."""
+    """Return the mode of each chain from its draws of x0 (chain, draw, region)."""
     mean, sd = x0.mean(axis=1), x0.std(axis=1)
     mode = np.full(len(x0), -1)
     for chain in range(len(x0)):
@@ -91,18 +91,18 @@ def group_chains(x0: Array) -> NDArray[np.int64]:
 
 
 def leave_one_out(log_likelihood: Array) -> tuple[Array, Array]:
-    """Return PSIS-LOO's expected log density per chain and observation, and the largest k."""
+    """Return the PSIS-LOO log density per chain and observation, and the largest k per chain."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         smooth: Any = array_stats.psislw
         log_ratio, k = smooth(np.moveaxis(log_likelihood, 1, -1), axis=-1)
-    # psislw negates what it is given: log likelihoods in, normalised log weights out
+    # psislw negates its input: it takes log likelihoods and returns normalised log weights
     values = logsumexp(log_ratio + np.moveaxis(log_likelihood, 1, -1), axis=-1)
     return values, np.asarray(k).max(axis=-1)
 
 
 def stack(elpd: Array) -> Array:
-    """Return the weights that maximise the mixture's log score, elpd (mode, observation)."""
+    """Return the mode weights that maximise the log score; `elpd` is (mode, observation)."""
     if len(elpd) == 1:
         return np.ones(1)
     scores = np.exp(elpd - elpd.max(axis=0))

@@ -1,4 +1,4 @@
-"""The posterior as a DataTree with names on every dim; saved and loaded whole."""
+"""Assemble a posterior as a DataTree with named dims; save and load it."""
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +12,7 @@ from inference.density import Density
 from inference.kernels import I1
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.posterior import starts_seizures
 
 Array = NDArray[np.float64]
 
@@ -27,25 +27,26 @@ def assemble(
     weights: dict[str, NDArray[Any]],
     rng: np.random.Generator,
 ) -> xr.DataTree:
-    """Lay draws, statistics, predictions and data out by name.
+    """Put draws, statistics, predictions and data into named groups.
 
     Parameters
     ----------
     density : Density
-        What was sampled.
+        The density that was sampled.
     points : numpy.ndarray, shape (chain, draw, size)
-        Draws, standardised.
+        Draws in standardised coordinates.
     stats : xarray.Dataset
         Sampler statistics.
     weights : dict
         From `modes.weigh_chains`.
     rng : numpy.random.Generator
-        Chooses the draws that are simulated.
+        Source of random numbers.
     """
     posterior = _posterior(density, points, rng)
     chosen = weighted_draws(weights["weight"], points.shape[:2], PREDICTIVE_DRAWS, rng)
     predictive, sources = _predictive(density, points, chosen, rng)
-    sources["above_threshold"] = ("sample", "region"), _above_threshold(posterior, chosen)
+    starts = starts_seizures(posterior, I1).to_numpy()
+    sources["above_threshold"] = ("sample", "region"), np.stack([starts[c, d] for c, d in chosen])
     stats = stats.assign(
         weight=("chain", weights["weight"]),
         mode=("chain", weights["mode"]),
@@ -70,9 +71,9 @@ def assemble(
 
 
 def _posterior(density: Density, points: Array, rng: np.random.Generator) -> xr.Dataset:
-    """Name the draws; x(0) and z(0) are the states themselves, whatever was fitted."""
+    """Return the named draws; `x_init` and `z_init` hold the initial states x(0) and z(0)."""
     values = density.named(points)
-    starts = np.array(
+    initial = np.array(
         [
             [
                 density.start({name: value[c, d] for name, value in values.items()})
@@ -88,47 +89,40 @@ def _posterior(density: Density, points: Array, rng: np.random.Generator) -> xr.
     found["x0"] = ((*lead, "region"), own_excitability(density, values["x0"], rng))
     for name in ("K", "tau0", "amplitude", "level", "offset", "noise"):
         found[name] = (lead + dims.get(name, ()), values[name])
-    found["z_init"] = ((*lead, "seizure", "region"), starts[:, :, 0])
-    found["x_init"] = ((*lead, "seizure", "region"), starts[:, :, 1])
+    found["z_init"] = ((*lead, "seizure", "region"), initial[:, :, 0])
+    found["x_init"] = ((*lead, "seizure", "region"), initial[:, :, 1])
     return _squeezed(found)
 
 
 def own_excitability(density: Density, fitted: Array, rng: np.random.Generator) -> Array:
-    r"""Draw the regions' own x0 given the x0 that the fitted model needed.
+    r"""Draw the regions' own x0 given the fitted x0.
 
-    The model needs :math:`\tilde x_0 = x_0 + e` with :math:`x_0 \sim N(m, S)` and the
-    model's error :math:`e \sim N(0, d^2 I)`: connectome, gain and the 2D form are not
-    the patient's.
-    Given :math:`\tilde x_0`, x0 is Normal with mean :math:`m + Q(\tilde x_0 - m)`,
+    The fitted x0 is :math:`\tilde x_0 = x_0 + e` with the own x0 :math:`x_0 \sim N(m, S)` and the
+    model error :math:`e \sim N(0, d^2 I)`: connectome, gain and the 2D form only approximate the
+    patient. Given :math:`\tilde x_0`, x0 is Normal with mean :math:`m + Q(\tilde x_0 - m)`,
     covariance :math:`S - Q S` and :math:`Q = S (S + d^2 I)^{-1}`.
 
     Parameters
     ----------
     density : Density
-        Holds the beliefs.
+        Holds the priors.
     fitted : numpy.ndarray, shape (..., n_regions)
         Draws of :math:`\tilde x_0`.
     rng : numpy.random.Generator
-        Source of the draws.
+        Source of random numbers.
     """
     mean = density.x0_mean
     own = density.priors.own_covariance(density.problem)
     kept = np.linalg.solve(density.priors.fitted_covariance(density.problem), own).T
-    left = own - kept @ own
-    values, vectors = np.linalg.eigh((left + left.T) / 2)
+    remaining = own - kept @ own
+    values, vectors = np.linalg.eigh((remaining + remaining.T) / 2)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     noise = rng.standard_normal(fitted.shape) @ root.T
     return np.asarray(mean + (fitted - mean) @ kept.T + noise)
 
 
-def _above_threshold(posterior: xr.Dataset, chosen: list[tuple[int, int]]) -> Array:
-    """Return whether each chosen draw's own x0 exceeds the threshold (sample, region)."""
-    x0, tau0 = posterior["x0"].to_numpy(), posterior["tau0"].to_numpy()
-    return np.stack([x0[c, d] > critical_x0(tau0[c, d]).mean() for c, d in chosen])
-
-
 def _squeezed(dataset: xr.Dataset) -> xr.Dataset:
-    """Drop the dim seizure where there is one."""
+    """Drop the dim seizure if there is only one seizure."""
     if dataset.sizes.get("seizure", 0) == 1:
         return dataset.isel(seizure=0, drop=True)
     return dataset
@@ -150,7 +144,7 @@ def _draw_coords(points: Array) -> dict[str, Any]:
 def weighted_draws(
     weights: Array, shape: tuple[int, ...], count: int, rng: np.random.Generator
 ) -> list[tuple[int, int]]:
-    """Return (chain, draw) pairs, chains taken by weight."""
+    """Return (chain, draw) pairs; a chain is drawn with the probability of its weight."""
     chains = rng.choice(shape[0], size=count, p=weights / weights.sum())
     draws = rng.integers(shape[1], size=count)
     return [(int(c), int(d)) for c, d in zip(chains, draws, strict=True)]
@@ -159,7 +153,7 @@ def weighted_draws(
 def _predictive(
     density: Density, points: Array, chosen: list[tuple[int, int]], rng: np.random.Generator
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return quantiles of replicated envelopes, and the simulated sources x of those draws."""
+    """Return quantiles of replicated envelopes, and the simulated sources x of the same draws."""
     nu = density.settings.degrees_of_freedom
     normal = density.settings.noise_family == "normal"
     replicas, sources = [], []
@@ -212,7 +206,7 @@ def _constants(density: Density) -> xr.Dataset:
 
 
 def _attributes(density: Density) -> dict[str, Any]:
-    """Return what the numbers mean nothing without."""
+    """Return the settings of the fit that a reader of the posterior needs."""
     settings = density.settings
     return {
         "method": settings.method,
@@ -244,7 +238,7 @@ def _version(package: str) -> str:
 
 
 def save(posterior: xr.DataTree, path: Path | str) -> None:
-    """Write a posterior as netCDF, whole or not at all."""
+    """Write a posterior as netCDF, atomically."""
     clean = posterior.copy()
     clean.attrs = {k: ",".join(v) if isinstance(v, list) else v for k, v in clean.attrs.items()}
     with atomic_path(path) as temporary:
@@ -266,5 +260,5 @@ def load(path: Path | str) -> xr.DataTree:
     except (OSError, ValueError) as error:
         raise InputError(f"not a posterior ({error})", where=str(path)) from None
     if "posterior" not in tree.children:
-        raise InputError("no group posterior", where=str(path), expected="a fit's result")
+        raise InputError("no group posterior", where=str(path), expected="the result of a fit")
     return tree

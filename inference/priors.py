@@ -1,4 +1,4 @@
-"""Beliefs about the patient before the envelope is seen, read from a file."""
+"""Read prior sets and compute the prior of x0 for every region."""
 
 import difflib
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ PRIORS_FOLDER = Path(__file__).resolve().parent.parent / "config" / "priors"
 
 @dataclass(frozen=True)
 class Normal:
-    """A Normal belief."""
+    """A Normal prior."""
 
     mean: float
     sd: float
@@ -26,7 +26,7 @@ class Normal:
 
 @dataclass(frozen=True)
 class LogNormal:
-    """A belief about a positive number: its median, and the sd of its logarithm."""
+    """A log-normal prior: the median, and the standard deviation of the logarithm."""
 
     median: float
     sd_log: float
@@ -34,27 +34,27 @@ class LogNormal:
 
 @dataclass(frozen=True)
 class Scatter:
-    """A Normal belief about a level that is itself fitted."""
+    """A Normal prior about a mean that is fitted too; its standard deviation."""
 
     sd: float
 
 
 @dataclass(frozen=True)
 class Weight:
-    """How much something counts; zero leaves it out."""
+    """The weight of one part of the prior; zero switches it off."""
 
     weight: float
 
 
 @dataclass(frozen=True)
 class Priors:
-    """All beliefs; the fields are the keys of a prior file.
+    """One prior set; the fields are the keys of a prior file.
 
-    `x0_ez`, `x0_pz` and `x0_lesion` replace `x0` in the regions that the hypothesis names as
-    EZ or PZ, or that the lesion touches; None leaves those as the rest. `x0_error` is how far the
-    excitability that the fitted model needs may lie from the region's own. `x0_neighbours` ties
-    the x0 of connected regions together; see `correlation`. `x0_sources` is how much an
-    estimate of the sources' power moves the means; see `inference.sources`.
+    `x0_ez`, `x0_pz` and `x0_lesion` replace `x0` in the regions that the hypothesis names as EZ
+    or PZ, or that the lesion mask overlaps; None keeps `x0` there. `x0_error` is the standard
+    deviation of the model error: fitted x0 minus the region's own x0. `x0_neighbours` correlates
+    the x0 of connected regions; see `correlation`. `x0_sources` is the weight of the source
+    evidence in the prior means; see `inference.sources`.
     """
 
     name: str = "default"
@@ -77,40 +77,41 @@ class Priors:
 
     def of_regions(self, problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and sd of x0 for every region, hypothesis and lesion included."""
-        beliefs = [self.x0] * problem.n_regions
+        normals = [self.x0] * problem.n_regions
         position = {name: i for i, name in enumerate(problem.regions)}
         for name in problem.lesion:
-            beliefs[position[name]] = self.x0_lesion or self.x0
+            normals[position[name]] = self.x0_lesion or self.x0
         by_zone = {"EZ": self.x0_ez, "PZ": self.x0_pz}
         for name, zone in problem.zone_of().items():
-            beliefs[position[name]] = by_zone[zone] or beliefs[position[name]]
+            normals[position[name]] = by_zone[zone] or normals[position[name]]
         return (
-            np.array([belief.mean for belief in beliefs]),
-            np.array([belief.sd for belief in beliefs]),
+            np.array([normal.mean for normal in normals]),
+            np.array([normal.sd for normal in normals]),
         )
 
     def correlation(self, problem: Problem) -> NDArray[np.float64]:
-        r"""Return the correlation of the regions' own x0 before the envelope is seen, (n, n).
+        r"""Return the prior correlation of the regions' own x0, (n, n).
 
-        Zones are made of regions that are connected. With P the weights divided by their row
-        sums and w the weight of the neighbours, x0 deviates from its mean like
-        :math:`u + w P u` with independent u, so the correlation is that of
-        :math:`(I + w P)(I + w P)^T`.
+        The regions of an EZ are usually connected, so x0 of connected regions is correlated.
+        With P the weights divided by their row sums and w the weight of the neighbours, the
+        deviation of x0 from its mean is modelled as :math:`u + w P u` with independent u. The
+        correlation is that of :math:`(I + w P)(I + w P)^T`.
         """
         rows = problem.weights.sum(axis=1, keepdims=True)
-        share = np.divide(problem.weights, rows, out=np.zeros_like(problem.weights), where=rows > 0)
-        mixed = np.eye(problem.n_regions) + self.x0_neighbours.weight * share
+        fractions = np.zeros_like(problem.weights)
+        np.divide(problem.weights, rows, out=fractions, where=rows > 0)
+        mixed = np.eye(problem.n_regions) + self.x0_neighbours.weight * fractions
         covariance = mixed @ mixed.T
         sd = np.sqrt(np.diag(covariance))
         return np.asarray(covariance / np.outer(sd, sd))
 
     def own_covariance(self, problem: Problem) -> NDArray[np.float64]:
-        """Return the covariance of the regions' own x0, (n, n)."""
+        """Return the prior covariance of the regions' own x0, (n, n)."""
         _, sd = self.of_regions(problem)
         return np.asarray(np.outer(sd, sd) * self.correlation(problem))
 
     def fitted_covariance(self, problem: Problem) -> NDArray[np.float64]:
-        """Return the covariance of the x0 that the fitted model needs: own and error together."""
+        """Return the prior covariance of the fitted x0, (n, n): own x0 plus model error."""
         error = self.x0_error.sd**2 * np.eye(problem.n_regions)
         return np.asarray(self.own_covariance(problem) + error)
 
@@ -124,7 +125,7 @@ _SHAPES: dict[str, type] = {
 
 
 def load_priors(source: str | Path | Priors = "default") -> Priors:
-    """Read beliefs from a prior file.
+    """Read a prior set.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ def load_priors(source: str | Path | Priors = "default") -> Priors:
     Raises
     ------
     ConfigError
-        No such file, an unknown or misspelt parameter, or a number that cannot be.
+        The file does not exist, a parameter is unknown, or a number is invalid.
     """
     if isinstance(source, Priors):
         return source
@@ -143,13 +144,13 @@ def load_priors(source: str | Path | Priors = "default") -> Priors:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"not YAML ({str(error).splitlines()[0]})", where=path.name, hint="mend the file"
+            f"not YAML ({str(error).splitlines()[0]})", where=path.name, hint="correct the file"
         ) from None
     return parse_priors(content, path.stem, path.name)
 
 
 def prior_names() -> tuple[str, ...]:
-    """Return the names of the prior files that come with the project."""
+    """Return the names of the prior sets in config/priors."""
     return tuple(sorted(path.stem for path in PRIORS_FOLDER.glob("*.yaml")))
 
 
@@ -159,7 +160,7 @@ def _find(source: str | Path) -> Path:
     if not path.is_file():
         near = difflib.get_close_matches(str(source), prior_names(), 1)
         raise ConfigError(
-            f"no priors {source}",
+            f"no prior set {source}",
             where="priors",
             expected="the path of a YAML file, or one of " + ", ".join(prior_names()),
             hint=f"did you mean {near[0]}" if near else "",
@@ -168,14 +169,14 @@ def _find(source: str | Path) -> Path:
 
 
 def parse_priors(content: object, name: str, where: str) -> Priors:
-    """Turn a prior file's content into beliefs; raises `ConfigError` as `load_priors` does."""
+    """Return the prior set in the content of a prior file; raises as `load_priors` does."""
     if not isinstance(content, Mapping):
         raise ConfigError("no parameters", where=where, expected="a mapping such as x0: {...}")
     allowed = [item.name for item in fields(Priors) if item.name != "name"]
     values: dict[str, Any] = {}
     for key, value in content.items():
         _check_key(str(key), allowed, "parameter", where)
-        values[str(key)] = str(value) if key == "description" else _belief(str(key), value, where)
+        values[str(key)] = str(value) if key == "description" else _prior_of(str(key), value, where)
     return Priors(name=name, **values)
 
 
@@ -191,8 +192,8 @@ def _check_key(key: str, allowed: list[str], kind: str, where: str) -> None:
     )
 
 
-def _belief(key: str, value: object, where: str) -> object:
-    """Build the belief of one parameter from its mapping of numbers."""
+def _prior_of(key: str, value: object, where: str) -> object:
+    """Return the prior of one parameter from its mapping of numbers."""
     kind = _SHAPES[key]
     names = [item.name for item in fields(kind)]
     if value is None and key in ("x0_ez", "x0_pz", "x0_lesion"):
@@ -204,7 +205,7 @@ def _belief(key: str, value: object, where: str) -> object:
             expected="{" + ", ".join(f"{n}: number" for n in names) + "}",
         )
     for part in value:
-        _check_key(str(part), names, f"number of {key}", where)
+        _check_key(str(part), names, f"key of {key}", where)
     missing = [name for name in names if name not in value]
     if missing:
         raise ConfigError(f"{key} has no {missing[0]}", where=where, expected=", ".join(names))

@@ -1,4 +1,4 @@
-"""What is to be fitted: envelopes, gain, connectome, and the names that join them."""
+"""Define the data of a fit: envelopes, gain and connectome of one patient, checked."""
 
 import logging
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MIN_TIMES = 20
 
 @dataclass(frozen=True)
 class Problem:
-    """One patient's seizures as the fit sees them.
+    """The data of one patient to fit.
 
     Parameters
     ----------
@@ -27,24 +27,24 @@ class Problem:
         Log power above baseline of one seizure, or of several.
     gain : array, shape (n_channels, n_regions)
         How strongly each channel sees each region; not negative. Rows are divided by their
-        sum: what a channel's amplifier multiplies is left to its offset.
+        sum; the offset of a channel accounts for its amplification.
     weights : array, shape (n_regions, n_regions)
         Connection weights of any scale; scaled by `virtualbrain.network.normalise_weights`.
     regions, channels : sequence of str, optional
-        Unique names; ``region-1``, ``channel-1`` and so on where none are given.
+        Unique names; by default ``region-1``, ``channel-1`` and so on.
     times : array or sequence of arrays, optional
-        Seconds from the marked onset; uniform steps. Sample numbers where none are given.
+        Seconds from the marked onset, in uniform steps; by default sample numbers.
     hypothesis : pandas.DataFrame, optional
         Columns ``region`` and ``zone`` (EZ or PZ).
     lesion : sequence of str, optional
-        Regions that a lesion touches.
+        Regions that the lesion mask overlaps.
     normalisation : str
         How the weights are scaled; K has no meaning without it.
 
     Raises
     ------
     InputError
-        Something is not finite, a gain is negative, names or shapes do not match, there are
+        A value is not finite, a gain is negative, names or shapes do not match, there are
         fewer than two channels, or time steps are not uniform.
     """
 
@@ -73,7 +73,7 @@ class Problem:
         _check_seizures(seizures, channels)
         if n_channels < 2:
             raise InputError(
-                f"{n_channels} channel is left to fit",
+                f"{n_channels} channel to fit",
                 where="envelope",
                 expected="two or more",
                 hint="mark more channels as good",
@@ -81,7 +81,7 @@ class Problem:
         isolated = network.isolated()
         if isolated:
             _LOG.warning(
-                "no connection reaches %s: nothing can recruit it, and it recruits nothing",
+                "regions without any connection, which take no part in any spread: %s",
                 ", ".join(isolated),
             )
         self._set(
@@ -116,15 +116,15 @@ class Problem:
         return len(self.channels)
 
     def zone_of(self) -> dict[str, str]:
-        """Return the hypothesis as region -> zone."""
+        """Return the zone of every region in the hypothesis."""
         if self.hypothesis is None:
             return {}
         return dict(zip(self.hypothesis["region"], self.hypothesis["zone"], strict=True))
 
     def on_grid(self, n_steps: int) -> tuple[Array, Array]:
-        """Return every seizure on `n_steps` model steps: envelopes (S, n_steps, m), seconds.
+        """Resample every seizure to `n_steps` model steps: envelopes (S, n_steps, m), and seconds.
 
-        Samples are averaged over the width of a step, or interpolated where steps are finer.
+        Samples are averaged over each step, or interpolated where the steps are finer.
         """
         envelopes, seconds = [], []
         for envelope, times in zip(self.envelope, self.times, strict=True):
@@ -135,7 +135,7 @@ class Problem:
 
 
 def _resample(envelope: Array, times: Array, grid: Array) -> Array:
-    """Average over each step (by the running integral) and read off at the step's middle."""
+    """Return the mean over each step, computed from the running integral."""
     step = times[1] - times[0]
     half = max(grid[1] - grid[0], step) / 2
     edges = np.concatenate([times - step / 2, [times[-1] + step / 2]])
@@ -162,14 +162,14 @@ def _as_seizures(envelope: object) -> tuple[Array, ...]:
                 f"seizure {number} has the shape {part.shape}",
                 where="envelope",
                 expected=f"(n_times, n_channels) with {MIN_TIMES} or more times",
-                hint="check the seizure's onset and duration in events.tsv",
+                hint="check onset and duration of the seizure in events.tsv",
             )
         if part.shape[1] != seizures[0].shape[1]:
             raise InputError(
                 f"seizure {number} has {part.shape[1]} channels, the first has "
                 f"{seizures[0].shape[1]}",
                 where="envelope",
-                hint="keep the channels that every seizure has",
+                hint="keep only the channels that every seizure has",
             )
     return seizures
 
@@ -179,7 +179,9 @@ def _check_names(names: Sequence[str], count: int, kind: str, of: str) -> None:
         raise InputError(f"{len(names)} {kind} names for {count} {of}", where=f"{kind}s")
     if len(set(names)) != len(names):
         twice = next(name for name in names if list(names).count(name) > 1)
-        raise InputError(f"the {kind} {twice} stands twice", where=f"{kind}s")
+        raise InputError(
+            f"the {kind} name {twice} is repeated", where=f"{kind}s", expected="unique names"
+        )
 
 
 def _check_gain(gain: Array, channels: Sequence[str], regions: Sequence[str]) -> None:
@@ -188,7 +190,7 @@ def _check_gain(gain: Array, channels: Sequence[str], regions: Sequence[str]) ->
             f"the gain has the shape {gain.shape}",
             where="gain",
             expected=f"({len(channels)} channels, {len(regions)} regions)",
-            hint="make gain, envelope and connectome from the same patient and atlas",
+            hint="compute gain, envelope and connectome for the same patient and atlas",
         )
     for fault, name in (
         (~np.isfinite(gain), "a value that is not finite"),
@@ -197,10 +199,10 @@ def _check_gain(gain: Array, channels: Sequence[str], regions: Sequence[str]) ->
         if fault.any():
             row, column = np.argwhere(fault)[0]
             raise InputError(
-                f"the gain holds {name}",
+                f"the gain has {name}",
                 where=f"gain, channel {channels[row]}, region {regions[column]}",
                 expected="zero or more",
-                hint="compute the gain anew from contacts and regions",
+                hint="compute the gain again from contacts and regions",
             )
     blind = gain.sum(axis=1) <= 0
     if blind.any():
@@ -225,12 +227,14 @@ def _check_seizures(seizures: Sequence[Array], channels: Sequence[str]) -> None:
     flat = np.all([np.ptp(part, axis=0) == 0 for part in seizures], axis=0)
     if flat.all():
         raise InputError(
-            "every channel is constant", where="envelope", hint="check the seizure's marks"
+            "every channel is constant",
+            where="envelope",
+            hint="check the marked seizure onset and offset",
         )
 
 
 def _as_times(times: object, seizures: Sequence[Array]) -> tuple[Array, ...]:
-    """Return the seconds of every sample, one array per seizure."""
+    """Return the time of every sample in seconds, one array per seizure."""
     if times is None or (isinstance(times, (list, tuple)) and len(times) == 0):
         return tuple(np.arange(len(part), dtype=np.float64) for part in seizures)
     several = isinstance(times, (list, tuple)) and all(np.ndim(part) == 1 for part in times)
@@ -248,7 +252,7 @@ def _check_axis(axis: Array, count: int, where: str) -> None:
         raise InputError(f"{axis.size} times for {count} samples", where=where)
     steps = np.diff(axis)
     if not np.isfinite(axis).all() or (steps <= 0).any():
-        raise InputError("times do not rise", where=where, expected="seconds, in order")
+        raise InputError("times do not increase", where=where, expected="seconds, in order")
     if np.ptp(steps) > 0.01 * steps.mean():
         raise InputError(
             f"time steps run from {steps.min():.4g} to {steps.max():.4g} s",
@@ -275,7 +279,7 @@ def _checked_hypothesis(
                 f"no region {region}",
                 where=f"hypothesis, row {row}",
                 expected=f"a region of the connectome, such as {regions[0]}",
-                hint="use the names of the region table",
+                hint="use the region names of the region table",
             )
         if zone not in ("EZ", "PZ"):
             raise InputError(
@@ -288,6 +292,9 @@ def _checked_lesion(lesion: Sequence[str], regions: Sequence[str]) -> tuple[str,
     unknown = [name for name in lesion if name not in regions]
     if unknown:
         raise InputError(
-            f"no region {unknown[0]}", where="lesion", hint="use the region table's names"
+            f"no region {unknown[0]}",
+            where="lesion",
+            expected=f"a region of the connectome, such as {regions[0]}",
+            hint="use the region names of the region table",
         )
     return tuple(lesion)

@@ -1,4 +1,4 @@
-"""The stage `inference` of the workflow: tables in, posterior, zones and verdict out."""
+"""Run the stage inference: from tables to posterior, zones and verdict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class StageResult:
-    """What the stage writes: the DataTree, zones.tsv's table and diagnostics.json's content."""
+    """Results of the stage: posterior, table of zones.tsv, content of diagnostics.json."""
 
     posterior: xr.DataTree
     zones: pd.DataFrame
@@ -57,9 +57,9 @@ def run_inference(
     hypothesis : pandas.DataFrame, optional
         Columns region and zone.
     lesion : sequence of str
-        Regions that a lesion touches.
+        Regions that the lesion mask overlaps.
     priors, settings, progress
-        As of `inference.fit`.
+        See `inference.fit`.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def align(
     lesion: Sequence[str],
     settings: Settings,
 ) -> Problem:
-    """Bring all tables into one order of channels and regions, by name."""
+    """Put all tables into one order of channels and regions, by name."""
     if not envelopes:
         raise InputError("no seizure to fit", where="envelopes", hint="mark one in events.tsv")
     names = [str(name) for name in regions]
@@ -91,7 +91,7 @@ def align(
             f"the gain has no column {missing[0]} ({len(missing)} of {len(names)} are missing)",
             where="gain",
             expected="one column per region of the connectome",
-            hint="make gain and connectome with the same atlas",
+            hint="compute gain and connectome with the same atlas",
         )
     in_all = set.intersection(*({str(c) for c in e["channel"].to_numpy()} for e in envelopes))
     channels = [str(name) for name in gain.index if str(name) in in_all]
@@ -101,10 +101,14 @@ def align(
             f"the gain has no row {unknown[0]} ({len(unknown)} channels are missing)",
             where="gain",
             expected="one row per fitted channel",
-            hint="make gain and envelope from the same channels",
+            hint="compute gain and envelope from the same channels",
         )
     if not channels:
-        raise InputError("no channel is in every seizure's envelope", where="envelopes")
+        raise InputError(
+            "no channel is in the envelopes of all seizures",
+            where="envelopes",
+            hint="mark the same channels as good in every seizure",
+        )
     rows = gain.set_axis(gain.index.astype(str)).loc[channels, names]
     parts = [envelope.sel(channel=channels).transpose("time", "channel") for envelope in envelopes]
     return Problem(

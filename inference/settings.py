@@ -1,4 +1,4 @@
-"""How the fit is done: the section `inference` of the configuration."""
+"""Define the settings of the fit: the section `inference` of the configuration."""
 
 from dataclasses import dataclass, fields
 from typing import Literal, get_args
@@ -16,47 +16,47 @@ Engine = Literal["fused", "pymc"]
 
 @dataclass(frozen=True)
 class Settings:
-    """Choices of the fit that are not beliefs about the patient (those are the priors).
+    """Settings of the fit. The priors are separate; see `inference.priors`.
 
     Parameters
     ----------
     method : {"nuts", "laplace"}
-        NUTS, or the quick mode: Laplace around the best modes, labelled as such.
+        NUTS, or the quick mode: a Laplace approximation around the best modes.
     chains, tune, draws : int
-        Chains, and transitions of each before and after adaptation ends.
+        Number of chains, of warm-up transitions and of draws per chain.
     seed : int
-        Same seed, same result.
+        Seed of the random numbers; the same seed gives the same result.
     n_steps : int
-        Model steps that span a seizure's envelope.
+        Number of model steps per seizure.
     dt : float
         Model time per step.
     integrator : {"euler", "heun"}
-        Of the fitted 2D model.
+        Integrator of the 2D model.
     observation : {"logpower", "linear"}
         log(1 + w (G e^(amplitude (x - x(0))) - 1)) with w the logistic of offset, or amplitude
         G x + offset.
     noise_family : {"student", "normal"}
-        Of the envelope's residuals.
+        Distribution of the residuals of the envelope.
     degrees_of_freedom : float
-        Of the Student t.
+        Degrees of freedom of the Student t.
     initial : {"rest", "free"}
-        Regions start at rest, shifted by z_init; or from x_init and z_init of their own.
+        Initial states: at rest, shifted by z_init; or x_init and z_init, both fitted.
     tempering : float
-        Share of the samples that count as independent (the likelihood is raised to this
-        power); 0 estimates it from the residuals' correlations, in time and between
-        channels, at the best mode.
+        Exponent of the likelihood, between 0 and 1, that corrects for correlated samples. With 0
+        it is estimated at the best mode from the correlations of the residuals in time and
+        between channels.
     starts : int
-        Starts of the screening ensemble.
+        Number of starting points of the search for modes.
     exchange_rounds : int
-        Rounds of switching leading regions off and on.
+        Rounds in which single regions are switched between silent and seizing.
     target_accept, max_depth
-        Of NUTS.
+        Target acceptance rate and maximum tree depth of NUTS.
     cores : int
-        Chains and starts at a time.
+        Number of chains or starting points computed in parallel.
     engine : {"fused", "pymc"}
-        What NUTS calls: the fused density, or the same one compiled from the PyMC model.
+        Density that NUTS uses: the fused one, or the same density compiled from PyMC.
     normalisation : str
-        Of the connection weights.
+        Normalisation of the connection weights.
     """
 
     method: Method = "nuts"
@@ -112,7 +112,7 @@ class Settings:
             raise ConfigError(
                 f"tempering is {self.tempering}",
                 where="inference",
-                expected="0 (estimate it) to 1",
+                expected="0 to 1; 0 estimates it",
             )
 
 

@@ -1,4 +1,4 @@
-"""Whether a region that the electrodes hardly see would explain the recording as well."""
+"""Compare the best explanation of the recording with one from an unsampled region."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,27 @@ CANDIDATES = 6
 
 @dataclass(frozen=True)
 class Alternative:
-    """The best explanation from an unseen region, and how much worse it is (log density)."""
+    """The best explanation from an unsampled region.
+
+    Parameters
+    ----------
+    region : str
+        The unsampled region.
+    margin : float
+        Log density of the best optimum minus that of this explanation.
+    """
 
     region: str
     margin: float
 
 
 def unsampled_alternative(density: Density, best: Optimum) -> Alternative | None:
-    """Silence the leading region, light an unseen neighbour in its place, and climb.
+    """Search for the best explanation in which an unsampled region replaces the leading one.
 
-    Candidates are the unseen regions most strongly connected to the leading one. A margin
-    near zero or below it says that the recording cannot tell the two apart: the first place may
-    be where the seizure arrived, not where it started.
+    The leading region is made silent, an unsampled region is made to seize, and the log density
+    is maximised from there. Candidates are the unsampled regions with the strongest connections
+    to the leading one. With a margin near or below zero the recording cannot distinguish the two
+    regions: the leading region may be where the seizure arrived, not where it started.
 
     Parameters
     ----------
@@ -36,15 +45,15 @@ def unsampled_alternative(density: Density, best: Optimum) -> Alternative | None
     Returns
     -------
     Alternative or None
-        None where every region is seen.
+        None if every region is sampled.
     """
     problem = density.problem
-    unseen = np.flatnonzero(observability(problem.gain) < HARDLY_SEEN)
-    if len(unseen) == 0:
+    unsampled = np.flatnonzero(observability(problem.gain) < HARDLY_SEEN)
+    if len(unsampled) == 0:
         return None
     leading = int(np.argmax(density.named(best.point)["x0"]))
     strength = problem.weights[leading] + problem.weights[:, leading]
-    near = unseen[np.argsort(-strength[unseen], kind="stable")][:CANDIDATES]
+    near = unsampled[np.argsort(-strength[unsampled], kind="stable")][:CANDIDATES]
     near = near[near != leading]
     if len(near) == 0:
         return None

@@ -1,12 +1,12 @@
-"""What the posterior says of every region: the columns of zones.tsv."""
+"""Summarise the posterior of every region in the table zones.tsv."""
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from virtualbrain.io.results import chain_weights
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.anatomy.names import hemisphere_of
+from virtualbrain.posterior import chain_weights, starts_seizures
 from virtualbrain.seeg.gain import observability
 
 Array = NDArray[np.float64]
@@ -20,27 +20,31 @@ INTERVAL = (0.05, 0.95)
 
 
 def zones(posterior: xr.DataTree) -> pd.DataFrame:
-    r"""Rank the regions by how surely they seize by themselves.
+    r"""Rank the regions by the probability that they start seizures.
 
     Parameters
     ----------
     posterior : xarray.DataTree
-        What `inference.fit` returned.
+        The result of `inference.fit`.
 
     Returns
     -------
     pandas.DataFrame
-        One row per region, ranked by ``p_ez``, then by mean excitability. ``p_ez`` is
-        :math:`P(x_0 > x_{0,c}(\tau_0))`, ``p_pz`` the probability that the region is below
-        that threshold and seizes in the simulated draws all the same; ``onset_s`` the median
-        onset (seconds from the marked one, first seizure) in the draws where it seizes, where at
-        least half do; ``x0_low`` and ``x0_high`` bound 90 %; ``observability``
-        what the gain can tell of the region (`virtualbrain.seeg.gain.observability`);
-        ``information_gain`` the Kullback-Leibler divergence from prior to posterior of x0
-        (nats, both taken as Normal).
+        One row per region, ranked by ``p_ez``, then by mean excitability:
+
+        - ``p_ez``: probability that the region starts seizures, :math:`P(x_0 > x_{0,c}(\tau_0))`;
+          see `virtualbrain.posterior.seizure_threshold` for several seizures.
+        - ``p_pz``: probability that the region does not start seizures but seizes in the
+          simulated draws.
+        - ``onset_s``: median onset in the draws in which the region seizes, in seconds from the
+          marked onset of the first seizure; missing where it seizes in less than half of them.
+        - ``x0_low`` and ``x0_high``: ends of the 90 % interval.
+        - ``observability``: see `virtualbrain.seeg.gain.observability`.
+        - ``information_gain``: Kullback-Leibler divergence from prior to posterior of x0, in
+          nats, both taken as Normal.
     """
     regions = [str(name) for name in posterior["posterior"]["region"].to_numpy()]
-    x0, weights, above = _draws(posterior)
+    x0, weights, starts = _draws(posterior)
     mean = weights @ x0
     sd = np.sqrt(weights @ (x0 - mean) ** 2)
     low, high = (_quantile(x0, weights, q) for q in INTERVAL)
@@ -52,7 +56,7 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
         {
             "region": regions,
             "hemisphere": [hemisphere_of(name) for name in regions],
-            "p_ez": np.clip(weights @ above, 0.0, 1.0),  # weights sum to one but for rounding
+            "p_ez": np.clip(weights @ starts, 0.0, 1.0),  # the weights sum to one up to rounding
             "p_pz": p_pz,
             "x0_mean": mean,
             "x0_sd": sd,
@@ -71,21 +75,14 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
 
 
 def _draws(posterior: xr.DataTree) -> tuple[Array, Array, Array]:
-    """Return x0 (draws, n), weights (draws), and whether x0 exceeds its threshold."""
-    x0 = posterior["posterior"]["x0"].transpose("chain", "draw", "region").to_numpy()
+    """Return x0 (draws, n), weights (draws), and 1.0 where a region starts seizures (draws, n)."""
+    samples = posterior["posterior"].to_dataset()
+    x0 = samples["x0"].transpose("chain", "draw", "region").to_numpy()
     n_chains, n_draws, n = x0.shape
     weights = chain_weights(posterior.children.get("sample_stats"), n_chains)
     weights = np.repeat(weights / n_draws, n_draws)
-    above = above_threshold(posterior).to_numpy()
-    return x0.reshape(-1, n), weights, above.reshape(-1, n)
-
-
-def above_threshold(posterior: xr.DataTree) -> xr.DataArray:
-    """Return 1 where a draw's region seizes by itself, else 0; (chain, draw, region)."""
-    group = posterior["posterior"]
-    x0 = group["x0"].transpose("chain", "draw", "region")
-    tau0 = group["tau0"].to_numpy().reshape(x0.shape[0], x0.shape[1], -1).mean(axis=2)
-    return (x0 > critical_x0(tau0)[..., None]).astype(np.float64)
+    starts = starts_seizures(samples, float(posterior.attrs["I1"])).to_numpy()
+    return x0.reshape(-1, n), weights, starts.reshape(-1, n).astype(np.float64)
 
 
 def _quantile(values: Array, weights: Array, q: float) -> Array:
@@ -98,7 +95,7 @@ def _quantile(values: Array, weights: Array, q: float) -> Array:
 
 
 def _recruited(posterior: xr.DataTree) -> tuple[Array, Array]:
-    """Return the probability of being recruited and the median onset (seconds)."""
+    """Return the probability that each region is recruited, and its median onset in seconds."""
     x = posterior["sources"]["x"]
     time_s = posterior["constant_data"]["time_s"]
     if "seizure" in x.dims:
@@ -107,13 +104,13 @@ def _recruited(posterior: xr.DataTree) -> tuple[Array, Array]:
         time_s = time_s.isel(seizure=0)
     seizing = x.transpose("sample", "time", "region").to_numpy() > SEIZING_X
     seizes = seizing.any(axis=1)
-    own = posterior["sources"]["above_threshold"].to_numpy()
+    starts = posterior["sources"]["above_threshold"].to_numpy()
     onset = np.where(seizes, time_s.to_numpy()[seizing.argmax(axis=1)], np.nan)
     often = seizes.mean(axis=0) >= 0.5
     median = np.full(len(often), np.nan)
     if often.any():
         median[often] = np.nanmedian(onset[:, often], axis=0)
-    return (seizes & ~own).mean(axis=0), median
+    return (seizes & ~starts).mean(axis=0), median
 
 
 def _divergence(mean: Array, sd: Array, prior_mean: Array, prior_sd: Array) -> Array:
@@ -121,12 +118,3 @@ def _divergence(mean: Array, sd: Array, prior_mean: Array, prior_sd: Array) -> A
     ratio = np.maximum(sd, 1e-9) / prior_sd
     shift = (mean - prior_mean) / prior_sd
     return np.asarray(0.5 * (ratio**2 + shift**2 - 1.0) - np.log(ratio))
-
-
-def hemisphere_of(region: str) -> str | None:
-    """Return L or R from a FreeSurfer region name, or None where it does not say."""
-    if region.startswith(("ctx-lh-", "Left-", "lh", "L_", "ctx_lh")):
-        return "L"
-    if region.startswith(("ctx-rh-", "Right-", "rh", "R_", "ctx_rh")):
-        return "R"
-    return None

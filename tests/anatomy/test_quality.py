@@ -41,7 +41,7 @@ def test_notes_name_what_lies_outside_its_gate():
     assert notes_on(good) == ()
     notes = notes_on({**good, "template_overlap": 0.5, "lost_regions": ["ctx-lh-insula"]})
     assert len(notes) == 2
-    assert "is 0.5; usual is 0.9 to 1" in notes[0]
+    assert "0.5 (usual: 0.9 to 1)" in notes[0]
     assert "ctx-lh-insula" in notes[1]
 
 

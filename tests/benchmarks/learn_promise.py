@@ -14,8 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from inference.scores import calibration_error
-from virtualbrain.io.results import expected_ez_regions
-from virtualbrain.surgery.calibration import evidence, log_ez_regions
+from virtualbrain.posterior import expected_ez_regions, log_expected_ez_regions
+from virtualbrain.surgery.calibration import evidence
 from virtualbrain.surgery.settings import SurgerySettings
 
 FEATURES = ["evidence", "log_ez_regions"]
@@ -30,7 +30,7 @@ def patients_of(folder: Path) -> pd.DataFrame:
     """Read what each fit expects to start seizures, and whether the zone was sampled."""
     regions = pd.read_csv(folder / "regions.tsv", sep="\t")
     by = regions.groupby("patient")
-    starts = by["fit"].apply(lambda p: log_ez_regions(expected_ez_regions(p.to_numpy())))
+    starts = by["fit"].apply(lambda p: log_expected_ez_regions(expected_ez_regions(p.to_numpy())))
     return pd.DataFrame({"log_ez_regions": starts, "sampled": by["sampled"].first()}).reset_index()
 
 
@@ -85,10 +85,8 @@ def main() -> None:
     constants = ", ".join(f"{c:.3f}" for c in (promise.intercept_[0], *promise.coef_[0]))
     print(f"INTERCEPT, PER_EVIDENCE, PER_EZ_REGIONS = {constants}")
     seen = learned(patients[["log_ez_regions"]], patients["sampled"])
-    print(
-        "SAMPLED_INTERCEPT, SAMPLED_PER_EZ_REGIONS = "
-        f"{seen.intercept_[0]:.3f}, {seen.coef_[0, 0]:.3f}"
-    )
+    constants = f"{seen.intercept_[0]:.3f}, {seen.coef_[0, 0]:.3f}"
+    print(f"SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = {constants}")
     free, sampled = (plans[name].to_numpy(dtype=bool) for name in ("free", "sampled"))
     told = left_out(plans, FEATURES, "free")
     tell("shares of draws", plans["share"].to_numpy(), free)

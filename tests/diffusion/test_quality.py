@@ -98,7 +98,7 @@ def test_what_is_usual_is_not_said():
 
 def test_what_is_not_usual_is_said_in_words():
     notes = notes_on({"snr_b0": 4.0, "poorly_covered_regions": ["ctx-lh-temporalpole"]})
-    assert "is 4; usual is 10 or more" in notes[0]
+    assert "4 (usual: 10 or more)" in notes[0]
     assert notes[1].startswith("1 regions lie partly")
     assert notes[1].endswith("ctx-lh-temporalpole.")
 

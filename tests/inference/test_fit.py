@@ -1,4 +1,4 @@
-"""One small patient from problem to zones and verdict, by NUTS and by the quick mode."""
+"""Fit of one small synthetic patient with NUTS and in quick mode."""
 
 from dataclasses import replace
 
@@ -24,20 +24,19 @@ def drawn(small_problem, small_settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["quick", "drawn"])
-def test_the_true_region_comes_first(which, request, small_truth):
+def test_the_true_region_ranks_first(which, request, small_truth):
     posterior = request.getfixturevalue(which)
     table = inference.zones(posterior)
     assert tuple(table.columns) == COLUMNS
     assert table["region"].iloc[0] == f"region-{int(np.argmax(small_truth)) + 1}"
-    # it seizes late, so x0 near the threshold explains it too: even odds, but no rival
-    # five times what is believed before the envelope is seen
+    # the region seizes late, so an x0 near the threshold explains it too; 5 x the prior p_ez
     assert table["p_ez"].iloc[0] > 5 * 0.014
     assert table["p_ez"].iloc[1] < 0.5 * table["p_ez"].iloc[0]
     assert ((table["p_ez"] + table["p_pz"]) <= 1.05).all()
 
 
 @pytest.mark.slow
-def test_layout_is_the_contract(drawn, small_settings):
+def test_posterior_has_the_documented_dims_and_attributes(drawn, small_settings):
     group = drawn["posterior"]
     assert group["x0"].dims == ("chain", "draw", "region")
     assert group["x0_fitted"].dims == ("chain", "draw", "region")
@@ -64,7 +63,7 @@ def test_the_same_seed_gives_the_same_draws(drawn, small_problem, small_settings
 
 
 @pytest.mark.slow
-def test_quick_mode_is_never_called_interpretable(quick):
+def test_quick_mode_is_never_interpretable(quick):
     diagnosis = inference.diagnose(quick)
     assert quick.attrs["method"] == "laplace"
     assert diagnosis["verdict"] != "interpretable"
@@ -72,7 +71,7 @@ def test_quick_mode_is_never_called_interpretable(quick):
 
 
 @pytest.mark.slow
-def test_saved_and_loaded_is_the_same(drawn, tmp_path):
+def test_save_and_load_preserve_the_results(drawn, tmp_path):
     path = tmp_path / "deep" / "posterior.nc"
     inference.save(drawn, path)
     loaded = inference.load(path)
@@ -81,7 +80,7 @@ def test_saved_and_loaded_is_the_same(drawn, tmp_path):
     assert [item.name for item in path.parent.iterdir()] == ["posterior.nc"]
 
 
-def test_what_is_no_posterior_is_refused(tmp_path):
+def test_files_that_are_not_posteriors_are_refused(tmp_path):
     with pytest.raises(InputError, match="no such posterior"):
         inference.load(tmp_path / "posterior.nc")
     (tmp_path / "posterior.nc").write_text("nothing")
@@ -90,7 +89,7 @@ def test_what_is_no_posterior_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_optima_are_optima(small_problem, small_settings):
+def test_found_optima_are_local_maxima(small_problem, small_settings):
     density = build_density(small_problem, Priors(), small_settings, 0.3)
     optima = find_optima(density, np.random.default_rng(0))
     values = [optimum.value for optimum in optima]
@@ -100,7 +99,7 @@ def test_optima_are_optima(small_problem, small_settings):
 
 
 @pytest.mark.slow
-def test_every_mode_gets_two_chains_and_the_best_comes_first(small_problem, small_settings):
+def test_every_mode_gets_two_chains_and_the_best_mode_is_first(small_problem, small_settings):
     density = build_density(small_problem, Priors(), small_settings, 0.3)
     best = climb(density, np.zeros(density.layout.size), 300)
     near = [best, Optimum(best.point + 1e-3, best.value - 1e-3)]
@@ -111,7 +110,7 @@ def test_every_mode_gets_two_chains_and_the_best_comes_first(small_problem, smal
     assert np.abs(density(chosen[0].point(np.zeros(density.layout.size)))[0] - best.value) < 20
 
 
-def test_own_excitability_is_drawn_from_its_conditional(small_problem, small_settings):
+def test_own_x0_is_drawn_from_its_conditional_distribution(small_problem, small_settings):
     density = build_density(small_problem, Priors(), small_settings)
     error = Priors().x0_error.sd
     rng = np.random.default_rng(0)
@@ -119,7 +118,7 @@ def test_own_excitability_is_drawn_from_its_conditional(small_problem, small_set
     own = rng.multivariate_normal(density.x0_mean, covariance, 40_000)
     fitted = own + error * rng.standard_normal(own.shape)
     drawn = own_excitability(density, fitted, rng)
-    # drawn and own are exchangeable given what was fitted: same moments, same covariance with it
+    # given the fitted x0, drawn and own x0 are exchangeable: equal moments, equal covariance
     np.testing.assert_allclose(drawn.mean(axis=0), own.mean(axis=0), atol=5e-3)
     assert drawn.std() == pytest.approx(own.std(), rel=0.01)
     both = [np.cov(x.ravel(), fitted.ravel())[0, 1] for x in (own, drawn)]
@@ -127,7 +126,7 @@ def test_own_excitability_is_drawn_from_its_conditional(small_problem, small_set
     np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=2e-3)
 
 
-def test_a_model_without_error_needs_the_regions_own_excitability(small_problem, small_settings):
+def test_without_model_error_fitted_and_own_x0_are_equal(small_problem, small_settings):
     exact = Priors(x0_error=Scatter(1e-9))
     density = build_density(small_problem, exact, small_settings)
     fitted = np.random.default_rng(0).normal(-2.0, 0.5, (5, 12))
@@ -135,7 +134,7 @@ def test_a_model_without_error_needs_the_regions_own_excitability(small_problem,
     np.testing.assert_allclose(drawn, fitted, atol=1e-7)
 
 
-def test_white_residuals_count_fully_and_smooth_ones_do_not(small_problem, small_settings):
+def test_tempering_is_smaller_for_smooth_residuals(small_problem, small_settings):
     density = build_density(small_problem, Priors(), small_settings)
     point = np.zeros(density.layout.size)
     rng = np.random.default_rng(0)
@@ -150,13 +149,13 @@ def test_white_residuals_count_fully_and_smooth_ones_do_not(small_problem, small
     assert 0.05 < shares[1] < 0.2
 
 
-def test_a_residual_that_all_channels_share_counts_once(small_problem, small_settings):
+def test_a_residual_common_to_all_channels_counts_once(small_problem, small_settings):
     density = build_density(small_problem, Priors(), small_settings)
     point = np.zeros(density.layout.size)
     mean = density.expected(point)
     common = np.random.default_rng(0).standard_normal((*mean.shape[:2], 1))
-    share = estimate_tempering(replace(density, envelope=mean + common), point)
-    assert 0.03 < share < 1.3 / mean.shape[-1]
+    tempering = estimate_tempering(replace(density, envelope=mean + common), point)
+    assert 0.03 < tempering < 1.3 / mean.shape[-1]
 
 
 @pytest.mark.slow
@@ -180,7 +179,7 @@ def test_tables_are_aligned_by_name(small_problem, small_settings, quick):
         table.set_index("region")["x0_mean"].sort_index()
         for table in (result.zones, inference.zones(quick))
     )
-    # the order of rounding differs, and with it where the climb stops
+    # rounding depends on the order, and so does the point where the search stops
     pd.testing.assert_series_equal(found, wanted, atol=0.05)
     with pytest.raises(InputError, match="gain has no column"):
         inference.run_inference(

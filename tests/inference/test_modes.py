@@ -1,4 +1,4 @@
-"""Modes, their weights, and leave-one-out scores against exact ones."""
+"""Posterior modes, their weights, and leave-one-out scores compared with exact ones."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_psis_equals_exact_leave_one_out_for_a_normal_mean():
     assert (k < 0.7).all()
 
 
-def test_stacking_takes_the_better_mode_and_shares_between_complements():
+def test_stacking_selects_the_better_mode_and_splits_complementary_ones():
     better = np.array([np.full(20, -1.0), np.full(20, -3.0)])
     np.testing.assert_allclose(stack(better), [1, 0], atol=1e-3)
     half = np.array([[-1.0] * 10 + [-5.0] * 10, [-5.0] * 10 + [-1.0] * 10])
@@ -28,7 +28,7 @@ def test_stacking_takes_the_better_mode_and_shares_between_complements():
     np.testing.assert_allclose(stack(half[:1]), [1])
 
 
-def test_chains_apart_are_modes():
+def test_chains_with_different_means_are_different_modes():
     rng = np.random.default_rng(0)
     x0 = rng.normal(0, 1, (4, 200, 3))
     x0[2] += 10

@@ -1,4 +1,4 @@
-"""Prior files: what is read, and what a misspelling is told."""
+"""Reading of prior sets, their error messages, and the prior of x0."""
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,12 @@ from inference.problem import Problem
 from virtualbrain.errors import ConfigError
 
 
-def test_the_default_file_says_what_the_class_says():
+def test_default_file_equals_the_defaults_of_the_class():
     assert load_priors("default") == Priors(description=load_priors("default").description)
 
 
 @pytest.mark.parametrize("name", prior_names())
-def test_every_file_of_the_project_loads(name):
+def test_every_prior_set_of_the_project_loads(name):
     assert load_priors(name).name == name
 
 
@@ -32,7 +32,7 @@ def test_every_file_of_the_project_loads(name):
         ("x0: {mean: [", "not YAML"),
     ],
 )
-def test_faults_are_told_in_one_line(tmp_path, text, words):
+def test_errors_are_reported_in_one_line(tmp_path, text, words):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=words) as caught:
@@ -41,12 +41,12 @@ def test_faults_are_told_in_one_line(tmp_path, text, words):
     assert "mine.yaml" in str(caught.value)
 
 
-def test_a_missing_file_names_what_there_is():
+def test_an_unknown_prior_set_suggests_a_known_one():
     with pytest.raises(ConfigError, match="did you mean default"):
         load_priors("defualt")
 
 
-def test_hypothesis_and_lesion_move_their_regions_only():
+def test_hypothesis_and_lesion_change_the_prior_of_their_regions_only():
     names = ["a", "b", "c", "d"]
     table = pd.DataFrame({"region": ["b", "c"], "zone": ["EZ", "PZ"]})
     rng = np.random.default_rng(0)
@@ -70,14 +70,14 @@ def _problem(weights):
 
 
 def _chain():
-    """Four regions in a row, and one that nothing reaches."""
+    """Four regions in a row and one isolated region."""
     weights = np.zeros((5, 5))
     for i in range(3):
         weights[i, i + 1] = weights[i + 1, i] = 1.0
     return weights
 
 
-def test_connected_regions_are_believed_alike_and_isolated_ones_alone():
+def test_connected_regions_are_correlated_and_isolated_ones_are_not():
     correlation = Priors().correlation(_problem(_chain()))
     np.testing.assert_allclose(np.diag(correlation), 1.0)
     assert correlation[0, 1] > correlation[0, 2] > 0
@@ -86,7 +86,7 @@ def test_connected_regions_are_believed_alike_and_isolated_ones_alone():
     assert np.linalg.eigvalsh(correlation).min() > -1e-12
 
 
-def test_without_weight_of_neighbours_regions_are_independent():
+def test_neighbour_weight_zero_makes_regions_independent():
     priors = Priors(x0_neighbours=Weight(0.0))
     problem = _problem(_chain())
     np.testing.assert_array_equal(priors.correlation(problem), np.eye(5))
@@ -94,7 +94,7 @@ def test_without_weight_of_neighbours_regions_are_independent():
     np.testing.assert_allclose(priors.fitted_covariance(problem), expected)
 
 
-def test_order_and_unit_of_the_weights_do_not_matter_to_the_beliefs():
+def test_correlation_is_independent_of_order_and_unit_of_the_weights():
     rng = np.random.default_rng(1)
     weights = np.triu(rng.lognormal(0, 2, (7, 7)), 1)
     weights += weights.T
@@ -104,7 +104,7 @@ def test_order_and_unit_of_the_weights_do_not_matter_to_the_beliefs():
     np.testing.assert_allclose(moved, plain[np.ix_(order, order)], rtol=1e-12)
 
 
-def test_draws_from_the_prior_have_its_covariance(small_problem, small_settings):
+def test_prior_draws_have_the_prior_covariance(small_problem, small_settings):
     density = build_density(small_problem, Priors(), small_settings)
     rng = np.random.default_rng(2)
     draws = np.array([density.drawn_from_prior(rng) for _ in range(8000)])
@@ -117,7 +117,7 @@ def test_draws_from_the_prior_have_its_covariance(small_problem, small_settings)
     assert where.stop - where.start == small_problem.n_channels
 
 
-def test_a_negative_weight_of_neighbours_is_refused(tmp_path):
+def test_a_negative_neighbour_weight_is_refused(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("x0_neighbours: {weight: -1}")
     with pytest.raises(ConfigError, match="zero or more"):

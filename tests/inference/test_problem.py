@@ -1,4 +1,4 @@
-"""What is refused, in one line with the cure; what is put in order."""
+"""Checks of the data of a fit, and resampling."""
 
 import logging
 
@@ -15,7 +15,7 @@ def _parts(n=4, m=3, n_times=30):
     return rng.random((n_times, m)), rng.random((m, n)) + 0.1, rng.random((n, n))
 
 
-def test_rows_of_the_gain_sum_to_one_and_names_default():
+def test_gain_rows_sum_to_one_and_names_have_defaults():
     problem = Problem(*_parts())
     np.testing.assert_allclose(problem.gain.sum(axis=1), 1)
     assert problem.regions[0] == "region-1"
@@ -42,7 +42,7 @@ def _set(array, index, value):
         (lambda e, g, w: ([e, e[:, :2]], g, w), "channels"),
     ],
 )
-def test_wrong_numbers_are_refused_in_one_line(change, words):
+def test_invalid_arrays_are_refused_in_one_line(change, words):
     with pytest.raises(InputError, match=words) as caught:
         Problem(*change(*_parts()))
     assert "\n" not in str(caught.value)
@@ -59,7 +59,7 @@ def test_weights_must_be_square():
     [
         (np.arange(30) ** 1.5, "uniform"),
         (np.arange(29), "29 times for 30"),
-        (np.zeros(30), "rise"),
+        (np.zeros(30), "increase"),
     ],
 )
 def test_times_must_be_uniform(times, words):
@@ -68,7 +68,7 @@ def test_times_must_be_uniform(times, words):
 
 
 def test_names_must_match():
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="is repeated"):
         Problem(*_parts(), channels=["a", "a", "b"])
     with pytest.raises(InputError, match="2 channel names for 3"):
         Problem(*_parts(), channels=["a", "b"])
@@ -78,7 +78,7 @@ def test_names_must_match():
         Problem(*_parts(), hypothesis=pd.DataFrame({"region": ["region-1"], "zone": ["HZ"]}))
 
 
-def test_an_isolated_region_is_named_in_a_warning(caplog):
+def test_a_warning_names_isolated_regions(caplog):
     envelope, gain, weights = _parts()
     weights[2] = weights[:, 2] = 0
     with caplog.at_level(logging.WARNING):
@@ -87,18 +87,18 @@ def test_an_isolated_region_is_named_in_a_warning(caplog):
     assert problem.isolated == ("region-3",)
 
 
-def test_resampling_keeps_means_and_ends():
+def test_resampling_preserves_means():
     times = np.linspace(-5, 40, 181)
     ramp = np.stack([times, 2 * times + 1], axis=1)
     problem = Problem(ramp, np.ones((2, 4)), np.ones((4, 4)), times=times)
     envelope, seconds = problem.on_grid(50)
     inner = slice(2, -2)
-    # a sample stands for its whole step: means are off by less than a tenth of one
+    # a sample represents its whole step: means differ by less than a tenth of a step
     np.testing.assert_allclose(envelope[0, inner, 0], seconds[0, inner], atol=0.025)
     np.testing.assert_allclose(envelope[0, inner, 1], 2 * seconds[0, inner] + 1, atol=0.05)
 
 
-def test_several_seizures_have_axes_of_their_own():
+def test_each_seizure_has_its_own_time_axis():
     envelope, gain, weights = _parts()
     problem = Problem(
         [envelope, envelope[:25]], gain, weights, times=[np.arange(30.0), np.arange(25) * 2.0]

@@ -1,4 +1,4 @@
-"""Settings that cannot be are refused."""
+"""Invalid settings are refused."""
 
 import pytest
 
@@ -17,6 +17,6 @@ from virtualbrain.errors import ConfigError
         ({"tempering": 2.0}, "tempering is 2"),
     ],
 )
-def test_wrong_settings(values, words):
+def test_invalid_settings_are_refused(values, words):
     with pytest.raises(ConfigError, match=words):
         Settings(**values)

@@ -1,3 +1,5 @@
+"""Source evidence: unmixing, earliness and its effect on the prior means."""
+
 import numpy as np
 import pytest
 from scipy.special import logit
@@ -5,13 +7,13 @@ from scipy.stats import norm
 
 from inference.priors import Normal, Priors, Weight
 from inference.problem import Problem
-from inference.sources import PRICE, earliness, informed_means, log_evidence, unmixed
+from inference.sources import PENALTY, earliness, informed_means, log_evidence, unmixed
 from virtualbrain.models.stability import critical_x0
 
 
 @pytest.fixture
 def gain() -> np.ndarray:
-    """Thirty channels, each near one of ten regions and seeing the others a little."""
+    """Gain of thirty channels, each near one of ten regions."""
     rng = np.random.default_rng(3)
     gain = 0.05 * rng.random((30, 10))
     gain[np.arange(30), np.arange(30) % 10] += 1.0
@@ -19,7 +21,7 @@ def gain() -> np.ndarray:
 
 
 def rising(onsets: dict[int, int], n_times: int = 80, n_regions: int = 10) -> np.ndarray:
-    """Excess of regions that rise to fifty times rest at a sample."""
+    """Return the excess of regions that rise to fifty times rest at a given sample."""
     excess = np.zeros((n_times, n_regions))
     for region, start in onsets.items():
         excess[start:, region] = 50.0
@@ -36,7 +38,7 @@ def problem_of(excess, gain, noise=0.3):
     return Problem(recorded(excess, gain, noise), gain, np.ones((n, n)) - np.eye(n))
 
 
-def test_a_planted_source_is_found_and_nothing_beside_it(gain):
+def test_unmixing_finds_the_simulated_sources_only(gain):
     excess = rising({2: 20, 7: 45})
     found = unmixed(np.exp(recorded(excess, gain)), gain)
     assert (found[60, [2, 7]] > 50.0 / 1.5).all()
@@ -44,12 +46,12 @@ def test_a_planted_source_is_found_and_nothing_beside_it(gain):
     assert found[:, others].max() < 1.0
 
 
-def test_the_excess_is_a_minimum_of_the_priced_divergence(gain):
+def test_excess_minimises_the_penalised_divergence(gain):
     power = np.exp(recorded(rising({4: 10}), gain, 0.5))
 
     def loss(excess):
         expected = 1.0 + excess @ gain.T
-        return (power / expected + np.log(expected)).sum() + PRICE * excess.sum()
+        return (power / expected + np.log(expected)).sum() + PENALTY * excess.sum()
 
     found = unmixed(power, gain)
     assert (found >= 0).all()
@@ -59,14 +61,14 @@ def test_the_excess_is_a_minimum_of_the_priced_divergence(gain):
         assert loss(moved) > loss(found)
 
 
-def test_the_earlier_of_two_equal_sources_comes_first(gain):
+def test_the_earlier_of_two_equal_sources_has_the_larger_earliness(gain):
     early = earliness(rising({1: 15, 6: 40}))[:, 0]
     assert early[1] == 1.0
     assert 0 < early[6] < 0.6
     assert early[[0, 2, 3]].max() == 0.0
 
 
-def test_evidence_follows_its_region_and_not_the_order_of_channels(gain):
+def test_evidence_is_independent_of_the_order_of_regions_and_channels(gain):
     excess = rising({2: 20, 7: 45})
     plain = log_evidence(problem_of(excess, gain, 0.0))
     order = np.random.default_rng(2).permutation(10)
@@ -79,13 +81,13 @@ def test_evidence_follows_its_region_and_not_the_order_of_channels(gain):
     assert plain[2] > 1 > 0 > plain[0]
 
 
-def test_a_recording_in_which_nothing_happens_raises_no_region_above_another(gain):
+def test_evidence_of_a_quiet_recording_is_negative_everywhere(gain):
     quiet = log_evidence(problem_of(rising({}), gain, 0.2))
     assert np.isfinite(quiet).all()
     assert quiet.max() < 0
 
 
-def test_without_weight_the_beliefs_stay_as_they_are(gain):
+def test_weight_zero_keeps_the_prior_means(gain):
     problem = problem_of(rising({2: 20}), gain)
     priors = Priors(x0_sources=Weight(0.0))
     evidence = log_evidence(problem)
@@ -93,7 +95,7 @@ def test_without_weight_the_beliefs_stay_as_they_are(gain):
 
 
 @pytest.mark.parametrize("weight", [0.5, 1.0])
-def test_the_odds_are_multiplied_by_the_evidence(gain, weight):
+def test_prior_odds_are_multiplied_by_the_evidence(gain, weight):
     problem = problem_of(rising({2: 20}), gain)
     priors = Priors(x0_sources=Weight(weight))
     evidence = np.linspace(-3, 5, 10)
@@ -106,7 +108,7 @@ def test_the_odds_are_multiplied_by_the_evidence(gain, weight):
     np.testing.assert_allclose(odds(mean) - odds(priors.x0.mean), weight * evidence, atol=1e-9)
 
 
-def test_a_sure_belief_stays_finite(gain):
+def test_narrow_priors_give_finite_means(gain):
     problem = problem_of(rising({2: 20}), gain)
     for centre in (-6.0, -1.0):
         priors = Priors(x0=Normal(centre, 0.05))

@@ -205,11 +205,11 @@ def test_a_plan_named_by_its_regions_is_recognised():
         ({"r_hat_max": 2.0}, "poor"),
         ({"r_hat_max": 1.2, "thresholds": {"r_hat": [1.01, 1.1]}}, "poor"),
         ({"ess_bulk_min": 50.0}, "fair"),
-        ({"e_bfmi_min": [0.9, 0.1]}, "fair"),
+        ({"e_bfmi_min": 0.1}, "fair"),
         ({"modes": 3, "mode_weights": [0.5, 0.3, 0.2]}, "fair"),
     ],
 )
-def test_figures_are_judged_by_the_gates_that_were_used(figures, state):
+def test_figures_are_judged_by_the_limits_that_were_used(figures, state):
     (judged,) = diagnostics.judge(figures)
     assert judged.state == state
     assert judged.meaning

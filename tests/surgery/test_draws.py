@@ -1,10 +1,10 @@
-"""Which posterior draws stand for the patient."""
+"""Selection of posterior draws for surgery."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from virtualbrain.io.results import expected_ez_regions
+from virtualbrain.posterior import expected_ez_regions
 from virtualbrain.surgery.draws import draws_from
 
 
@@ -16,18 +16,18 @@ def weighted(posterior, weights):
     return tree
 
 
-def test_a_chain_without_weight_gives_no_draw(posterior, generator):
+def test_a_chain_without_weight_gives_no_draws(posterior, generator):
     draws = draws_from(weighted(posterior, [1.0, 0.0]), 100, generator)
     assert draws.n_draws == 100
     assert (draws.K < 99).all()
 
 
-def test_draws_are_shared_out_by_weight(posterior, generator):
+def test_draws_are_taken_in_proportion_to_the_chain_weights(posterior, generator):
     draws = draws_from(weighted(posterior, [0.75, 0.25]), 40, generator)
     assert (draws.K == 99).sum() == 10
 
 
-def test_draws_that_explain_no_seizure_are_left_out(posterior, generator):
+def test_draws_without_a_suspected_ez_region_are_left_out(posterior, generator):
     tree = posterior.copy(deep=True)
     tree.attrs = posterior.attrs
     tree["posterior"]["x0"][0, :30] = -3.0
@@ -40,7 +40,7 @@ def test_draws_that_explain_no_seizure_are_left_out(posterior, generator):
     assert none.n_draws == 40
 
 
-def test_what_is_hardly_likely_is_no_start_but_kept_apart(posterior, generator):
+def test_regions_below_suspicion_only_count_in_p_elsewhere(posterior, generator):
     tree = posterior.copy(deep=True)
     tree.attrs = posterior.attrs
     tree["posterior"]["x0"][0, :3, 7] = -1.6
@@ -59,7 +59,7 @@ def test_thinning_keeps_draws_together(draws, generator):
     assert draws.thinned(1000, generator) is draws
 
 
-def test_many_regions_hardly_suspected_add_no_start():
+def test_hardly_suspected_regions_do_not_count_as_expected_ez_regions():
     sure, hardly = np.array([0.9, 0.6]), np.full(1000, 0.01)
     assert expected_ez_regions(np.concatenate([sure, hardly])) == pytest.approx(1.5)
     assert expected_ez_regions(hardly) == 0.0

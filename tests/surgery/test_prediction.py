@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from virtualbrain.surgery.calibration import calibrated_p_seizure_free, p_ez_sampled
+from virtualbrain.posterior import p_ez_sampled
+from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.draws import draws_from
 from virtualbrain.surgery.next_electrode import COLUMNS, next_regions, unsampled_ez_probabilities

@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 
 from virtualbrain.anatomy.regions import lost_regions
 from virtualbrain.anatomy.surface import Surface
-from virtualbrain.quality_limits import Gate, outside
+from virtualbrain.quality_limits import QualityLimit, outside
 
 _LOOK = "Look at the parcellation before trusting it."
-GATES: Mapping[str, Gate] = {
-    "template_overlap": Gate(
+LIMITS: Mapping[str, QualityLimit] = {
+    "template_overlap": QualityLimit(
         0.90, 1.0, "overlap of the registered template with the brain mask", _LOOK
     ),
-    "brain_ml": Gate(900, 2000, "volume of the brain mask in ml", _LOOK),
-    "grey_white_contrast": Gate(
+    "brain_ml": QualityLimit(900, 2000, "volume of the brain mask in ml", _LOOK),
+    "grey_white_contrast": QualityLimit(
         1.5, np.inf, "contrast of grey to white matter over their spread", _LOOK
     ),
-    "left_right_volume_ratio": Gate(
+    "left_right_volume_ratio": QualityLimit(
         0.80, 1.25, "ratio of the regions' volume, left to right", _LOOK
     ),
-    "surface_labelled_share": Gate(
+    "surface_labelled_share": QualityLimit(
         0.60, 1.0, "share of the pial surface that carries a region", _LOOK
     ),
 }
@@ -59,8 +59,8 @@ def surface_figures(surfaces: Mapping[str, Surface]) -> dict[str, Any]:
 
 
 def notes_on(figures: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say in words which figures lie outside their gates and which regions are lost."""
-    notes = outside(figures, GATES)
+    """Return a sentence for each figure outside its usual range, and one for lost regions."""
+    notes = outside(figures, LIMITS)
     lost = figures.get("lost_regions", [])
     if lost:
         notes.append(f"{len(lost)} regions have no voxel in this brain: {', '.join(lost)}.")

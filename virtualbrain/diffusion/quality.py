@@ -1,4 +1,4 @@
-"""How good a diffusion series and a connectome are: figures, gates, and words for a reader."""
+"""How good a diffusion series and a connectome are: figures, limits, and words for a reader."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from scipy import ndimage, stats
 from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.fod import header_in_dwi
-from virtualbrain.quality_limits import Gate, outside
+from virtualbrain.quality_limits import QualityLimit, outside
 
 Array = NDArray[np.float64]
 MIN_COVERAGE = 0.9
@@ -21,46 +21,48 @@ MIN_COVERAGE = 0.9
 _LENGTH_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-GATES: Mapping[str, Gate] = {
-    "n_directions": Gate(
+LIMITS: Mapping[str, QualityLimit] = {
+    "n_directions": QualityLimit(
         30,
         np.inf,
         "number of diffusion directions",
         "Crossing fibres are told apart poorly: long connections may be missing.",
     ),
-    "snr_b0": Gate(
+    "snr_b0": QualityLimit(
         10,
         np.inf,
         "signal of the images without weighting over the noise",
         "Weak bundles are lost.",
     ),
-    "max_motion_mm": Gate(0, 3, "largest head motion in mm", "Look at the corrected series."),
-    "orientation_margin": Gate(
+    "max_motion_mm": QualityLimit(
+        0, 3, "largest head motion in mm", "Look at the corrected series."
+    ),
+    "orientation_margin": QualityLimit(
         1,
         np.inf,
         "continuity of fibres with the gradient table over the best other table",
         "Check the gradient directions.",
     ),
-    "t1_overlap": Gate(
+    "t1_overlap": QualityLimit(
         0.8, 1, "overlap of T1 and diffusion after alignment", "Look at the alignment."
     ),
-    "white_matter_likeness": Gate(
+    "white_matter_likeness": QualityLimit(
         0.40,
         1,
         "correlation of the T1's white matter with the diffusion's",
         "Make sure that both images are of this patient and lie over each other.",
     ),
-    "assigned_share": Gate(0.5, 1, "share of streamlines with a region at both ends"),
-    "left_right_correlation": Gate(
+    "assigned_share": QualityLimit(0.5, 1, "share of streamlines with a region at both ends"),
+    "left_right_correlation": QualityLimit(
         0.5,
         1,
         "correlation of the left hemisphere's weights with the right one's",
         "One side may be badly measured, or injured.",
     ),
-    "median_reliability": Gate(
+    "median_reliability": QualityLimit(
         0.5, 1, "median reliability of connections under resampling", "More streamlines would help."
     ),
-    "reference_spearman": Gate(0.4, 1, "rank correlation with the reference connectome"),
+    "reference_spearman": QualityLimit(0.4, 1, "rank correlation with the reference connectome"),
 }
 _NAMED = {
     "poorly_covered_regions": "lie partly or wholly outside the diffusion image",
@@ -70,8 +72,8 @@ _NAMED = {
 
 
 def notes_on(figures: Mapping[str, Any]) -> list[str]:
-    """Say in words which figures lie outside their gates, and name the regions that lack much."""
-    notes = outside(figures, GATES)
+    """Return a sentence for each figure outside its usual range and for each list of regions."""
+    notes = outside(figures, LIMITS)
     for name, words in _NAMED.items():
         regions: Sequence[str] = figures.get(name) or ()
         if regions:

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
-import numpy as np
 import xarray as xr
 from nibabel.spatialimages import SpatialImage
-from numpy.typing import NDArray
 
 from virtualbrain.anatomy.surface import Surface
 from virtualbrain.connectome import REGION_COLUMNS
@@ -50,8 +48,6 @@ from virtualbrain.io.surgery_results import (
     load_recruitment,
     load_stimulation,
 )
-
-HARDLY_SUSPECTED = 0.05
 
 
 @dataclass(frozen=True)
@@ -301,30 +297,3 @@ def _checksums(path: Path) -> Mapping[str, str]:
 def _image(path: Path) -> SpatialImage:
     image: SpatialImage = nib.load(path)
     return image
-
-
-def simulated_x0(samples: xr.Dataset) -> xr.DataArray:
-    """Return the x0 with which the model repeats the seizure, from a group `posterior`.
-
-    That is `x0_fitted`; a posterior without a model error has only the regions' own `x0`.
-    """
-    return samples["x0_fitted" if "x0_fitted" in samples else "x0"]
-
-
-def chain_weights(
-    sample_stats: xr.Dataset | xr.DataTree | None, n_chains: int
-) -> NDArray[np.float64]:
-    """Return the stacking weight of every chain; equal ones where the fit stored none."""
-    if sample_stats is None or "weight" not in sample_stats:
-        return np.full(n_chains, 1.0 / n_chains)
-    weights = np.asarray(sample_stats["weight"].to_numpy(), dtype=np.float64)
-    return np.asarray(weights / weights.sum())
-
-
-def expected_ez_regions(p_start: NDArray[np.float64]) -> float:
-    """Return how many regions are expected to start seizures, those hardly suspected left out.
-
-    The prior alone lets every region start seizures once in a hundred draws; with the number of
-    regions that would add up.
-    """
-    return float(p_start[p_start >= HARDLY_SUSPECTED].sum())

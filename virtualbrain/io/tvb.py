@@ -11,9 +11,9 @@ from virtualbrain.connectome import Connectome
 from virtualbrain.io.atomic import write_json, write_text
 from virtualbrain.io.connectome import read_connectome, write_tvb_zip
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.results import simulated_x0
 from virtualbrain.io.seeg import read_channels, read_gain
 from virtualbrain.io.tables import write_table
+from virtualbrain.posterior import simulated_x0
 
 _HOW = """\
 Open these files with The Virtual Brain (tvb-library):

@@ -1,34 +1,21 @@
-"""The sampler's diagnostics in words, and the limits that follow from this patient's own data."""
+"""Judge the convergence diagnostics in words, and state the limits of this patient's results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from virtualbrain.io.results import PatientResults
+from virtualbrain.quality_limits import QualityLimit, fit_limits_from
 from virtualbrain.report.findings import Region, suspected_unseen
-from virtualbrain.report.numbers import is_number, lookup, show
-
-Sense = Literal["below", "above"]
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A figure of the diagnosis, its limits, and what it means in plain words."""
-
-    names: tuple[str, ...]
-    title: str
-    sense: Sense
-    good: float
-    bad: float | None
-    meaning: str
-    gate: str
+from virtualbrain.report.numbers import is_number, percent, show
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A judged figure: state is good, fair, poor or absent."""
+    """A judged figure: state is good, fair or poor."""
 
     title: str
     value: str
@@ -38,180 +25,49 @@ class Finding:
     meaning: str
 
 
-THRESHOLDS = (
-    Threshold(
-        ("r_hat_max", "max_r_hat", "rhat_max", "max_rhat", "r_hat", "rhat"),
-        "Chains agree (R-hat)",
-        "below",
-        1.05,
-        1.5,
-        "Independent searches must end in the same place. Far above 1, they found different "
-        "answers and no probability on this page would mean anything.",
-        "r_hat",
-    ),
-    Threshold(
-        ("p_ez_error_max",),
-        "Worst-known p_ez (Monte Carlo error)",
-        "below",
-        0.05,
-        0.15,
-        "By how much the probability of the worst-known region would change from one run of the "
-        "sampler to the next.",
-        "p_ez_error",
-    ),
-    Threshold(
-        ("ess_bulk_min", "min_ess_bulk", "ess_bulk"),
-        "Independent draws, centre (bulk ESS)",
-        "above",
-        100,
-        None,
-        "How many independent samples the middle of the worst-known parameter rests on.",
-        "ess",
-    ),
-    Threshold(
-        ("ess_tail_min", "min_ess_tail", "ess_tail"),
-        "Independent draws, ends (tail ESS)",
-        "above",
-        100,
-        None,
-        "The same for the ends of the intervals: with few, the intervals are not to be trusted.",
-        "ess",
-    ),
-    Threshold(
-        (
-            "divergent_share",
-            "divergence_fraction",
-            "divergences_fraction",
-            "fraction_divergent",
-            "p_divergent",
-        ),
-        "Share of divergent steps",
-        "below",
-        0.01,
-        0.1,
-        "Places where the sampler could not follow the posterior and may have left a corner "
-        "unexplored.",
-        "divergent_share",
-    ),
-    Threshold(
-        ("depth_saturation", "tree_depth_saturation", "depth_saturated", "max_depth_fraction"),
-        "Steps cut short (tree depth)",
-        "below",
-        0.05,
-        None,
-        "Share of steps that ran into the longest allowed path: sampling is slow, and the "
-        "posterior may be explored in part only.",
-        "depth_saturation",
-    ),
-    Threshold(
-        ("e_bfmi_min", "min_e_bfmi", "bfmi_min", "e_bfmi", "ebfmi", "bfmi"),
-        "Energy explored (E-BFMI)",
-        "above",
-        0.3,
-        None,
-        "Whether the sampler moves freely between likely and unlikely states.",
-        "e_bfmi",
-    ),
-    Threshold(
-        ("ppc_coverage", "posterior_predictive_coverage", "coverage", "coverage_90"),
-        "Recording inside its predicted band",
-        "above",
-        0.75,
-        0.5,
-        "Share of the recorded envelope inside the band that the fitted model predicts. A good "
-        "fit misses few points; a perfect one is suspicious.",
-        "coverage_90",
-    ),
-    Threshold(
-        ("explained", "explained_variance"),
-        "Recording explained",
-        "above",
-        0.5,
-        0.2,
-        "Share of the recorded envelope's variance that the fitted model accounts for.",
-        "explained",
-    ),
-    Threshold(
-        ("p_ez_sampled",),
-        "Electrodes saw the zone",
-        "above",
-        0.5,
-        None,
-        "How often they had, on virtual patients of whom the fit expects as many regions to start "
-        "seizures by themselves. Where the zone was missed, what is seen was recruited from "
-        "elsewhere, and first places are wrong.",
-        "p_ez_sampled",
-    ),
-)
-
-
 def judge(figures: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Return every figure that is there, with its threshold and a judgement in words."""
-    judged = (_judge_one(threshold, figures) for threshold in THRESHOLDS)
-    modes = _judge_modes(figures)
-    return tuple(finding for finding in (*judged, modes) if finding is not None)
+    """Judge every figure of diagnostics.json that has a limit.
 
-
-def _judge_one(threshold: Threshold, figures: Mapping[str, Any]) -> Finding | None:
-    value = _scalar(lookup(figures, threshold.names), threshold.sense)
-    if value is None:
-        return None
-    good, bad = _limits(threshold, figures)
-    sign = 1 if threshold.sense == "below" else -1
-    if sign * value <= sign * good:
-        state, words = "good", "as it should be"
-    elif bad is None or sign * value <= sign * bad:
-        state, words = "fair", "read with care"
-    else:
-        state, words = "poor", "not good enough"
-    relation = "at most" if threshold.sense == "below" else "at least"
-    limit = f"good: {relation} {good:g}" + ("" if bad is None else f"; poor beyond {bad:g}")
-    return Finding(threshold.title, show(value), limit, state, words, threshold.meaning)
-
-
-def _limits(threshold: Threshold, figures: Mapping[str, Any]) -> tuple[float, float | None]:
-    """Return the limits that the diagnosis used, the page's own where it does not say."""
-    used = (figures.get("thresholds") or {}).get(threshold.gate)
-    if isinstance(used, (int, float)):
-        return float(used), None
-    if isinstance(used, (list, tuple)) and len(used) == 2 and all(map(is_number, used)):
-        return float(used[0]), float(used[1])
-    return threshold.good, threshold.bad
-
-
-def _scalar(value: Any, sense: Sense) -> float | None:
-    """Return the worst of several numbers, for a figure may stand per chain."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        numbers = [float(item) for item in value if is_number(item)]
-        if not numbers:
-            return None
-        return max(numbers) if sense == "below" else min(numbers)
-    return float(value) if is_number(value) else None
-
-
-def _judge_modes(figures: Mapping[str, Any]) -> Finding | None:
-    modes = lookup(figures, ("n_modes", "modes"))
-    if isinstance(modes, (list, tuple)):
-        modes = len(modes)
-    if not is_number(modes):
-        return None
-    weights = lookup(figures, ("mode_weights", "modes_weights", "weights"))
-    shares = ", ".join(f"{100 * w:.0f} %" for w in weights or () if is_number(w))
-    return Finding(
-        "Separate explanations (modes)",
-        show(modes) + (f" ({shares})" if modes > 1 and shares else ""),
-        "good: 1",
-        "good" if modes <= 1 else "fair",
-        "one explanation found" if modes <= 1 else "more than one explanation fits the recording",
-        "With more than one mode the seizure can be explained in different ways, each with its "
-        "own regions; the shares say how much of the posterior each holds.",
+    The bounds are those that the inference used; they are stored in `thresholds`.
+    """
+    limits = fit_limits_from(figures.get("thresholds") or {})
+    return tuple(
+        _judge_one(limit, figures[name], _mode_weights(figures) if name == "modes" else "")
+        for name, limit in limits.items()
+        if is_number(figures.get(name))
     )
 
 
+def _judge_one(limit: QualityLimit, value: float, detail: str) -> Finding:
+    if limit.is_rejected(value):
+        state, words = "poor", "outside the limit for use"
+    elif limit.is_unusual(value):
+        state, words = "fair", "outside the usual range"
+    else:
+        state, words = "good", "within the usual range"
+    shown = show(value) + detail
+    return Finding(limit.heading, shown, _limit_text(limit), state, words, limit.meaning)
+
+
+def _limit_text(limit: QualityLimit) -> str:
+    text = f"usual: {limit.range}"
+    if np.isfinite(limit.reject_low):
+        text += f"; not used below {limit.reject_low:g}"
+    if np.isfinite(limit.reject_high):
+        text += f"; not used above {limit.reject_high:g}"
+    return text
+
+
+def _mode_weights(figures: Mapping[str, Any]) -> str:
+    """Return the weights of several modes in parentheses."""
+    weights = figures.get("mode_weights") or ()
+    if figures["modes"] <= 1 or not weights:
+        return ""
+    return " (weights " + ", ".join(percent(weight) for weight in weights) + ")"
+
+
 def limits_of(results: PatientResults, regions: Sequence[Region]) -> tuple[str, ...]:
-    """Return the limits of this patient's results, from what is missing, flagged or unseen."""
+    """Return the limits of the results of this patient, one sentence each."""
     return tuple(
         sentence
         for sentence in (
@@ -222,9 +78,9 @@ def limits_of(results: PatientResults, regions: Sequence[Region]) -> tuple[str, 
             _no_diffusion(results),
             _isolated(results),
             _method(results),
-            "The model knows the regions of one atlas, an average time course per region and the "
-            "connections that diffusion MRI sees: no cell types, no delays within a region, no "
-            "change of the network over time.",
+            "The model has the regions of one atlas, one mean time course per region and the "
+            "connections found by diffusion MRI. It has no cell types, no delays within a region "
+            "and no change of the network over time.",
         )
         if sentence
     )
@@ -235,8 +91,8 @@ def _unseen_regions(regions: Sequence[Region]) -> str:
     if not unseen:
         return ""
     return (
-        f"{len(unseen)} of {len(regions)} regions are hardly seen by any channel; what the page "
-        "says of them comes from the priors and the network, not from the recording."
+        f"No channel sees {len(unseen)} of {len(regions)} regions well. Results for these regions "
+        "come from the priors and the network, not from the recording."
     )
 
 
@@ -245,13 +101,13 @@ def _suspected(regions: Sequence[Region]) -> str:
     if not silent:
         return ""
     names = ", ".join(region.name for region in silent[:6])
-    return f"Suspected without being recorded: {names}. Only another electrode can tell."
+    return f"Suspected but unsampled regions: {names}. Only another electrode can confirm them."
 
 
 def _few_seizures(results: PatientResults) -> str:
     if len(results.seizures) != 1:
         return ""
-    return "One seizure was fitted; another may start or spread differently."
+    return "One seizure was fitted; other seizures may start or spread differently."
 
 
 def _bad_contacts(results: PatientResults) -> str:
@@ -263,7 +119,7 @@ def _bad_contacts(results: PatientResults) -> str:
     if not bad and not outside:
         return ""
     return (
-        f"Of {len(frame)} contacts {bad} are marked bad and were not fitted, and {outside} lie "
+        f"Of {len(frame)} contacts, {bad} are marked bad and were not fitted, and {outside} are "
         "outside the brain."
     )
 
@@ -271,7 +127,7 @@ def _bad_contacts(results: PatientResults) -> str:
 def _no_diffusion(results: PatientResults) -> str:
     if "dwi" in results.quality or results.weights is None:
         return ""
-    return "The connectome came ready-made: how it was measured could not be checked here."
+    return "The connectome was provided with the data; its measurement could not be checked."
 
 
 def _isolated(results: PatientResults) -> str:
@@ -281,7 +137,7 @@ def _isolated(results: PatientResults) -> str:
     alone = results.weights.frame.index[(matrix.sum(0) + matrix.sum(1)) == 0]
     if not len(alone):
         return ""
-    return f"Without any connection, so never recruited in the model: {', '.join(alone)}."
+    return f"Regions without any connection, never recruited in the model: {', '.join(alone)}."
 
 
 def _method(results: PatientResults) -> str:
@@ -289,13 +145,13 @@ def _method(results: PatientResults) -> str:
     if posterior is None or posterior.attributes.get("method") != "laplace":
         return ""
     return (
-        "The fit is a Gaussian approximation around the best solution (Laplace), not a full "
-        "sample: its intervals tend to be too narrow."
+        "The posterior is a Laplace approximation (Gaussian around the best solution), not "
+        "sampled: its intervals tend to be too narrow."
     )
 
 
 def hypothesis_agreement(regions: Sequence[Region]) -> dict[str, tuple[Region, ...]]:
-    """Split regions by what the model (p_ez of one half or more) and the clinic say."""
+    """Split regions into those in the EZ by model (p_ez of at least 0.5) and hypothesis, or one."""
     found = [region for region in regions if region.p_ez >= 0.5]
     return {
         "both": tuple(region for region in found if region.in_hypothesis),
@@ -305,7 +161,7 @@ def hypothesis_agreement(regions: Sequence[Region]) -> dict[str, tuple[Region, .
 
 
 def rank_correlation(first: Sequence[Region], second: Sequence[Region]) -> float:
-    """Return Spearman's correlation of two rankings of the same regions."""
+    """Return the Spearman correlation of two rankings of the same regions."""
     other = {region.name: region.rank for region in second}
     pairs = [(r.rank, other[r.name]) for r in first if r.name in other]
     if len(pairs) < 3:

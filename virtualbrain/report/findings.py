@@ -9,9 +9,10 @@ from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 
 from virtualbrain.io.fit_results import Posterior, ZoneRow
-from virtualbrain.io.results import PriorResults, chain_weights
+from virtualbrain.io.results import PriorResults
 from virtualbrain.io.surgery_results import Outcomes, PlanRow
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.stability import REST_CURRENT
+from virtualbrain.posterior import chain_weights, seizure_threshold, starts_seizures
 from virtualbrain.report.numbers import is_number, probability_interval
 from virtualbrain.seeg.gain import HARDLY_SEEN
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
@@ -152,15 +153,11 @@ def threshold_of(posterior: Posterior | None) -> float | None:
     """Return the excitability above which a region seizes alone, at the mean fitted tau0."""
     if posterior is None:
         return None
-    return float(np.mean(_thresholds(posterior)))
+    return float(np.mean(seizure_threshold(posterior.parameters, _rest_current(posterior))))
 
 
-def _thresholds(posterior: Posterior) -> Array:
-    current = posterior.attributes.get("I1", 3.1)
-    tau0 = posterior.parameters["tau0"]
-    per_draw = tau0.mean([dim for dim in tau0.dims if dim not in ("chain", "draw")])
-    tau0_draws = np.maximum(per_draw.transpose("chain", "draw").to_numpy(), 0.76)
-    return np.asarray(critical_x0(tau0_draws, float(current)))
+def _rest_current(posterior: Posterior) -> float:
+    return float(posterior.attributes.get("I1", REST_CURRENT))
 
 
 def _draws_behind(priors: PriorResults) -> tuple[pd.Series, pd.Series]:
@@ -181,7 +178,7 @@ def _draws_behind(priors: PriorResults) -> tuple[pd.Series, pd.Series]:
     names = [str(name) for name in x0["region"].to_numpy()]
     weights = chain_weights(posterior.sample_stats, x0.sizes["chain"])
     effective = _effective(x0.to_numpy(), weights)
-    above = x0.to_numpy() > _thresholds(posterior)[..., None]
+    above = starts_seizures(posterior.parameters, _rest_current(posterior)).to_numpy()
     varies = above.any((0, 1)) & ~above.all((0, 1))
     if varies.any():
         effective[varies] = _effective(above[..., varies].astype(float), weights)

@@ -1,6 +1,5 @@
 """Format numbers, and compute the interval of a probability estimated from draws."""
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -68,17 +67,3 @@ def probability_interval(
     ends = (float(beta.ppf(q, n * p + 0.5, n * (1 - p) + 0.5)) for q in (tail, 1 - tail))
     low, high = ends
     return min(low, p), max(high, p)
-
-
-def lookup(nested: Mapping[str, Any], names: Iterable[str]) -> Any:
-    """Return the first value under one of `names` anywhere in nested mappings, else None."""
-    names = tuple(names)
-    for name in names:
-        if name in nested and nested[name] is not None:
-            return nested[name]
-    for value in nested.values():
-        if isinstance(value, Mapping):
-            found = lookup(value, names)
-            if found is not None:
-                return found
-    return None

@@ -15,9 +15,10 @@ plans does not change. The probability that the EZ is sampled follows from m.
 import numpy as np
 from scipy.special import expit, logit
 
+from virtualbrain.posterior import log_expected_ez_regions
+
 # From tests/benchmarks/learn_promise.py; see docs/validation.md.
 INTERCEPT, PER_EVIDENCE, PER_EZ_REGIONS = -4.425, 0.545, 3.444
-SAMPLED_INTERCEPT, SAMPLED_PER_EZ_REGIONS = -1.328, 4.681
 
 
 def calibrated_p_seizure_free(share: float, n_draws: int, expected_ez_regions: float) -> float:
@@ -36,7 +37,7 @@ def calibrated_p_seizure_free(share: float, n_draws: int, expected_ez_regions: f
         expit(
             INTERCEPT
             + PER_EVIDENCE * evidence(share, n_draws)
-            + PER_EZ_REGIONS * log_ez_regions(expected_ez_regions)
+            + PER_EZ_REGIONS * log_expected_ez_regions(expected_ez_regions)
         )
     )
 
@@ -44,15 +45,3 @@ def calibrated_p_seizure_free(share: float, n_draws: int, expected_ez_regions: f
 def evidence(share: float, n_draws: int) -> float:
     """Return the log odds of a fraction of draws, finite at 0 and 1."""
     return float(logit((n_draws * np.clip(share, 0.0, 1.0) + 0.5) / (n_draws + 1)))
-
-
-def log_ez_regions(expected_ez_regions: float) -> float:
-    """Return the logarithm of the expected number of EZ regions, finite at 0."""
-    return float(np.log(expected_ez_regions + 0.1))
-
-
-def p_ez_sampled(expected_ez_regions: float) -> float:
-    """Return the probability that the EZ is sampled, from synthetic patients with such fits."""
-    return float(
-        expit(SAMPLED_INTERCEPT + SAMPLED_PER_EZ_REGIONS * log_ez_regions(expected_ez_regions))
-    )

@@ -1,4 +1,4 @@
-"""Posterior draws as arrays: the patient's network with its uncertainty."""
+"""Take posterior draws of the fitted network as arrays."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, cast
@@ -7,8 +7,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from virtualbrain.io.results import chain_weights, expected_ez_regions, simulated_x0
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.posterior import (
+    chain_weights,
+    expected_ez_regions,
+    simulated_x0,
+    starts_seizures,
+)
 
 Array = NDArray[np.float64]
 
@@ -24,11 +28,11 @@ class FittedDraws:
     weights : numpy.ndarray, shape (n_regions, n_regions)
         Normalised weights, as fitted.
     x0 : numpy.ndarray, shape (n_draws, n_regions)
-        Excitability with which the fit repeats the seizure.
+        Fitted excitability, with which the model reproduces the seizure.
     own_x0 : numpy.ndarray, shape (n_draws, n_regions)
-        The regions' own excitability, without the model's error.
+        The regions' own excitability, without the model error.
     starts : numpy.ndarray of bool, shape (n_draws, n_regions)
-        Which regions start seizures: own x0 above the threshold, and suspected at all.
+        Suspected regions that start seizures: own x0 above the threshold.
     x_init, z_init : numpy.ndarray, shape (n_draws, n_regions)
         Initial states.
     K, tau0 : numpy.ndarray, shape (n_draws,)
@@ -36,16 +40,16 @@ class FittedDraws:
     dt, I1 : float
         Step and rest current, model units.
     time_s : numpy.ndarray, shape (n_states,)
-        Seconds from the marked onset of every state of the fit, the start included.
+        Seconds from the marked onset of every state of the fit, the initial state included.
     integrator : {"euler", "heun"}
-        The scheme of the fit.
+        Integrator of the fit.
     explained : float
-        Share of the posterior in which a suspected region starts the seizure; the draws are of that
-        share.
+        Probability that at least one suspected region starts seizures; the draws are taken from
+        this part of the posterior.
     p_elsewhere : float
-        Probability that a region which is not suspected seizes by itself all the same.
+        Probability that a region that is not suspected starts seizures.
     expected_ez_regions : float
-        Expected number of regions that start seizures, over the whole posterior.
+        Expected number of EZ regions, over the whole posterior.
     """
 
     regions: tuple[str, ...]
@@ -71,7 +75,7 @@ class FittedDraws:
         return len(self.K)
 
     def thinned(self, n_draws: int, rng: np.random.Generator) -> "FittedDraws":
-        """Return at most so many of the draws, in their order."""
+        """Return a random subset of at most `n_draws` draws, in their order."""
         if n_draws >= self.n_draws:
             return self
         chosen = np.sort(rng.choice(self.n_draws, n_draws, replace=False))
@@ -82,38 +86,38 @@ class FittedDraws:
 def draws_from(
     posterior: xr.DataTree, n_draws: int, rng: np.random.Generator, suspicion: float = 0.0
 ) -> FittedDraws:
-    """Take draws from a posterior, each chain as often as its weight says.
+    """Take draws from a posterior, from each chain in proportion to its stacking weight.
 
-    Chains that ended in different modes carry stacking weights; a chain without weight gives no
-    draw. Within a chain draws are taken without replacement while there are enough.
+    A chain without weight gives no draw. Within a chain, draws are taken without replacement as
+    long as there are enough.
 
-    A region is suspected where it starts seizures with at least the probability `suspicion`. The
-    many others, each of which the prior alone lets start seizures once in a hundred draws, are
-    taken not to; what they add up to is kept apart as `p_elsewhere`. A seizure was recorded, and
-    it started somewhere: draws in which no suspected region starts it are left out, unless all are
-    of that kind.
+    A region is suspected if it starts seizures with at least the probability `suspicion`. All
+    other regions are assumed not to start seizures, because the prior alone gives each of them a
+    probability of about 0.01; together they make up `p_elsewhere`. Draws in which no suspected
+    region starts seizures are left out, because a seizure was recorded, unless there are no others.
 
-    Several seizures share everything but their initial states: the first seizure's are taken.
+    With several seizures, tau0 and the initial states are those of the first one. Whether a region
+    starts seizures depends on all of them; see `virtualbrain.posterior.seizure_threshold`.
 
     Parameters
     ----------
     posterior : xarray.DataTree
-        As the inference writes it.
+        The posterior that the inference wrote.
     n_draws : int
-        How many.
+        Number of draws.
     rng : numpy.random.Generator
-        Chooses the draws.
+        Source of random numbers.
     suspicion : float
-        Least probability that makes a region a possible start.
+        Smallest probability with which a region is suspected.
     """
     samples = posterior["posterior"].to_dataset()
-    if "seizure" in samples.dims:
-        samples = samples.isel(seizure=0)
     weights = chain_weights(posterior.children.get("sample_stats"), samples.sizes["chain"])
     attributes = posterior.attrs
-    above = _above_threshold(samples, float(attributes["I1"]))
-    p_start = weights @ above.mean(axis=1)
-    suspected = p_start >= suspicion
+    above = starts_seizures(samples, float(attributes["I1"])).to_numpy()
+    if "seizure" in samples.dims:
+        samples = samples.isel(seizure=0)
+    p_ez = weights @ above.mean(axis=1)
+    suspected = p_ez >= suspicion
     starts = above & suspected
     useful = starts.any(axis=-1)
     explained = float(weights @ useful.mean(axis=1))
@@ -139,20 +143,13 @@ def draws_from(
         I1=float(attributes["I1"]),
         integrator=cast(Literal["euler", "heun"], str(attributes["integrator"])),
         explained=explained,
-        p_elsewhere=float(1.0 - np.prod(1.0 - p_start[~suspected])),
-        expected_ez_regions=expected_ez_regions(p_start),
+        p_elsewhere=float(1.0 - np.prod(1.0 - p_ez[~suspected])),
+        expected_ez_regions=expected_ez_regions(p_ez),
     )
 
 
-def _above_threshold(samples: xr.Dataset, I1: float) -> NDArray[np.bool_]:
-    """Return where a region's own x0 lies above the threshold, (chain, draw, region)."""
-    x0 = samples["x0"].transpose("chain", "draw", "region").to_numpy()
-    tau0 = samples["tau0"].transpose("chain", "draw").to_numpy()
-    return np.asarray(x0 > critical_x0(tau0, I1)[..., None])
-
-
 def _times(constants: xr.Dataset) -> Array:
-    """Return the seconds of the first seizure's states."""
+    """Return the times of the states of the first seizure, in seconds."""
     times = constants["time_s"]
     if "seizure" in times.dims:
         times = times.isel(seizure=0)
@@ -162,13 +159,13 @@ def _times(constants: xr.Dataset) -> Array:
 def _chosen(
     weights: Array, useful: NDArray[np.bool_], wanted: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return positions of useful draws, chain after chain, as many as each chain's weight says."""
+    """Return the positions of useful draws, chain by chain, in proportion to the chain weights."""
     draws_per_chain = useful.shape[1]
     shares = weights * useful.mean(axis=1)
     total = min(wanted, useful.size)
     counts = np.floor(shares / shares.sum() * total).astype(int)
-    largest_rest = np.argsort(counts - shares / shares.sum() * total, kind="stable")
-    counts[largest_rest[: total - counts.sum()]] += 1
+    largest_remainder = np.argsort(counts - shares / shares.sum() * total, kind="stable")
+    counts[largest_remainder[: total - counts.sum()]] += 1
     parts = []
     for chain, count in enumerate(counts):
         able = np.flatnonzero(useful[chain])

@@ -11,7 +11,7 @@ over the plans without r. If the EZ is unsampled, the suspected regions were rec
 region r is the EZ with probability :math:`h_r \propto \sum_j w_{rj} P(j)`, its connections with the
 suspected regions, over the unsampled regions. Then no present plan ends the seizures, but a plan
 with the EZ does. Together, with :math:`q` from
-`virtualbrain.surgery.calibration.p_ez_sampled`,
+`virtualbrain.posterior.p_ez_sampled`,
 
 .. math:: V_r = q\, v_r + (1 - q)\, h_r.
 """
@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from virtualbrain.posterior import p_ez_sampled
 from virtualbrain.seeg.gain import HARDLY_SEEN
-from virtualbrain.surgery.calibration import p_ez_sampled
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import Outcome, simulate_plans

@@ -1,0 +1,74 @@
+"""Quantities of a posterior: all readers agree on which regions start seizures."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from virtualbrain.models.stability import critical_x0
+from virtualbrain.posterior import (
+    chain_weights,
+    p_ez_sampled,
+    seizure_threshold,
+    simulated_x0,
+    starts_seizures,
+)
+
+SHORT, LONG = 0.9, 60.0
+
+
+@pytest.fixture
+def samples():
+    """Two chains, three draws, two seizures with different tau0."""
+    tau0 = np.broadcast_to([SHORT, LONG], (2, 3, 2))
+    thresholds = critical_x0(np.array([SHORT, LONG]))
+    of_mean_tau0 = float(critical_x0(0.5 * (SHORT + LONG)))
+    mean = float(thresholds.mean())
+    # x0 of each region is between two possible thresholds: only one averaging gives these p_ez
+    x0 = [thresholds.max() + 0.02, 0.5 * (mean + thresholds.max()), 0.5 * (mean + of_mean_tau0)]
+    return xr.Dataset(
+        {
+            "x0": (("chain", "draw", "region"), np.broadcast_to(x0, (2, 3, 3))),
+            "tau0": (("chain", "draw", "seizure"), tau0),
+        },
+        coords={"region": ["a", "b", "c"]},
+    )
+
+
+def test_the_threshold_is_the_mean_over_seizures(samples):
+    expected = critical_x0(np.array([SHORT, LONG])).mean()
+    np.testing.assert_array_equal(seizure_threshold(samples), np.full((2, 3), expected))
+
+
+def test_regions_above_the_mean_threshold_start_seizures(samples):
+    np.testing.assert_array_equal(starts_seizures(samples)[0, 0], [True, True, False])
+
+
+def test_one_seizure_with_or_without_its_dim_is_the_same(samples):
+    one = samples.isel(seizure=[1])
+    expected = float(critical_x0(LONG))
+    np.testing.assert_array_equal(seizure_threshold(one), np.full((2, 3), expected))
+    xr.testing.assert_equal(starts_seizures(one), starts_seizures(samples.isel(seizure=1)))
+
+
+def test_dims_are_ordered_by_name(samples):
+    moved = samples.transpose("region", "seizure", "draw", "chain")
+    xr.testing.assert_equal(starts_seizures(moved), starts_seizures(samples))
+
+
+def test_chains_without_stored_weights_count_equally():
+    np.testing.assert_array_equal(chain_weights(None, 4), np.full(4, 0.25))
+    stored = xr.Dataset({"weight": ("chain", [3.0, 1.0])})
+    np.testing.assert_array_equal(chain_weights(stored, 2), [0.75, 0.25])
+
+
+def test_simulated_x0_is_the_fitted_one_if_there_is_one(samples):
+    assert simulated_x0(samples).equals(samples["x0"])
+    fitted = samples.assign(x0_fitted=samples["x0"] + 1.0)
+    assert simulated_x0(fitted).equals(fitted["x0_fitted"])
+
+
+def test_p_ez_sampled_rises_with_the_expected_ez_regions():
+    values = [p_ez_sampled(expected) for expected in (0.0, 0.5, 1.0, 2.0, 5.0)]
+    assert values == sorted(values)
+    assert values[0] < 0.01
+    assert values[-1] > 0.99

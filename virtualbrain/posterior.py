@@ -1,0 +1,95 @@
+"""Read the quantities of a posterior that inference, surgery and report share."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from virtualbrain.models.stability import REST_CURRENT, critical_x0
+
+Array = NDArray[np.float64]
+
+# Regions with a smaller p_ez are left out of the expected number of EZ regions.
+HARDLY_SUSPECTED = 0.05
+# From tests/benchmarks/learn_promise.py; see docs/validation.md.
+SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = -1.328, 4.681
+
+
+def simulated_x0(samples: xr.Dataset) -> xr.DataArray:
+    """Return the x0 with which the model reproduces the seizure, from the group `posterior`.
+
+    This is `x0_fitted`. A posterior without model error has only the regions' own `x0`.
+    """
+    return samples["x0_fitted" if "x0_fitted" in samples else "x0"]
+
+
+def chain_weights(sample_stats: xr.Dataset | xr.DataTree | None, n_chains: int) -> Array:
+    """Return the stacking weight of every chain; equal weights where the fit stored none."""
+    if sample_stats is None or "weight" not in sample_stats:
+        return np.full(n_chains, 1.0 / n_chains)
+    weights = np.asarray(sample_stats["weight"].to_numpy(), dtype=np.float64)
+    return np.asarray(weights / weights.sum())
+
+
+def seizure_threshold(samples: xr.Dataset, I1: float = REST_CURRENT) -> Array:
+    r"""Return the excitability threshold of every draw, shape (chain, draw).
+
+    A region has one x0 for all seizures. The threshold :math:`x_{0,c}(\tau_0)` depends on tau0,
+    which is fitted for each seizure. The threshold of a draw is the mean of
+    :math:`x_{0,c}(\tau_0)` over seizures: every seizure counts equally, and a region exceeds it
+    when its distance to the threshold, averaged over seizures, is positive. The threshold at the
+    mean tau0 is a different number, because :math:`x_{0,c}` is not linear in tau0; long seizures
+    would dominate it.
+
+    Parameters
+    ----------
+    samples : xarray.Dataset
+        The group `posterior`; tau0 has the dims chain and draw, and seizure if there are several.
+    I1 : float
+        Rest current of the fit.
+    """
+    tau0 = samples["tau0"].transpose("chain", "draw", ...).to_numpy()
+    each = critical_x0(tau0, I1)
+    return np.asarray(each.reshape(each.shape[0], each.shape[1], -1).mean(axis=2))
+
+
+def starts_seizures(samples: xr.Dataset, I1: float = REST_CURRENT) -> xr.DataArray:
+    """Return in which draws a region starts seizures: its own x0 exceeds the threshold.
+
+    Parameters
+    ----------
+    samples : xarray.Dataset
+        The group `posterior`.
+    I1 : float
+        Rest current of the fit.
+
+    Returns
+    -------
+    xarray.DataArray of bool
+        Dims (chain, draw, region).
+    """
+    x0 = samples["x0"].transpose("chain", "draw", "region")
+    return x0 > seizure_threshold(samples, I1)[..., None]
+
+
+def expected_ez_regions(p_ez: Array) -> float:
+    """Return the expected number of EZ regions: the sum of p_ez over the suspected regions.
+
+    Regions with a p_ez below `HARDLY_SUSPECTED` are left out. The prior alone gives every region
+    a p_ez of about 0.01, which would add up over many regions.
+    """
+    return float(p_ez[p_ez >= HARDLY_SUSPECTED].sum())
+
+
+def log_expected_ez_regions(expected: float) -> float:
+    """Return the logarithm of the expected number of EZ regions, finite at zero."""
+    return float(np.log(expected + 0.1))
+
+
+def p_ez_sampled(expected: float) -> float:
+    """Return the probability that the electrodes sampled the EZ.
+
+    It is the frequency among synthetic patients whose fits gave as many expected EZ regions.
+    """
+    log_regions = log_expected_ez_regions(expected)
+    return float(expit(SAMPLED_INTERCEPT + SAMPLED_PER_LOG_REGIONS * log_regions))
