@@ -1,4 +1,4 @@
-"""The front door: `virtualbrain COMMAND`; `virtualbrain --help` lists the commands."""
+"""Parse the command line and run a command; `virtualbrain --help` lists the commands."""
 
 import argparse
 import os
@@ -9,40 +9,41 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from virtualbrain.commands.console import FAULT_OF_INPUT, tell
+from virtualbrain.commands.console import FAULT_OF_INPUT, report_error
 from virtualbrain.commands.demo import demo, score
 from virtualbrain.commands.pipeline import check, run
 from virtualbrain.commands.preparation import contacts, deidentify, seizures
 from virtualbrain.commands.research import export_tvb, simulate, validate
 from virtualbrain.commands.results import cohort, dependencies, verify
 from virtualbrain.errors import VirtualBrainError
-from virtualbrain.pipeline.job import mendable, use_project_caches
+from virtualbrain.pipeline.environment import use_project_caches
+from virtualbrain.pipeline.faults import RESUME, user_fault
 from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code (2: something the user can mend)."""
+    """Run one command; return its exit code (2: an error that the user can correct)."""
     options = _parser().parse_args(arguments)
     os.umask(0o077)  # a patient's results are readable by their owner only
     use_project_caches()
     try:
-        with _ended_politely():
+        with _interrupted_by_sigterm():
             command: Callable[[argparse.Namespace], int] = options.command
             return command(options)
     except (VirtualBrainError, OSError, MemoryError) as error:
-        fault = mendable(error)
+        fault = user_fault(error)
         if fault is None:
             raise
-        tell(str(fault))
+        report_error(str(fault))
         return FAULT_OF_INPUT
     except KeyboardInterrupt:
-        tell("stopped; start the same command again to go on")
+        report_error(f"stopped; {RESUME}")
         return 130
 
 
 @contextmanager
-def _ended_politely() -> Iterator[None]:
-    """Take a request to end (a cluster's, or kill's) like the interrupt key."""
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Handle SIGTERM (from a cluster or kill) like the interrupt key."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

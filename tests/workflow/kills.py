@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 
 from tests.workflow.runs import QUICK, start, tables, virtualbrain
-from virtualbrain.io.manifest import read_entries
+from virtualbrain.io.manifest import read_records
 from virtualbrain.synthetic.dataset import write_connectome_patient
 
 
@@ -111,9 +111,9 @@ def half_written(out: Path, expected: dict[str, bytes]) -> list[str]:
     found = []
     if not (out / "ledger").is_dir():
         return []
-    for entry in read_entries(out, "sub-01"):
+    for entry in read_records(out, "sub-01"):
         for name, made in entry.results.items():
-            if not made.holds(out / name, thorough=True):
+            if not made.matches(out / name, thorough=True):
                 found.append(f"{name} is not whole")
             elif name in expected and (out / name).read_bytes() != expected[name]:
                 found.append(f"{name} differs")

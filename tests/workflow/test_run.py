@@ -12,7 +12,7 @@ from tests.workflow.runs import kill_when, start, tables, virtualbrain
 from virtualbrain.config import project_root
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.manifest import page
+from virtualbrain.io.manifest import record_path
 
 pytestmark = pytest.mark.slow
 VALIDATOR = "bids-validator-deno"
@@ -116,7 +116,7 @@ def test_only_what_a_change_concerns_is_made_again(dataset, settings, tmp_path):
     done = virtualbrain(*arguments)
     assert done.returncode == 0, done.stderr
     assert all(now != then for now, then in zip(times(kept), before, strict=True))
-    used = json.loads(page(out, "sub-01", "connectome").read_text())["settings"]["settings"]
+    used = json.loads(record_path(out, "sub-01", "connectome").read_text())["settings"]["settings"]
     assert used["search_radius_mm"] == 3.0
 
     before = times(kept)
@@ -145,7 +145,9 @@ def test_a_copied_folder_follows_a_changed_setting(finished, dataset, settings, 
     done = virtualbrain(*arguments)
     assert done.returncode == 0, done.stderr
     assert times(kept) == before
-    used = json.loads(page(out, "sub-01", "surgery-default").read_text())["settings"]["settings"]
+    used = json.loads(record_path(out, "sub-01", "surgery-default").read_text())["settings"][
+        "settings"
+    ]
     assert used["sham"] == 5
     last = layout.outcomes("default").stat().st_mtime_ns
     assert virtualbrain(*arguments).returncode == 0

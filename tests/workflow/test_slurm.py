@@ -11,7 +11,7 @@ import yaml
 from tests.workflow.runs import start, tables
 from tests.workflow.slurm import Slurm, cluster, missing
 from virtualbrain.config import project_root
-from virtualbrain.io.manifest import read_entries
+from virtualbrain.io.manifest import read_records
 
 PROFILE = project_root() / "workflow/profiles/slurm/config.v8+.yaml"
 
@@ -77,7 +77,7 @@ def test_a_patient_on_slurm(finished, dataset, settings, profile, tmp_path, monk
 def assert_memory_held(out: Path) -> None:
     """No stage took more memory than the profile asks for at the first attempt."""
     asked = yaml.safe_load(PROFILE.read_text("utf-8"))["set-resources"]
-    stages = {entry.stage for entry in read_entries(out, "sub-01")}
+    stages = {entry.stage for entry in read_records(out, "sub-01")}
     assert stages
     for stage in stages:
         (table,) = (out / "benchmarks" / "sub-01").glob(f"{stage}.tsv")

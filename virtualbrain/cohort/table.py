@@ -35,7 +35,7 @@ def cohort_frame(out: Path, labels: Sequence[str], priors: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Results are missing where the verdict is do-not-use.
+        One row per patient; results are missing if the verdict is do-not-use.
 
     Raises
     ------

@@ -21,5 +21,7 @@ def labels_with_results(out: str) -> list[str]:
     """Return the labels of all patients with results under OUT."""
     labels = sorted(path.name for path in Path(out).glob("sub-*") if path.is_dir())
     if not labels:
-        raise InputError("no results of a patient", where=out, expected="the output folder of a run")
+        raise InputError(
+            "no results of a patient", where=out, expected="the output folder of a run"
+        )
     return labels

@@ -24,6 +24,7 @@ from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout
 from virtualbrain.io.manifest import adopt_earlier_manifest, remove_damaged
 from virtualbrain.io.versions import versions
+from virtualbrain.pipeline.faults import RESUME
 from virtualbrain.pipeline.prior_files import chosen_priors
 from virtualbrain.pipeline.snakemake_runner import (
     KILLED,
@@ -58,7 +59,8 @@ def _personal_data(bids: str, label: str) -> list[str]:
     from virtualbrain.pipeline.check import personal_data_of
 
     found = personal_data_of(bids, label)
-    return [*found, "`virtualbrain deidentify` writes a copy without this information"] if found else []
+    hint = "`virtualbrain deidentify` writes a copy without this information"
+    return [*found, hint] if found else []
 
 
 def _problems(
@@ -242,4 +244,4 @@ def _report_finished(out: Path, labels: list[str]) -> None:
     if len(labels) < 2:
         return
     done = [label for label in labels if PatientLayout(out, label).report.is_file()]
-    say(f"{len(done)} of {len(labels)} patients have a report; start the same command again to continue")
+    say(f"{len(done)} of {len(labels)} patients have a report; {RESUME}")

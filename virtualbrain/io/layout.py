@@ -75,7 +75,7 @@ class PatientLayout:
 
     @classmethod
     def of_results(cls, out: Path | str, label: str) -> "PatientLayout":
-        """Return the layout for existing results under `out`, with the atlas that their names state."""
+        """Return the layout of existing results under `out`, with the atlas in their names."""
         anywhere = cls(Path(out), label, "*")
         for path in (anywhere.connectome_regions, anywhere.regions, anywhere.relmat("streamlines")):
             for found in sorted(path.parent.glob(path.name)):
@@ -207,7 +207,7 @@ class PatientLayout:
 
     # connectome --------------------------------------------------------------------
     def relmat(self, stat: str) -> Path:
-        """Square matrix with region names; `stat`: streamlines, length, count, density, reliability."""
+        """Matrix of regions; `stat` is streamlines, length, count, density or reliability."""
         return self._name("connectome", f"atlas-{self.atlas}_stat-{stat}_relmat.tsv")
 
     @property

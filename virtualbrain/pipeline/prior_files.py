@@ -33,12 +33,13 @@ def prior_files(priors: Iterable[str], folder: Path) -> dict[str, Path]:
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
             raise ConfigError(
-                f"unknown prior set {given!r}", expected=f"one of {known}, or the path of a YAML file"
+                f"unknown prior set {given!r}",
+                expected=f"one of {known}, or the path of a YAML file",
             )
         if not _NAME.fullmatch(path.stem):
             raise ConfigError(
                 f"invalid name of a prior file: {path.stem!r}",
-                expected="only letters, digits, - and _, because results go to a folder of this name",
+                expected="letters, digits, - and _, as for the folder of the results",
             )
         if path.stem in found:
             raise ConfigError(f"two prior sets have the name {path.stem}", hint="rename one file")

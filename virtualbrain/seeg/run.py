@@ -3,16 +3,15 @@
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles, Recording
+from virtualbrain.io.seeg import Seeg
 from virtualbrain.seeg.check import check_seeg
 from virtualbrain.seeg.contact_regions import (
     Placement,
@@ -33,33 +32,6 @@ from virtualbrain.seeg.settings import SeegSettings
 _LOG = logging.getLogger(__name__)
 
 Signal = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Seeg:
-    """What the SEEG stage hands on.
-
-    Parameters
-    ----------
-    contacts, channels : pandas.DataFrame
-        See docs/architecture.md.
-    envelopes, signals : tuple of xarray.DataArray
-        One per seizure, dims (time, channel); signals in µV for display.
-    gain : pandas.DataFrame
-        Good channels by regions.
-    quality : dict
-        Figures for the report.
-    notes : tuple of str
-        Choices and findings in plain words.
-    """
-
-    contacts: pd.DataFrame
-    channels: pd.DataFrame
-    envelopes: tuple[xr.DataArray, ...]
-    signals: tuple[xr.DataArray, ...]
-    gain: pd.DataFrame
-    quality: dict[str, Any]
-    notes: tuple[str, ...] = field(default=())
 
 
 def run_seeg(

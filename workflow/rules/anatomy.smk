@@ -4,7 +4,7 @@ rule anatomy:
         checked=ancient(ANY.inputs),
         files=anatomy_inputs,
     output:
-        ledger=ledger("anatomy"),
+        record=stage_record("anatomy"),
         anatomy=directory(ANY.anatomy),
     log:
         ANY.log("anatomy"),

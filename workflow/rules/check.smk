@@ -3,7 +3,7 @@ rule check:
     input:
         patient_files,
     output:
-        ledger=ledger("check"),
+        record=stage_record("check"),
         inputs=ANY.inputs,
     log:
         ANY.log("check"),

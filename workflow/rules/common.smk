@@ -8,9 +8,9 @@ from snakemake.utils import min_version, validate
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.bids import check_label, find_patient, participants
 from virtualbrain.io.layout import PatientLayout, cohort_page, cohort_table
-from virtualbrain.io.manifest import owner_of, page
+from virtualbrain.io.manifest import owner_of, record_path
 from virtualbrain.pipeline.prior_files import prior_files
-from virtualbrain.pipeline.job import announce_run, use_project_caches
+from virtualbrain.pipeline.environment import announce_run, use_project_caches
 
 min_version("9.0")
 
@@ -47,9 +47,9 @@ wildcard_constraints:
     priors="[A-Za-z0-9_-]+",
 
 
-def ledger(stage):
-    """A stage's page: its first output, as the engine removes outputs in their order."""
-    return page(OUT, owner_of("{label}"), stage)
+def stage_record(stage):
+    """The stage record: the first output, because Snakemake removes outputs in their order."""
+    return record_path(OUT, owner_of("{label}"), stage)
 
 
 def reports():

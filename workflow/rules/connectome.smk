@@ -4,7 +4,7 @@ rule connectome:
         checked=ancient(ANY.inputs),
         sources=connectome_sources,
     output:
-        ledger=ledger("connectome"),
+        record=stage_record("connectome"),
         connectome=directory(ANY.connectome),
     log:
         ANY.log("connectome"),

@@ -4,7 +4,7 @@ rule dwi_preprocess:
         checked=ancient(ANY.inputs),
         files=dwi_inputs,
     output:
-        ledger=ledger("dwi_preprocess"),
+        record=stage_record("dwi_preprocess"),
         dwi=ANY.dwi,
         quality=ANY.dwi_quality,
     log:
@@ -34,7 +34,7 @@ rule dwi_fod:
         dwi=ANY.dwi,
         anatomy=ANY.anatomy,
     output:
-        ledger=ledger("dwi_fod"),
+        record=stage_record("dwi_fod"),
         fod=ANY.fod,
         tissues=ANY.tissues_in_dwi,
         transform=ANY.t1_to_dwi,
@@ -66,7 +66,7 @@ rule dwi_tracks:
         fod=ANY.fod,
         tissues=ANY.tissues_in_dwi,
     output:
-        ledger=ledger("dwi_tracks"),
+        record=stage_record("dwi_tracks"),
         tracks=ANY.tracks if config["keep_streamlines"] else temp(ANY.tracks),
         weights=ANY.track_weights,
         quality=ANY.tracks_quality,

@@ -6,7 +6,7 @@ rule inference:
         clinical=clinical_inputs,
         priors=prior_file,
     output:
-        ledger=ledger("inference-{priors}"),
+        record=stage_record("inference-{priors}"),
         posterior=ANY.posterior("{priors}"),
         diagnostics=ANY.diagnostics("{priors}"),
         zones=ANY.zones("{priors}"),

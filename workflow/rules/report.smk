@@ -4,7 +4,7 @@ rule provenance:
         checked=ANY.inputs,
         outcomes=per_prior_set("outcomes"),
     output:
-        ledger=ledger("provenance"),
+        record=stage_record("provenance"),
         provenance=ANY.provenance,
         crate=ANY.crate,
         workflow=directory(ANY.workflow),
@@ -45,7 +45,7 @@ rule report:
         recruitment=per_prior_set("recruitment"),
         clinical=clinical_inputs,
     output:
-        ledger=ledger("report"),
+        record=stage_record("report"),
         report=ANY.report,
     log:
         ANY.log("report"),
@@ -73,7 +73,7 @@ rule cohort:
         reports=reports(),
         outcomes=outcome_classes(),
     output:
-        ledger=page(OUT, owner_of(None), "cohort"),
+        record=record_path(OUT, owner_of(None), "cohort"),
         page=COHORT,
         table=cohort_table(OUT),
     log:

@@ -6,7 +6,7 @@ rule seeg:
         anatomy=anatomy_result,
         connectome=ANY.connectome,
     output:
-        ledger=ledger("seeg"),
+        record=stage_record("seeg"),
         seeg=directory(ANY.seeg),
     log:
         ANY.log("seeg"),

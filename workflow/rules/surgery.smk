@@ -8,7 +8,7 @@ rule surgery:
         seeg=ANY.seeg,
         clinical=clinical_inputs,
     output:
-        ledger=ledger("surgery-{priors}"),
+        record=stage_record("surgery-{priors}"),
         outcomes=ANY.outcomes("{priors}"),
         recruitment=ANY.recruitment("{priors}"),
         stimulation=ANY.stimulation("{priors}"),

@@ -1,8 +1,8 @@
 """Simulate and rank surgical plans over the posterior."""
 
-from virtualbrain.pipeline.job import stage_of
+from virtualbrain.pipeline.job import run_job
 
-with stage_of(snakemake):
+with run_job(snakemake):
     import numpy as np
 
     import inference
@@ -12,8 +12,8 @@ with stage_of(snakemake):
     from virtualbrain.io.clinical import eloquent_regions, hypothesis_regions
     from virtualbrain.io.connectome import read_connectome
     from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.provenance import sidecar
     from virtualbrain.io.tables import read_matrix, read_table, write_table
-    from virtualbrain.pipeline.job import sidecar
     from virtualbrain.surgery.clinic import clinic_of
     from virtualbrain.surgery.run import Patient, run_surgery
     from virtualbrain.surgery.settings import SurgerySettings
