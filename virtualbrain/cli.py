@@ -61,8 +61,8 @@ def _interrupted_by_sigterm() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="virtualbrain",
-        description="Compute a personal virtual brain from MRI, diffusion MRI and SEEG of a "
-        "patient, and write a report for epilepsy surgery. Research software, not a medical device.",
+        description="Compute a personal virtual brain from a patient's MRI, diffusion MRI and "
+        "SEEG, and write a report for epilepsy surgery. Research software, not a medical device.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (

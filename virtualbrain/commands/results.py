@@ -20,7 +20,7 @@ def cohort(options: argparse.Namespace) -> int:
     if options.export_aggregate and len(options.folders) == 1:
         return _export_aggregate(Path(options.folders[0]), options)
     if not options.export_aggregate and len(options.folders) == 2:
-        return _cohort_page(options.folders[0], options.folders[1], options)
+        return _cohort_report(options.folders[0], options.folders[1], options)
     raise InputError(
         f"{len(options.folders)} folders given",
         where="virtualbrain cohort",
@@ -28,16 +28,13 @@ def cohort(options: argparse.Namespace) -> int:
     )
 
 
-def _cohort_page(bids: str, out: str, options: argparse.Namespace) -> int:
+def _cohort_report(bids: str, out: str, options: argparse.Namespace) -> int:
     """Write the report on all patients with results; compare predictions with outcomes."""
-    from virtualbrain.io.clinical import read_outcome_classes
-    from virtualbrain.io.results import load_results
-    from virtualbrain.report.cohort import build_cohort, summary_of
+    from virtualbrain.cohort.report import write_cohort_report
 
     dataset = require_dataset(bids)
     labels = [check_label(label) for label in options.participant_label or labels_with_results(out)]
-    summaries = [summary_of(load_results(Path(out), label, [options.priors])) for label in labels]
-    say(f"{build_cohort(summaries, Path(out), read_outcome_classes(dataset))}")
+    say(f"{write_cohort_report(Path(out), labels, [options.priors], dataset, Path(out))}")
     return 0
 
 

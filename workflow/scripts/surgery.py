@@ -5,7 +5,7 @@ from virtualbrain.pipeline.job import run_job
 with run_job(snakemake):
     import numpy as np
 
-    import inference
+    from inference.posterior import load
     from virtualbrain.config import settings_from
     from virtualbrain.io.atomic import read_json, write_json
     from virtualbrain.io.bids import find_patient
@@ -39,7 +39,7 @@ with run_job(snakemake):
         verdict=verdict,
     )
     surgery = run_surgery(
-        inference.load(snakemake.input.posterior),
+        load(snakemake.input.posterior),
         patient,
         settings_from(params.settings, SurgerySettings, "surgery"),
         np.random.default_rng(params.seed),
