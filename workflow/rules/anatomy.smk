@@ -1,5 +1,5 @@
 rule anatomy:
-    """Regions, tissues and surfaces from the T1 or from a FreeSurfer subject."""
+    """Compute regions, tissues and surfaces from the T1 or a FreeSurfer subject."""
     input:
         checked=ancient(ANY.inputs),
         files=anatomy_inputs,

@@ -1,5 +1,5 @@
 rule check:
-    """Every problem of the input, found before anything long starts."""
+    """Check the input files before the long stages start."""
     input:
         patient_files,
     output:

@@ -1,5 +1,5 @@
 rule dwi_preprocess:
-    """Denoised, unringed, motion-corrected diffusion series."""
+    """Denoise the diffusion series, remove ringing, correct motion."""
     input:
         checked=ancient(ANY.inputs),
         files=dwi_inputs,
@@ -29,7 +29,7 @@ rule dwi_preprocess:
 
 
 rule dwi_fod:
-    """Fibre orientations, and the T1's tissues moved to diffusion space."""
+    """Compute fibre orientations; transform the T1's tissues to diffusion space."""
     input:
         dwi=ANY.dwi,
         anatomy=ANY.anatomy,
@@ -61,7 +61,7 @@ rule dwi_fod:
 
 
 rule dwi_tracks:
-    """Streamlines and their SIFT2 weights."""
+    """Track streamlines and compute their SIFT2 weights."""
     input:
         fod=ANY.fod,
         tissues=ANY.tissues_in_dwi,

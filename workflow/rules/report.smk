@@ -1,5 +1,5 @@
 rule provenance:
-    """Inputs, configuration, versions, seeds and times behind a patient's results."""
+    """Write inputs, configuration, versions, seed and times of a patient's results."""
     input:
         checked=ANY.inputs,
         outcomes=per_prior_set("outcomes"),
@@ -25,13 +25,13 @@ rule provenance:
         config=config,
         workflow=ROOT / "workflow",
     message:
-        "sub-{wildcards.label}: provenance"
+        "sub-{wildcards.label}: writing the provenance"
     script:
         "../scripts/provenance.py"
 
 
 rule report:
-    """The report of one patient."""
+    """Write the report of one patient."""
     input:
         provenance=ANY.provenance,
         anatomy=anatomy_result,
@@ -68,7 +68,7 @@ rule report:
 
 
 rule cohort:
-    """One page and one table over all patients."""
+    """Write the report on all patients and their table."""
     input:
         reports=reports(),
         outcomes=outcome_classes(),

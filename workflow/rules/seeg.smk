@@ -1,5 +1,5 @@
 rule seeg:
-    """Contacts, channels, seizure envelopes and the gain of what was recorded."""
+    """Compute contacts, channels, seizure envelopes and gain from the recording."""
     input:
         checked=ANY.inputs,
         files=seeg_inputs,
@@ -24,6 +24,6 @@ rule seeg:
         settings=config["seeg"],
         seed=config["seed"],
     message:
-        "sub-{wildcards.label}: SEEG: contacts, envelope and gain (under a minute)"
+        "sub-{wildcards.label}: SEEG: contacts, envelopes and gain (under a minute)"
     script:
         "../scripts/seeg.py"

@@ -1,5 +1,5 @@
 rule surgery:
-    """Virtual surgery on posterior draws, plans ranked."""
+    """Simulate and rank surgical plans on posterior draws."""
     input:
         posterior=ANY.posterior("{priors}"),
         diagnostics=ANY.diagnostics("{priors}"),
@@ -30,6 +30,6 @@ rule surgery:
         settings=config["surgery"],
         seed=config["seed"],
     message:
-        "sub-{wildcards.label}: virtual surgery, priors {wildcards.priors} (about a minute)"
+        "sub-{wildcards.label}: virtual surgery, prior set {wildcards.priors} (about a minute)"
     script:
         "../scripts/surgery.py"

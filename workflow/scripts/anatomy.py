@@ -1,4 +1,4 @@
-"""Find a patient's regions, tissues and surfaces."""
+"""Compute a patient's regions, tissues and surfaces."""
 
 from virtualbrain.pipeline.job import run_job
 

@@ -1,4 +1,4 @@
-"""Check a patient's input; write the checksums of its files."""
+"""Check a patient's input files and write their checksums."""
 
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.bids import find_patient

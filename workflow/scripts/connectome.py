@@ -1,4 +1,4 @@
-"""Write a patient's connectome: from streamlines, or a ready one read in."""
+"""Write a patient's connectome, computed from streamlines or read from a ready one."""
 
 from virtualbrain.pipeline.job import run_job, scratch
 

@@ -2,7 +2,7 @@
 
 from virtualbrain.pipeline.job import run_job, scratch
 
-if __name__ == "__main__":  # workers of the registration import this file again
+if __name__ == "__main__":  # worker processes of the registration import this file
     with run_job(snakemake):
         from dataclasses import replace
         from pathlib import Path

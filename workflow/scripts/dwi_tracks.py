@@ -1,4 +1,4 @@
-"""Track streamlines and weight them."""
+"""Track streamlines and compute their weights."""
 
 from virtualbrain.pipeline.job import run_job, scratch
 

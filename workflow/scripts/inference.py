@@ -32,7 +32,7 @@ with run_job(snakemake) as logger:
         hypothesis_regions(find_patient(params.bids, label), layout),
         priors=snakemake.input.priors,
         settings=settings,
-        progress=lambda what, share: logger.info("%s: %.0f %%", what, 100 * share),
+        progress=lambda step, fraction: logger.info("%s: %.0f %%", step, 100 * fraction),
     )
     about = sidecar(
         {"inference": params.settings, "seed": params.seed},

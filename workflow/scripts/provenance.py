@@ -1,4 +1,4 @@
-"""Write what a patient's results were made from and with, for readers and for programs."""
+"""Write the provenance of a patient's results, and their RO-Crate metadata."""
 
 from virtualbrain.pipeline.job import run_job
 

@@ -1,4 +1,4 @@
-"""Read a patient's seizures and contacts; write what the fit needs."""
+"""Compute contacts, channels, envelopes and gain for the fit."""
 
 from virtualbrain.pipeline.job import run_job
 

@@ -1,4 +1,4 @@
-"""Simulate and rank surgical plans over the posterior."""
+"""Simulate and rank surgical plans on posterior draws."""
 
 from virtualbrain.pipeline.job import run_job
 
