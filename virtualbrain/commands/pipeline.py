@@ -45,13 +45,20 @@ def check(options: argparse.Namespace) -> int:
     labels = chosen_labels(options.bids, options.participant_label)
     problems = _problems(options.bids, labels, config)
     for label, found in problems.items():
-        for problem in found:
-            report_error(f"sub-{label}: {problem}")
+        _report_problems(label, found)
         if not found:
             say(f"sub-{label}: no problem found")
         for line in _personal_data(options.bids, label):
             warn(f"sub-{label}: {line}")
     return FAULT_OF_INPUT if any(problems.values()) else 0
+
+
+def _report_problems(label: str, problems: Sequence[VirtualBrainError]) -> None:
+    """Print the problems of a patient, each with the patient's label."""
+    for problem in problems:
+        text = str(problem)
+        own = f"sub-{label}: "
+        report_error(text if text.startswith(own) else own + text)
 
 
 def _personal_data(bids: str, label: str) -> list[str]:
@@ -85,8 +92,7 @@ def run(options: argparse.Namespace) -> int:
     labels = chosen_labels(options.bids, options.participant_label)
     problems = _problems(options.bids, labels, config)
     for label, found in problems.items():
-        for problem in found:
-            report_error(f"sub-{label}: {problem}")
+        _report_problems(label, found)
     good = [label for label in labels if not problems[label]]
     if not good:
         return FAULT_OF_INPUT

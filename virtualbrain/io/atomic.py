@@ -107,7 +107,8 @@ def read_json(path: Path | str) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON ({error})", where=path.name, hint="correct the file") from None
+        fault = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise InputError(f"not JSON ({fault})", where=path.name, hint="correct the file") from None
     if not isinstance(content, dict):
         raise InputError("not a JSON object", where=path.name, expected="keys and values")
     return content

@@ -155,5 +155,5 @@ def _no_structure(files: PatientFiles, what: str) -> InputError:
         f"no {what} and no ready connectome",
         where=f"sub-{files.label}",
         expected=f"a {what} in sub-{files.label}, or derivatives/connectome/sub-{files.label}",
-        hint="add one of them",
+        hint="add the missing files",
     )
