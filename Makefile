@@ -1,4 +1,4 @@
-# make demo | test | bench: each sets up what it needs, once.
+# make demo | test | bench: the first call installs what it needs.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -13,9 +13,9 @@ SEED   ?= 1
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 help:
-	@echo "make demo    write a patient of known truth, run the whole pipeline on it, print the report's path"
-	@echo "make test    lint, types and the whole test suite"
-	@echo "make bench   speed beside peers"
+	@echo "make demo    write a synthetic patient, run the pipeline on it, print the path of the report"
+	@echo "make test    lint, types and all tests"
+	@echo "make bench   compare the speed with other software"
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
 
 $(VENV)/.runtime-ready: envs/requirements.lock envs/setup.sh pyproject.toml

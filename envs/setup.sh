@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up the project: interpreter, virtual environment, packages, MRtrix3; for tests also Chromium
-# and, where that can be, Slurm.
+# and, if possible, Slurm.
 # Usage: envs/setup.sh runtime|test
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,7 +31,7 @@ have_packages() { # names of programs
     for program in "$@"; do command -v "$program" >/dev/null 2>&1 || return 1; done
 }
 
-install_system() { # Debian package, then the programs it brings
+install_system() { # Debian package, then the programs in it
     local package=$1
     shift
     if have_packages "$@"; then return; fi
@@ -65,7 +65,7 @@ runtime() {
     if [ ! -x "$venv/bin/python" ] || ! is_new_enough "$venv/bin/python"; then
         local python
         python=$(find_python)
-        say "making $venv with $python"
+        say "creating $venv with $python"
         rm -rf "$venv"
         "$python" -m venv "$venv"
     fi
@@ -75,11 +75,11 @@ runtime() {
     touch "$venv/.runtime-ready"
 }
 
-install_slurm() { # a cluster of one node for the tests; without it they are left out and say so
+install_slurm() { # a cluster of one node for the tests, which are skipped without it
     (
         export PATH="$PATH:/usr/sbin:/sbin"
         install_system munge munged && install_system slurm-wlm slurmctld slurmd sbatch
-    ) || say "without Slurm its tests are left out"
+    ) || say "the Slurm tests will be skipped"
 }
 
 tests() {

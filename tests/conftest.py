@@ -1,14 +1,14 @@
-"""Tests share the project's caches of compiled code, and start warm the second time."""
+"""Use the project's caches of compiled code; run the longest tests first."""
 
-from virtualbrain.pipeline.job import use_project_caches
+from virtualbrain.pipeline.environment import use_project_caches
 
 use_project_caches()
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with what takes longest, so that no core waits for it at the end.
+    """Start the longest tests first, so that no core waits for them at the end.
 
-    That is the whole patient, then the other files that start whole runs.
+    First the complete patient, then the other files that start complete runs.
     """
     items.sort(
         key=lambda item: (

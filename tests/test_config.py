@@ -1,4 +1,4 @@
-"""The configuration: complete, equal to the rooms' defaults, refused in one line."""
+"""The configuration: complete, equal to the defaults of the settings, validated."""
 
 import dataclasses
 
@@ -25,18 +25,18 @@ SECTIONS = {
     "inference": Settings,
     "surgery": SurgerySettings,
 }
-GIVEN_BY_THE_RUN = {"seed", "cores"}
+SET_BY_THE_RUN = {"seed", "cores"}
 
 
 @pytest.mark.parametrize("name", SECTIONS)
-def test_every_default_is_written_out(name):
+def test_config_file_equals_the_defaults(name):
     written = load_config()[name]
-    declared = {field.name for field in dataclasses.fields(SECTIONS[name])} - GIVEN_BY_THE_RUN
+    declared = {field.name for field in dataclasses.fields(SECTIONS[name])} - SET_BY_THE_RUN
     assert set(written) == declared
     assert settings_from(written, SECTIONS[name], name) == SECTIONS[name]()
 
 
-def test_a_users_file_changes_only_what_it_names(tmp_path):
+def test_users_file_changes_only_its_keys(tmp_path):
     user = tmp_path / "mine.yaml"
     user.write_text("seed: 7\nsurgery:\n  draws: 50\n")
     config = load_config(user)
@@ -52,11 +52,11 @@ def test_a_users_file_changes_only_what_it_names(tmp_path):
         ("seedd: 5\n", "did you mean seed"),
         ("seed: many\n", "seed: 'many' is not of type 'integer'"),
         ("seed:\n", "seed: None is not of type"),
-        ("- a\n- b\n", "no mapping"),
+        ("- a\n- b\n", "not a mapping"),
         ("a: [1\n", "not YAML"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_name(tmp_path, text, words):
+def test_invalid_file_is_refused_with_its_name(tmp_path, text, words):
     user = tmp_path / "mine.yaml"
     user.write_text(text)
     with pytest.raises(ConfigError, match=r"mine\.yaml") as caught:
@@ -64,7 +64,7 @@ def test_a_wrong_file_is_refused_with_its_name(tmp_path, text, words):
     assert words in str(caught.value)
 
 
-def test_a_missing_file_is_refused(tmp_path):
+def test_missing_file_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         load_config(tmp_path / "none.yaml")
 
@@ -76,14 +76,14 @@ def test_yaml_cannot_run_code(tmp_path):
         read_yaml(user)
 
 
-def test_hash_sees_only_its_sections():
+def test_hash_depends_only_on_its_sections():
     config = load_config()
     changed = load_config(overrides={"surgery": {"draws": 3}})
     assert config_hash(config, ["seeg"]) == config_hash(changed, ["seeg"])
     assert config_hash(config, ["surgery"]) != config_hash(changed, ["surgery"])
 
 
-def test_the_root_holds_the_workflow():
+def test_project_root_contains_the_workflow():
     assert (project_root() / "Snakefile").is_file()
 
 

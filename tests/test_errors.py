@@ -1,4 +1,4 @@
-"""One line that says what, where, what was expected, and the cure."""
+"""Messages of errors: what, where, expected and hint in one line."""
 
 import pickle
 
@@ -12,22 +12,22 @@ def test_message_has_all_parts_in_order():
     assert str(error) == "a.tsv, row 3: no x; expected a number; add it"
 
 
-def test_message_without_parts_is_the_fault_alone():
+def test_message_without_other_parts_is_what():
     assert str(errors.ModelError("step too large")) == "step too large"
 
 
-def test_message_is_one_line_even_from_a_hostile_name():
+def test_message_with_line_breaks_is_one_line():
     error = errors.InputError("bad\nname\r\nhere", where="a\nb")
     assert "\n" not in str(error)
     assert "\r" not in str(error)
 
 
 @pytest.mark.parametrize("name", ["InputError", "ConfigError", "ModelError", "ToolError"])
-def test_one_tree(name):
+def test_errors_have_one_base_class(name):
     assert issubclass(getattr(errors, name), errors.VirtualBrainError)
 
 
-def test_an_error_crosses_between_processes_whole():
+def test_error_keeps_all_parts_between_processes():
     error = errors.InputError("no x", where="a.tsv", expected="x", hint="add x")
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is errors.InputError

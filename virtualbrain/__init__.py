@@ -1,4 +1,4 @@
-"""A personal virtual brain: one patient's Epileptor network, its fit, surgery and report."""
+"""Personal virtual brains: a patient's Epileptor network, virtual surgery and report."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from virtualbrain.models.stimulus import Stimulus, pulse_train
     from virtualbrain.network import Network
 
-# Loaded when first asked for: the command line must start without compiling anything.
-_HOMES = {
+# Imported on first use, so that the command line starts without compiling.
+_MODULES = {
     "Network": "virtualbrain.network",
     "Epileptor": "virtualbrain.models.epileptor",
     "Epileptor2D": "virtualbrain.models.epileptor",
@@ -43,9 +43,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

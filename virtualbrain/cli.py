@@ -1,4 +1,4 @@
-"""The front door: `virtualbrain COMMAND`; `virtualbrain --help` lists the commands."""
+"""Parse the command line and run a command; `virtualbrain --help` lists the commands."""
 
 import argparse
 import os
@@ -9,40 +9,41 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from virtualbrain.commands.console import FAULT_OF_INPUT, tell
+from virtualbrain.commands.console import FAULT_OF_INPUT, report_error
 from virtualbrain.commands.demo import demo, score
 from virtualbrain.commands.pipeline import check, run
 from virtualbrain.commands.preparation import contacts, deidentify, seizures
 from virtualbrain.commands.research import export_tvb, simulate, validate
 from virtualbrain.commands.results import cohort, dependencies, verify
 from virtualbrain.errors import VirtualBrainError
-from virtualbrain.pipeline.job import mendable, use_project_caches
+from virtualbrain.pipeline.environment import use_project_caches
+from virtualbrain.pipeline.faults import RESUME, user_fault
 from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code (2: something the user can mend)."""
+    """Run one command; return its exit code (2: an error that the user can correct)."""
     options = _parser().parse_args(arguments)
     os.umask(0o077)  # a patient's results are readable by their owner only
     use_project_caches()
     try:
-        with _ended_politely():
+        with _interrupted_by_sigterm():
             command: Callable[[argparse.Namespace], int] = options.command
             return command(options)
     except (VirtualBrainError, OSError, MemoryError) as error:
-        fault = mendable(error)
+        fault = user_fault(error)
         if fault is None:
             raise
-        tell(str(fault))
+        report_error(str(fault))
         return FAULT_OF_INPUT
     except KeyboardInterrupt:
-        tell("stopped; start the same command again to go on")
+        report_error(f"stopped; {RESUME}")
         return 130
 
 
 @contextmanager
-def _ended_politely() -> Iterator[None]:
-    """Take a request to end (a cluster's, or kill's) like the interrupt key."""
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Handle SIGTERM (from a cluster or kill) like the interrupt key."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -60,8 +61,8 @@ def _ended_politely() -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="virtualbrain",
-        description="From a patient's MRI, diffusion MRI and SEEG to a surgical report. "
-        "Research software, no medical device.",
+        description="Compute a personal virtual brain from a patient's MRI, diffusion MRI and "
+        "SEEG, and write a report for epilepsy surgery. Research software, not a medical device.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
@@ -83,164 +84,256 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_command(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
+    """Add a command with one line of help."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}."
+    )
+    return parser
+
+
+def _add_labels(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--participant-label", nargs="+", metavar="LABEL", help="default: all")
-    parser.add_argument("--config", metavar="FILE", help="your settings, laid over the defaults")
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="FILE", help="YAML file with settings that differ from the defaults"
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    _add_labels(parser)
+    _add_config(parser)
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=1, help="random seed; default: 1")
+
+
+def _add_prior_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--priors", default="default", metavar="NAME", help="prior set; default: default"
+    )
 
 
 def _add_check(commands: Any) -> None:
-    parser = commands.add_parser("check", help="every problem of the input, at minute 0")
+    parser = _add_command(commands, "check", "check a dataset and list every problem")
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
     _add_common(parser)
     parser.set_defaults(command=check)
 
 
 def _add_run(commands: Any) -> None:
-    parser = commands.add_parser("run", help="the pipeline, from BIDS to the report")
+    parser = _add_command(commands, "run", "run the pipeline, from the dataset to the report")
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
-    parser.add_argument("out", metavar="OUT", help="where the results go")
+    parser.add_argument("out", metavar="OUT", help="folder for the results")
     parser.add_argument(
-        "level", nargs="?", choices=["participant"], default="participant", help="as BIDS Apps"
+        "level",
+        nargs="?",
+        choices=["participant"],
+        default="participant",
+        help="as in BIDS Apps; always participant",
     )
     _add_common(parser)
     parser.add_argument(
-        "--priors", nargs="+", metavar="NAME", help="names in config/priors or your own files"
+        "--priors", nargs="+", metavar="NAME", help="prior sets: names in config/priors, or files"
     )
-    parser.add_argument("--cores", type=int, metavar="N", help="default: all; a cluster's jobs")
     parser.add_argument(
-        "--profile", default=DEFAULT_PROFILE, help="default, slurm, or a folder of your own"
+        "--cores",
+        type=int,
+        metavar="N",
+        help="number of cores; default: all, on a cluster no limit",
     )
-    parser.add_argument("--seed", type=int, help="instead of the configuration's")
-    parser.add_argument("--until", metavar="RULE", help="stop at a stage, such as connectomes")
-    parser.add_argument("--dry-run", "-n", action="store_true", help="show what would be done")
+    parser.add_argument(
+        "--profile", default=DEFAULT_PROFILE, help="default, slurm, or the folder of a profile"
+    )
+    parser.add_argument("--seed", type=int, help="replaces the seed of the configuration")
+    parser.add_argument("--until", metavar="RULE", help="last stage to run, such as connectomes")
+    parser.add_argument(
+        "--dry-run", "-n", action="store_true", help="show the stages that would run"
+    )
     parser.set_defaults(command=run)
 
 
 def _add_demo(commands: Any) -> None:
-    parser = commands.add_parser("demo", help="write a patient whose truth is known")
-    parser.add_argument("folder", metavar="DIR", help="a new BIDS dataset is written here")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--on", metavar="BIDS", help="on a real person's T1 and diffusion MRI")
-    parser.add_argument("--if-missing", action="store_true", help="do nothing if it is there")
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser = _add_command(commands, "demo", "write a synthetic patient of known truth")
+    parser.add_argument("folder", metavar="DIR", help="new folder for the BIDS dataset")
+    _add_seed(parser)
+    parser.add_argument("--on", metavar="BIDS", help="use a real person's T1 and diffusion MRI")
+    parser.add_argument(
+        "--if-missing", action="store_true", help="do nothing if the dataset exists"
+    )
+    parser.add_argument(
+        "--cores",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="number of cores; default: all",
+    )
     _add_common(parser)
     parser.set_defaults(command=demo)
 
 
 def _add_score(commands: Any) -> None:
-    parser = commands.add_parser("score", help="a demo patient's results beside its truth")
+    parser = _add_command(commands, "score", "compare the results of a demo patient with its truth")
     parser.add_argument("bids", metavar="DEMO", help="the demo dataset")
     parser.add_argument("out", metavar="OUT", help="its results")
-    parser.add_argument("--priors", default="default", help="the prior set to score")
+    _add_prior_set(parser)
     _add_common(parser)
     parser.set_defaults(command=score)
 
 
 def _add_simulate(commands: Any) -> None:
-    parser = commands.add_parser("simulate", help="a hypothesis on a connectome: traces, picture")
-    parser.add_argument("connectome", metavar="CONNECTOME", help="connectivity.zip, or a folder")
-    parser.add_argument("hypothesis", metavar="TSV", help="columns region and zone (EZ, PZ) or x0")
-    parser.add_argument("out", metavar="OUT", help="a folder for the results")
-    parser.add_argument("--duration", type=float, default=60.0, metavar="SECONDS")
-    parser.add_argument("--coupling", type=float, default=1.0, metavar="K")
-    parser.add_argument("--noise", type=float, default=2.5e-4)
-    parser.add_argument("--seed", type=int, default=1)
+    parser = _add_command(commands, "simulate", "simulate a hypothesis on a connectome")
+    parser.add_argument(
+        "connectome", metavar="CONNECTOME", help="connectivity.zip, or the folder of a connectome"
+    )
+    parser.add_argument(
+        "hypothesis", metavar="TSV", help="table with the columns region and zone (EZ, PZ) or x0"
+    )
+    parser.add_argument("out", metavar="OUT", help="folder for the results")
+    parser.add_argument(
+        "--duration", type=float, default=60.0, metavar="SECONDS", help="default: 60"
+    )
+    parser.add_argument("--coupling", type=float, default=1.0, metavar="K", help="default: 1")
+    parser.add_argument(
+        "--noise", type=float, default=2.5e-4, help="noise of the model; default: 2.5e-4"
+    )
+    _add_seed(parser)
     parser.set_defaults(command=simulate)
 
 
 def _add_validate(commands: Any) -> None:
-    parser = commands.add_parser("validate", help="accuracy and calibration on virtual patients")
-    parser.add_argument("--patients", type=int, default=20, metavar="N")
-    parser.add_argument("--surgery", action="store_true", help="apply plans to the true models too")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", default="validation", metavar="DIR")
-    parser.add_argument("--priors", default="default", help="a name in config/priors or a path")
-    parser.add_argument("--cores", type=int, metavar="N", help="default: all; a cluster's jobs")
-    parser.add_argument(
-        "--profile", help="patients as jobs: default, slurm, or a folder of your own"
+    parser = _add_command(
+        commands, "validate", "measure accuracy and calibration on synthetic patients"
     )
-    parser.add_argument("--config", metavar="FILE", help="your settings, laid over the defaults")
+    parser.add_argument("--patients", type=int, default=20, metavar="N", help="default: 20")
+    parser.add_argument(
+        "--surgery", action="store_true", help="also apply surgical plans to the true models"
+    )
+    _add_seed(parser)
+    parser.add_argument("--out", default="validation", metavar="DIR", help="default: validation")
+    parser.add_argument("--priors", default="default", help="name in config/priors, or a file")
+    parser.add_argument(
+        "--cores",
+        type=int,
+        metavar="N",
+        help="number of cores; default: all, on a cluster no limit",
+    )
+    parser.add_argument(
+        "--profile", help="run patients as jobs: default, slurm, or the folder of a profile"
+    )
+    _add_config(parser)
     parser.set_defaults(command=validate)
 
 
 def _add_export(commands: Any) -> None:
-    parser = commands.add_parser("export-tvb", help="the fitted patient for The Virtual Brain")
+    parser = _add_command(commands, "export-tvb", "export fitted patients to The Virtual Brain")
     parser.add_argument("out", metavar="OUT", help="the output folder of a run")
-    parser.add_argument("--participant-label", nargs="+", metavar="LABEL", help="default: all")
-    parser.add_argument("--priors", default="default", help="the prior set")
+    _add_labels(parser)
+    _add_prior_set(parser)
     parser.set_defaults(command=export_tvb)
 
 
 def _add_deidentify(commands: Any) -> None:
-    parser = commands.add_parser("deidentify", help="a copy without names, dates, text and faces")
-    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset; it is only read")
-    parser.add_argument("copy", metavar="COPY", help="a new folder")
+    parser = _add_command(
+        commands, "deidentify", "write a copy without names, dates, free text and faces"
+    )
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset, which stays unchanged")
+    parser.add_argument("copy", metavar="COPY", help="new folder for the copy")
     _add_common(parser)
     parser.set_defaults(command=deidentify)
 
 
 def _add_contacts(commands: Any) -> None:
-    parser = commands.add_parser("contacts", help="contacts from end points, found in a CT")
+    parser = _add_command(
+        commands, "contacts", "propose contact coordinates from end points and a CT"
+    )
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
     parser.add_argument(
         "endpoints",
         metavar="TSV",
-        help="electrode, target_x .. entry_z (mm, scanner RAS of the T1w), n_contacts, spacing_mm",
+        help="table of end points with the columns electrode, target_x, target_y, target_z, "
+        "entry_x, entry_y, entry_z (mm, scanner RAS of the T1w image), n_contacts, spacing_mm",
     )
-    parser.add_argument("out", metavar="OUT", help="a folder for the proposal and its picture")
+    parser.add_argument("out", metavar="OUT", help="folder for the proposal and its figure")
     parser.add_argument("--participant-label", nargs=1, metavar="LABEL")
-    parser.add_argument("--ct", metavar="NIFTI", help="the CT after implantation")
+    parser.add_argument("--ct", metavar="NIFTI", help="CT image after implantation")
     parser.add_argument(
-        "--register", action="store_true", help="the CT does not lie over the T1w yet: bring it"
+        "--register", action="store_true", help="register the CT to the T1w image first"
     )
-    parser.add_argument("--spacing", type=float, default=3.5, metavar="MM", help="default 3.5")
-    parser.add_argument("--metal", type=float, default=1500.0, metavar="HU", help="default 1500")
     parser.add_argument(
-        "--approve", action="store_true", help="the picture is right: write electrodes.tsv"
+        "--spacing",
+        type=float,
+        default=3.5,
+        metavar="MM",
+        help="distance between contacts; default: 3.5",
+    )
+    parser.add_argument(
+        "--metal",
+        type=float,
+        default=1500.0,
+        metavar="HU",
+        help="smallest CT value of metal; default: 1500",
+    )
+    parser.add_argument(
+        "--approve",
+        action="store_true",
+        help="write electrodes.tsv; use it after checking the figure",
     )
     parser.set_defaults(command=contacts)
 
 
 def _add_seizures(commands: Any) -> None:
-    parser = commands.add_parser(
-        "seizures", help="marked seizures; proposes a missing onset or end"
+    parser = _add_command(
+        commands, "seizures", "list marked seizures; propose missing onsets and ends"
     )
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
-    parser.add_argument("out", metavar="OUT", help="a folder for the pictures")
+    parser.add_argument("out", metavar="OUT", help="folder for the figures")
     _add_common(parser)
     parser.set_defaults(command=seizures)
 
 
 def _add_cohort(commands: Any) -> None:
-    parser = commands.add_parser(
-        "cohort", help="one page over all patients, or sums over sites with no person in them"
+    parser = _add_command(
+        commands, "cohort", "write a report on all patients, or share anonymous aggregates"
     )
     parser.add_argument(
         "folders",
         nargs="*",
         metavar="FOLDER",
-        help="BIDS OUT for the page; OUT for --export-aggregate",
+        help="BIDS OUT for the report; OUT for --export-aggregate",
     )
-    parser.add_argument("--participant-label", nargs="+", metavar="LABEL", help="default: all")
-    parser.add_argument("--export-aggregate", metavar="FILE", help="write counts, sums, histograms")
+    _add_labels(parser)
     parser.add_argument(
-        "--merge", nargs="+", metavar="FILE", help="join several sites' files and tell the figures"
+        "--export-aggregate", metavar="FILE", help="write counts, sums and histograms"
     )
-    parser.add_argument("--into", metavar="FILE", help="with --merge: write the sums too")
-    parser.add_argument("--priors", default="default", help="the prior set")
+    parser.add_argument(
+        "--merge",
+        nargs="+",
+        metavar="FILE",
+        help="merge files of several sites and print the figures",
+    )
+    parser.add_argument("--into", metavar="FILE", help="with --merge: also write the merged file")
+    _add_prior_set(parser)
     parser.set_defaults(command=cohort)
 
 
 def _add_verify(commands: Any) -> None:
-    parser = commands.add_parser("verify", help="whether results still belong to their inputs")
+    parser = _add_command(
+        commands, "verify", "check that results belong to their inputs and settings"
+    )
     parser.add_argument("out", metavar="OUT", help="the output folder of a run")
-    parser.add_argument("--bids", metavar="BIDS", help="the dataset, if it was moved")
-    parser.add_argument("--participant-label", nargs="+", metavar="LABEL", help="default: all")
+    parser.add_argument("--bids", metavar="BIDS", help="the BIDS dataset, if it was moved")
+    _add_labels(parser)
     parser.set_defaults(command=verify)
 
 
 def _add_dependencies(commands: Any) -> None:
-    parser = commands.add_parser("dependencies", help="licences and known vulnerabilities")
+    parser = _add_command(
+        commands, "dependencies", "list required packages, licences and vulnerabilities"
+    )
     parser.set_defaults(command=dependencies)
 
 

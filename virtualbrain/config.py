@@ -1,4 +1,4 @@
-"""The configuration: read, checked against its schema, turned into the rooms' settings."""
+"""Read the configuration, validate it, and convert its sections to settings."""
 
 import dataclasses
 import difflib
@@ -23,7 +23,7 @@ def project_root() -> Path:
         if (root / "workflow" / "Snakefile").is_file():
             return root
     raise ConfigError(
-        "the workflow is not installed beside the package",
+        "the workflow is not installed with the package",
         hint="install from a checkout of the project",
     )
 
@@ -34,7 +34,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        No such file, not YAML, or not a mapping.
+        The file is missing, is not YAML or is not a mapping.
     """
     path = Path(path)
     try:
@@ -46,48 +46,48 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigError(f"not YAML: {error}", where=path.name) from None
     if not isinstance(content, dict):
-        raise ConfigError("no mapping", where=path.name, expected="keys and values")
+        raise ConfigError("not a mapping", where=path.name, expected="keys and values")
     return content
 
 
 def load_config(
     user: Path | str | None = None, overrides: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Return config/config.yaml with a user's file and further values laid over it.
+    """Return config/config.yaml with the values of a user's file and of `overrides`.
 
     Raises
     ------
     ConfigError
-        An unknown key (with the nearest right one), or a value that the schema refuses.
+        An unknown key (the message names the nearest known one), or an invalid value.
     """
     root = project_root()
     config = read_yaml(root / "config" / "config.yaml")
     where = "config/config.yaml"
     for layer, name in ((read_yaml(user) if user else {}, str(user)), (overrides or {}, "config")):
         if layer:
-            config, where = _laid_over(config, layer, name, ""), name
+            config, where = _merge(config, layer, name, ""), name
     check_against_schema(config, root / "workflow/schemas/config.schema.yaml", where)
     return config
 
 
-def _laid_over(
+def _merge(
     base: Mapping[str, Any], layer: Mapping[str, Any], where: str, path: str
 ) -> dict[str, Any]:
-    """Lay one mapping over another, refusing keys that the base lacks."""
+    """Return a mapping with the values of another one; unknown keys are an error."""
     merged = dict(base)
     for key, value in layer.items():
         name = f"{path}{key}"
         if key not in base:
             raise unknown_key(name, [f"{path}{known}" for known in base], where)
         if isinstance(base[key], dict) and isinstance(value, Mapping):
-            merged[key] = _laid_over(base[key], value, where, f"{name}.")
+            merged[key] = _merge(base[key], value, where, f"{name}.")
         else:
             merged[key] = value
     return merged
 
 
 def unknown_key(name: str, known: typing.Iterable[str], where: str) -> ConfigError:
-    """Return the error for a misspelt key, with the nearest right one."""
+    """Return the error for an unknown key, with the nearest known one."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return ConfigError(
@@ -104,17 +104,17 @@ def check_against_schema(content: Mapping[str, Any], schema: Path, where: str) -
     Raises
     ------
     ConfigError
-        The first value that the schema refuses, by its key.
+        A value is invalid; the message names its key.
     """
     validator = jsonschema.Draft202012Validator(read_yaml(schema))
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:
-        key = ".".join(str(part) for part in error.absolute_path) or "the file"
+        key = ".".join(str(part) for part in error.absolute_path) or "top level"
         raise ConfigError(f"{key}: {error.message}", where=where, hint="see config/README.md")
 
 
 def settings_from[T](section: Mapping[str, Any], kind: type[T], where: str) -> T:
-    """Turn a section of the configuration into a room's frozen dataclass of settings.
+    """Convert a section of the configuration to a frozen dataclass of settings.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def settings_from[T](section: Mapping[str, Any], kind: type[T], where: str) -> T
 
 
 def _as_declared(value: Any, hint: Any, where: str) -> Any:
-    """Make tuples of lists, paths of texts and dataclasses of mappings, as a field declares."""
+    """Convert a YAML value to the declared type: tuple, path, float or dataclass."""
     if value is None:
         return None
     options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
@@ -151,14 +151,14 @@ def _as_declared(value: Any, hint: Any, where: str) -> Any:
 
 
 def config_hash(config: Mapping[str, Any], sections: typing.Iterable[str]) -> str:
-    """Return a short hash of the settings that a result depends on.
+    """Return a short hash of some sections of the configuration.
 
     Parameters
     ----------
     config : mapping
-        The whole configuration.
+        The configuration.
     sections : iterable of str
-        The keys that matter to the result.
+        Keys that the result depends on.
     """
     text = json.dumps({key: config[key] for key in sorted(sections)}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

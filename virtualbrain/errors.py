@@ -1,21 +1,21 @@
-"""The one exception tree; every message says what, where, what was expected and a hint."""
+"""Exceptions of the project; a message has four parts: what, where, expected, hint."""
 
 from typing import Any
 
 
 class VirtualBrainError(Exception):
-    """A fault that the user can mend, told in one line.
+    """An error that the user can correct; its message is one line.
 
     Parameters
     ----------
     what : str
-        What is wrong, in a few plain words.
+        What is wrong.
     where : str
-        The file, and the row or key in it.
+        The file, and the row or key.
     expected : str
-        What would have been right.
+        What was expected.
     hint : str
-        What to do about it.
+        What to do.
     """
 
     def __init__(self, what: str, *, where: str = "", expected: str = "", hint: str = "") -> None:
@@ -23,12 +23,12 @@ class VirtualBrainError(Exception):
         super().__init__(str(self))
 
     def at(self, where: str) -> "VirtualBrainError":
-        """Return the same fault with its place, where it tells none."""
-        return _again(type(self), self.what, self.where or where, self.expected, self.hint)
+        """Return the same error with `where` set, if it was empty."""
+        return _rebuild(type(self), self.what, self.where or where, self.expected, self.hint)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Cross between processes whole."""
-        return _again, (type(self), self.what, self.where, self.expected, self.hint)
+        """Keep all parts when an error is sent between processes."""
+        return _rebuild, (type(self), self.what, self.where, self.expected, self.hint)
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
@@ -40,21 +40,21 @@ class VirtualBrainError(Exception):
         return " ".join("; ".join(parts).split())
 
 
-def _again(kind: type[VirtualBrainError], what: str, *rest: str) -> VirtualBrainError:
+def _rebuild(kind: type[VirtualBrainError], what: str, *rest: str) -> VirtualBrainError:
     where, expected, hint = rest
     return kind(what, where=where, expected=expected, hint=hint)
 
 
 class InputError(VirtualBrainError):
-    """The patient's files are not as they must be."""
+    """An input file is missing or invalid."""
 
 
 class ConfigError(VirtualBrainError):
-    """The configuration or a prior file is not as it must be."""
+    """The configuration or a prior file is invalid."""
 
 
 class ModelError(VirtualBrainError):
-    """A model was asked for what it cannot do (a step too large, shapes that differ)."""
+    """A model cannot do what was requested (step too large, shapes that differ)."""
 
 
 class ToolError(VirtualBrainError):
@@ -62,4 +62,4 @@ class ToolError(VirtualBrainError):
 
 
 class ConvergenceError(VirtualBrainError):
-    """A numerical method ended without an answer."""
+    """A numerical method did not converge."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from virtualbrain.pipeline.job import announce_run, use_project_caches
+from virtualbrain.pipeline.environment import announce_run, use_project_caches
 
 min_version("9.0")
 announce_run()

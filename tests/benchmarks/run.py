@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from virtualbrain.pipeline.job import use_project_caches
+from virtualbrain.pipeline.environment import use_project_caches
 
 
 def main() -> int:

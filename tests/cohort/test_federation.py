@@ -1,4 +1,4 @@
-"""Aggregates of sites: equal to pooled figures, and no person in them."""
+"""Aggregates of sites equal pooled figures and identify no person."""
 
 import itertools
 import json
@@ -42,14 +42,14 @@ def site(count: int, seed: int) -> list[Record]:
 
 
 @pytest.mark.parametrize("seeds", [(1, 2), (3, 4), (5, 6)])
-def test_two_sites_give_the_figures_of_the_pooled_patients(seeds):
+def test_two_sites_equal_the_pooled_patients(seeds):
     one, two = site(60, seeds[0]), site(83, seeds[1])
     merged = figures(merge([aggregate(one, SETTING), aggregate(two, SETTING)]))
     pooled = figures(aggregate(one + two, SETTING))
     assert merged.keys() == pooled.keys()
     for name, value in pooled.items():
         assert merged[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
-    # and both are what pandas makes of the patients themselves
+    # both equal pandas on the individual patients
     frame = pd.DataFrame([r.numbers for r in one + two])
     for name in RANGES:
         assert merged[f"{name}.mean"] == pytest.approx(frame[name].mean(), rel=1e-12)
@@ -59,7 +59,7 @@ def test_two_sites_give_the_figures_of_the_pooled_patients(seeds):
     assert merged["region=R1"] == np.mean(["R1" in r.regions for r in one + two])
 
 
-def test_three_sites_in_any_order_are_the_same():
+def test_order_of_sites_does_not_matter():
     parts = [aggregate(site(n, seed), SETTING) for n, seed in ((40, 1), (50, 2), (60, 3))]
     results = [merge(order) for order in itertools.permutations(parts)]
     nested = merge([merge(parts[:2]), parts[2]])
@@ -67,7 +67,7 @@ def test_three_sites_in_any_order_are_the_same():
         assert figures(one) == pytest.approx(figures(results[0]), rel=1e-13)
 
 
-def test_histograms_add_up_to_the_pooled_ones():
+def test_merged_histogram_equals_the_pooled_one():
     one, two = site(200, 7), site(300, 8)
     merged = merge([aggregate(one, SETTING), aggregate(two, SETTING)])
     found = merged["numbers"]["leading_p_ez"]["histogram"]
@@ -82,7 +82,7 @@ def test_fewer_than_five_patients_are_never_summed(count):
         aggregate(site(count, 1), SETTING)
 
 
-def test_a_rare_word_withholds_its_table_and_not_only_its_cell():
+def test_rare_word_withholds_its_entire_table():
     records = site(20, 1)
     words = ["a"] * 19 + ["rare"]
     for one, word in zip(records, words, strict=True):
@@ -92,13 +92,13 @@ def test_a_rare_word_withholds_its_table_and_not_only_its_cell():
     assert aggregate(records, SETTING)["counts"]["verdict"] is None
 
 
-def test_a_number_that_few_lack_is_withheld():
+def test_number_that_few_patients_lack_is_withheld():
     rng = np.random.default_rng(1)
     records = [record(i, rng) for i in range(18)] + [record(18, rng, leading_p_ez=None)]
     assert aggregate(records, SETTING)["numbers"]["leading_p_ez"] is None
 
 
-def test_a_region_that_all_but_few_have_is_withheld():
+def test_region_of_all_but_few_patients_is_withheld():
     rng = np.random.default_rng(1)
     records = [record(i, rng) for i in range(20)]
     regions = [frozenset({"R"})] * 18 + [frozenset()] * 2
@@ -108,16 +108,16 @@ def test_a_region_that_all_but_few_have_is_withheld():
     assert aggregate(records, SETTING)["regions"]["R"] is None
 
 
-def test_a_sum_that_one_patient_makes_is_withheld():
-    """Nine zeros and one 0.8: sum and sum of squares would tell that patient's value."""
+def test_sum_dominated_by_one_patient_is_withheld():
+    """Nine zeros and one 0.8: sum and sum of squares would reveal that patient's value."""
     rng = np.random.default_rng(1)
     values = [0.0] * 9 + [0.8]
     records = [record(i, rng, spared_share=v) for i, v in enumerate(values)]
     assert aggregate(records, SETTING)["numbers"]["spared_share"] is None
 
 
-def test_what_one_site_withholds_the_joined_file_does_not_tell():
-    """Else the other site would find the difference between the joined figures and its own."""
+def test_value_withheld_by_one_site_is_withheld_in_the_merged_file():
+    """Otherwise the other site could subtract its own figures from the merged ones."""
     rare = site(20, 1)
     rare[0].words["verdict"] = "rare"  # type: ignore[index]
     merged = merge([aggregate(rare, SETTING), aggregate(site(30, 2), SETTING)])
@@ -130,7 +130,7 @@ values = st.lists(st.floats(0, 1), min_size=5, max_size=40)
 @settings(max_examples=100, deadline=None)
 @given(values)
 def test_no_cell_rests_on_one_to_four_people(drawn):
-    """Whatever the patients are, nothing told, nor what is left of the total, is a small cell."""
+    """No published cell, and no complement of one, is small, whatever the patients are."""
     rng = np.random.default_rng(len(drawn))
     records = [record(i, rng, spared_share=v) for i, v in enumerate(drawn)]
     n = len(records)
@@ -143,14 +143,14 @@ def test_no_cell_rests_on_one_to_four_people(drawn):
     assert all(cell == 0 or cell >= SMALLEST for cell in cells)
 
 
-def test_a_patients_value_cannot_be_found_from_two_files_of_one_site(tmp_path):
-    """The attack: the file of twenty patients less the file of nineteen is the twentieth."""
+def test_second_file_that_would_identify_a_patient_is_refused(tmp_path):
+    """Attack: the file of twenty patients minus the file of nineteen is the twentieth."""
     records = site(20, 3)
     history = tmp_path / "history.json"
     first = aggregate(records[:19], SETTING)
     write_aggregate(tmp_path / "a.json", first, [r.label for r in records[:19]], history)
     second = aggregate(records, SETTING)
-    # without the rule the attack would work: the sums do give the value away
+    # without the rule the attack would work
     stolen = second["numbers"]["leading_p_ez"]["sum"] - first["numbers"]["leading_p_ez"]["sum"]
     assert stolen == pytest.approx(records[19].numbers["leading_p_ez"])
     with pytest.raises(InputError, match="1 patients differ"):
@@ -159,22 +159,22 @@ def test_a_patients_value_cannot_be_found_from_two_files_of_one_site(tmp_path):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_an_attacker_who_knows_all_others_finds_no_one_in_a_small_group(size):
-    """Told everything but the group's own values, each told figure is the same for any of them."""
+def test_attacker_who_knows_all_others_learns_nothing_of_a_small_group(size):
+    """Published figures do not depend on the values of a small group."""
     rng = np.random.default_rng(size)
     common = [record(i, rng, leading_p_ez=None) for i in range(15)]
-    told = []
+    published = []
     for seed in range(5):
         other = np.random.default_rng(100 + seed)
         group = [
             Record(f"x{i}", c.numbers | {"leading_p_ez": float(other.random())}, c.words, c.regions)
             for i, c in enumerate(common[:size])
         ]
-        told.append(aggregate([*common, *group], SETTING)["numbers"]["leading_p_ez"])
-    assert told == [None] * 5
+        published.append(aggregate([*common, *group], SETTING)["numbers"]["leading_p_ez"])
+    assert published == [None] * 5
 
 
-def test_the_file_names_no_one(tmp_path):
+def test_file_contains_no_label_and_no_value(tmp_path):
     records = [
         Record(f"secret{i}", r.numbers, r.words, r.regions) for i, r in enumerate(site(12, 5))
     ]
@@ -186,7 +186,7 @@ def test_the_file_names_no_one(tmp_path):
         assert not any(repr(v) in text for v in one.numbers.values() if v is not None)
 
 
-def test_a_file_comes_back_as_it_was(tmp_path):
+def test_file_is_read_as_written(tmp_path):
     content = aggregate(site(50, 1), SETTING)
     write_aggregate(tmp_path / "a.json", content, ["x"], tmp_path / "h.json")
     assert figures(read_aggregate(tmp_path / "a.json")) == figures(content)
@@ -206,14 +206,14 @@ def test_a_file_comes_back_as_it_was(tmp_path):
         {"setting": None},
     ],
 )
-def test_a_strangers_file_is_not_trusted(tmp_path, change):
+def test_invalid_file_is_refused(tmp_path, change):
     content = aggregate(site(50, 1), SETTING) | change
     (tmp_path / "a.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match="no aggregate of this version"):
+    with pytest.raises(InputError, match="not an aggregate of this version"):
         read_aggregate(tmp_path / "a.json")
 
 
-def test_sites_that_cannot_be_joined_are_refused():
+def test_incompatible_sites_are_refused():
     one = aggregate(site(20, 1), SETTING)
     with pytest.raises(InputError, match="twice"):
         merge([one, json.loads(json.dumps(one))])
@@ -223,7 +223,7 @@ def test_sites_that_cannot_be_joined_are_refused():
         merge([])
 
 
-def test_figures_of_what_is_withheld_are_not_there():
+def test_withheld_values_have_no_figures():
     records = [
         Record(r.label, r.numbers, dict.fromkeys(KINDS, r.label), r.regions) for r in site(9, 1)
     ]

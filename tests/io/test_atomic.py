@@ -1,4 +1,4 @@
-"""Files appear whole or not at all."""
+"""Atomic writing of files."""
 
 import errno
 import json
@@ -11,7 +11,7 @@ from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path, read_json, write_json, write_text
 
 
-def test_a_fault_leaves_the_earlier_file_and_nothing_else(tmp_path):
+def test_exception_keeps_the_earlier_file_and_removes_the_temporary_one(tmp_path):
     target = tmp_path / "a.nii.gz"
     target.write_text("before")
     with pytest.raises(RuntimeError), atomic_path(target) as temporary:
@@ -21,14 +21,14 @@ def test_a_fault_leaves_the_earlier_file_and_nothing_else(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.nii.gz"]
 
 
-def test_the_temporary_name_keeps_the_suffixes(tmp_path):
+def test_temporary_name_keeps_the_suffixes(tmp_path):
     with atomic_path(tmp_path / "new" / "a.nii.gz") as temporary:
         assert temporary.name.endswith(".nii.gz")
         temporary.write_text("whole")
     assert (tmp_path / "new" / "a.nii.gz").read_text() == "whole"
 
 
-def test_json_takes_numpy_and_makes_null_of_what_is_not_finite(tmp_path):
+def test_json_converts_numpy_and_non_finite_numbers(tmp_path):
     path = tmp_path / "a.json"
     write_json(path, {"a": np.float64(1.5), "b": np.array([1, 2]), "c": np.nan, "d": {1: (2,)}})
     assert read_json(path) == {"a": 1.5, "b": [1, 2], "c": None, "d": {"1": [2]}}
@@ -36,19 +36,19 @@ def test_json_takes_numpy_and_makes_null_of_what_is_not_finite(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "words"), [("{", "not JSON"), ("[1]", "not a JSON object")])
-def test_what_is_no_json_object_is_refused(tmp_path, text, words):
+def test_invalid_json_object_is_refused(tmp_path, text, words):
     write_text(tmp_path / "a.json", text)
     with pytest.raises(InputError, match=words):
         read_json(tmp_path / "a.json")
 
 
-def test_a_missing_file_is_refused(tmp_path):
+def test_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_json(tmp_path / "a.json")
 
 
-def test_a_library_that_fails_on_a_full_disk_is_told_as_that(tmp_path, monkeypatch):
-    """NetCDF says "HDF error"."""
+def test_full_disk_is_reported_as_such(tmp_path, monkeypatch):
+    """The NetCDF library reports only "HDF error"."""
     full = SimpleNamespace(free=1000)
     monkeypatch.setattr("virtualbrain.io.atomic.shutil.disk_usage", lambda _: full)
     with pytest.raises(OSError, match="No space left") as caught, atomic_path(tmp_path / "a.nc"):

@@ -1,4 +1,4 @@
-"""The RO-Crate of a patient: read again by the library, true to the ledger."""
+"""The RO-Crate of a patient is readable and agrees with the manifest."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from virtualbrain.config import project_root
 from virtualbrain.io.atomic import write_json, write_text
 from virtualbrain.io.crate import build_crate
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.manifest import Entry, Fingerprints, Roots, write_entry
+from virtualbrain.io.manifest import Fingerprints, Roots, StageRecord, write_record
 
 
 @pytest.fixture
@@ -22,12 +22,12 @@ def layout(tmp_path) -> PatientLayout:
     roots = Roots(layout.out, bids)
     prints = Fingerprints(roots, ())
     inputs, results = prints.of(bids.rglob("*.edf")), prints.of([layout.gain])
-    write_entry(roots, Entry("seeg", "sub-01", inputs, results, {"seed": 3}, {"numpy": "2"}))
+    write_record(roots, StageRecord("seeg", "sub-01", inputs, results, {"seed": 3}, {"numpy": "2"}))
     write_json(layout.crate, build_crate(layout, layout.workflow / "Snakefile"))
     return layout
 
 
-def test_the_crate_is_a_workflow_run_crate(layout):
+def test_crate_is_a_workflow_run_crate(layout):
     crate = ROCrate(layout.crate.parent)
     profiles = {one.id for one in crate.root_dataset["conformsTo"]}
     assert any("wfrun/workflow" in one for one in profiles)
@@ -40,7 +40,7 @@ def test_the_crate_is_a_workflow_run_crate(layout):
     assert crate.root_dataset["mentions"] == [action]
 
 
-def test_every_file_of_the_crate_is_there_with_its_checksum(layout):
+def test_every_file_of_the_crate_exists_and_has_a_checksum(layout):
     crate = ROCrate(layout.crate.parent)
     described = crate.get_by_type("File")
     results = [one for one in described if one.get("sha256")]
@@ -50,5 +50,5 @@ def test_every_file_of_the_crate_is_there_with_its_checksum(layout):
             assert (layout.crate.parent / one.id).is_file(), one.id
 
 
-def test_no_path_of_the_machine_stands_in_it(layout):
+def test_crate_contains_no_path_of_the_machine(layout):
     assert str(Path(layout.out).parent) not in layout.crate.read_text("utf-8")

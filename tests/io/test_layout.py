@@ -1,11 +1,11 @@
-"""Names of results, and the atlas that they state."""
+"""Paths of results, and the atlas in their names."""
 
 import pytest
 
 from virtualbrain.io.layout import PatientLayout
 
 
-def test_the_contracts_names(tmp_path):
+def test_paths_of_results(tmp_path):
     layout = PatientLayout(tmp_path, "01", "DK")
     names = {
         layout.regions: "sub-01/anat/sub-01_atlas-DK_dseg.tsv",
@@ -24,12 +24,12 @@ def test_the_contracts_names(tmp_path):
 
 
 @pytest.mark.parametrize("which", ["regions", "connectome_regions"])
-def test_the_atlas_is_read_off_the_results(tmp_path, which):
+def test_atlas_is_read_from_result_names(tmp_path, which):
     path = getattr(PatientLayout(tmp_path, "01", "Destrieux"), which)
     path.parent.mkdir(parents=True)
     path.touch()
     assert PatientLayout.of_results(tmp_path, "01").atlas == "Destrieux"
 
 
-def test_without_results_the_default_atlas_stands(tmp_path):
+def test_default_atlas_without_results(tmp_path):
     assert PatientLayout.of_results(tmp_path, "01").atlas == "DesikanKilliany"

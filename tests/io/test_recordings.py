@@ -16,6 +16,7 @@ from virtualbrain.io.recordings import (
     read_signal,
 )
 from virtualbrain.io.seeg import (
+    Seeg,
     read_channels,
     read_contacts,
     read_envelope,
@@ -23,7 +24,6 @@ from virtualbrain.io.seeg import (
     read_signal_for_display,
     write_seeg,
 )
-from virtualbrain.seeg.run import Seeg
 
 NAMES = ["A1", "A2", "B'1"]
 

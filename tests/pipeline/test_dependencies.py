@@ -1,4 +1,4 @@
-"""Packages behind the project, with licences."""
+"""Required packages, licences and vulnerabilities."""
 
 import json
 import subprocess
@@ -6,21 +6,21 @@ import subprocess
 from virtualbrain.pipeline import dependencies
 
 
-def test_every_direct_and_indirect_package_has_a_line():
+def test_direct_and_indirect_packages_are_listed():
     found = {package.name.lower(): package for package in dependencies.installed()}
     assert {"virtualbrain", "numpy", "snakemake", "pymc"} <= set(found)
-    assert "pandas" in found  # also what others need
-    assert "pytest" not in found  # nothing that only the tests need
+    assert "pandas" in found  # required by other packages
+    assert "pytest" not in found  # required by the tests only
     assert found["virtualbrain"].licence == "Apache-2.0"
     assert all(package.version for package in found.values())
     stated = [package for package in found.values() if package.licence != "not stated"]
     assert len(stated) > 0.9 * len(found)
 
 
-def test_without_pip_audit_one_line_says_so(monkeypatch):
+def test_missing_pip_audit_is_reported(monkeypatch):
     monkeypatch.setattr(dependencies.shutil, "which", lambda _: None)
     (line,) = dependencies.vulnerabilities()
-    assert "not looked up" in line
+    assert "pip-audit is not installed" in line
 
 
 def answer(monkeypatch, text: str) -> None:
@@ -29,12 +29,12 @@ def answer(monkeypatch, text: str) -> None:
     monkeypatch.setattr(dependencies.subprocess, "run", lambda *_, **__: done)
 
 
-def test_an_unreachable_service_is_told_in_one_line(monkeypatch):
+def test_unreachable_service_is_reported(monkeypatch):
     answer(monkeypatch, "no connection")
     assert "not reachable" in dependencies.vulnerabilities()[0]
 
 
-def test_vulnerabilities_are_named(monkeypatch):
+def test_vulnerabilities_are_listed(monkeypatch):
     found = {"name": "x", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
     answer(monkeypatch, json.dumps({"dependencies": [found, {"name": "y", "version": "1"}]}))
-    assert dependencies.vulnerabilities() == ["x 1: CVE-1, mended in 2"]
+    assert dependencies.vulnerabilities() == ["x 1: CVE-1, fixed in 2"]

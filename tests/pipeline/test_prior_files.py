@@ -13,7 +13,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_name_or_a_path(folder):
+def test_names_and_paths(folder):
     other = folder / "sub"
     other.mkdir()
     (other / "mine.yaml").write_text("a: 1\n")
@@ -26,11 +26,11 @@ def test_a_name_or_a_path(folder):
     ("given", "words"),
     [
         (["defualt"], "expected one of default"),
-        ([], "no priors given"),
+        ([], "no prior set given"),
         (["default", "default"], "two prior sets"),
-        (["own set"], "cannot name a folder"),
+        (["own set"], "invalid name of a prior file"),
     ],
 )
-def test_wrong_names_are_refused(folder, given, words):
+def test_invalid_names_are_refused(folder, given, words):
     with pytest.raises(ConfigError, match=words):
         prior_files(given, folder)

@@ -1,4 +1,4 @@
-"""One run at a time on an output folder; progress and failures in plain words."""
+"""Lock of the output folder, progress lines and failed stages."""
 
 import io
 import subprocess
@@ -9,14 +9,14 @@ from rich.console import Console
 
 from virtualbrain.errors import InputError
 from virtualbrain.pipeline.snakemake_runner import (
-    ENDED_FROM_OUTSIDE,
+    KILLED,
     Progress,
     only_run,
     run_workflow,
     snakemake_command,
 )
 
-TALK = """\
+OUTPUT = """\
 job            count
 -----------  -------
 anatomy            1
@@ -38,7 +38,7 @@ def console() -> tuple[Console, io.StringIO]:
 def test_progress_is_one_line_per_stage():
     target, stream = console()
     progress = Progress(target)
-    for line in TALK.splitlines():
+    for line in OUTPUT.splitlines():
         progress.read(line)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2
@@ -64,7 +64,7 @@ def test_only_one_run_at_a_time(tmp_path):
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     with (
-        pytest.raises(InputError, match="another run is at work"),
+        pytest.raises(InputError, match="another run uses this output folder"),
         only_run(tmp_path, patience_s=0.3),
     ):
         pass
@@ -74,35 +74,35 @@ def test_only_one_run_at_a_time(tmp_path):
         pass
 
 
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+def test_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match="cannot be written"), only_run(tmp_path / "file" / "out"):
         pass
 
 
 @pytest.mark.parametrize(
-    ("text", "message", "mendable"),
+    ("text", "message", "user_fault"),
     [
         ("x ERROR root: ERROR: a.tsv: no x; expected y\n", "a.tsv: no x; expected y", True),
         ("Traceback (most recent call last)\nERROR: ValueError: z\n", "ValueError: z", False),
-        ("", ENDED_FROM_OUTSIDE, False),
+        ("", KILLED, False),
     ],
 )
-def test_a_failed_stage_is_told_by_its_log(tmp_path, text, message, mendable):
+def test_failed_stage_is_reported_from_its_log(tmp_path, text, message, user_fault):
     stage_log = tmp_path / "stage.log"
     stage_log.write_text(text)
     hint = "(check log file(s) for error details)"
-    talk = f"Error in rule seeg:\n    jobid: 1\n    log: {stage_log} {hint}"
-    script = f"print({talk!r}); raise SystemExit(1)"
+    output = f"Error in rule seeg:\n    jobid: 1\n    log: {stage_log} {hint}"
+    script = f"print({output!r}); raise SystemExit(1)"
     outcome = run_workflow(
         [sys.executable, "-c", script], tmp_path / "logs" / "s.log", 1, console()[0]
     )
     assert outcome.exit_code == 1
     (failure,) = outcome.failures
-    assert (failure.rule, failure.message, failure.mendable) == ("seeg", message, mendable)
+    assert (failure.rule, failure.message, failure.user_fault) == ("seeg", message, user_fault)
 
 
-def test_the_command_names_only_the_projects_files(tmp_path):
+def test_command_uses_the_projects_files(tmp_path):
     command = snakemake_command(tmp_path, tmp_path / "c.yaml", 2, "default", ["all"], "--dry-run")
     assert command[command.index("--directory") + 1] == str(tmp_path)
     assert command[command.index("--workflow-profile") + 1] == "none"
@@ -119,39 +119,41 @@ def test_the_command_names_only_the_projects_files(tmp_path):
         ("MemoryError", "not enough memory"),
     ],
 )
-def test_what_befell_the_engine_is_told(tmp_path, line, words):
+def test_engine_fault_is_reported(tmp_path, line, words):
     script = f"print({line!r}); raise SystemExit(1)"
     outcome = run_workflow([sys.executable, "-c", script], tmp_path / "s.log", 1, console()[0])
     assert not outcome.failures
-    assert words in str(outcome.reason)
+    assert words in str(outcome.engine_fault)
 
 
-def test_a_stage_without_a_log_is_told_by_what_it_said(tmp_path):
-    """A full disk keeps no log; the stage's line on the engine's output is what remains."""
-    talk = f"ERROR: the disk is full\\nError in rule seeg:\\n    log: {tmp_path / 'none.log'}"
-    script = f"print({talk!r}.replace(chr(92) + 'n', chr(10))); raise SystemExit(1)"
+def test_stage_without_a_log_is_reported_from_its_output(tmp_path):
+    """On a full disk the log is empty; the error line is in Snakemake's output."""
+    output = f"ERROR: the disk is full\\nError in rule seeg:\\n    log: {tmp_path / 'none.log'}"
+    script = f"print({output!r}.replace(chr(92) + 'n', chr(10))); raise SystemExit(1)"
     outcome = run_workflow([sys.executable, "-c", script], tmp_path / "s.log", 1, console()[0])
-    assert [(f.message, f.mendable) for f in outcome.failures] == [("the disk is full", True)]
+    assert [(f.message, f.user_fault) for f in outcome.failures] == [("the disk is full", True)]
 
 
-def test_a_clusters_own_log_does_not_hide_the_stages(tmp_path):
+def test_stage_log_is_used_when_a_cluster_log_follows(tmp_path):
     stage_log = tmp_path / "stage.log"
     stage_log.write_text("x ERROR root: ERROR: a.tsv: no x\n")
-    talk = f"Error in rule seeg:\n    log: {stage_log}, {tmp_path}/1.log (check log file(s) for x)"
+    output = (
+        f"Error in rule seeg:\n    log: {stage_log}, {tmp_path}/1.log (check log file(s) for x)"
+    )
     progress = Progress(console()[0])
-    for line in talk.splitlines():
+    for line in output.splitlines():
         progress.read(line)
     assert [failure.log for failure in progress.failures] == [stage_log]
 
 
-def test_progress_goes_on_when_the_log_cannot_be_written(tmp_path):
+def test_progress_continues_if_the_log_cannot_be_written(tmp_path):
     (tmp_path / "logs").write_text("a file where the folder should be")
     log = tmp_path / "logs" / "s.log"
     assert run_workflow([sys.executable, "-c", ""], log, 1, console()[0]).exit_code == 0
 
 
-def test_an_interrupt_reaches_the_engine_and_is_waited_for(tmp_path, monkeypatch):
-    """So that a cluster's jobs are cancelled before the command ends."""
+def test_interrupt_is_forwarded_to_snakemake(tmp_path, monkeypatch):
+    """A cluster's jobs are cancelled before the command ends."""
     ended = tmp_path / "ended"
     script = (
         "import time\nprint('begun', flush=True)\n"
@@ -168,7 +170,7 @@ def test_an_interrupt_reaches_the_engine_and_is_waited_for(tmp_path, monkeypatch
     assert ended.exists()
 
 
-def test_a_cluster_is_not_held_to_this_machines_cores(tmp_path):
+def test_cluster_run_has_no_limit_of_cores(tmp_path):
     command = snakemake_command(tmp_path, tmp_path / "c.yaml", None, "slurm", [])
     assert "--cores" not in command
     assert "--cores" in snakemake_command(tmp_path, tmp_path / "c.yaml", None, "default", [])

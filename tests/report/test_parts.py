@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from virtualbrain.anatomy.surface import Surface
+from virtualbrain.io.anatomy import Surface
 from virtualbrain.io.fit_results import Diagnostics, Posterior, ZoneRow, Zones
 from virtualbrain.io.result_files import Table
 from virtualbrain.io.results import PriorResults, load_results

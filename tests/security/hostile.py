@@ -1,4 +1,4 @@
-"""Hostile and broken patient folders, made by a seeded generator from one good patient."""
+"""Generate hostile and broken datasets from a valid one, with a seed."""
 
 import gzip
 import os
@@ -34,7 +34,7 @@ COMMANDS = (
 
 @dataclass(frozen=True)
 class Hostile:
-    """One hostile folder: what was done to it, and further arguments of the command."""
+    """A hostile dataset: its kind, its folder, and further arguments of the command."""
 
     name: str
     bids: Path
@@ -42,7 +42,7 @@ class Hostile:
 
 
 class _Pickled:
-    """An object whose unpickling would leave a file behind."""
+    """An object that writes a file when it is unpickled."""
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
         return os.system, ("touch canary",)
@@ -117,7 +117,7 @@ def configuration_with_a_python_object(bids: Path, rng: Rng) -> tuple[str, ...]:
     return ("--config", str(path))
 
 
-# ---- links and other things that are no files -------------------------------------------
+# ---- links, pipes and devices ----------------------------------------------------------
 
 
 def link_out_of_the_folder(bids: Path, rng: Rng) -> tuple[str, ...]:
@@ -195,7 +195,7 @@ def header_that_points_elsewhere(bids: Path, rng: Rng) -> tuple[str, ...]:
     return ()
 
 
-# ---- sizes that are not ----------------------------------------------------------------
+# ---- false sizes -----------------------------------------------------------------------
 
 
 def _nifti_header(shape: tuple[int, ...], kind: str) -> bytes:
@@ -371,7 +371,7 @@ def participants_table(bids: Path, rng: Rng) -> tuple[str, ...]:
     return ()
 
 
-def onset_that_is_none(bids: Path, rng: Rng) -> tuple[str, ...]:
+def invalid_onset(bids: Path, rng: Rng) -> tuple[str, ...]:
     (path,) = bids.glob("sub-01/ieeg/*_events.tsv")
     cells = _cells(path)
     bad = str(rng.choice(["nan", "-1e9", "1e300", "inf", "$(touch canary)"]))
@@ -381,7 +381,7 @@ def onset_that_is_none(bids: Path, rng: Rng) -> tuple[str, ...]:
     return ()
 
 
-def doubled_names(bids: Path, rng: Rng) -> tuple[str, ...]:
+def duplicate_names(bids: Path, rng: Rng) -> tuple[str, ...]:
     path = _pick(rng, [p for p in _tables(bids) if "_events" not in p.name])
     cells = _cells(path)
     column = cells[0].index("name")
@@ -420,23 +420,23 @@ KINDS: tuple[Callable[[Path, Rng], tuple[str, ...]], ...] = (
     random_bytes,
     pickle_instead_of_data,
     participants_table,
-    onset_that_is_none,
-    doubled_names,
+    invalid_onset,
+    duplicate_names,
 )
 
 
-def hostile_folders(good: Path, room: Path, count: int, seed: int) -> Iterator[Hostile]:
-    """Yield hostile datasets one after another, every kind in turn; each in a room of its own."""
+def hostile_folders(good: Path, parent: Path, count: int, seed: int) -> Iterator[Hostile]:
+    """Yield hostile datasets of every kind in turn, each in a separate folder."""
     for number, stream in enumerate(np.random.default_rng(seed).spawn(count)):
         kind = KINDS[number % len(KINDS)]
-        folder = room / f"{number:03d}"
+        folder = parent / f"{number:03d}"
         bids = folder / "bids"
         shutil.copytree(good, bids, ignore=shutil.ignore_patterns("truth"))
         yield Hostile(f"{number:03d}-{kind.__name__}", bids, kind(bids, stream))
 
 
 def listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return everything below a folder by name, with size and time of change."""
+    """Return size and time of change of everything below a folder, by name."""
     found = {}
     for path, folders, files in os.walk(folder):
         for name in (*folders, *files):

@@ -1,4 +1,4 @@
-"""Run the command on hostile folders and judge what it did.
+"""Run the command on hostile datasets and check how it refuses them.
 
 As a script: ``python -m tests.security.refusals --count 100 --seed 1`` prints a table.
 """
@@ -18,8 +18,8 @@ from tests.security.hostile import CANARY, Hostile, hostile_folders, listing
 MOST_SECONDS, MOST_MIB = 2.0, 500.0
 
 
-# Runs a command and writes its exit code, processor seconds and KiB: a small process in between,
-# for a child starts with the memory of the process that forks it.
+# Runs a command and writes its exit code, processor seconds and KiB. It runs in a small process,
+# because a child starts with the memory of the process that forks it.
 _MEASURE = """
 import json, os, subprocess, sys
 process = subprocess.Popen(sys.argv[2:])
@@ -31,7 +31,7 @@ open(sys.argv[1], "w").write(json.dumps(figures))
 
 @dataclass(frozen=True)
 class Refusal:
-    """What the command did with one folder; seconds are those of the processor."""
+    """Outcome of the command on one dataset; seconds are processor time."""
 
     name: str
     exit_code: int
@@ -42,7 +42,7 @@ class Refusal:
 
     @property
     def faults(self) -> list[str]:
-        """Everything that makes this no clear refusal."""
+        """Return every fault of the refusal."""
         text = "\n".join(self.lines)
         found = {
             f"exit code {self.exit_code}": self.exit_code != 2,
@@ -57,31 +57,30 @@ class Refusal:
 
 
 def make_good_patient(folder: Path) -> None:
-    """Write the patient to be spoilt; in a process of its own, for a child starts with the
-    memory of its parent."""
+    """Write the valid dataset in a separate process, so that this one stays small."""
     code = "import sys; from pathlib import Path; from virtualbrain.synthetic import dataset; "
     code += "dataset.write_connectome_patient(Path(sys.argv[1]), seed=1)"
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
 
 
 def refuse(hostile: Hostile) -> Refusal:
-    """Run the command on one folder, in a home and a working folder of its own."""
-    room = hostile.bids.parent
+    """Run the command on one dataset, with separate home, working and temporary folders."""
+    folder = hostile.bids.parent
     for name in ("home", "cwd", "tmp"):
-        (room / name).mkdir(exist_ok=True)
-    before = listing(room)
-    environment = os.environ | {"HOME": str(room / "home"), "TMPDIR": str(room / "tmp")}
+        (folder / name).mkdir(exist_ok=True)
+    before = listing(folder)
+    environment = os.environ | {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
     command = [sys.executable, "-m", "virtualbrain.cli", "run", str(hostile.bids)]
-    figures = room / "figures"
-    measured = [sys.executable, "-S", "-c", _MEASURE, str(figures), *command, str(room / "out")]
-    with (room / "stderr").open("w+b") as errors:
+    figures = folder / "figures"
+    measured = [sys.executable, "-S", "-c", _MEASURE, str(figures), *command, str(folder / "out")]
+    with (folder / "stderr").open("w+b") as errors:
         subprocess.run(
             [*measured, *hostile.arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            cwd=room / "cwd",
+            cwd=folder / "cwd",
             env=environment,
             check=True,
         )
@@ -89,8 +88,8 @@ def refuse(hostile: Hostile) -> Refusal:
         lines = errors.read().decode("utf-8", "replace").strip().splitlines()
     exit_code, seconds, kib = json.loads(figures.read_text("utf-8"))
     figures.unlink()
-    (room / "stderr").unlink()
-    after = listing(room)
+    (folder / "stderr").unlink()
+    after = listing(folder)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     outside = {n for n in changed if Path(n).parts[0] != "out" or CANARY in n}
     return Refusal(
@@ -104,20 +103,20 @@ def refuse(hostile: Hostile) -> Refusal:
 
 
 def main() -> int:
-    """Refuse as many hostile folders as asked for; print what each was told."""
+    """Run the command on many hostile datasets; print the error line of each."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="kinds whose name holds this")
-    parser.add_argument("--good", type=Path, help="a good patient to spoil, else one is made")
+    parser.add_argument("--only", default="", help="only kinds whose name contains this")
+    parser.add_argument("--good", type=Path, help="a valid dataset; default: write one")
     options = parser.parse_args()
     bad, seconds, mib = 0, [], []
     with tempfile.TemporaryDirectory() as name:
-        room = Path(name)
-        good = options.good or room / "good"
+        folder = Path(name)
+        good = options.good or folder / "good"
         if not options.good:
             make_good_patient(good)
-        for hostile in hostile_folders(good, room, options.count, options.seed):
+        for hostile in hostile_folders(good, folder, options.count, options.seed):
             if options.only in hostile.name:
                 found = refuse(hostile)
                 seconds.append(found.seconds)
@@ -130,7 +129,7 @@ def main() -> int:
                     print("      " + "\n      ".join(line[:180] for line in found.lines[-6:]))
                 sys.stdout.flush()
             shutil.rmtree(hostile.bids.parent, ignore_errors=True)
-    print(f"{len(seconds) - bad} of {len(seconds)} refused clearly;", end=" ")
+    print(f"{len(seconds) - bad} of {len(seconds)} refused without a fault;", end=" ")
     print(f"at most {max(seconds):.2f} s of processor time, {max(mib):.0f} MiB")
     return 1 if bad else 0
 

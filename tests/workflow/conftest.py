@@ -1,4 +1,4 @@
-"""Patients to run, and the results of an undisturbed run."""
+"""A dataset, quick settings and the results of an undisturbed run."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def settings(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory) -> Path:
-    """A patient with only a ready connectome and a recording."""
+    """A patient with a ready connectome and a recording."""
     folder = tmp_path_factory.mktemp("bids")
     write_connectome_patient(folder, seed=1)
     return folder

@@ -1,4 +1,4 @@
-"""Kill a run again and again at moments drawn by chance; it must end with the same tables.
+"""Kill a run at random moments; after restarts it must end with the same tables.
 
 As a script: ``python -m tests.workflow.kills --count 50 --seed 1``.
 """
@@ -20,24 +20,24 @@ import numpy as np
 import psutil
 
 from tests.workflow.runs import QUICK, start, tables, virtualbrain
-from virtualbrain.io.manifest import read_entries
+from virtualbrain.io.manifest import read_records
 from virtualbrain.synthetic.dataset import write_connectome_patient
 
 
 def kill_run(run: psutil.Process) -> None:
-    """Kill the command alone: what it started must end by itself."""
+    """Kill only the command; its child processes must end without a signal."""
     run.kill()
 
 
 def kill_all(run: psutil.Process) -> None:
-    """Kill the command and all below it at once, as a machine that goes down."""
+    """Kill the command and all its child processes, as when a machine stops."""
     for process in (run, *run.children(recursive=True)):
         with suppress(psutil.NoSuchProcess):
             process.kill()
 
 
 def kill_worker(run: psutil.Process, rng: np.random.Generator) -> None:
-    """Kill one of the processes below the command, and let the rest go on."""
+    """Kill one child process of the command."""
     below = run.children(recursive=True)
     if below:
         with suppress(psutil.NoSuchProcess):
@@ -46,7 +46,7 @@ def kill_worker(run: psutil.Process, rng: np.random.Generator) -> None:
 
 @dataclass
 class Kills:
-    """How often what was killed, and everything that went wrong."""
+    """Numbers of kills by kind and by stage, numbers of complete runs, and faults."""
 
     done: Counter[str] = field(default_factory=Counter)
     reached: Counter[str] = field(default_factory=Counter)
@@ -63,14 +63,14 @@ def kill_often(
     longest_s: float,
     say: Callable[[str], None] = print,
 ) -> Kills:
-    """Start and kill a run until it was killed so often; compare after every end."""
+    """Start and kill a run until `count` kills; compare the results after every end."""
     rng, found = np.random.default_rng(seed), Kills()
     while sum(found.done.values()) < count:
         process = start(*arguments)
         run = psutil.Process(process.pid)
         delay = float(rng.uniform(0.2, longest_s))
         how = str(rng.choice(["run", "all", "worker"]))
-        if _lives(process, delay):
+        if _is_alive_after(process, delay):
             found.done[how] += 1
             found.reached[_stage(out)] += 1
             with suppress(psutil.NoSuchProcess):
@@ -91,7 +91,7 @@ def kill_often(
     return found
 
 
-def _lives(process: object, delay_s: float) -> bool:
+def _is_alive_after(process: object, delay_s: float) -> bool:
     deadline = time.monotonic() + delay_s
     while time.monotonic() < deadline:
         if process.poll() is not None:  # type: ignore[attr-defined]
@@ -101,27 +101,27 @@ def _lives(process: object, delay_s: float) -> bool:
 
 
 def _stage(out: Path) -> str:
-    """Return the stage that wrote to its log last."""
+    """Return the stage with the latest log."""
     logs = sorted((out / "logs" / "sub-01").glob("*.log"), key=lambda path: path.stat().st_mtime)
     return logs[-1].stem if logs else "start"
 
 
 def half_written(out: Path, expected: dict[str, bytes]) -> list[str]:
-    """Name results in the ledger that are not whole or not those of the undisturbed run."""
+    """Return recorded results that are damaged or differ from the undisturbed run."""
     found = []
-    if not (out / "ledger").is_dir():
+    if not (out / "manifests").is_dir():
         return []
-    for entry in read_entries(out, "sub-01"):
-        for name, made in entry.results.items():
-            if not made.holds(out / name, thorough=True):
-                found.append(f"{name} is not whole")
+    for record in read_records(out, "sub-01"):
+        for name, made in record.results.items():
+            if not made.matches(out / name, thorough=True):
+                found.append(f"{name} is damaged")
             elif name in expected and (out / name).read_bytes() != expected[name]:
                 found.append(f"{name} differs")
     return found
 
 
 def ending(exit_code: int, out: Path, expected: dict[str, bytes]) -> list[str]:
-    """Name what differs from the undisturbed run at the end."""
+    """Return the differences of a completed run from the undisturbed run."""
     found = [f"exit code {exit_code}"] if exit_code else []
     written = tables(out)
     found += [f"{name} differs" for name in expected if written.get(name) != expected[name]]
@@ -130,7 +130,7 @@ def ending(exit_code: int, out: Path, expected: dict[str, bytes]) -> list[str]:
 
 
 def main() -> int:
-    """Kill as often as asked for, and say what it led to."""
+    """Kill a run and print the faults."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
@@ -138,25 +138,25 @@ def main() -> int:
     options = parser.parse_args()
     os.umask(0o077)
     with tempfile.TemporaryDirectory() as name:
-        room = Path(name)
-        write_connectome_patient(room / "bids", seed=1)
-        settings = room / "quick.yaml"
+        folder = Path(name)
+        write_connectome_patient(folder / "bids", seed=1)
+        settings = folder / "quick.yaml"
         settings.write_text(QUICK)
         common = ("--cores", options.cores, "--config", settings)
-        begun = time.monotonic()
-        done = virtualbrain("run", room / "bids", room / "undisturbed", *common)
-        took = time.monotonic() - begun
+        started = time.monotonic()
+        done = virtualbrain("run", folder / "bids", folder / "undisturbed", *common)
+        took = time.monotonic() - started
         print(f"undisturbed: {took:.0f} s, exit code {done.returncode}", flush=True)
         found = kill_often(
-            ("run", room / "bids", room / "out", *common),
-            room / "out",
-            tables(room / "undisturbed"),
+            ("run", folder / "bids", folder / "out", *common),
+            folder / "out",
+            tables(folder / "undisturbed"),
             options.count,
             options.seed,
             took,
             lambda line: print(line, flush=True),
         )
-    print(f"killed {dict(found.done)}, in {dict(found.reached)}; {found.rounds} undisturbed ends")
+    print(f"killed {dict(found.done)}, in {dict(found.reached)}; {found.rounds} complete runs")
     print("faults: " + ("; ".join(found.faults) or "none"))
     return 1 if found.faults else 0
 

@@ -1,4 +1,4 @@
-"""How to run the command as a user does, kill it, and compare what it wrote."""
+"""Run the command as a user does, kill it, and compare its tables."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def virtualbrain(*arguments: object, **options: object) -> subprocess.CompletedP
 
 
 def start(*arguments: object) -> subprocess.Popen[bytes]:
-    """Start the command in a process group of its own."""
+    """Start the command in a new process group."""
     return subprocess.Popen(
         [sys.executable, "-m", "virtualbrain.cli", *map(str, arguments)],
         stdout=subprocess.DEVNULL,
@@ -31,7 +31,7 @@ def start(*arguments: object) -> subprocess.Popen[bytes]:
 
 
 def kill_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> bool:
-    """SIGKILL the command alone as soon as a state is reached; tell whether it was."""
+    """Kill only the command once a state is reached; return whether it was still running."""
     deadline = time.monotonic() + 600
     while not reached() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -43,7 +43,7 @@ def kill_when(process: subprocess.Popen[bytes], reached: Callable[[], bool]) -> 
 
 
 def tables(out: Path) -> dict[str, bytes]:
-    """Return every table of the results by its place."""
+    """Return the content of every table, by path."""
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in sorted(out.glob("sub-*/**/*.tsv"))

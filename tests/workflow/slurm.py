@@ -1,4 +1,4 @@
-"""A real Slurm on this machine: munge, one controller and one node, in a folder of their own."""
+"""Start a real Slurm on this machine: munge, a controller and a node, in a separate folder."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 
 def missing() -> list[str]:
-    """Return the programs of Slurm and munge that this machine lacks."""
+    """Return the programs of Slurm and munge that are not installed."""
     return [name for name in PROGRAMS if shutil.which(name, path=_path()) is None]
 
 
@@ -76,7 +76,7 @@ class Slurm:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, *command: str) -> None:
-        """Start one of the daemons in the foreground of its own process."""
+        """Start a daemon in the foreground of a new process."""
         with (self.folder / f"{name}.out").open("ab") as out:
             self.processes[name] = subprocess.Popen(
                 command, env=self.environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL
@@ -97,14 +97,14 @@ class Slurm:
             process.wait()
 
     def run(self, *command: str) -> str:
-        """Run one of Slurm's commands; return what it prints."""
+        """Run a Slurm command and return its output."""
         done = subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False
         )
         return done.stdout
 
     def jobs(self) -> list[tuple[str, str, str]]:
-        """Return id, state and comment of the jobs that wait or run."""
+        """Return id, state and comment of waiting and running jobs."""
         text = self.run("squeue", "--noheader", "--format=%i|%T|%k")
         rows = [tuple(line.split("|", 2)) for line in text.splitlines() if line.count("|") >= 2]
         return [(one, state, comment) for one, state, comment in rows]
@@ -135,7 +135,7 @@ def cluster(folder: Path, cpus: int = 4, memory_mib: int = 8000) -> Iterator[Slu
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o600)
     environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": _path()}
-    environment["PATH"] = f"{_srun_that_knows(folder)}:{environment['PATH']}"
+    environment["PATH"] = f"{_srun_with_configuration(folder)}:{environment['PATH']}"
     slurm = Slurm(folder, environment)
     try:
         _start_munge(slurm)
@@ -149,10 +149,10 @@ def cluster(folder: Path, cpus: int = 4, memory_mib: int = 8000) -> Iterator[Slu
             slurm.stop(name)
 
 
-def _srun_that_knows(folder: Path) -> Path:
-    """Return a folder with an srun that finds the configuration, which a job's step forgets.
+def _srun_with_configuration(folder: Path) -> Path:
+    """Return a folder with a wrapper of srun that sets the configuration in a job's steps.
 
-    A cluster has it at /etc/slurm; this one leaves the machine as it is.
+    A usual cluster has its configuration in /etc/slurm; this one does not change the machine.
     """
     wrapper = folder / "bin" / "srun"
     wrapper.parent.mkdir()
@@ -178,7 +178,7 @@ def _start_munge(slurm: Slurm) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on now."""
+    """Return free ports."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))

@@ -1,7 +1,8 @@
-"""Several patients on a real Slurm beside a local run: ``python -m tests.workflow.slurm_cohort``.
+"""Compare several patients on a real Slurm with a local run.
 
-One job is cancelled and the node's daemon restarted while the fits run. Prints whether the
-tables are the same and the largest share of the memory asked for that any stage took.
+As a script: ``python -m tests.workflow.slurm_cohort``. One job is cancelled and the node's daemon
+is restarted during the fits. The script prints whether the tables are equal, and each stage's
+largest memory as a fraction of the requested memory.
 """
 
 import argparse
@@ -24,7 +25,7 @@ PROFILE = project_root() / "workflow/profiles/slurm/config.v8+.yaml"
 
 
 def disturb(slurm: Slurm, run: subprocess.Popen[bytes]) -> set[str]:
-    """Cancel the first job with a recording and restart slurmd at the first fit, while it runs."""
+    """Cancel the first job with a recording; restart slurmd during the first fit."""
     done: set[str] = set()
     while run.poll() is None:
         for number, state, comment in slurm.jobs():
@@ -41,16 +42,16 @@ def disturb(slurm: Slurm, run: subprocess.Popen[bytes]) -> set[str]:
     return done
 
 
-def memory_shares(out: Path) -> dict[str, float]:
-    """Return each stage's largest peak memory over what the profile asks for at first."""
+def memory_fractions(out: Path) -> dict[str, float]:
+    """Return each stage's largest peak memory over the memory requested at the first attempt."""
     asked = yaml.safe_load(PROFILE.read_text("utf-8"))["set-resources"]
-    shares: dict[str, float] = {}
+    fractions: dict[str, float] = {}
     for path in out.glob("benchmarks/sub-*/*.tsv"):
         rule = path.stem.split("-")[0]
         limit = float(str(asked[rule]["mem_mb"]).removeprefix("attempt * "))
         peak = pd.to_numeric(pd.read_csv(path, sep="\t")["max_rss"], errors="coerce").max()
-        shares[rule] = max(shares.get(rule, 0.0), float(peak) / limit)
-    return shares
+        fractions[rule] = max(fractions.get(rule, 0.0), float(peak) / limit)
+    return fractions
 
 
 def main() -> int:
@@ -60,23 +61,28 @@ def main() -> int:
     parser.add_argument("--cores", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        room = Path(name)
+        folder = Path(name)
         for number in range(1, options.patients + 1):
-            write_connectome_patient(room / "bids", seed=number, label=f"{number:02d}")
-        (room / "quick.yaml").write_text(QUICK)
-        common = ("run", room / "bids")
-        setting = ("--config", room / "quick.yaml")
-        local = virtualbrain(*common, room / "local", "--cores", options.cores, *setting)
+            write_connectome_patient(folder / "bids", seed=number, label=f"{number:02d}")
+        (folder / "quick.yaml").write_text(QUICK)
+        common = ("run", folder / "bids")
+        setting = ("--config", folder / "quick.yaml")
+        local = virtualbrain(*common, folder / "local", "--cores", options.cores, *setting)
         print(f"local: exit code {local.returncode}", flush=True)
-        with cluster(room / "slurm", cpus=options.cores * 2) as slurm:
+        with cluster(folder / "slurm", cpus=options.cores * 2) as slurm:
             environment = os.environ | slurm.environment
             environment.pop("VIRTUALBRAIN_RUN", None)
-            command = [sys.executable, "-m", "virtualbrain.cli", *common, room / "out", *setting]
+            command = [sys.executable, "-m", "virtualbrain.cli", *common, folder / "out", *setting]
             run = subprocess.Popen([*map(str, command), "--profile", "slurm"], env=environment)
             done = disturb(slurm, run)
-        same = tables(room / "out") == tables(room / "local")
-        print(f"Slurm: exit code {run.returncode}, {sorted(done)}; the same tables: {same}")
-        print({rule: round(share, 2) for rule, share in memory_shares(room / "out").items()})
+        same = tables(folder / "out") == tables(folder / "local")
+        print(f"Slurm: exit code {run.returncode}, {sorted(done)}; equal tables: {same}")
+        print(
+            {
+                rule: round(fraction, 2)
+                for rule, fraction in memory_fractions(folder / "out").items()
+            }
+        )
     return 0 if same and run.returncode == 0 else 1
 
 

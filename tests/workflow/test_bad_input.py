@@ -1,4 +1,4 @@
-"""Bad input: one clear line, exit code 2, and no file of an earlier result is touched."""
+"""Bad input: error lines, exit code 2, and unchanged earlier results."""
 
 import json
 import shutil
@@ -107,7 +107,7 @@ def earlier(tmp_path) -> Path:
 @pytest.mark.parametrize(
     ("fault", "words"), FAULTS, ids=lambda value: getattr(value, "__name__", "")
 )
-def test_one_line_exit_code_2_nothing_touched(patient, earlier, capsys, fault, words):
+def test_bad_input_is_reported_and_changes_no_result(patient, earlier, capsys, fault, words):
     fault(patient)
     assert cli.main(["run", str(patient), str(earlier)]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
@@ -123,16 +123,16 @@ def test_one_line_exit_code_2_nothing_touched(patient, earlier, capsys, fault, w
     [
         (["--participant-label", "../01"], "not a label"),
         (["--participant-label", "99"], "no participant sub-99"),
-        (["--priors", "defualt"], "no priors 'defualt'"),
+        (["--priors", "defualt"], "unknown prior set 'defualt'"),
     ],
 )
-def test_wrong_arguments_are_refused(patient, earlier, capsys, arguments, words):
+def test_invalid_arguments_are_refused(patient, earlier, capsys, arguments, words):
     assert cli.main(["run", str(patient), str(earlier), *arguments]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert words in line
 
 
-def test_a_misspelt_prior_is_refused_with_the_right_name(patient, earlier, tmp_path, capsys):
+def test_unknown_key_of_a_prior_file_is_refused(patient, earlier, tmp_path, capsys):
     priors = tmp_path / "mine.yaml"
     text = (project_root() / "config/priors/default.yaml").read_text()
     priors.write_text(text.replace("\nK:", "\nKay:"))
@@ -142,7 +142,7 @@ def test_a_misspelt_prior_is_refused_with_the_right_name(patient, earlier, tmp_p
     assert "mine.yaml" in line
 
 
-def test_an_unknown_atlas_is_refused(patient, earlier, tmp_path, capsys):
+def test_unknown_atlas_is_refused(patient, earlier, tmp_path, capsys):
     no_structure(patient)
     settings = tmp_path / "s.yaml"
     settings.write_text("anatomy: {atlas: Brodman}\n")
@@ -150,7 +150,7 @@ def test_an_unknown_atlas_is_refused(patient, earlier, tmp_path, capsys):
     assert "Brodman" in capsys.readouterr().err
 
 
-def test_check_lists_every_problem_at_once(patient, capsys):
+def test_check_lists_every_problem(patient, capsys):
     no_unit(patient)
     no_seizure(patient)
     assert cli.main(["check", str(patient)]) == 2
@@ -164,7 +164,7 @@ def test_check_of_a_good_patient(patient, capsys):
     assert capsys.readouterr().out.strip() == "sub-01: no problem found"
 
 
-def test_structure_alone_asks_for_no_recording(patient):
+def test_structure_only_needs_no_recording(patient):
     shutil.rmtree(patient / "sub-01" / "ieeg")
     assert check_patient(patient, "01", load_config(None, {"structure_only": True})) == []
     assert check_patient(patient, "01", load_config(None)) != []

@@ -1,4 +1,4 @@
-"""The workflow on a patient with a ready connectome, run as a user does."""
+"""The command `run` on a patient with a ready connectome."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from tests.workflow.runs import kill_when, start, tables, virtualbrain
 from virtualbrain.config import project_root
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.manifest import page
+from virtualbrain.io.manifest import record_path
 
 pytestmark = pytest.mark.slow
 VALIDATOR = "bids-validator-deno"
@@ -22,7 +22,7 @@ ZONES = (
 ).split()
 
 
-def test_the_contracts_files_are_there(finished):
+def test_run_writes_all_results(finished):
     layout = PatientLayout.of_results(finished, "01")
     zones = pd.read_csv(layout.zones("default"), sep="\t")
     assert list(zones.columns) == ZONES
@@ -52,7 +52,7 @@ def test_the_contracts_files_are_there(finished):
 
 @pytest.mark.tools
 @pytest.mark.skipif(shutil.which(VALIDATOR) is None, reason=f"{VALIDATOR} is not installed")
-def test_the_bids_validator_finds_no_error(finished):
+def test_bids_validator_finds_no_error(finished):
     done = subprocess.run(
         [VALIDATOR, str(finished), "--ignoreWarnings", "--format", "json"],
         capture_output=True,
@@ -64,14 +64,14 @@ def test_the_bids_validator_finds_no_error(finished):
     assert done.returncode == 0
 
 
-def test_a_second_start_does_nothing(finished, dataset, settings):
+def test_second_start_changes_no_result(finished, dataset, settings):
     before = {path: path.stat().st_mtime_ns for path in finished.glob("sub-01/**/*")}
     again = virtualbrain("run", dataset, finished, "--cores", 2, "--config", settings)
     assert again.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in finished.glob("sub-01/**/*")} == before
 
 
-def test_dry_run_says_what_will_be_done_and_does_nothing(dataset, settings, tmp_path):
+def test_dry_run_lists_stages_and_writes_no_result(dataset, settings, tmp_path):
     plan = virtualbrain("run", dataset, tmp_path, "--dry-run", "--config", settings)
     assert plan.returncode == 0
     for words in ("checking the input", "connectome", "SEEG", "fitting", "surgery", "report"):
@@ -80,7 +80,7 @@ def test_dry_run_says_what_will_be_done_and_does_nothing(dataset, settings, tmp_
 
 
 @pytest.mark.parametrize("stage", ["inference-default"])
-def test_a_killed_run_goes_on_and_ends_with_the_same_tables(
+def test_killed_run_continues_and_ends_with_the_same_tables(
     finished, dataset, settings, tmp_path, stage
 ):
     arguments = ("run", dataset, tmp_path, "--cores", 2, "--config", settings)
@@ -92,8 +92,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_tables(
     assert not list(tmp_path.rglob(".partial-*"))
 
 
-def test_only_what_a_change_concerns_is_made_again(dataset, settings, tmp_path):
-    """In place, one start each: a second prior set; another setting of an early stage; a table."""
+def test_only_stages_affected_by_a_change_run_again(dataset, settings, tmp_path):
+    """One start per change: a second prior set, a setting of an early stage, an input table."""
     out, bids = tmp_path / "out", tmp_path / "bids"
     shutil.copytree(dataset, bids)
     arguments = ["run", bids, out, "--cores", 2, "--config", settings]
@@ -116,7 +116,7 @@ def test_only_what_a_change_concerns_is_made_again(dataset, settings, tmp_path):
     done = virtualbrain(*arguments)
     assert done.returncode == 0, done.stderr
     assert all(now != then for now, then in zip(times(kept), before, strict=True))
-    used = json.loads(page(out, "sub-01", "connectome").read_text())["settings"]["settings"]
+    used = json.loads(record_path(out, "sub-01", "connectome").read_text())["settings"]["settings"]
     assert used["search_radius_mm"] == 3.0
 
     before = times(kept)
@@ -129,8 +129,8 @@ def test_only_what_a_change_concerns_is_made_again(dataset, settings, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_copied_folder_follows_a_changed_setting(finished, dataset, settings, tmp_path):
-    """The engine's memory goes by the place of a file; the ledger does not."""
+def test_changed_setting_is_applied_in_a_copied_folder(finished, dataset, settings, tmp_path):
+    """Snakemake stores settings by the path of a file; the stage records do not."""
     out = tmp_path / "copy"
     shutil.copytree(finished, out, ignore=shutil.ignore_patterns(".snakemake"))
     layout = PatientLayout.of_results(out, "01")
@@ -145,7 +145,9 @@ def test_a_copied_folder_follows_a_changed_setting(finished, dataset, settings, 
     done = virtualbrain(*arguments)
     assert done.returncode == 0, done.stderr
     assert times(kept) == before
-    used = json.loads(page(out, "sub-01", "surgery-default").read_text())["settings"]["settings"]
+    used = json.loads(record_path(out, "sub-01", "surgery-default").read_text())["settings"][
+        "settings"
+    ]
     assert used["sham"] == 5
     last = layout.outcomes("default").stat().st_mtime_ns
     assert virtualbrain(*arguments).returncode == 0

@@ -1,4 +1,4 @@
-"""The workflow's own style: Snakemake's linter finds nothing."""
+"""Style of the workflow."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ VALIDATION = {"patients": 2, "seed": 1, "priors": "default", "inference": {}, "s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/validation.smk"])
-def test_snakemake_lint(dataset, tmp_path, snakefile):
+def test_snakemake_linter_finds_nothing(dataset, tmp_path, snakefile):
     root, config = project_root(), tmp_path / "config.yaml"
     given = {"bids": str(dataset)} if snakefile == "Snakefile" else {"validation": VALIDATION}
     config.write_text(yaml.safe_dump({"out": str(tmp_path), **given}))
@@ -31,8 +31,8 @@ def test_snakemake_lint(dataset, tmp_path, snakefile):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_rules_first_output_is_its_page():
-    """The engine removes outputs in their order: no page may stand without its results."""
+def test_first_output_of_every_rule_is_its_stage_record():
+    """Snakemake removes outputs in their order: no record may exist without its results."""
     rules = [
         re.sub(r'"""[\s\S]*?"""', "", rule)
         for path in (project_root() / "workflow" / "rules").glob("*.smk")
@@ -42,5 +42,5 @@ def test_every_rules_first_output_is_its_page():
     for rule in rules:
         stage = re.search(r'log\("(.+)"\)|logs" / "(.+)\.log"', rule)
         (first,) = re.findall(r"output:\n\s+(.+)", rule)
-        assert first.startswith("ledger="), rule
+        assert first.startswith("record="), rule
         assert f'"{stage[1] or stage[2]}")' in first, rule

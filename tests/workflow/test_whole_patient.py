@@ -1,4 +1,4 @@
-"""A complete patient: from T1, diffusion and SEEG to the report."""
+"""A complete synthetic patient, from T1, diffusion and SEEG to the report."""
 
 import shutil
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.tools]
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """A demo patient whose truth is out of the dataset while the pipeline runs."""
+    """A demo patient; its truth is removed from the dataset while the pipeline runs."""
     folder = tmp_path_factory.mktemp("demo")
     write_demo(folder / "bids", seed=1)
     shutil.move(folder / "bids/derivatives/truth", folder / "truth")
@@ -27,7 +27,7 @@ def demo(tmp_path_factory):
     return folder
 
 
-def test_every_stage_finds_the_truth_again(demo):
+def test_results_agree_with_the_truth(demo):
     scores = score_demo(demo / "out", demo / "bids")
     assert scores.dice_cortical > 0.6
     assert scores.dice_subcortical > 0.7

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from virtualbrain.anatomy.grids import voxel_volume
 from virtualbrain.anatomy.surface import (
-    Surface,
     area_vectors,
     level_surface,
     vertex_area_vectors,
     vertex_areas,
 )
+from virtualbrain.io.anatomy import Surface
 
 COLUMNS = (
     *("index", "name", "hemisphere", "structure"),

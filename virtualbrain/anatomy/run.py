@@ -18,12 +18,12 @@ from virtualbrain.anatomy.parcellation import without_lesion
 from virtualbrain.anatomy.quality import notes_on, region_figures, surface_figures
 from virtualbrain.anatomy.reconstruct import reconstruct
 from virtualbrain.anatomy.regions import region_table
-from virtualbrain.anatomy.result import Anatomy
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.subject import parcellate_subject, read_subject, subject_surfaces
-from virtualbrain.anatomy.surface import Surface, regions_of_vertices, surface_of
+from virtualbrain.anatomy.surface import regions_of_vertices, surface_of
 from virtualbrain.anatomy.tissues import Tissues, five_tissues, grey_white_contrast
 from virtualbrain.errors import InputError
+from virtualbrain.io.anatomy import Anatomy, Surface
 from virtualbrain.io.images import make_image, read_image, same_grid
 
 logger = logging.getLogger(__name__)

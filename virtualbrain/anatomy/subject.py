@@ -13,8 +13,9 @@ from virtualbrain.anatomy.builtin import Moved, Parcellation, fit_labels, parcel
 from virtualbrain.anatomy.grids import resample
 from virtualbrain.anatomy.head import Head, lesion_on
 from virtualbrain.anatomy.settings import BUILT_IN, AnatomySettings
-from virtualbrain.anatomy.surface import Surface, regions_of_vertices
+from virtualbrain.anatomy.surface import regions_of_vertices
 from virtualbrain.errors import InputError
+from virtualbrain.io.anatomy import Surface
 from virtualbrain.io.freesurfer import (
     FreeSurferSubject,
     freesurfer_names,

@@ -1,1 +1,1 @@
-"""Cohorts: one row per patient, and sums shared between sites without any person in them."""
+"""Cohorts: a table of patients, and anonymous aggregates that sites can share."""

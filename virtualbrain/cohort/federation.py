@@ -1,10 +1,10 @@
-"""Figures over patients of several hospitals from aggregates alone; no person can be found in them.
+"""Share aggregates of patients between sites without identifying a person.
 
-Each site writes counts, sums and histograms; files of several sites are joined by adding. What
-could lead back to a person is left out when the file is written: every table of counts with a
-cell of one to four patients, sums that one patient dominates, and a second file whose patients
-differ from an earlier one's by fewer than five (the difference of two totals is a person).
-The idea is that of the Medical Informatics Platform (Redolfi et al., Front. Neurol. 2020).
+Each site writes counts, sums and histograms; the files of several sites are merged by addition.
+A site withholds every table of counts with a cell of one to four patients and every sum that one
+patient dominates. It refuses to write a second file if the patients differ from an earlier file's
+by fewer than five, because the difference of the two would identify them.
+Method: Medical Informatics Platform (Redolfi et al., Front. Neurol. 2020).
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from typing import Any
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import read_json, write_json
-from virtualbrain.pipeline.job import versions
+from virtualbrain.io.versions import versions
 
 SMALLEST = 5
-"""Fewest people in a cell that is told."""
+"""Smallest number of patients in a published cell."""
 LEVELS = (32, 16, 8, 4, 2, 1)
-"""Numbers of bins, finest first; each level joins pairs of the one before."""
+"""Numbers of bins, finest first; each level merges pairs of bins of the previous one."""
 FORMAT = 1
 _DOMINANT = 0.5
 
@@ -31,14 +31,14 @@ RANGES = {
     "leading_p_ez": (0.0, 1.0),
     "spared_share": (0.0, 1.0),
 }
-"""Numbers told of every patient, and the range of their histograms."""
+"""Numbers of each patient, and the ranges of their histograms."""
 KINDS = ("verdict", "leading_hemisphere", "plan_kind")
-"""Words told of every patient."""
+"""Categories of each patient."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one patient adds to the aggregates; `regions` are those above the threshold."""
+    """One patient's contribution to the aggregates; `regions` are the suspected regions."""
 
     label: str
     numbers: Mapping[str, float | None]
@@ -47,20 +47,21 @@ class Record:
 
 
 def aggregate(records: Sequence[Record], setting: Mapping[str, Any]) -> dict[str, Any]:
-    """Sum up patients so that no figure rests on fewer than five of them.
+    """Return counts, sums and histograms, each over five or more patients.
 
     Parameters
     ----------
     records : sequence of Record
         One per patient.
     setting : mapping
-        What must agree between sites for their sums to mean the same (atlas, priors).
+        Settings that must be equal at all sites (atlas, priors).
 
     Returns
     -------
     dict
-        ``n_patients``; ``counts`` by word; ``regions`` (patients in whom a region leads);
-        ``numbers`` with n, sum, sum of squares and histogram. None stands for what is withheld.
+        ``n_patients``; ``counts`` by category; ``regions`` (number of patients in whom a region is
+        suspected); ``numbers`` with n, sum, sum of squares and histogram. Withheld values are
+        None.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def aggregate(records: Sequence[Record], setting: Mapping[str, Any]) -> dict[str
     if len(records) < SMALLEST:
         raise InputError(
             f"{len(records)} patients",
-            expected=f"{SMALLEST} or more: a sum over fewer could lead back to a person",
+            expected=f"{SMALLEST} or more, because a sum over fewer could identify a person",
         )
     n = len(records)
     names = sorted({name for record in records for name in record.regions})
@@ -91,12 +92,12 @@ def aggregate(records: Sequence[Record], setting: Mapping[str, Any]) -> dict[str
 
 
 def _safe(count: int) -> bool:
-    """Tell whether a cell holds no one, or enough people."""
+    """Return whether a cell holds no patient or enough patients."""
     return count == 0 or count >= SMALLEST
 
 
 def _counts(words: Iterable[str]) -> dict[str, int] | None:
-    """Count words; withheld as a whole where one is rare, for the rest would give it away."""
+    """Count words; None if one is rare, because the other counts would reveal it."""
     found: dict[str, int] = {}
     for word in words:
         found[word] = found.get(word, 0) + 1
@@ -104,7 +105,7 @@ def _counts(words: Iterable[str]) -> dict[str, int] | None:
 
 
 def _moments(values: Sequence[float | None], bounds: tuple[float, float]) -> dict[str, Any] | None:
-    """Sum up one number; None where too few have it, too few lack it, or one dominates."""
+    """Return the moments of a number; None if few have it, few lack it, or one dominates."""
     present = [float(v) for v in values if v is not None and math.isfinite(v)]
     if len(present) < SMALLEST or not _safe(len(values) - len(present)):
         return None
@@ -122,16 +123,16 @@ def _moments(values: Sequence[float | None], bounds: tuple[float, float]) -> dic
 
 
 def _dominated(parts: Sequence[float]) -> bool:
-    """Tell whether a sum all but tells its largest part (the dominance rule of statistics offices).
+    """Return whether a sum reveals its largest part (dominance rule of statistical offices).
 
-    A sum of nothing but zeros tells everyone's value.
+    A sum of zeros reveals every part.
     """
     total = math.fsum(parts)
     return total <= 0 or max(parts) > _DOMINANT * total
 
 
 def _histogram(values: Sequence[float], low: float, high: float) -> list[int]:
-    """Return the finest histogram whose every occupied bin holds enough people."""
+    """Return the finest histogram in which every occupied bin holds enough patients."""
     for bins in LEVELS:
         counts = [0] * bins
         for value in values:
@@ -142,14 +143,14 @@ def _histogram(values: Sequence[float], low: float, high: float) -> list[int]:
     return [len(values)]
 
 
-# ---- joining ----------------------------------------------------------------------------
+# ---- merging ----------------------------------------------------------------------------
 
 
 def merge(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Join the aggregates of several sites into those of all their patients.
+    """Merge the aggregates of several sites.
 
-    Counts and sums are added; what one site withholds is withheld, and of histograms the
-    coarsest level counts.
+    Counts and sums are added. A value that one site withholds is withheld. Histograms get the
+    coarsest level of all sites.
 
     Parameters
     ----------
@@ -159,25 +160,25 @@ def merge(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Raises
     ------
     InputError
-        Nothing to join, the same file twice, or sites with different settings.
+        No aggregate, the same aggregate twice, or sites with different settings.
     """
-    _require_joinable(parts)
+    _require_mergeable(parts)
     regions = sorted({name for part in parts for name in part["regions"]})
     return {
         **{key: parts[0][key] for key in ("format", "setting", "software", "smallest_cell")},
         "n_patients": sum(part["n_patients"] for part in parts),
         "counts": {k: _added([part["counts"].get(k) for part in parts]) for k in KINDS},
         "regions": {k: _sum([part["regions"].get(k, 0) for part in parts]) for k in regions},
-        "numbers": {k: _joined([part["numbers"].get(k) for part in parts]) for k in RANGES},
+        "numbers": {k: _merged([part["numbers"].get(k) for part in parts]) for k in RANGES},
     }
 
 
-def _require_joinable(parts: Sequence[Mapping[str, Any]]) -> None:
+def _require_mergeable(parts: Sequence[Mapping[str, Any]]) -> None:
     if not parts:
-        raise InputError("no aggregate", expected="one file of each site")
+        raise InputError("no aggregate", expected="one file per site")
     seen = {hashlib.sha256(repr(_sorted(part)).encode()).hexdigest() for part in parts}
     if len(seen) != len(parts):
-        raise InputError("the same aggregate twice", expected="one file of each site")
+        raise InputError("the same aggregate twice", expected="one file per site")
     for part in parts[1:]:
         for key, value in parts[0]["setting"].items():
             if part["setting"].get(key) != value:
@@ -188,7 +189,7 @@ def _require_joinable(parts: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _sorted(value: Any) -> Any:
-    """Return a mapping in an order that does not depend on how it was written."""
+    """Return a mapping as lists sorted by key."""
     if isinstance(value, Mapping):
         return [(key, _sorted(value[key])) for key in sorted(value)]
     return value
@@ -200,7 +201,7 @@ def _sum(values: Sequence[int | None]) -> int | None:
 
 
 def _added(tables: Sequence[Mapping[str, int] | None]) -> dict[str, int] | None:
-    """Add tables of counts; a word that a site does not have counts zero there."""
+    """Add tables of counts; a missing word counts zero."""
     known = [table for table in tables if table is not None]
     if len(known) < len(tables):
         return None
@@ -208,7 +209,7 @@ def _added(tables: Sequence[Mapping[str, int] | None]) -> dict[str, int] | None:
     return {word: sum(table.get(word, 0) for table in known) for word in words}
 
 
-def _joined(moments: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+def _merged(moments: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
     known = [one for one in moments if one is not None]
     if len(known) < len(moments):
         return None
@@ -224,7 +225,7 @@ def _joined(moments: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | Non
 
 
 def _coarser(counts: Sequence[int], bins: int) -> list[int]:
-    """Join neighbouring bins until there are so many."""
+    """Merge neighbouring bins until `bins` remain."""
     step = len(counts) // bins
     return [sum(counts[i : i + step]) for i in range(0, len(counts), step)]
 
@@ -233,7 +234,7 @@ def _coarser(counts: Sequence[int], bins: int) -> list[int]:
 
 
 def figures(aggregated: Mapping[str, Any]) -> dict[str, float]:
-    """Return mean, standard deviation and shares from an aggregate, by name.
+    """Return means, standard deviations and fractions of an aggregate, by name.
 
     Mean ``S/n``, variance ``(Q - S²/n)/(n - 1)`` of the sum S and the sum of squares Q.
     """
@@ -258,23 +259,23 @@ def figures(aggregated: Mapping[str, Any]) -> dict[str, float]:
 def write_aggregate(
     path: Path, aggregated: Mapping[str, Any], labels: Iterable[str], history: Path
 ) -> None:
-    """Write an aggregate, unless the difference to an earlier one would give a person away.
+    """Write an aggregate unless its difference from an earlier one would identify a person.
 
     Parameters
     ----------
     path : Path
-        The file for other sites.
+        File for other sites.
     aggregated : mapping
         From `aggregate`.
     labels : iterable of str
-        Whose data it sums up.
+        Labels of the patients.
     history : Path
-        This site's own list of what was written before; it never leaves the site.
+        This site's list of patients in earlier aggregates; it must stay at the site.
 
     Raises
     ------
     InputError
-        Between one and four patients came or went since an earlier file.
+        The patients differ by one to four from those of an earlier file.
     """
     labels = sorted(labels)
     earlier = read_json(history)["written"] if history.is_file() else []
@@ -282,9 +283,10 @@ def write_aggregate(
         for changed in (set(labels) - set(before), set(before) - set(labels)):
             if not _safe(len(changed)):
                 raise InputError(
-                    f"{len(changed)} patients differ from an aggregate written before",
-                    expected=f"none or {SMALLEST} or more: the difference of two sums is a person",
-                    hint="wait for more patients, or leave out those that came since",
+                    f"{len(changed)} patients differ from an earlier aggregate",
+                    expected=f"no difference, or {SMALLEST} or more: the difference of two sums "
+                    "could identify a person",
+                    hint="wait for more patients, or leave out the new ones",
                 )
     if labels not in earlier:
         write_json(history, {"written": [*earlier, labels]})
@@ -292,28 +294,28 @@ def write_aggregate(
 
 
 def read_aggregate(path: Path) -> dict[str, Any]:
-    """Read another site's aggregate; nothing in it is trusted.
+    """Read and validate another site's aggregate.
 
     Raises
     ------
     InputError
-        It is no aggregate, of another version, or its counts cannot be.
+        The file is not an aggregate of this version, or its counts are inconsistent.
     """
     content = read_json(path)
     try:
-        sound = _is_sound(content)
+        valid = _is_valid(content)
     except (KeyError, TypeError, ValueError, AttributeError):
-        sound = False
-    if not sound:
+        valid = False
+    if not valid:
         raise InputError(
-            "no aggregate of this version",
+            "not an aggregate of this version",
             where=path.name,
-            expected="a file that virtualbrain cohort --export-aggregate wrote",
+            expected="a file written by virtualbrain cohort --export-aggregate",
         )
     return content
 
 
-def _is_sound(content: Mapping[str, Any]) -> bool:
+def _is_valid(content: Mapping[str, Any]) -> bool:
     n = content["n_patients"]
     cells = [c for table in content["counts"].values() for c in (table or {}).values()]
     cells += [count for count in content["regions"].values() if count is not None]
@@ -326,11 +328,11 @@ def _is_sound(content: Mapping[str, Any]) -> bool:
         and set(content["counts"]) == set(KINDS)
         and set(content["numbers"]) == set(RANGES)
         and all(isinstance(c, int) and 0 <= c <= n and _safe(c) for c in cells)
-        and all(_is_sound_number(one, n) for one in numbers)
+        and all(_is_valid_number(one, n) for one in numbers)
     )
 
 
-def _is_sound_number(one: Mapping[str, Any], n: int) -> bool:
+def _is_valid_number(one: Mapping[str, Any], n: int) -> bool:
     finite = all(math.isfinite(one[key]) for key in ("sum", "sum_of_squares"))
     counts = one["histogram"]
     return bool(

@@ -1,4 +1,4 @@
-"""One row per patient: what the results say of each, as a table and as records to be summed."""
+"""Collect the main results of all patients: a table, and records for the aggregates."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.gain import HARDLY_SEEN
 
 LIKELY = 0.5
-"""P(EZ) from which a region counts as suspected in the sums over patients."""
+"""Smallest p_ez of a suspected region in the aggregates."""
 READABLE = ("interpretable", "caution")
 
 
@@ -35,7 +35,7 @@ def cohort_frame(out: Path, labels: Sequence[str], priors: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Findings are missing where the verdict withholds them.
+        One row per patient; results are missing if the verdict is do-not-use.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _plan(layout: PatientLayout, priors: str) -> dict[str, Any]:
 
 
 def records_of(table: pd.DataFrame) -> list[Record]:
-    """Return what each row of `cohort_frame` adds to the sums over patients."""
+    """Return the records for the aggregates, one per row of `cohort_frame`."""
     return [_record(row) for row in table.to_dict("records")]
 
 
@@ -118,19 +118,19 @@ def _word(value: Any) -> str:
 
 
 def setting_of(out: Path, labels: Sequence[str], priors: str) -> dict[str, str]:
-    """Return what must agree between patients and sites: atlas and priors.
+    """Return the settings that must be equal for all patients and sites: atlas and priors.
 
     Raises
     ------
     InputError
-        Patients of one run differ in it.
+        They differ between patients.
     """
     found = {label: _setting(PatientLayout.of_results(out, label), priors) for label in labels}
     first = next(iter(found.values()))
     for label, setting in found.items():
         if setting != first:
             raise InputError(
-                "another atlas or other priors than the first patient",
+                "atlas or priors differ from the first patient's",
                 where=f"sub-{label}",
                 hint="run all patients with the same settings",
             )

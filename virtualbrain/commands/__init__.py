@@ -1,1 +1,1 @@
-"""What each command of the front door does; `virtualbrain.cli` only reads the command line."""
+"""Functions behind the commands; `virtualbrain.cli` parses the command line."""

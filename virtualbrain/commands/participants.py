@@ -1,4 +1,4 @@
-"""Which patients a command speaks of."""
+"""Select the patients of a command."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from virtualbrain.io.bids import check_label, participants, require_dataset
 
 
 def chosen_labels(bids: str, given: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the labels that were given, or all of the dataset."""
+    """Return the given labels, or all labels of the dataset."""
     from virtualbrain.pipeline.check import check_participants
 
     require_dataset(bids)
@@ -18,8 +18,10 @@ def chosen_labels(bids: str, given: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def labels_with_results(out: str) -> list[str]:
-    """Return the labels of the patients with results under OUT."""
+    """Return the labels of all patients with results under OUT."""
     labels = sorted(path.name for path in Path(out).glob("sub-*") if path.is_dir())
     if not labels:
-        raise InputError("no patient", where=out, expected="the output folder of a run")
+        raise InputError(
+            "no results of a patient", where=out, expected="the output folder of a run"
+        )
     return labels

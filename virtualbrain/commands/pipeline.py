@@ -1,4 +1,4 @@
-"""Commands `check` and `run`: a patient's input, and the pipeline on it."""
+"""Commands `check` and `run`: check patients' input files, and run the pipeline."""
 
 import argparse
 import os
@@ -13,8 +13,8 @@ from virtualbrain.commands.console import (
     FAULT_OF_INPUT,
     FAULT_OF_PROGRAM,
     err_console,
+    report_error,
     say,
-    tell,
     warn,
 )
 from virtualbrain.commands.participants import chosen_labels
@@ -22,42 +22,52 @@ from virtualbrain.config import load_config
 from virtualbrain.errors import VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout
-from virtualbrain.io.manifest import drop_damaged
+from virtualbrain.io.manifest import adopt_earlier_manifest, remove_damaged
+from virtualbrain.io.versions import versions
+from virtualbrain.pipeline.faults import RESUME
 from virtualbrain.pipeline.prior_files import chosen_priors
 from virtualbrain.pipeline.snakemake_runner import (
-    ENDED_FROM_OUTSIDE,
+    KILLED,
     Outcome,
     only_run,
     run_workflow,
     snakemake_command,
 )
-from virtualbrain.pipeline.verification import outdated_pages
+from virtualbrain.pipeline.verification import outdated_records
 
-# The workflow's target that needs no SEEG.
 STRUCTURE = "connectomes"
+"""The workflow's target that needs no SEEG."""
 
 
 def check(options: argparse.Namespace) -> int:
-    """List every problem of the input."""
+    """Report every problem of the input files."""
     config = load_config(options.config)
     labels = chosen_labels(options.bids, options.participant_label)
     problems = _problems(options.bids, labels, config)
     for label, found in problems.items():
-        for problem in found:
-            tell(f"sub-{label}: {problem}")
+        _report_problems(label, found)
         if not found:
             say(f"sub-{label}: no problem found")
-        for line in _personal(options.bids, label):
+        for line in _personal_data(options.bids, label):
             warn(f"sub-{label}: {line}")
     return FAULT_OF_INPUT if any(problems.values()) else 0
 
 
-def _personal(bids: str, label: str) -> list[str]:
-    """Say where the files still name the patient; a dataset that cannot be read says nothing."""
+def _report_problems(label: str, problems: Sequence[VirtualBrainError]) -> None:
+    """Print the problems of a patient, each with the patient's label."""
+    for problem in problems:
+        text = str(problem)
+        own = f"sub-{label}: "
+        report_error(text if text.startswith(own) else own + text)
+
+
+def _personal_data(bids: str, label: str) -> list[str]:
+    """Return lines on identifying information; none if the dataset cannot be read."""
     from virtualbrain.pipeline.check import personal_data_of
 
     found = personal_data_of(bids, label)
-    return [*found, "`virtualbrain deidentify` writes a copy without it"] if found else []
+    hint = "`virtualbrain deidentify` writes a copy without this information"
+    return [*found, hint] if found else []
 
 
 def _problems(
@@ -69,7 +79,7 @@ def _problems(
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the pipeline on one patient after another."""
+    """Run the pipeline on all patients whose input files have no problem."""
     overrides: dict[str, Any] = {}
     if options.priors:
         overrides["priors"] = options.priors
@@ -82,8 +92,7 @@ def run(options: argparse.Namespace) -> int:
     labels = chosen_labels(options.bids, options.participant_label)
     problems = _problems(options.bids, labels, config)
     for label, found in problems.items():
-        for problem in found:
-            tell(f"sub-{label}: {problem}")
+        _report_problems(label, found)
     good = [label for label in labels if not problems[label]]
     if not good:
         return FAULT_OF_INPUT
@@ -91,12 +100,12 @@ def run(options: argparse.Namespace) -> int:
     code = _run_good(options, config, good)
     bad = [label for label in labels if problems[label]]
     if bad:
-        tell(f"not run, see above: {', '.join(f'sub-{label}' for label in bad)}")
+        report_error(f"not run (errors above): {', '.join(f'sub-{label}' for label in bad)}")
     return code or (FAULT_OF_INPUT if bad else 0)
 
 
 def _check_priors(chosen: Mapping[str, Path]) -> None:
-    """Refuse a prior file with a fault before anything is run."""
+    """Raise an error if a prior file is invalid."""
     from inference.priors import load_priors  # slow to import
 
     for path in chosen.values():
@@ -109,15 +118,16 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
         "bids": str(Path(options.bids).absolute()),
         "out": str(out),
         "participants": labels,
-        # paths of a user's own prior files must hold from any folder
+        # absolute, because Snakemake runs in another folder
         "priors": [str(Path(p).absolute()) if Path(p).suffix else p for p in config["priors"]],
     }
     with only_run(out) as lock:
         _describe_dataset(out)
         start = Start(out, options, lock)
         if not options.dry_run:
+            adopt_earlier_manifest(out)
             for label in labels:
-                for line in drop_damaged(PatientLayout(out, label)):
+                for line in remove_damaged(PatientLayout(out, label)):
                     warn(line)
         targets = (options.until,) if options.until else ()
         start.check_again(config, labels)
@@ -126,47 +136,47 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
         finished = [label for label in labels if PatientLayout(out, label).report.is_file()]
         if outcome.exit_code and outcome.failures and finished and not targets:
             start.workflow(config | {"participants": finished}, "cohort-of-finished", ("cohort",))
-    return _tell_outcome(outcome, out, labels, config, options)
+    return _report_outcome(outcome, out, labels, config, options)
 
 
 def _outdated(out: Path, config: dict[str, Any], labels: Sequence[str]) -> list[str]:
-    """Return the pages of stages that were made with other settings."""
+    """Return the records of stages that ran with other settings."""
     names = chosen_priors(config["priors"])
     layouts = [PatientLayout(out, label) for label in labels]
-    return [str(path) for layout in layouts for path in outdated_pages(layout, config, names)]
+    return [str(path) for layout in layouts for path in outdated_records(layout, config, names)]
 
 
 @dataclass(frozen=True)
 class Start:
-    """How to start the workflow on one output folder that is held by `lock`."""
+    """Start the workflow on one output folder; `lock` is the descriptor of the folder's lock."""
 
     out: Path
     options: argparse.Namespace
     lock: int
 
     def check_again(self, config: dict[str, Any], labels: Sequence[str]) -> None:
-        """Run the check of patients that were checked before, by itself.
+        """Run only the check, for all patients with an earlier check.
 
-        Stages do not run again because the check did (`ancient`), and Snakemake does not ask a
-        stage for reasons of its own while one that it depends on is still to run.
+        A repeated check does not repeat later stages (`ancient`). But while the check is still to
+        run, Snakemake does not look for other reasons to repeat them, such as changed inputs.
         """
         checked = [PatientLayout(self.out, label).inputs for label in labels]
-        there = [str(path) for path in checked if path.is_file()]
-        if there and not self.options.dry_run:
-            self.workflow(config, "check-again", there)
+        existing = [str(path) for path in checked if path.is_file()]
+        if existing and not self.options.dry_run:
+            self.workflow(config, "check-again", existing)
 
     def workflow(
-        self, config: dict[str, Any], name: str, targets: Sequence[str], anew: Sequence[str] = ()
+        self, config: dict[str, Any], name: str, targets: Sequence[str], forced: Sequence[str] = ()
     ) -> Outcome:
         """Run the workflow with one configuration; its output goes to logs/<name>.log.
 
-        Stages whose pages are `anew` run although the engine thinks them up to date.
+        Stages whose records are in `forced` run although Snakemake considers them up to date.
         """
         resolved = self.out / "logs" / ("config.yaml" if name == "snakemake" else f"{name}.yaml")
         write_text(resolved, yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
         extra = [
             *(["--dry-run"] if self.options.dry_run else []),
-            *(["--forcerun", *anew] if anew else []),
+            *(["--forcerun", *forced] if forced else []),
         ]
         command = snakemake_command(
             self.out, resolved, self.options.cores, self.options.profile, targets, *extra
@@ -176,9 +186,7 @@ class Start:
 
 
 def _describe_dataset(out: Path) -> None:
-    """Write dataset_description.json, as BIDS asks of derivatives."""
-    from virtualbrain.pipeline.job import versions
-
+    """Write dataset_description.json, which BIDS requires of derivatives."""
     description = {
         "Name": "virtualbrain",
         "BIDSVersion": "1.10.0",
@@ -189,17 +197,17 @@ def _describe_dataset(out: Path) -> None:
     write_text(out / ".bidsignore", "\n".join(NOT_IN_BIDS) + "\n")
 
 
-def _tell_outcome(
+def _report_outcome(
     outcome: Outcome,
     out: Path,
     labels: list[str],
     config: dict[str, Any],
     options: argparse.Namespace,
 ) -> int:
-    """Say what failed and where the reports are; return the exit code."""
-    code = tell_failures(outcome, out, "dry-run" if options.dry_run else "snakemake")
+    """Print failed stages and the reports' paths; return the exit code."""
+    code = report_failures(outcome, out, "dry-run" if options.dry_run else "snakemake")
     if code:
-        _tell_finished(outcome, out, labels)
+        _report_finished(out, labels)
         return code
     if options.dry_run or options.until:
         return 0
@@ -211,35 +219,35 @@ def _tell_outcome(
     return 0
 
 
-def tell_failures(outcome: Outcome, out: Path, log: str) -> int:
-    """Say what failed in a run of the engine with `log`; return the exit code."""
+def report_failures(outcome: Outcome, out: Path, log: str) -> int:
+    """Print the failed stages of a Snakemake run with logs/<log>.log; return the exit code."""
     for failure in outcome.failures:
         text = f"{failure.log.parent.name}, {failure.rule}: {failure.message} (log: {failure.log})"
         if outcome.exit_code:
-            tell(text)
+            report_error(text)
         else:
-            warn(f"{text}; the next attempt ended well")
+            warn(f"{text}; the next attempt succeeded")
     if not outcome.exit_code:
         return 0
     if not outcome.failures:
-        tell(_why_not_started(outcome, out, log))
-    mendable_ones = [failure.mendable for failure in outcome.failures]
-    all_mendable = all(mendable_ones) if mendable_ones else outcome.reason is not None
-    return FAULT_OF_INPUT if all_mendable else FAULT_OF_PROGRAM
+        report_error(_engine_error(outcome, out, log))
+    by_user = [failure.user_fault for failure in outcome.failures]
+    all_by_user = all(by_user) if by_user else outcome.engine_fault is not None
+    return FAULT_OF_INPUT if all_by_user else FAULT_OF_PROGRAM
 
 
-def _why_not_started(outcome: Outcome, out: Path, log: str) -> str:
-    """Return why the engine ended without a failed stage."""
-    if outcome.reason is not None:
-        return f"{out}: {outcome.reason}"
+def _engine_error(outcome: Outcome, out: Path, log: str) -> str:
+    """Return the error line of a Snakemake run that ended without a failed stage."""
+    if outcome.engine_fault is not None:
+        return f"{out}: {outcome.engine_fault}"
     if outcome.exit_code < 0:
-        return f"the workflow {ENDED_FROM_OUTSIDE}"
+        return f"the workflow {KILLED}"
     return f"the workflow could not start; see {out / 'logs' / f'{log}.log'}"
 
 
-def _tell_finished(outcome: Outcome, out: Path, labels: list[str]) -> None:
-    """Name the patients that ended well although others failed."""
+def _report_finished(out: Path, labels: list[str]) -> None:
+    """Print the number of patients with a report after others failed."""
     if len(labels) < 2:
         return
     done = [label for label in labels if PatientLayout(out, label).report.is_file()]
-    say(f"{len(done)} of {len(labels)} patients have a report; start the same command again")
+    say(f"{len(done)} of {len(labels)} patients have a report; {RESUME}")

@@ -1,4 +1,4 @@
-"""Commands before a run: `deidentify`, `contacts`, `seizures`."""
+"""Commands that prepare a dataset: `deidentify`, `contacts`, `seizures`."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from virtualbrain.errors import InputError
 
 
 def deidentify(options: argparse.Namespace) -> int:
-    """Write a copy of patients without names, true dates, free text and faces."""
+    """Write a copy of the dataset without names, true dates, free text and faces."""
     import secrets
 
     from virtualbrain.privacy.deidentify import SHIFT_DAYS, CopyChoices
@@ -22,19 +22,22 @@ def deidentify(options: argparse.Namespace) -> int:
     labels = chosen_labels(options.bids, options.participant_label)
     for change in write_copy(options.bids, options.copy, labels, choices):
         say(f"{change.file}: {change.what}")
-    say(f"the copy is in {options.copy}; labels and file names are as they were: look at them")
+    say(f"wrote the copy to {options.copy}; labels and file names are unchanged, check them")
     return 0
 
 
 def contacts(options: argparse.Namespace) -> int:
-    """Find contacts between marked end points, draw them, and write them once approved."""
+    """Propose contacts between marked end points, draw them, and write them if approved."""
     from virtualbrain.io.bids import find_patient
     from virtualbrain.seeg.contact_proposal import ContactChoices, propose_contacts
 
     label = chosen_labels(options.bids, options.participant_label)
     if len(label) != 1:
         raise InputError(
-            f"{len(label)} participants", where=options.bids, hint="name one: --participant-label"
+            f"{len(label)} participants",
+            where=options.bids,
+            expected="one",
+            hint="choose one with --participant-label",
         )
     choices = ContactChoices(options.spacing, options.metal, options.register, options.approve)
     files = find_patient(options.bids, label[0])
@@ -44,7 +47,7 @@ def contacts(options: argparse.Namespace) -> int:
 
 
 def seizures(options: argparse.Namespace) -> int:
-    """List the marked seizures; propose and draw the onset or end where one is missing."""
+    """List the marked seizures; propose and draw a missing onset or end."""
     from virtualbrain.io.bids import find_patient
     from virtualbrain.seeg.seizure_proposals import describe, draw_proposals, propose_times
     from virtualbrain.seeg.settings import SeegSettings
@@ -58,5 +61,5 @@ def seizures(options: argparse.Namespace) -> int:
         if proposed := [proposal for proposal in found if proposal.missing]:
             picture = Path(options.out) / f"sub-{label}_desc-proposal_seizures.png"
             draw_proposals(proposed, picture)
-            say(f"sub-{label}: look at {picture}")
+            say(f"sub-{label}: check the proposals in {picture}")
     return 0

@@ -10,7 +10,7 @@ import yaml
 
 from virtualbrain.commands.console import err_console, say
 from virtualbrain.commands.participants import labels_with_results
-from virtualbrain.commands.pipeline import tell_failures
+from virtualbrain.commands.pipeline import report_failures
 from virtualbrain.config import load_config, settings_from
 from virtualbrain.io.atomic import read_json, write_text
 from virtualbrain.io.bids import check_label
@@ -108,7 +108,7 @@ def _validate_by_jobs(options: argparse.Namespace, config: dict[str, Any]) -> in
             out, resolved, options.cores, options.profile, (), snakefile="workflow/validation.smk"
         )
         outcome = run_workflow(command, resolved.with_suffix(".log"), lock, err_console)
-    code = tell_failures(outcome, out, resolved.stem)
+    code = report_failures(outcome, out, resolved.stem)
     if not code:
         for name in ("summary", "surgery") if options.surgery else ("summary",):
             told = read_json(out / f"{name}.json")

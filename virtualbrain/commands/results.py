@@ -1,42 +1,40 @@
-"""Commands on results: `cohort`, `verify`; and `dependencies`."""
+"""Commands `cohort`, `verify` and `dependencies`."""
 
 import argparse
 from pathlib import Path
 
-from virtualbrain.commands.console import FAULT_OF_INPUT, say, tell, warn
+from virtualbrain.commands.console import FAULT_OF_INPUT, report_error, say, warn
 from virtualbrain.commands.participants import labels_with_results
 from virtualbrain.config import read_yaml
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.bids import check_label, require_dataset
-from virtualbrain.io.layout import PatientLayout, ledger_folder
+from virtualbrain.io.layout import PatientLayout, manifest_folder
+from virtualbrain.io.manifest import adopt_earlier_manifest
 
 
 def cohort(options: argparse.Namespace) -> int:
-    """Write the page over all patients, the sums over them, or the sums of several sites."""
+    """Write the report on all patients, export their aggregate, or merge several aggregates."""
     if options.merge:
         return _merge_aggregates(options)
     if options.export_aggregate and len(options.folders) == 1:
         return _export_aggregate(Path(options.folders[0]), options)
     if not options.export_aggregate and len(options.folders) == 2:
-        return _cohort_page(options.folders[0], options.folders[1], options)
+        return _cohort_report(options.folders[0], options.folders[1], options)
     raise InputError(
-        f"{len(options.folders)} folders",
+        f"{len(options.folders)} folders given",
         where="virtualbrain cohort",
         expected="BIDS OUT, or OUT --export-aggregate FILE, or --merge FILE FILE ...",
     )
 
 
-def _cohort_page(bids: str, out: str, options: argparse.Namespace) -> int:
-    """Write the page over all patients with results, and score what was predicted for them."""
-    from virtualbrain.io.clinical import read_outcome_classes
-    from virtualbrain.io.results import load_results
-    from virtualbrain.report.cohort import build_cohort, summary_of
+def _cohort_report(bids: str, out: str, options: argparse.Namespace) -> int:
+    """Write the report on all patients with results; compare predictions with outcomes."""
+    from virtualbrain.cohort.report import write_cohort_report
 
     dataset = require_dataset(bids)
     labels = [check_label(label) for label in options.participant_label or labels_with_results(out)]
-    summaries = [summary_of(load_results(Path(out), label, [options.priors])) for label in labels]
-    say(f"{build_cohort(summaries, Path(out), read_outcome_classes(dataset))}")
+    say(f"{write_cohort_report(Path(out), labels, [options.priors], dataset, Path(out))}")
     return 0
 
 
@@ -44,10 +42,10 @@ def _merge_aggregates(options: argparse.Namespace) -> int:
     from virtualbrain.cohort import federation
 
     parts = [federation.read_aggregate(Path(path)) for path in options.merge]
-    joined = federation.merge(parts)
+    merged = federation.merge(parts)
     if options.into:
-        write_json(Path(options.into), joined)
-    _say_figures(federation.figures(joined))
+        write_json(Path(options.into), merged)
+    _say_figures(federation.figures(merged))
     return 0
 
 
@@ -57,13 +55,14 @@ def _export_aggregate(out: Path, options: argparse.Namespace) -> int:
 
     labels = [path.stem.removeprefix("sub-") for path in sorted(out.glob("sub-*.html"))]
     if not labels:
-        raise InputError("no finished patient", where=str(out), expected="reports sub-*.html")
+        raise InputError("no patient with a report", where=str(out), expected="sub-*.html")
     records = records_of(cohort_frame(out, labels, options.priors))
     summed = federation.aggregate(records, setting_of(out, labels, options.priors))
-    history = ledger_folder(out) / "aggregates.json"
+    adopt_earlier_manifest(out)
+    history = manifest_folder(out) / "aggregates.json"
     federation.write_aggregate(Path(options.export_aggregate), summed, labels, history)
     _say_figures(federation.figures(summed))
-    say(f"sums over {len(records)} patients are in {options.export_aggregate}")
+    say(f"wrote the aggregate of {len(records)} patients to {options.export_aggregate}")
     return 0
 
 
@@ -73,28 +72,28 @@ def _say_figures(figures: dict[str, float]) -> None:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Prove that every result belongs to its inputs, settings and versions."""
+    """Verify that all results belong to their inputs, settings and versions."""
     from virtualbrain.pipeline.verification import verify_patient
 
-    out, touched = Path(options.out).absolute(), 0
+    out, n_mismatches = Path(options.out).absolute(), 0
     bids = _dataset_of(out, options.bids)
     for given in options.participant_label or labels_with_results(options.out):
         found = verify_patient(PatientLayout.of_results(out, check_label(given)), bids)
-        for line in found.touched:
-            tell(line)
+        for line in found.mismatches:
+            report_error(line)
         for line in found.notes:
             warn(f"sub-{found.label}: {line}")
-        if not found.touched:
+        if not found.mismatches:
             say(
-                f"sub-{found.label}: {found.n_results} results belong to their inputs, "
+                f"sub-{found.label}: all {found.n_results} results belong to their inputs, "
                 f"settings and versions (seal {found.seal[:16]})"
             )
-        touched += len(found.touched)
-    return FAULT_OF_INPUT if touched else 0
+        n_mismatches += len(found.mismatches)
+    return FAULT_OF_INPUT if n_mismatches else 0
 
 
 def _dataset_of(out: Path, given: str | None) -> Path | None:
-    """Return the dataset of a run: as given, else as the run's configuration names it."""
+    """Return the given dataset, else the one in the run's configuration, if it exists."""
     if given:
         return require_dataset(given).absolute()
     resolved = out / "logs" / "config.yaml"
@@ -103,7 +102,7 @@ def _dataset_of(out: Path, given: str | None) -> Path | None:
 
 
 def dependencies(_: argparse.Namespace) -> int:
-    """List every package behind the project with its licence, and known vulnerabilities."""
+    """List all required packages with their licences, and known vulnerabilities."""
     from virtualbrain.pipeline.dependencies import installed, vulnerabilities
 
     for package in installed():

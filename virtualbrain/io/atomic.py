@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Write files atomically; read and write JSON."""
 
 import errno
 import json
@@ -18,21 +18,21 @@ _NO_SPACE_BYTES = 2**20
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary name beside `path` that takes its place when the block ends well.
+    """Yield a temporary path that replaces `path` when the block ends without an exception.
 
-    The temporary name keeps every suffix of `path`, so libraries that go by suffix
-    (``.nii.gz``) write the right format. When the block raises, nothing is left behind
-    and an earlier file stays as it was; a full disk is an OSError whatever the block raised.
+    The temporary path has the suffixes of `path`, because libraries choose the format by suffix
+    (``.nii.gz``). If the block raises, the temporary file is removed and an earlier file stays
+    unchanged. On a full disk the exception is an OSError, whatever the block raised.
 
     Parameters
     ----------
     path : Path or str
-        Where the finished file will stand; its folder is made if it is missing.
+        The file to write; its folder is created if it is missing.
 
     Yields
     ------
     Path
-        The name to write to.
+        The temporary path.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,31 +53,31 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def _require_space(target: Path, error: Exception) -> None:
-    """Say that the disk is full where a library failed for that reason without saying so."""
+    """Raise "no space left" if the disk is full and a library raised another exception."""
     if not isinstance(error, OSError) and shutil.disk_usage(target.parent).free < _NO_SPACE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
 
 
 def _flush_to_disk(path: Path) -> None:
-    """Push a file's bytes to the disk before its name becomes the real one."""
+    """Flush a file's content to the disk before the file is renamed."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write text as UTF-8, whole or not at all."""
+    """Write text as UTF-8, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path | str, content: Mapping[str, Any]) -> None:
-    """Write a JSON object, whole or not at all; numbers that are not finite become null."""
+    """Write a JSON object atomically; non-finite numbers become null."""
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
 
 def _plain(value: Any) -> Any:
-    """Turn numpy scalars, arrays, paths and non-finite numbers into what JSON knows."""
+    """Convert numpy values, paths and non-finite numbers to JSON types."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -97,7 +97,7 @@ def read_json(path: Path | str) -> dict[str, Any]:
     Raises
     ------
     InputError
-        No such file, or it does not hold a JSON object.
+        The file is missing or holds no JSON object.
     """
     path = Path(path)
     try:
@@ -107,7 +107,8 @@ def read_json(path: Path | str) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON ({error})", where=path.name, hint="mend the file") from None
+        fault = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise InputError(f"not JSON ({fault})", where=path.name, hint="correct the file") from None
     if not isinstance(content, dict):
         raise InputError("not a JSON object", where=path.name, expected="keys and values")
     return content

@@ -3,9 +3,9 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,13 @@ from virtualbrain.io.connectome_formats import place_of, read_other_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_matrix, read_table, write_matrix, write_table
 
-if TYPE_CHECKING:
-    from virtualbrain.diffusion.connectome import BuiltConnectome
-
 ZIP_NAME = "connectivity.zip"
+EDGE_UNITS = {
+    "count": "streamlines",
+    "density": "weight per mm3 of the two regions' mean volume",
+    "reliability": "one minus the coefficient of variation",
+}
+"""Matrices beside weights and lengths, with their units."""
 _ZIP_LIMIT_BYTES = 64 * 2**20
 _CENTRES_BYTES = 2**20
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal connectomes give equal files
@@ -46,16 +49,15 @@ def write_connectome(
 
 
 def write_edge_matrices(
-    layout: PatientLayout, built: "BuiltConnectome", sidecar: Mapping[str, Any]
+    layout: PatientLayout,
+    names: Sequence[str],
+    matrices: Mapping[str, Array],
+    sidecar: Mapping[str, Any],
 ) -> None:
-    """Write what is known about each connection beside its weight."""
-    names = built.connectome.names
-    for stat, matrix, unit in (
-        ("count", built.counts, "streamlines"),
-        ("density", built.density, "weight per mm3 of the two regions' mean volume"),
-        ("reliability", built.reliability, "one minus the coefficient of variation"),
-    ):
-        write_matrix(layout.relmat(stat), matrix, names, names, {**sidecar, "Units": unit})
+    """Write further matrices of the connections: those in `EDGE_UNITS`, by name."""
+    for stat, unit in EDGE_UNITS.items():
+        about = {**sidecar, "Units": unit}
+        write_matrix(layout.relmat(stat), matrices[stat], names, names, about)
 
 
 def read_connectome(layout: PatientLayout) -> Connectome:

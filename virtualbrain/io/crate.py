@@ -1,4 +1,4 @@
-"""A patient's results as a Workflow Run RO-Crate: what was made, from what, by which workflow.
+"""Describe a patient's results, inputs and run as a Workflow Run RO-Crate.
 
 Profile: Leo et al., "Recording provenance of workflow runs with RO-Crate", PLOS ONE 2024.
 """
@@ -13,8 +13,8 @@ from rocrate.model.data_entity import DataEntity
 from rocrate.rocrate import ROCrate
 
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.manifest import Entry, Fingerprint, owner_of, read_entries, results_of
-from virtualbrain.pipeline.job import versions
+from virtualbrain.io.manifest import Fingerprint, StageRecord, owner_of, read_records, results_of
+from virtualbrain.io.versions import versions
 
 _PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
@@ -26,24 +26,24 @@ _LICENCE = "A patient's data: not to be passed on without a legal basis."
 
 
 def build_crate(layout: PatientLayout, workflow: Path) -> dict[str, Any]:
-    """Describe a patient's results, inputs and run as RO-Crate metadata.
+    """Return RO-Crate metadata of a patient's results, inputs and run.
 
-    Results are files beside the metadata; inputs are BIDS URIs of the dataset, which is not
-    part of the crate. Each carries its SHA-256.
+    Results are files beside the metadata. Inputs are BIDS URIs of the dataset, which is not part
+    of the crate. Each file has its SHA-256.
 
     Parameters
     ----------
     layout : PatientLayout
         The patient.
     workflow : Path
-        The main file of the workflow inside the patient's folder.
+        The main file of the workflow in the patient's folder.
 
     Returns
     -------
     dict
         The content of ``ro-crate-metadata.json``.
     """
-    entries = read_entries(Path(layout.out), owner_of(layout.label))
+    records = read_records(Path(layout.out), owner_of(layout.label))
     root = layout.crate.parent
     crate = ROCrate()
     crate.name = f"Virtual brain of sub-{layout.label}"
@@ -55,7 +55,7 @@ def build_crate(layout: PatientLayout, workflow: Path) -> dict[str, Any]:
         workflow, workflow.relative_to(root).as_posix(), main=True, lang="snakemake"
     )
     main["name"], main["version"] = "virtualbrain", versions()["virtualbrain"]
-    _add_action(crate, main, entries, layout)
+    _add_action(crate, main, records, layout)
     described: dict[str, Any] = crate.metadata.generate()
     return described
 
@@ -66,20 +66,22 @@ def _profile(crate: ROCrate, url: str) -> ContextEntity:
     return crate.add(ContextEntity(crate, url, properties=properties))
 
 
-def _add_action(crate: ROCrate, main: Any, entries: Iterable[Entry], layout: PatientLayout) -> None:
-    """Add the run: what it read and wrote, when, and with which versions and settings."""
-    entries = list(entries)
-    inputs = {name: made for entry in entries for name, made in entry.inputs.items()}
-    results = results_of(entries)
-    read = [_input(crate, name, made) for name, made in inputs.items() if name.startswith("bids:")]
+def _add_action(
+    crate: ROCrate, main: Any, records: Iterable[StageRecord], layout: PatientLayout
+) -> None:
+    """Add the run with its inputs, results, times, versions and settings."""
+    records = list(records)
+    inputs = {name: file for record in records for name, file in record.inputs.items()}
+    results = results_of(records)
+    read = [_input(crate, name, file) for name, file in inputs.items() if name.startswith("bids:")]
     own = f"sub-{layout.label}/"
     written = [
-        _result(crate, name.removeprefix(own), made)
-        for name, made in results.items()
+        _result(crate, name.removeprefix(own), file)
+        for name, file in results.items()
         if name.startswith(own) and (Path(layout.out) / name).is_file()
     ]
-    stages = [_setting(crate, entry) for entry in entries if entry.settings]
-    times = sorted(made.mtime_ns for made in results.values())
+    stages = [_setting(crate, record) for record in records if record.settings]
+    times = sorted(file.mtime_ns for file in results.values())
     properties = {
         "@type": "CreateAction",
         "name": "virtualbrain run",
@@ -96,29 +98,29 @@ def _add_action(crate: ROCrate, main: Any, entries: Iterable[Entry], layout: Pat
     main["softwareRequirements"] = software
 
 
-def _file(made: Fingerprint) -> dict[str, Any]:
-    return {"sha256": made.sha256, "contentSize": str(made.size)}
+def _file_properties(file: Fingerprint) -> dict[str, Any]:
+    return {"sha256": file.sha256, "contentSize": str(file.size)}
 
 
-def _input(crate: ROCrate, name: str, made: Fingerprint) -> Any:
+def _input(crate: ROCrate, name: str, file: Fingerprint) -> Any:
     """Add an input by its BIDS URI."""
     inside = name.removeprefix("bids:")
-    properties = {"@type": "File", "name": inside, **_file(made)}
+    properties = {"@type": "File", "name": inside, **_file_properties(file)}
     return crate.add(DataEntity(crate, f"bids::{inside}", properties=properties))
 
 
-def _result(crate: ROCrate, inside: str, made: Fingerprint) -> Any:
-    # Without a source the library describes the file that stands there and copies nothing.
-    return crate.add_file(dest_path=inside, properties={"name": inside, **_file(made)})
+def _result(crate: ROCrate, inside: str, file: Fingerprint) -> Any:
+    # Without a source the library describes the existing file and copies nothing.
+    return crate.add_file(dest_path=inside, properties={"name": inside, **_file_properties(file)})
 
 
-def _setting(crate: ROCrate, entry: Entry) -> Any:
+def _setting(crate: ROCrate, record: StageRecord) -> Any:
     properties = {
         "@type": "PropertyValue",
-        "name": f"settings of {entry.stage}",
-        "value": str(dict(entry.settings)),
+        "name": f"settings of {record.stage}",
+        "value": str(dict(record.settings)),
     }
-    return crate.add(ContextEntity(crate, f"#settings-{entry.stage}", properties=properties))
+    return crate.add(ContextEntity(crate, f"#settings-{record.stage}", properties=properties))
 
 
 def _software(crate: ROCrate, name: str, version: str) -> Any:

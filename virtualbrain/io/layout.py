@@ -1,4 +1,4 @@
-"""Where each result stands under OUT: the only place that knows the names of output files."""
+"""Names of all output files under OUT; no other module states them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,8 @@ COHORT = "cohort"
 NOT_IN_BIDS = (
     "*.html",
     "cohort.*",
-    "ledger",
-    "ledger/**",
+    "manifests",
+    "manifests/**",
     "logs",
     "logs/**",
     "benchmarks",
@@ -37,27 +37,27 @@ NOT_IN_BIDS = (
     "*_xfm.txt",
     "*.tck",
 )
-"""Results for which BIDS has no name yet: the lines of .bidsignore."""
+"""Lines of .bidsignore: results that BIDS has no names for."""
 
 
-def ledger_folder(out: Path) -> Path:
-    """Return the folder of the checksums that every stage leaves of what it read and wrote."""
-    return Path(out) / "ledger"
+def manifest_folder(out: Path) -> Path:
+    """Return the folder of all stage records."""
+    return Path(out) / "manifests"
 
 
 def cohort_page(out: Path) -> Path:
-    """Return the page over all patients."""
+    """Return the report on all patients."""
     return Path(out) / "cohort.html"
 
 
 def cohort_table(out: Path) -> Path:
-    """Return the table over all patients."""
+    """Return the table of all patients."""
     return Path(out) / "cohort.tsv"
 
 
 @dataclass(frozen=True)
 class PatientLayout:
-    """Names of one patient's results.
+    """Paths of one patient's results.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class PatientLayout:
     label : str
         The participant's label, without ``sub-``.
     atlas : str
-        The atlas' label, as in ``atlas-<A>``.
+        Label of the atlas, as in ``atlas-<A>``.
     """
 
     out: Path
@@ -75,7 +75,7 @@ class PatientLayout:
 
     @classmethod
     def of_results(cls, out: Path | str, label: str) -> "PatientLayout":
-        """Return the layout with the atlas that the results found under `out` state."""
+        """Return the layout of existing results under `out`, with the atlas in their names."""
         anywhere = cls(Path(out), label, "*")
         for path in (anywhere.connectome_regions, anywhere.regions, anywhere.relmat("streamlines")):
             for found in sorted(path.parent.glob(path.name)):
@@ -91,13 +91,13 @@ class PatientLayout:
     # checked input -----------------------------------------------------------------
     @property
     def inputs(self) -> Path:
-        """Checksums of every input file, written when the check has passed."""
+        """Checksums of every input file, written after the check."""
         return Path(self.out) / f"sub-{self.label}" / "inputs.json"
 
-    # folders that one stage writes as a whole ------------------------------------------
+    # folders, each written by one stage ------------------------------------------------
     @property
     def anatomy(self) -> Path:
-        """Folder of the anatomy's results."""
+        """Folder of the anatomy."""
         return self._folder("anat")
 
     @property
@@ -107,18 +107,18 @@ class PatientLayout:
 
     @property
     def seeg(self) -> Path:
-        """Folder of the recording's results."""
+        """Folder of the SEEG results."""
         return self._folder("ieeg")
 
     @property
     def freesurfer(self) -> Path:
-        """FreeSurfer or FastSurfer subject that the anatomy stage had made, when asked to."""
+        """FreeSurfer or FastSurfer subject that the anatomy stage reconstructs on request."""
         return Path(self.out) / "freesurfer" / f"sub-{self.label}"
 
     # anatomy -----------------------------------------------------------------------
     @property
     def t1(self) -> Path:
-        """T1 without its bias field, in scanner RAS."""
+        """Bias-corrected T1, in scanner RAS."""
         return self._name("anat", "desc-preproc_T1w.nii.gz")
 
     @property
@@ -151,7 +151,7 @@ class PatientLayout:
 
     @property
     def anatomy_quality(self) -> Path:
-        """Figures on registration and parcellation."""
+        """Quality figures of registration and parcellation."""
         return self._name("anat", "desc-anatomy_qc.json")
 
     # diffusion ---------------------------------------------------------------------
@@ -162,17 +162,17 @@ class PatientLayout:
 
     @property
     def dwi_quality(self) -> Path:
-        """Figures on the diffusion series."""
+        """Quality figures of the diffusion series."""
         return self._name("dwi", "desc-preproc_qc.json")
 
     @property
     def fod_quality(self) -> Path:
-        """Figures on the fibre orientations and the alignment of T1 and diffusion."""
+        """Quality figures of the FOD and the registration of T1 and diffusion series."""
         return self._name("dwi", "desc-wm_qc.json")
 
     @property
     def tracks_quality(self) -> Path:
-        """Figures on the tractography."""
+        """Quality figures of the tractography."""
         return self._name("dwi", "tracks_qc.json")
 
     @property
@@ -182,7 +182,7 @@ class PatientLayout:
 
     @property
     def tissues_in_dwi(self) -> Path:
-        """Five-tissue image moved to diffusion space."""
+        """Five-tissue image in diffusion space."""
         return self._name("dwi", "space-dwi_desc-5tt_probseg.mif")
 
     @property
@@ -192,7 +192,7 @@ class PatientLayout:
 
     @property
     def alignment_picture(self) -> Path:
-        """The T1's white matter over the diffusion series (PNG)."""
+        """Outline of the T1's white matter on the diffusion series (PNG)."""
         return self._name("dwi", "desc-alignment_qc.png")
 
     @property
@@ -207,17 +207,17 @@ class PatientLayout:
 
     # connectome --------------------------------------------------------------------
     def relmat(self, stat: str) -> Path:
-        """Named square matrix; `stat` is streamlines, length, count, density or reliability."""
+        """Matrix of regions; `stat` is streamlines, length, count, density or reliability."""
         return self._name("connectome", f"atlas-{self.atlas}_stat-{stat}_relmat.tsv")
 
     @property
     def tvb_zip(self) -> Path:
-        """The connectome as The Virtual Brain reads it."""
+        """The connectome in the format of The Virtual Brain."""
         return Path(self.out) / f"sub-{self.label}" / "connectome" / "connectivity.zip"
 
     @property
     def connectome_quality(self) -> Path:
-        """Figures on the connectome."""
+        """Quality figures of the connectome."""
         return self._name("connectome", "desc-connectome_qc.json")
 
     @property
@@ -228,17 +228,17 @@ class PatientLayout:
     # seeg --------------------------------------------------------------------------
     @property
     def contacts(self) -> Path:
-        """Every contact with its place, region and status."""
+        """Contacts with coordinates, region and status."""
         return self._name("ieeg", "desc-contacts.tsv")
 
     @property
     def channels(self) -> Path:
-        """The channels that are fitted (bipolar by default)."""
+        """Channels of the fit (bipolar by default)."""
         return self._name("ieeg", "desc-channels.tsv")
 
     @property
     def gain(self) -> Path:
-        """Gain: channels by regions."""
+        """Gain, channels by regions."""
         return self._name("ieeg", "desc-gain.tsv")
 
     def envelope(self, seizure: int) -> Path:
@@ -251,7 +251,7 @@ class PatientLayout:
 
     @property
     def seeg_quality(self) -> Path:
-        """Figures on the recording and the contacts."""
+        """Quality figures of the recording and the contacts."""
         return self._name("ieeg", "desc-seeg_qc.json")
 
     # inference, surgery, report -----------------------------------------------------
@@ -259,35 +259,35 @@ class PatientLayout:
         return Path(self.out) / f"sub-{self.label}" / "inference" / priors / name
 
     def posterior(self, priors: str) -> Path:
-        """Posterior draws (netCDF with ArviZ's groups)."""
+        """Posterior draws (netCDF with ArviZ groups)."""
         return self._inference(priors, "posterior.nc")
 
     def diagnostics(self, priors: str) -> Path:
-        """Verdict, reasons and every figure behind them."""
+        """Verdict, its reasons and all convergence diagnostics."""
         return self._inference(priors, "diagnostics.json")
 
     def zones(self, priors: str) -> Path:
-        """Ranked regions."""
+        """Table of regions, ranked by p_ez."""
         return self._inference(priors, "zones.tsv")
 
     def outcomes(self, priors: str) -> Path:
-        """Ranked surgical plans."""
+        """Table of surgical plans, ranked."""
         return Path(self.out) / f"sub-{self.label}" / "surgery" / priors / "outcomes.tsv"
 
     def recruitment(self, priors: str) -> Path:
-        """When each region starts to seize after each plan."""
+        """Onset of each region after each plan."""
         return self.outcomes(priors).with_name("recruitment.tsv")
 
     def stimulation(self, priors: str) -> Path:
-        """Table of what stimulation at each planned pair starts and stops."""
+        """Effect of stimulation at each planned pair of contacts."""
         return self.outcomes(priors).with_name("stimulation.tsv")
 
     def next_regions(self, priors: str) -> Path:
-        """Regions whose recording would say most about the plans."""
+        """Regions whose recording would be most informative about the plans."""
         return self.outcomes(priors).with_name("next.tsv")
 
     def predicted(self, priors: str) -> Path:
-        """Prediction for the resection that was done."""
+        """Prediction for the performed resection."""
         return self.outcomes(priors).with_name("predicted.json")
 
     def tvb_export(self, priors: str) -> Path:
@@ -296,17 +296,17 @@ class PatientLayout:
 
     @property
     def provenance(self) -> Path:
-        """Inputs, configuration, versions, seeds, times."""
+        """Provenance: inputs, configuration, versions, seed and times."""
         return Path(self.out) / f"sub-{self.label}" / "provenance.json"
 
     @property
     def crate(self) -> Path:
-        """RO-Crate metadata of all that stands beside it."""
+        """RO-Crate metadata of the patient's results."""
         return self.inputs.with_name("ro-crate-metadata.json")
 
     @property
     def workflow(self) -> Path:
-        """Folder with a copy of the workflow's own files, part of the crate."""
+        """Copy of the workflow's files, part of the crate."""
         return self._folder("workflow")
 
     @property
@@ -315,7 +315,7 @@ class PatientLayout:
         return Path(self.out) / f"sub-{self.label}.html"
 
     def work(self, stage: str) -> Path:
-        """Folder for a stage's files that are not kept."""
+        """Folder for a stage's temporary files."""
         return Path(self.out) / "work" / f"sub-{self.label}" / stage
 
     def log(self, stage: str) -> Path:

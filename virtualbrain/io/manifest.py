@@ -1,4 +1,4 @@
-"""What each stage wrote and read, by checksum: nothing half-written is ever taken for a result."""
+"""Read and write stage records: checksums of each stage's inputs and results."""
 
 import hashlib
 import shutil
@@ -9,10 +9,12 @@ from typing import Any
 
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json
-from virtualbrain.io.layout import COHORT, PatientLayout, ledger_folder
+from virtualbrain.io.layout import COHORT, PatientLayout, manifest_folder
 
 _CHUNK = 1 << 20
-_UNSEEN = {".snakemake_timestamp"}
+_IGNORED = {".snakemake_timestamp"}
+_EARLIER_FOLDER = "ledger"
+_DAMAGED = "not the file that its stage wrote (cut short, damaged or edited)"
 
 
 def checksum(path: Path) -> str:
@@ -26,7 +28,7 @@ def checksum(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """A file as it was: content by SHA-256, size in bytes, time of the last change in ns."""
+    """State of a file: SHA-256 of its content, size in bytes, time of the last change in ns."""
 
     sha256: str
     size: int
@@ -34,12 +36,15 @@ class Fingerprint:
 
     @classmethod
     def of(cls, path: Path) -> "Fingerprint":
-        """Take the fingerprint of a file."""
+        """Return the fingerprint of a file."""
         status = path.stat()
         return cls(checksum(path), status.st_size, status.st_mtime_ns)
 
-    def holds(self, path: Path, *, thorough: bool = False) -> bool:
-        """Tell whether a file is still what it was; `thorough` reads it whole in any case."""
+    def matches(self, path: Path, *, thorough: bool = False) -> bool:
+        """Return whether a file has this content.
+
+        Size and time suffice for an unchanged file; with `thorough` it is always read.
+        """
         try:
             status = path.stat()
         except OSError:
@@ -52,11 +57,11 @@ class Fingerprint:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One stage's page: what it read, what it wrote, with which settings and versions.
+class StageRecord:
+    """Record of one job: its inputs, results, settings and versions.
 
-    Names of files are relative to the output folder; ``bids:`` stands before those of the
-    dataset, ``file:`` before any other.
+    Names of files are relative to the output folder. Names with the prefix ``bids:`` are relative
+    to the dataset; of any other file only the name is kept, with the prefix ``file:``.
     """
 
     stage: str
@@ -69,13 +74,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Roots:
-    """The folders that names in the ledger are relative to."""
+    """The folders that names in the manifest are relative to."""
 
     out: Path
     bids: Path | None = None
 
     def name(self, path: Path) -> str:
-        """Return the name under which a file stands in the ledger."""
+        """Return the name of a file in the manifest."""
         if path.is_relative_to(self.out):
             return path.relative_to(self.out).as_posix()
         if self.bids is not None and path.is_relative_to(self.bids):
@@ -83,47 +88,56 @@ class Roots:
         return "file:" + path.name
 
     def path(self, name: str) -> Path | None:
-        """Return the file behind a name; None where its folder is not known."""
+        """Return the path of a name in the manifest; None if its folder is unknown."""
         kind, _, rest = name.partition(":")
         if kind == "bids" and rest:
             return None if self.bids is None else self.bids / rest
         return None if kind == "file" and rest else self.out / name
 
 
-def write_entry(roots: Roots, entry: Entry) -> None:
-    """Write one stage's page, whole or not at all."""
+def record_path(out: Path, owner: str, stage: str) -> Path:
+    """Return the file of a stage record; `owner` is ``sub-<label>`` or ``cohort``."""
+    return manifest_folder(out) / owner / f"{stage}.json"
+
+
+def owner_of(label: str | None) -> str:
+    """Return the owner of a stage record: a patient, or the cohort if `label` is None."""
+    return COHORT if label is None else f"sub-{label}"
+
+
+def write_record(roots: Roots, record: StageRecord) -> None:
+    """Write a stage record atomically."""
     content = {
-        "stage": entry.stage,
-        "inputs": {name: vars(print_) for name, print_ in entry.inputs.items()},
-        "results": {name: vars(print_) for name, print_ in entry.results.items()},
-        "settings": entry.settings,
-        "versions": entry.versions,
+        "stage": record.stage,
+        "inputs": {name: vars(print_) for name, print_ in record.inputs.items()},
+        "results": {name: vars(print_) for name, print_ in record.results.items()},
+        "settings": record.settings,
+        "versions": record.versions,
     }
-    write_json(page(roots.out, entry.owner, entry.stage), content)
+    write_json(record_path(roots.out, record.owner, record.stage), content)
 
 
-def page(out: Path, owner: str, stage: str) -> Path:
-    """Return the file of one stage's page; `owner` is ``sub-<label>`` or ``cohort``."""
-    return ledger_folder(out) / owner / f"{stage}.json"
-
-
-def read_entries(out: Path, owner: str) -> list[Entry]:
-    """Read every page of one patient, sorted by stage.
+def read_records(out: Path, owner: str) -> list[StageRecord]:
+    """Read every stage record of one owner, sorted by stage.
 
     Raises
     ------
     InputError
-        A page is damaged.
+        A record is damaged.
     """
-    return [_entry(path, owner) for path in sorted((ledger_folder(out) / owner).glob("*.json"))]
+    return [_read_record(path, owner) for path in _record_files(out, owner)]
 
 
-def _entry(path: Path, owner: str) -> Entry:
+def _record_files(out: Path, owner: str) -> list[Path]:
+    return sorted((manifest_folder(out) / owner).glob("*.json"))
+
+
+def _read_record(path: Path, owner: str) -> StageRecord:
     content = read_json(path)
     try:
         if any(Path(name).is_absolute() or ".." in Path(name).parts for name in content["results"]):
-            raise ValueError("a name that leads out of the folder")
-        return Entry(
+            raise ValueError("a path outside the output folder")
+        return StageRecord(
             stage=str(content["stage"]),
             owner=owner,
             inputs={str(k): Fingerprint(**v) for k, v in content["inputs"].items()},
@@ -133,30 +147,39 @@ def _entry(path: Path, owner: str) -> Entry:
         )
     except (KeyError, TypeError, AttributeError, ValueError):
         raise InputError(
-            "a damaged page of the ledger",
+            "damaged stage record",
             where=f"{owner}/{path.name}",
-            hint="start the run again: the stage is done anew",
+            hint="start the run again; it repeats this stage",
         ) from None
 
 
-def results_of(entries: Iterable[Entry]) -> dict[str, Fingerprint]:
-    """Return what stages wrote, by its name in the ledger."""
-    return {name: made for entry in entries for name, made in entry.results.items()}
+def adopt_earlier_manifest(out: Path) -> None:
+    """Rename the folder of stage records that earlier versions wrote; their format is the same."""
+    earlier = out / _EARLIER_FOLDER
+    if earlier.is_dir() and not manifest_folder(out).exists():
+        earlier.rename(manifest_folder(out))
 
 
-def owner_of(label: str | None) -> str:
-    """Return whose page it is: a patient's, or the cohort's."""
-    return COHORT if label is None else f"sub-{label}"
+def results_of(records: Iterable[StageRecord]) -> dict[str, Fingerprint]:
+    """Return the fingerprints of all results, by name in the manifest."""
+    return {name: written for record in records for name, written in record.results.items()}
+
+
+def records_behind(roots: Roots, paths: Iterable[Path | str]) -> list[StageRecord]:
+    """Read the stage records of every patient with a result among some files."""
+    names = (roots.name(Path(path)) for path in paths if Path(path).is_relative_to(roots.out))
+    owners = {name.split("/")[0].split(".")[0] for name in names}
+    return [record for owner in sorted(owners) for record in read_records(roots.out, owner)]
 
 
 def files_of(paths: Iterable[Path | str]) -> Iterator[Path]:
-    """Yield every file of a stage: folders walked through, tables with their sidecars."""
+    """Yield every file under some paths: the files in folders, and tables with their sidecars."""
     for path in map(Path, paths):
         if path.is_dir():
             yield from (
                 found
                 for found in sorted(path.rglob("*"))
-                if found.is_file() and found.name not in _UNSEEN
+                if found.is_file() and found.name not in _IGNORED
             )
         elif path.is_file():
             yield path
@@ -166,16 +189,16 @@ def files_of(paths: Iterable[Path | str]) -> Iterator[Path]:
 
 
 class Fingerprints:
-    """Fingerprints of files; one that stands in a page and was not touched is not read again."""
+    """Compute fingerprints of files; unchanged files with a known fingerprint are not read."""
 
-    def __init__(self, roots: Roots, entries: Iterable[Entry]) -> None:
+    def __init__(self, roots: Roots, records: Iterable[StageRecord]) -> None:
         self.roots = roots
         self.known: dict[str, Fingerprint] = {}
-        for entry in entries:
-            self.known |= {**entry.inputs, **entry.results}
+        for record in records:
+            self.known |= {**record.inputs, **record.results}
 
     def of(self, paths: Iterable[Path | str]) -> dict[str, Fingerprint]:
-        """Return the fingerprint of every file by its name in the ledger."""
+        """Return the fingerprint of every file, by name in the manifest."""
         return {self.roots.name(path): self._one(path) for path in sorted(set(files_of(paths)))}
 
     def _one(self, path: Path) -> Fingerprint:
@@ -185,15 +208,8 @@ class Fingerprints:
         return Fingerprint.of(path)
 
 
-def entries_behind(roots: Roots, paths: Iterable[Path | str]) -> list[Entry]:
-    """Read the pages of every patient whose results are among some files."""
-    names = (roots.name(Path(path)) for path in paths if Path(path).is_relative_to(roots.out))
-    owners = {name.split("/")[0].split(".")[0] for name in names}
-    return [entry for owner in sorted(owners) for entry in read_entries(roots.out, owner)]
-
-
-def require_whole(roots: Roots, paths: Iterable[Path | str]) -> None:
-    """Refuse results of earlier stages that are not what those stages wrote.
+def require_undamaged(roots: Roots, paths: Iterable[Path | str]) -> None:
+    """Raise an error if a result of an earlier stage is not the file that the stage wrote.
 
     Raises
     ------
@@ -201,22 +217,22 @@ def require_whole(roots: Roots, paths: Iterable[Path | str]) -> None:
         A file was cut short, damaged or edited since.
     """
     paths = list(paths)
-    written = results_of(entries_behind(roots, paths))
+    recorded = results_of(records_behind(roots, paths))
     for path in files_of(paths):
-        made = written.get(roots.name(path))
-        if made is not None and not made.holds(path):
+        written = recorded.get(roots.name(path))
+        if written is not None and not written.matches(path):
             raise InputError(
-                "the file is not what its stage wrote (cut short, damaged or edited)",
+                _DAMAGED,
                 where=roots.name(path),
-                hint="start the same run again: it is made anew",
+                hint="start the same run again; it repeats the stage",
             )
 
 
-def drop_damaged(layout: PatientLayout) -> list[str]:
-    """Remove the results of every stage of which one is damaged, so that they are made anew.
+def remove_damaged(layout: PatientLayout) -> list[str]:
+    """Remove all results of every stage with a damaged result, so that the run repeats the stage.
 
-    The report goes too: it is what the workflow aims at. A result that is not there any more
-    counts as damaged, streamlines apart, which are not kept.
+    The report is removed too, because it is the workflow's target. A missing result counts as
+    damaged. Streamlines are an exception: they are not kept.
 
     Parameters
     ----------
@@ -226,43 +242,44 @@ def drop_damaged(layout: PatientLayout) -> list[str]:
     Returns
     -------
     list of str
-        One line per damaged file or page.
+        One line per damaged file or stage record.
     """
     roots, owner = Roots(layout.out), owner_of(layout.label)
     found = []
-    for path in sorted((ledger_folder(layout.out) / owner).glob("*.json")):
+    for path in _record_files(layout.out, owner):
         try:
-            damaged = _damaged(_entry(path, owner), roots, layout)
-            results = _entry(path, owner).results
+            record = _read_record(path, owner)
+            damaged = _damaged(record, roots, layout)
         except VirtualBrainError as error:
             found.append(str(error))
             path.unlink(missing_ok=True)
             continue
         if damaged:
-            found += [f"{name}: {what}; it is made anew" for name, what in damaged.items()]
-            path.unlink(missing_ok=True)  # first: a page never stands without its results
-            _remove(roots, results, layout)
+            found += [f"{name}: {what}; its stage runs again" for name, what in damaged.items()]
+            path.unlink(missing_ok=True)  # first: no record may exist without its results
+            _remove(roots, record.results, layout)
     return found
 
 
-def _damaged(entry: Entry, roots: Roots, layout: PatientLayout) -> dict[str, str]:
-    """Return what is wrong with a stage's results, by name."""
+def _damaged(record: StageRecord, roots: Roots, layout: PatientLayout) -> dict[str, str]:
+    """Return a description of each damaged result, by name."""
     wrong = {}
-    for name, made in entry.results.items():
+    for name, written in record.results.items():
         path = roots.out / name
         if path == layout.tracks and not path.exists():
             continue
         if not path.exists():
-            wrong[name] = "gone"
-        elif not made.holds(path):
-            wrong[name] = "not what its stage wrote (cut short, damaged or edited)"
+            wrong[name] = "missing"
+        elif not written.matches(path):
+            wrong[name] = _DAMAGED
     return wrong
 
 
 def _remove(roots: Roots, results: Iterable[str], layout: PatientLayout) -> None:
-    whole = (layout.anatomy, layout.connectome, layout.seeg)
+    """Remove results and the report; folders that one stage writes are removed entirely."""
+    stage_folders = (layout.anatomy, layout.connectome, layout.seeg)
     for name in (*results, roots.name(layout.report)):
         path = roots.out / name
-        if path.parent in whole:
+        if path.parent in stage_folders:
             shutil.rmtree(path.parent, ignore_errors=True)
         path.unlink(missing_ok=True)

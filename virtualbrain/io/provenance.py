@@ -1,6 +1,6 @@
-"""What a patient's results were made from and with."""
+"""Collect the provenance of results: inputs, configuration, priors, versions and times."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,18 @@ from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.manifest import checksum
-from virtualbrain.pipeline.job import versions
+from virtualbrain.io.versions import versions
 
 _SETTINGS = ("seed", "anatomy", "diffusion", "seeg", "inference", "surgery")
 
 
 def input_checksums(files: PatientFiles) -> dict[str, str]:
-    """Return the SHA-256 of every input file by its path inside the dataset."""
+    """Return the SHA-256 of every input file, by its path in the dataset."""
     return {path.relative_to(files.bids).as_posix(): checksum(path) for path in files.all_files()}
 
 
 def stage_times(layout: PatientLayout) -> dict[str, dict[str, float]]:
-    """Return seconds and peak memory (MiB) of every stage that left a benchmark."""
+    """Return seconds and peak memory (MiB) of every stage that has a benchmark file."""
     times = {}
     for path in sorted(layout.benchmark("check").parent.glob("*.tsv")):
         row = pd.read_csv(path, sep="\t").iloc[-1]
@@ -35,16 +35,16 @@ def stage_times(layout: PatientLayout) -> dict[str, dict[str, float]]:
 def build_provenance(
     layout: PatientLayout, config: Mapping[str, Any], priors: Mapping[str, Path]
 ) -> dict[str, Any]:
-    """Collect what a patient's results were made from and with.
+    """Collect the provenance of one patient's results.
 
     Parameters
     ----------
     layout : PatientLayout
-        Where the patient's results are.
+        The patient's results.
     config : mapping
-        The run's configuration; the machine's paths in it are left out.
+        The run's configuration; paths of the machine are left out.
     priors : mapping of str to Path
-        Prior sets by name.
+        Files of the prior sets, by name.
 
     Returns
     -------
@@ -63,4 +63,27 @@ def build_provenance(
         "seed": config["seed"],
         "versions": versions(),
         "stages": stage_times(layout),
+    }
+
+
+def sidecar(
+    config: Mapping[str, Any], sections: Iterable[str], sources: Iterable[str]
+) -> dict[str, Any]:
+    """Return the content of every sidecar: sources, hash of the configuration, versions.
+
+    Parameters
+    ----------
+    config : mapping
+        The run's configuration.
+    sections : iterable of str
+        Keys of the configuration that the results depend on.
+    sources : iterable of str
+        Names of the files that the results were computed from.
+    """
+    software = versions()
+    return {
+        "Sources": sorted(sources),
+        "ConfigurationHash": config_hash(config, sections),
+        "GeneratedBy": [{"Name": "virtualbrain", "Version": software["virtualbrain"]}],
+        "Versions": software,
     }

@@ -9,9 +9,8 @@ import nibabel as nib
 import xarray as xr
 from nibabel.spatialimages import SpatialImage
 
-from virtualbrain.anatomy.surface import Surface
 from virtualbrain.connectome import REGION_COLUMNS
-from virtualbrain.io.anatomy import read_surface
+from virtualbrain.io.anatomy import Surface, read_surface
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.fit_results import (

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,6 @@ from virtualbrain.io.tables import (
     write_matrix,
     write_table,
 )
-
-if TYPE_CHECKING:
-    from virtualbrain.seeg.run import Seeg
 
 _TEXT_COLUMNS = ("region", "tissue", "status_description", "cathode", "region_probabilities")
 CONTACT_COLUMNS = (
@@ -39,8 +37,35 @@ CONTACT_COLUMNS = (
 CHANNEL_COLUMNS = ("name", "anode", "cathode", "x", "y", "z", "region", "status", "onset_s")
 
 
-def write_seeg(layout: PatientLayout, seeg: "Seeg", sidecar: Mapping[str, Any]) -> None:
-    """Write all results of the SEEG stage, each file atomically.
+@dataclass(frozen=True)
+class Seeg:
+    """Results of the SEEG stage.
+
+    Parameters
+    ----------
+    contacts, channels : pandas.DataFrame
+        Tables as in docs/architecture.md.
+    envelopes, signals : tuple of xarray.DataArray
+        One per seizure, dims (time, channel); signals for display in µV.
+    gain : pandas.DataFrame
+        Gain, good channels by regions.
+    quality : dict
+        Quality figures for the report.
+    notes : tuple of str
+        Choices and findings as text.
+    """
+
+    contacts: pd.DataFrame
+    channels: pd.DataFrame
+    envelopes: tuple[xr.DataArray, ...]
+    signals: tuple[xr.DataArray, ...]
+    gain: pd.DataFrame
+    quality: dict[str, Any]
+    notes: tuple[str, ...] = field(default=())
+
+
+def write_seeg(layout: PatientLayout, seeg: Seeg, sidecar: Mapping[str, Any]) -> None:
+    """Write every result of the SEEG stage, each file atomically.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Starting Snakemake, its jobs, their faults, verification and the check at minute 0."""
+"""The pipeline: check of input files, Snakemake, jobs, faults and verification."""

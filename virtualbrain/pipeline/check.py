@@ -1,4 +1,4 @@
-"""Every problem of a patient's input at minute 0, joined from the rooms that read it."""
+"""Check patients' input files; the checks of all packages in one list."""
 
 import multiprocessing
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.settings import SeegSettings
 
 _MANY = 24
-"""From so many patients on, further processes are worth their start."""
+"""Smallest number of patients that is checked in several processes."""
 
 
 def check_participants(bids: Path | str) -> list[VirtualBrainError]:
-    """Find what is wrong with participants.tsv, which the workflow reads; it may be missing."""
+    """Return the problems of participants.tsv; the file may be missing."""
     path = Path(bids) / "participants.tsv"
     try:
         if path.exists() or path.is_symlink():
@@ -29,9 +29,9 @@ def check_participants(bids: Path | str) -> list[VirtualBrainError]:
             for label in map(str, labels):
                 if not label.startswith("sub-"):
                     raise InputError(
-                        f"the participant {label!r}",
+                        f"invalid participant_id {label!r}",
                         where=path.name,
-                        expected="sub- and letters or digits, such as sub-01",
+                        expected="sub- and then letters or digits, such as sub-01",
                     )
                 check_label(label)
     except VirtualBrainError as error:
@@ -42,7 +42,7 @@ def check_participants(bids: Path | str) -> list[VirtualBrainError]:
 def check_patients(
     bids: Path | str, labels: Sequence[str], config: Mapping[str, Any], processes: int
 ) -> dict[str, list[VirtualBrainError]]:
-    """Find every problem of several patients; many of them are shared out among processes.
+    """Return every problem of several patients, checked in several processes if there are many.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def check_patients(
     labels : sequence of str
         The participants' labels.
     processes : int
-        How many may work at the same time.
+        Largest number of processes.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def check_patients(
 def check_patient(
     bids: Path | str, label: str, config: Mapping[str, Any]
 ) -> list[VirtualBrainError]:
-    """Find every problem of one patient's input without long work.
+    """Return every problem of one patient's input files, without long computations.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def check_patient(
     Returns
     -------
     list of VirtualBrainError
-        One per problem; empty when the patient can be run.
+        One per problem; empty if the patient can be run.
     """
     try:
         files = find_patient(bids, label)
@@ -104,7 +104,7 @@ def check_patient(
 
 
 def personal_data_of(bids: Path | str, label: str) -> list[str]:
-    """Say where a patient's files still name the patient or tell a date of theirs.
+    """Return the places of names and dates of the patient in the input files.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def personal_data_of(bids: Path | str, label: str) -> list[str]:
     Returns
     -------
     list of str
-        One line for each place; empty too where the dataset itself cannot be read.
+        One line per place; empty if the dataset cannot be read.
     """
     from virtualbrain.privacy.personal_data import find_personal_data  # slow to import
 
@@ -127,7 +127,7 @@ def personal_data_of(bids: Path | str, label: str) -> list[str]:
 
 
 def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
-    """Check what the connectome is made of: a ready one, or the images."""
+    """Check the sources of the connectome: a ready connectome, or the images."""
     from virtualbrain.diffusion.settings import DiffusionSettings  # slow to import
 
     diffusion = settings_from(config["diffusion"], DiffusionSettings, "diffusion")
@@ -155,5 +155,5 @@ def _no_structure(files: PatientFiles, what: str) -> InputError:
         f"no {what} and no ready connectome",
         where=f"sub-{files.label}",
         expected=f"a {what} in sub-{files.label}, or derivatives/connectome/sub-{files.label}",
-        hint="add one of the two",
+        hint="add the missing files",
     )

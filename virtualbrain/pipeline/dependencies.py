@@ -1,4 +1,4 @@
-"""The packages behind the project: versions, licences, known vulnerabilities."""
+"""List the packages that the project needs: versions, licences, known vulnerabilities."""
 
 import json
 import re
@@ -24,7 +24,7 @@ class Package:
 
 
 def installed(root: str = "virtualbrain") -> list[Package]:
-    """Return the project and every installed package that it needs, at any depth.
+    """Return the project and every installed package that it needs, directly or indirectly.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def installed(root: str = "virtualbrain") -> list[Package]:
         try:
             distribution = metadata.distribution(key)
         except metadata.PackageNotFoundError:
-            continue  # for another platform, or an extra that was not asked for
+            continue  # for another platform, or an extra that is not installed
         about = distribution.metadata
         found[key] = Package(about["Name"], distribution.version, _licence(about))
         waiting += _needs(distribution.requires or ())
@@ -53,7 +53,7 @@ def _needs(requirements: Iterable[str]) -> list[str]:
 
 
 def _licence(about: metadata.PackageMetadata) -> str:
-    """Return the licence that a package states: by expression, classifier or free text."""
+    """Return the licence that a package states, as expression, classifier or text."""
     if stated := about.get("License-Expression"):
         return str(stated)
     classes = [text for text in about.get_all("Classifier") or () if text.startswith("License ::")]
@@ -64,14 +64,13 @@ def _licence(about: metadata.PackageMetadata) -> str:
 
 
 def vulnerabilities() -> list[str]:
-    """Return one line per known vulnerability, or one that says why none could be looked up.
+    """Return one line per known vulnerability, or one line why the search was not possible.
 
-    Uses pip-audit where it is installed; it asks a service in the network, nothing of a
-    patient is sent.
+    Uses pip-audit if it is installed. It queries a network service; no patient data are sent.
     """
     program = shutil.which(_AUDIT)
     if program is None:
-        return ["known vulnerabilities were not looked up: pip-audit is not installed"]
+        return ["no search for known vulnerabilities: pip-audit is not installed"]
     try:
         done = subprocess.run(
             [program, "--format", "json", "--progress-spinner", "off"],
@@ -82,9 +81,9 @@ def vulnerabilities() -> list[str]:
         )
         packages = json.loads(done.stdout)["dependencies"]
     except (subprocess.TimeoutExpired, ValueError, KeyError):
-        return ["known vulnerabilities were not looked up: pip-audit's service was not reachable"]
+        return ["no search for known vulnerabilities: pip-audit's service is not reachable"]
     return [
-        f"{package['name']} {package.get('version')}: {found['id']}, mended in "
+        f"{package['name']} {package.get('version')}: {found['id']}, fixed in "
         + (", ".join(found.get("fix_versions") or ()) or "no version yet")
         for package in packages
         for found in package.get("vulns", ())

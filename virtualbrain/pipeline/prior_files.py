@@ -1,4 +1,4 @@
-"""Which prior sets a run uses: their names and files."""
+"""Find the files of prior sets by name or path."""
 
 import re
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ def prior_files(priors: Iterable[str], folder: Path) -> dict[str, Path]:
     priors : iterable of str
         Names of files in `folder` (without ``.yaml``), or paths of a user's own files.
     folder : Path
-        Where the project's own prior sets stand.
+        Folder of the project's prior sets.
 
     Raises
     ------
     ConfigError
-        None given, no such file, a name that is no name, or one name for two files.
+        No prior set given, a missing file, an invalid name, or one name for two files.
     """
     found: dict[str, Path] = {}
     for given in priors:
@@ -33,21 +33,22 @@ def prior_files(priors: Iterable[str], folder: Path) -> dict[str, Path]:
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
             raise ConfigError(
-                f"no priors {given!r}", expected=f"one of {known}, or the path of a YAML file"
+                f"unknown prior set {given!r}",
+                expected=f"one of {known}, or the path of a YAML file",
             )
         if not _NAME.fullmatch(path.stem):
             raise ConfigError(
-                f"the prior file's name {path.stem!r} cannot name a folder",
-                expected="letters, digits, - and _",
+                f"invalid name of a prior file: {path.stem!r}",
+                expected="letters, digits, - and _, as for the folder of the results",
             )
         if path.stem in found:
-            raise ConfigError(f"two prior sets are called {path.stem}", hint="rename one file")
+            raise ConfigError(f"two prior sets have the name {path.stem}", hint="rename one file")
         found[path.stem] = path.absolute()
     if not found:
-        raise ConfigError("no priors given", expected="at least one prior set")
+        raise ConfigError("no prior set given", expected="at least one")
     return found
 
 
 def chosen_priors(priors: Iterable[str]) -> dict[str, Path]:
-    """Map each prior set's name to its file, with the project's own sets known (`prior_files`)."""
+    """Map each prior set's name to its file, including the project's own sets."""
     return prior_files(priors, project_root() / "config" / "priors")

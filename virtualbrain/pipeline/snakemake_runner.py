@@ -1,4 +1,4 @@
-"""Start the workflow on an output folder: one run at a time, progress in plain words."""
+"""Run Snakemake on an output folder: lock the folder, show progress, collect failed stages."""
 
 import ctypes
 import fcntl
@@ -18,11 +18,9 @@ from rich.console import Console
 
 from virtualbrain.config import project_root
 from virtualbrain.errors import InputError, VirtualBrainError
-from virtualbrain.pipeline.job import ERROR_MARK, mendable
+from virtualbrain.pipeline.faults import ERROR_MARK, RESUME, user_fault
 
-ENDED_FROM_OUTSIDE = (
-    "was ended from outside (killed, or out of memory); start the same command again to go on"
-)
+KILLED = f"was killed, or ran out of memory; {RESUME}"
 DEFAULT_PROFILE = "default"
 _PR_SET_PDEATHSIG = 1
 _JOB = re.compile(r"^Job \d+: (.*)$")
@@ -36,43 +34,43 @@ _LOG = re.compile(r"^\s+log: (\S.*?)(?: \(check log file\(s\) for error details\
 
 @dataclass
 class Failure:
-    """A stage that failed: its rule, its log, and whether the user can mend it."""
+    """A failed stage: its rule, log and error, and whether a user can correct the cause."""
 
     rule: str
     log: Path
     message: str = ""
-    mendable: bool = False
+    user_fault: bool = False
 
 
 @dataclass
 class Outcome:
-    """How a run of the workflow ended; `reason` is what befell the engine itself."""
+    """How a run of the workflow ended; `engine_fault` is a fault of Snakemake's own process."""
 
     exit_code: int
     failures: list[Failure] = field(default_factory=list)
-    reason: VirtualBrainError | None = None
+    engine_fault: VirtualBrainError | None = None
 
 
 @contextmanager
 def only_run(out: Path, patience_s: float = 15.0) -> Iterator[int]:
-    """Hold an output folder for one run; a run that was killed leaves no lock behind.
+    """Lock an output folder for one run; the lock of a killed run is released.
 
     Parameters
     ----------
     out : Path
         The output folder.
     patience_s : float
-        How long to wait for another run to let go (stages of a killed run end within a second).
+        How long to wait for another run's lock (stages of a killed run end within a second).
 
     Yields
     ------
     int
-        The lock's file descriptor, to be inherited by the workflow.
+        File descriptor of the lock, which the workflow inherits.
 
     Raises
     ------
     InputError
-        The folder cannot be written to, or another run is at work in it.
+        The folder cannot be written to, or another run uses it.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -81,7 +79,7 @@ def only_run(out: Path, patience_s: float = 15.0) -> Iterator[int]:
         raise InputError(
             f"the output folder cannot be written to ({error.strerror})",
             where=str(out),
-            hint="choose another folder or mend its permissions",
+            hint="choose another folder or correct its permissions",
         ) from None
     try:
         _lock(handle, out, time.monotonic() + patience_s)
@@ -98,9 +96,9 @@ def _lock(handle: int, out: Path, deadline: float) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise InputError(
-                    "another run is at work in this output folder",
+                    "another run uses this output folder",
                     where=str(out),
-                    hint="wait for it to end, or give another folder",
+                    hint="wait until it ends, or choose another folder",
                 ) from None
             time.sleep(0.2)
 
@@ -114,10 +112,10 @@ def snakemake_command(
     *extra: str,
     snakefile: str = "Snakefile",
 ) -> list[str]:
-    """Return the command line that runs the workflow, or another one of the project.
+    """Return the command line that runs the workflow, or another Snakefile of the project.
 
-    Without a number of cores a run on this machine takes all of them, a cluster's run as many
-    as its jobs ask for.
+    Without a number of cores, a run on this machine uses all cores. A cluster's run uses the
+    cores that its jobs request.
     """
     root = project_root()
     named = root / "workflow" / "profiles" / profile
@@ -129,34 +127,34 @@ def snakemake_command(
         *("--configfile", str(config)),
         *(("--cores", str(cores)) if cores is not None else ()),
         *("--profile", str(named if named.is_dir() else profile), "--nolock", "--rerun-incomplete"),
-        *("--workflow-profile", "none"),  # another one that lies about would be laid over it
+        *("--workflow-profile", "none"),  # Snakemake would merge one that it finds
         *extra,
         *(("--", *targets) if targets else ()),
     ]
 
 
 def _end_with_parent() -> None:
-    """Let Linux end the workflow when the command that started it ends.
+    """Make Linux kill the workflow when the command that started it ends.
 
-    In the background of a shell script the interrupt signal is ignored; the workflow must hear it.
+    Background processes of a shell script ignore the interrupt signal; the workflow must not.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run_workflow(command: Sequence[str], log: Path, lock: int, console: Console) -> Outcome:
-    """Run Snakemake, show one line per stage, and collect what failed.
+    """Run Snakemake, show one line per stage, and collect the failed stages.
 
     Parameters
     ----------
     command : sequence of str
         From `snakemake_command`.
     log : Path
-        Snakemake's own output goes here.
+        File for Snakemake's output.
     lock : int
         File descriptor that the workflow inherits.
     console : rich.console.Console
-        Where progress is shown.
+        Console for the progress lines.
     """
     process = subprocess.Popen(
         command,
@@ -174,15 +172,15 @@ def run_workflow(command: Sequence[str], log: Path, lock: int, console: Console)
             assert process.stdout is not None
             _follow(process.stdout, log, progress)
     except KeyboardInterrupt:
-        _let_end(process)
+        _interrupt(process)
         raise
     for failure in progress.failures:
-        _explain(failure, progress.told)
-    return Outcome(process.returncode, progress.failures, progress.reason)
+        _explain(failure, progress.error_lines)
+    return Outcome(process.returncode, progress.failures, progress.engine_fault)
 
 
 def _follow(lines: Iterable[str], log: Path, progress: "Progress") -> None:
-    """Read the engine's output to its end and copy it; a full disk stops only the copy."""
+    """Read Snakemake's output to its end and copy it; a full disk stops only the copy."""
     copy: IO[str] | None = None
     with suppress(OSError):
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -200,8 +198,8 @@ def _follow(lines: Iterable[str], log: Path, progress: "Progress") -> None:
                 copy.close()
 
 
-def _let_end(process: "subprocess.Popen[str]", patience_s: float = 20.0) -> None:
-    """Ask the engine to end its jobs (a cluster's too), and wait for it."""
+def _interrupt(process: "subprocess.Popen[str]", patience_s: float = 20.0) -> None:
+    """Interrupt Snakemake, so that it ends its jobs (also on a cluster), and wait for it."""
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGINT)
     try:
@@ -211,7 +209,7 @@ def _let_end(process: "subprocess.Popen[str]", patience_s: float = 20.0) -> None
 
 
 class Progress:
-    """Turn Snakemake's output into lines that a technician understands."""
+    """Convert Snakemake's output to one line per stage."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -219,18 +217,19 @@ class Progress:
         self.done = "0"
         self.total = "?"
         self.failures: list[Failure] = []
-        self.told: list[str] = []
-        self.reason: VirtualBrainError | None = None
+        self.error_lines: list[str] = []
+        self.engine_fault: VirtualBrainError | None = None
         self._failed = ""
 
     def read(self, line: str) -> None:
-        """Take in one line of Snakemake's output."""
+        """Process one line of Snakemake's output."""
         if line.startswith(ERROR_MARK):
-            self.told.append(line.removeprefix(ERROR_MARK))
+            self.error_lines.append(line.removeprefix(ERROR_MARK))
         elif (match := _ERRNO.search(line)) is not None:
-            self.reason = mendable(OSError(int(match.group(1)), "")) or self.reason
+            fault = user_fault(OSError(int(match.group(1)), ""))
+            self.engine_fault = fault or self.engine_fault
         elif _NO_MEMORY.search(line) is not None:
-            self.reason = mendable(MemoryError())
+            self.engine_fault = user_fault(MemoryError())
         if (match := _DONE.match(line)) is not None:
             self.done, self.total = match.groups()
         elif (match := _TOTAL.match(line)) is not None:
@@ -240,9 +239,9 @@ class Progress:
         elif (match := _FAILED.match(line)) is not None:
             self._failed = match.group(1)
         elif self._failed and (match := _LOG.match(line)) is not None:
-            own = match.group(1).split(", ")[0]  # a cluster's own log may stand behind it
+            own = match.group(1).split(", ")[0]  # a cluster's log may follow it
             failure = Failure(self._failed, Path(own))
-            if failure not in self.failures:  # Snakemake tells each one twice
+            if failure not in self.failures:  # Snakemake reports each one twice
                 self.failures.append(failure)
 
     def _show(self, message: str) -> None:
@@ -252,14 +251,14 @@ class Progress:
         self.console.print(f"{clock}  {head}  {message}", highlight=False, markup=False)
 
 
-def _explain(failure: Failure, told: Sequence[str]) -> None:
-    """Take a failed stage's one line out of its log, or what the stages told before they ended."""
+def _explain(failure: Failure, error_lines: Sequence[str]) -> None:
+    """Set a failed stage's message: the error line in its log, else the last one printed."""
     text = ""
     with suppress(OSError):
         text = failure.log.read_text(encoding="utf-8", errors="replace")
     marked = [line.split(ERROR_MARK, 1)[1] for line in text.splitlines() if ERROR_MARK in line]
-    if not marked and told:  # a full disk keeps no log
-        failure.message, failure.mendable = told[-1], True
+    if not marked and error_lines:  # on a full disk the log is empty
+        failure.message, failure.user_fault = error_lines[-1], True
         return
-    failure.mendable = bool(marked) and "Traceback (most recent call last)" not in text
-    failure.message = marked[-1] if marked else ENDED_FROM_OUTSIDE
+    failure.user_fault = bool(marked) and "Traceback (most recent call last)" not in text
+    failure.message = marked[-1] if marked else KILLED

@@ -1,4 +1,4 @@
-"""Whether every result still belongs to its inputs, its settings and its versions."""
+"""Verify results: compare files with the stage records, and settings with the configuration."""
 
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -10,12 +10,12 @@ from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.manifest import (
-    Entry,
     Fingerprint,
     Roots,
+    StageRecord,
     owner_of,
-    page,
-    read_entries,
+    read_records,
+    record_path,
     results_of,
 )
 
@@ -27,106 +27,129 @@ _SECTIONS = {
     "inference": "inference",
     "surgery": "surgery",
 }
-"""The section of the configuration behind a stage, by the first word of its name."""
+"""Section of the configuration that a stage uses, by the first word of the stage's name."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found of one patient.
+    """Result of the verification of one patient.
 
-    `touched` names every file that is not what it was, each with what is wrong with it;
-    `notes` what could not be looked at; `seal` is one checksum over all results.
+    Parameters
+    ----------
+    label : str
+        The participant's label.
+    n_results : int
+        Number of results in the manifest.
+    mismatches : tuple of str
+        One line per file or stage that does not match the manifest.
+    notes : tuple of str
+        Comparisons that were not possible.
+    seal : str
+        SHA-256 over all results.
     """
 
     label: str
     n_results: int
-    touched: tuple[str, ...]
+    mismatches: tuple[str, ...]
     notes: tuple[str, ...]
     seal: str
 
 
 def verify_patient(layout: PatientLayout, bids: Path | None) -> Verification:
-    """Compare a patient's files with what every stage noted of them.
+    """Compare a patient's files with the stage records.
 
-    Every result is read again and its SHA-256 compared; every input of a stage must be the
-    very file that an earlier stage wrote, or that still stands in the dataset; settings and
-    versions of the stages must agree with each other and with provenance.json.
+    Every result must have its recorded SHA-256. Every input of a stage must equal the result of
+    an earlier stage, or the file in the dataset. Settings and versions of the stages must agree
+    with each other and with provenance.json.
 
     Parameters
     ----------
     layout : PatientLayout
         The patient's results.
     bids : Path, optional
-        The dataset; without it the inputs cannot be compared.
+        The dataset. Without it the inputs are not compared.
 
     Returns
     -------
     Verification
-        Nothing touched: every result belongs to its inputs, configuration and versions.
+        Without mismatches, every result belongs to its inputs, configuration and versions.
     """
     roots = Roots(Path(layout.out), bids if bids is not None and bids.is_dir() else None)
     try:
-        entries = read_entries(roots.out, owner_of(layout.label))
+        records = read_records(roots.out, owner_of(layout.label))
     except VirtualBrainError as error:
         return Verification(layout.label, 0, (str(error),), (), "")
-    if not entries:
-        text = f"sub-{layout.label}: no ledger: nothing was written here, or by an older version"
-        return Verification(layout.label, 0, (text,), (), "")
-    results = results_of(entries)
-    touched = [
-        *_results_touched(results, roots, layout),
-        *_inputs_touched(entries, roots, thorough=True),
-        *_foreign(results, roots, layout),
-        *_settings_differ(entries, _stated(layout)),
-        *_versions_differ(entries),
+    if not records:
+        return Verification(layout.label, 0, (_no_records(layout),), (), "")
+    results = results_of(records)
+    mismatches = [
+        *_changed_results(results, roots, layout),
+        *_changed_inputs(records, roots, thorough=True),
+        *_unrecorded_files(results, roots, layout),
+        *_different_settings(records, _stated_configuration(layout)),
+        *_different_versions(records),
     ]
-    reads_dataset = any(name.startswith("bids:") for entry in entries for name in entry.inputs)
-    notes = ["the dataset is not at hand: inputs not compared"] * (
+    reads_dataset = any(name.startswith("bids:") for record in records for name in record.inputs)
+    notes = ["inputs not compared: the dataset was not found; give it with --bids"] * (
         reads_dataset and roots.bids is None
     )
-    unique = tuple(dict.fromkeys(touched))
-    return Verification(layout.label, len(results), unique, tuple(notes), seal_of(entries))
+    unique = tuple(dict.fromkeys(mismatches))
+    return Verification(layout.label, len(results), unique, tuple(notes), seal_of(records))
 
 
-def seal_of(entries: Iterable[Entry]) -> str:
-    """Return one SHA-256 over every result's name and content, to be kept elsewhere."""
-    lines = {f"{name} {m.sha256}\n" for entry in entries for name, m in entry.results.items()}
+def _no_records(layout: PatientLayout) -> str:
+    error = InputError(
+        "no stage records",
+        where=f"sub-{layout.label}",
+        expected="results of this version of virtualbrain",
+        hint="start the run again",
+    )
+    return str(error)
+
+
+def seal_of(records: Iterable[StageRecord]) -> str:
+    """Return one SHA-256 over the names and contents of all results, to be kept elsewhere."""
+    lines = {f"{name} {f.sha256}\n" for record in records for name, f in record.results.items()}
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
-def _results_touched(
+def _changed_results(
     results: Mapping[str, Fingerprint], roots: Roots, layout: PatientLayout
 ) -> Iterator[str]:
-    for name, made in results.items():
+    """Report results that are missing or changed."""
+    for name, written in results.items():
         path = roots.out / name
         if path == layout.tracks and not path.exists():
             continue  # streamlines are not kept
         if not path.is_file():
-            yield f"{name}: gone"
-        elif not made.holds(path, thorough=True):
+            yield f"{name}: missing"
+        elif not written.matches(path, thorough=True):
             yield f"{name}: changed since its stage wrote it"
 
 
-def _inputs_touched(entries: Sequence[Entry], roots: Roots, *, thorough: bool) -> Iterator[str]:
-    results = results_of(entries)
-    # stages come after the check, and read nothing of it: their own inputs are compared below
-    checked = results_of(entry for entry in entries if entry.stage == "check")
-    for entry in entries:
-        for name, read in entry.inputs.items():
+def _changed_inputs(
+    records: Sequence[StageRecord], roots: Roots, *, thorough: bool
+) -> Iterator[str]:
+    """Report inputs that differ from the recorded ones."""
+    results = results_of(records)
+    # Later stages depend on the check but not on its result; their own inputs are compared below.
+    checked = results_of(record for record in records if record.stage == "check")
+    for record in records:
+        for name, read in record.inputs.items():
             if name in results:
                 if results[name].sha256 != read.sha256 and name not in checked:
-                    yield f"{name}: {entry.stage} was made from another version of it"
+                    yield f"{name}: {record.stage} used another version of it"
                 continue
             path = roots.path(name) if name.startswith("bids:") else None
-            if path is not None and not read.holds(path, thorough=thorough):
-                what = "changed since it was read" if path.is_file() else "gone"
-                yield f"{name.removeprefix('bids:')}: {what} (input of {entry.stage})"
+            if path is not None and not read.matches(path, thorough=thorough):
+                what = "changed since it was read" if path.is_file() else "missing"
+                yield f"{name.removeprefix('bids:')}: {what} (input of {record.stage})"
 
 
-def _foreign(
+def _unrecorded_files(
     results: Mapping[str, Fingerprint], roots: Roots, layout: PatientLayout
 ) -> Iterator[str]:
-    """Name files among the results that no stage wrote; exports apart."""
+    """Report files among the results that no stage wrote; exports are ignored."""
     folder = layout.inputs.parent
     for path in sorted(folder.rglob("*")):
         exported = path.is_relative_to(folder / "tvb")
@@ -136,8 +159,8 @@ def _foreign(
                 yield f"{name}: no stage wrote it"
 
 
-def _stated(layout: PatientLayout) -> Mapping[str, Any] | None:
-    """Return the settings that provenance.json states; that it is not there is told elsewhere."""
+def _stated_configuration(layout: PatientLayout) -> Mapping[str, Any] | None:
+    """Return the configuration in provenance.json; None if the file cannot be read."""
     try:
         found: Mapping[str, Any] = read_json(layout.provenance).get("configuration", {})
     except VirtualBrainError:
@@ -148,9 +171,9 @@ def _stated(layout: PatientLayout) -> Mapping[str, Any] | None:
 def require_current(
     layout: PatientLayout, bids: Path, config: Mapping[str, Any], priors: Iterable[str]
 ) -> None:
-    """Refuse to account for results that were made from other inputs or with other settings.
+    """Raise an error if results were computed from other inputs or with other settings.
 
-    Only stages behind the surgery of these prior sets are looked at: others may be older.
+    Only stages that the surgery of these prior sets depends on are compared.
 
     Parameters
     ----------
@@ -166,29 +189,32 @@ def require_current(
     Raises
     ------
     InputError
-        A stage was made before an input or a setting changed, and was not made again.
+        An input or a setting changed and a stage did not run again.
     """
     roots = Roots(Path(layout.out), bids)
-    every = read_entries(roots.out, owner_of(layout.label))
-    entries = _behind(every, {f"surgery-{name}" for name in priors})
-    # not thorough: the check has just read every input whole
-    old = [*_settings_differ(entries, config), *_inputs_touched(entries, roots, thorough=False)]
+    all_records = read_records(roots.out, owner_of(layout.label))
+    records = _behind(all_records, {f"surgery-{name}" for name in priors})
+    # not thorough: the check has just read every input
+    old = [
+        *_different_settings(records, config),
+        *_changed_inputs(records, roots, thorough=False),
+    ]
     if old:
-        raise InputError(old[0], hint="start the same command again: that stage is made anew")
+        raise InputError(old[0], hint="start the same command again; it repeats this stage")
 
 
-def outdated_pages(
+def outdated_records(
     layout: PatientLayout, config: Mapping[str, Any], priors: Iterable[str]
 ) -> list[Path]:
-    """Return the pages of stages that a run would make with other settings than they were made.
+    """Return the records of stages that ran with other settings than the configuration's.
 
-    The engine knows settings by its own memory, which a copied or renamed folder, or a new version
-    of a stage, has lost. Stages of other prior sets are none of the run's.
+    Snakemake stores settings by the path of a file. They are lost when a folder is copied or
+    renamed, or when a new version changes a rule's outputs. Stages of other prior sets are ignored.
 
     Parameters
     ----------
     layout : PatientLayout
-        The patient's results, their pages undamaged.
+        The patient's results, with undamaged stage records.
     config : mapping
         The run's configuration.
     priors : iterable of str
@@ -196,42 +222,49 @@ def outdated_pages(
     """
     out, owner, names = Path(layout.out), owner_of(layout.label), {"", *priors}
     return [
-        page(out, owner, entry.stage)
-        for entry in read_entries(out, owner)
-        if entry.stage.partition("-")[2] in names and any(_entry_differs(entry, config))
+        record_path(out, owner, record.stage)
+        for record in read_records(out, owner)
+        if record.stage.partition("-")[2] in names and any(_differences(record, config))
     ]
 
 
-def _behind(entries: Sequence[Entry], stages: Container[str]) -> list[Entry]:
-    """Return the pages of some stages and of all whose results they rest on."""
-    found = [entry for entry in entries if entry.stage in stages]
-    for entry in found:  # grows while it is walked through
-        read = entry.inputs.keys()
-        found += [e for e in entries if e not in found and not read.isdisjoint(e.results)]
+def _behind(records: Sequence[StageRecord], stages: Container[str]) -> list[StageRecord]:
+    """Return the records of some stages and of all stages that they depend on."""
+    found = [record for record in records if record.stage in stages]
+    for record in found:  # the list grows during the loop
+        read = record.inputs.keys()
+        found += [r for r in records if r not in found and not read.isdisjoint(r.results)]
     return found
 
 
-def _settings_differ(entries: Iterable[Entry], stated: Mapping[str, Any] | None) -> Iterator[str]:
+def _different_settings(
+    records: Iterable[StageRecord], stated: Mapping[str, Any] | None
+) -> Iterator[str]:
     if stated is not None:
-        for entry in entries:
-            yield from _entry_differs(entry, stated)
+        for record in records:
+            yield from _differences(record, stated)
 
 
-def _entry_differs(entry: Entry, stated: Mapping[str, Any]) -> Iterator[str]:
-    section = _SECTIONS.get(entry.stage.split("-")[0].split("_")[0])
-    used = entry.settings.get("settings")
+def _differences(record: StageRecord, stated: Mapping[str, Any]) -> Iterator[str]:
+    """Report where a stage's settings or seed differ from the stated configuration."""
+    section = _SECTIONS.get(record.stage.split("-")[0].split("_")[0])
+    used = record.settings.get("settings")
     if section is not None and used is not None and used != stated.get(section):
-        yield f"{entry.stage}: made with other settings than those stated ({section})"
-    if "seed" in entry.settings and entry.settings["seed"] != stated.get("seed"):
-        yield f"{entry.stage}: made with another seed than the one stated"
+        yield f"{record.stage}: ran with other settings than the stated ones ({section})"
+    if "seed" in record.settings and record.settings["seed"] != stated.get("seed"):
+        yield f"{record.stage}: ran with another seed than the stated one"
 
 
-def _versions_differ(entries: Iterable[Entry]) -> Iterator[str]:
-    """Name stages that were made with other versions than the latest of them."""
-    entries = list(entries)
-    latest = max(entries, key=lambda e: max((m.mtime_ns for m in e.results.values()), default=0))
-    for entry in entries:
-        for name, version in entry.versions.items():
+def _different_versions(records: Iterable[StageRecord]) -> Iterator[str]:
+    """Report stages that ran with other versions than the latest stage."""
+    records = list(records)
+    latest = max(records, key=_last_change)
+    for record in records:
+        for name, version in record.versions.items():
             if latest.versions.get(name) != version:
                 other = latest.versions.get(name)
-                yield f"{entry.stage}: made with {name} {version}, {latest.stage} with {other}"
+                yield f"{record.stage}: ran with {name} {version}, {latest.stage} with {other}"
+
+
+def _last_change(record: StageRecord) -> int:
+    return max((result.mtime_ns for result in record.results.values()), default=0)

@@ -18,7 +18,7 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 from PIL import Image
 
-from virtualbrain.anatomy.surface import Surface
+from virtualbrain.io.anatomy import Surface
 from virtualbrain.report.colours import GREY, ColourScale
 
 Array = NDArray[np.float64]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.measure import marching_cubes
 
-from virtualbrain.anatomy.surface import Surface
+from virtualbrain.io.anatomy import Surface
 from virtualbrain.io.results import PatientResults
 
 MZ3_MAGIC = 23117

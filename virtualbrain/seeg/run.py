@@ -3,16 +3,15 @@
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles, Recording
+from virtualbrain.io.seeg import Seeg
 from virtualbrain.seeg.check import check_seeg
 from virtualbrain.seeg.contact_regions import (
     Placement,
@@ -33,33 +32,6 @@ from virtualbrain.seeg.settings import SeegSettings
 _LOG = logging.getLogger(__name__)
 
 Signal = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Seeg:
-    """Results of the SEEG stage.
-
-    Parameters
-    ----------
-    contacts, channels : pandas.DataFrame
-        Tables as in docs/architecture.md.
-    envelopes, signals : tuple of xarray.DataArray
-        One per seizure, dims (time, channel); signals for display in µV.
-    gain : pandas.DataFrame
-        Gain, good channels by regions.
-    quality : dict
-        Quality figures for the report.
-    notes : tuple of str
-        Choices and findings as text.
-    """
-
-    contacts: pd.DataFrame
-    channels: pd.DataFrame
-    envelopes: tuple[xr.DataArray, ...]
-    signals: tuple[xr.DataArray, ...]
-    gain: pd.DataFrame
-    quality: dict[str, Any]
-    notes: tuple[str, ...] = field(default=())
 
 
 def run_seeg(

@@ -1,10 +1,10 @@
 rule anatomy:
-    """Regions, tissues and surfaces from the T1 or from a FreeSurfer subject."""
+    """Compute regions, tissues and surfaces from the T1 or a FreeSurfer subject."""
     input:
         checked=ancient(ANY.inputs),
         files=anatomy_inputs,
     output:
-        ledger=ledger("anatomy"),
+        record=stage_record("anatomy"),
         anatomy=directory(ANY.anatomy),
     log:
         ANY.log("anatomy"),

@@ -1,9 +1,9 @@
 rule check:
-    """Every problem of the input, found before anything long starts."""
+    """Check the input files before the long stages start."""
     input:
         patient_files,
     output:
-        ledger=ledger("check"),
+        record=stage_record("check"),
         inputs=ANY.inputs,
     log:
         ANY.log("check"),

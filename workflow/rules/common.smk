@@ -1,4 +1,4 @@
-"""What all rules share: the configuration, the patients, and where their files are."""
+"""Configuration, patients and input functions, shared by all rules."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from snakemake.utils import min_version, validate
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.bids import check_label, find_patient, participants
 from virtualbrain.io.layout import PatientLayout, cohort_page, cohort_table
-from virtualbrain.io.manifest import owner_of, page
+from virtualbrain.io.manifest import owner_of, record_path
 from virtualbrain.pipeline.prior_files import prior_files
-from virtualbrain.pipeline.job import announce_run, use_project_caches
+from virtualbrain.pipeline.environment import announce_run, use_project_caches
 
 min_version("9.0")
 
@@ -22,9 +22,7 @@ configfile: ROOT / "config" / "config.yaml"
 
 validate(config, ROOT / "workflow" / "schemas" / "config.schema.yaml")
 if not (config["bids"] and config["out"]):
-    raise ConfigError(
-        "bids and out are not given", hint="add --config bids=BIDS out=OUT"
-    )
+    raise ConfigError("bids or out is not given", hint="add --config bids=BIDS out=OUT")
 announce_run()
 use_project_caches()
 
@@ -47,59 +45,59 @@ wildcard_constraints:
     priors="[A-Za-z0-9_-]+",
 
 
-def ledger(stage):
-    """A stage's page: its first output, as the engine removes outputs in their order."""
-    return page(OUT, owner_of("{label}"), stage)
+def stage_record(stage):
+    """Return a stage record: the first output, because outputs are removed in their order."""
+    return record_path(OUT, owner_of("{label}"), stage)
 
 
 def reports():
-    """The report of every patient."""
+    """Return the report of every patient."""
     return [PatientLayout(OUT, label).report for label in LABELS]
 
 
 def outcome_classes():
-    """The table that may hold Engel or ILAE classes, where the dataset has one."""
+    """Return participants.tsv if it exists; it may contain Engel or ILAE classes."""
     table = BIDS / "participants.tsv"
     return [table] if table.is_file() else []
 
 
 def connectomes():
-    """The connectome of every patient."""
+    """Return the connectome of every patient."""
     return [PatientLayout(OUT, label).connectome for label in LABELS]
 
 
 def patient_files(wildcards):
-    """Every input file of a patient."""
+    """Return every input file of a patient."""
     return PATIENTS[wildcards.label].all_files()
 
 
 def anatomy_inputs(wildcards):
-    """T1, FreeSurfer's files and the lesion mask, as far as the patient has them."""
+    """Return T1, FreeSurfer's files and lesion mask, as available."""
     return PATIENTS[wildcards.label].anatomy_files()
 
 
 def dwi_inputs(wildcards):
-    """Images, b-values and directions of the diffusion series."""
+    """Return images, b-values and gradient directions of the diffusion series."""
     return PATIENTS[wildcards.label].dwi_files()
 
 
 def seeg_inputs(wildcards):
-    """Recordings and the tables that belong to them."""
+    """Return the recordings and their tables."""
     return PATIENTS[wildcards.label].seeg_files()
 
 
 def clinical_inputs(wildcards):
-    """The clinical hypothesis and the eloquent regions, as far as the patient has them."""
+    """Return the files of clinical hypothesis, eloquent regions and plans, as available."""
     return PATIENTS[wildcards.label].clinical_files()
 
 
 def anatomy_result(wildcards):
-    """The patient's anatomy, or nothing where a ready connectome stands for it."""
+    """Return the patient's anatomy; nothing if there is a ready connectome."""
     return [] if PATIENTS[wildcards.label].connectome else ANY.anatomy
 
 
 def connectome_sources(wildcards):
-    """A ready connectome's files, or streamlines and labels."""
+    """Return the files of a ready connectome, or streamlines and labels."""
     files = PATIENTS[wildcards.label]
     if files.connectome:
         return files.connectome_files()
@@ -115,7 +113,7 @@ def connectome_sources(wildcards):
 
 
 def per_prior_set(name):
-    """An input function: one file of every prior set."""
+    """Return an input function for one file of every prior set."""
 
     def files(wildcards):
         layout = PatientLayout(OUT, wildcards.label)
@@ -125,10 +123,10 @@ def per_prior_set(name):
 
 
 def prior_file(wildcards):
-    """The file of a prior set."""
+    """Return the file of a prior set."""
     return PRIORS[wildcards.priors]
 
 
 def quality_of_diffusion(wildcards):
-    """Figures on the diffusion series, where there is one to process."""
+    """Return the quality figures of the diffusion series; nothing if there is none."""
     return [] if PATIENTS[wildcards.label].connectome else ANY.dwi_quality

@@ -1,10 +1,10 @@
 rule connectome:
-    """Weights and lengths between regions: from streamlines, or a ready connectome read in."""
+    """Compute the connectome from streamlines, or read a ready connectome."""
     input:
         checked=ancient(ANY.inputs),
         sources=connectome_sources,
     output:
-        ledger=ledger("connectome"),
+        record=stage_record("connectome"),
         connectome=directory(ANY.connectome),
     log:
         ANY.log("connectome"),
@@ -23,6 +23,6 @@ rule connectome:
         settings=config["diffusion"],
         seed=config["seed"],
     message:
-        "sub-{wildcards.label}: connectome between regions (under a minute)"
+        "sub-{wildcards.label}: connectome (under a minute)"
     script:
         "../scripts/connectome.py"

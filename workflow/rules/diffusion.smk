@@ -1,10 +1,10 @@
 rule dwi_preprocess:
-    """Denoised, unringed, motion-corrected diffusion series."""
+    """Denoise the diffusion series, remove ringing, correct motion."""
     input:
         checked=ancient(ANY.inputs),
         files=dwi_inputs,
     output:
-        ledger=ledger("dwi_preprocess"),
+        record=stage_record("dwi_preprocess"),
         dwi=ANY.dwi,
         quality=ANY.dwi_quality,
     log:
@@ -29,12 +29,12 @@ rule dwi_preprocess:
 
 
 rule dwi_fod:
-    """Fibre orientations, and the T1's tissues moved to diffusion space."""
+    """Compute fibre orientations; transform the T1's tissues to diffusion space."""
     input:
         dwi=ANY.dwi,
         anatomy=ANY.anatomy,
     output:
-        ledger=ledger("dwi_fod"),
+        record=stage_record("dwi_fod"),
         fod=ANY.fod,
         tissues=ANY.tissues_in_dwi,
         transform=ANY.t1_to_dwi,
@@ -61,12 +61,12 @@ rule dwi_fod:
 
 
 rule dwi_tracks:
-    """Streamlines and their SIFT2 weights."""
+    """Track streamlines and compute their SIFT2 weights."""
     input:
         fod=ANY.fod,
         tissues=ANY.tissues_in_dwi,
     output:
-        ledger=ledger("dwi_tracks"),
+        record=stage_record("dwi_tracks"),
         tracks=ANY.tracks if config["keep_streamlines"] else temp(ANY.tracks),
         weights=ANY.track_weights,
         quality=ANY.tracks_quality,

@@ -1,12 +1,12 @@
 rule inference:
-    """The Bayesian fit of the epileptogenic zone to the recorded seizures."""
+    """Fit the epileptogenic zone to the recorded seizures (Bayesian inference)."""
     input:
         seeg=ANY.seeg,
         connectome=ANY.connectome,
         clinical=clinical_inputs,
         priors=prior_file,
     output:
-        ledger=ledger("inference-{priors}"),
+        record=stage_record("inference-{priors}"),
         posterior=ANY.posterior("{priors}"),
         diagnostics=ANY.diagnostics("{priors}"),
         zones=ANY.zones("{priors}"),
@@ -26,6 +26,6 @@ rule inference:
         settings=config["inference"],
         seed=config["seed"],
     message:
-        "sub-{wildcards.label}: fitting the epileptogenic zone, priors {wildcards.priors} (2-10 minutes)"
+        "sub-{wildcards.label}: fitting the epileptogenic zone, prior set {wildcards.priors} (2-10 minutes)"
     script:
         "../scripts/inference.py"

@@ -1,10 +1,10 @@
 rule provenance:
-    """Inputs, configuration, versions, seeds and times behind a patient's results."""
+    """Write inputs, configuration, versions, seed and times of a patient's results."""
     input:
         checked=ANY.inputs,
         outcomes=per_prior_set("outcomes"),
     output:
-        ledger=ledger("provenance"),
+        record=stage_record("provenance"),
         provenance=ANY.provenance,
         crate=ANY.crate,
         workflow=directory(ANY.workflow),
@@ -25,13 +25,13 @@ rule provenance:
         config=config,
         workflow=ROOT / "workflow",
     message:
-        "sub-{wildcards.label}: provenance"
+        "sub-{wildcards.label}: writing the provenance"
     script:
         "../scripts/provenance.py"
 
 
 rule report:
-    """The report of one patient."""
+    """Write the report of one patient."""
     input:
         provenance=ANY.provenance,
         anatomy=anatomy_result,
@@ -45,7 +45,7 @@ rule report:
         recruitment=per_prior_set("recruitment"),
         clinical=clinical_inputs,
     output:
-        ledger=ledger("report"),
+        record=stage_record("report"),
         report=ANY.report,
     log:
         ANY.log("report"),
@@ -68,12 +68,12 @@ rule report:
 
 
 rule cohort:
-    """One page and one table over all patients."""
+    """Write the report on all patients and their table."""
     input:
         reports=reports(),
         outcomes=outcome_classes(),
     output:
-        ledger=page(OUT, owner_of(None), "cohort"),
+        record=record_path(OUT, owner_of(None), "cohort"),
         page=COHORT,
         table=cohort_table(OUT),
     log:

@@ -1,12 +1,12 @@
 rule seeg:
-    """Contacts, channels, seizure envelopes and the gain of what was recorded."""
+    """Compute contacts, channels, seizure envelopes and gain from the recording."""
     input:
         checked=ANY.inputs,
         files=seeg_inputs,
         anatomy=anatomy_result,
         connectome=ANY.connectome,
     output:
-        ledger=ledger("seeg"),
+        record=stage_record("seeg"),
         seeg=directory(ANY.seeg),
     log:
         ANY.log("seeg"),
@@ -24,6 +24,6 @@ rule seeg:
         settings=config["seeg"],
         seed=config["seed"],
     message:
-        "sub-{wildcards.label}: SEEG: contacts, envelope and gain (under a minute)"
+        "sub-{wildcards.label}: SEEG: contacts, envelopes and gain (under a minute)"
     script:
         "../scripts/seeg.py"

@@ -1,5 +1,5 @@
 rule surgery:
-    """Virtual surgery on posterior draws, plans ranked."""
+    """Simulate and rank surgical plans on posterior draws."""
     input:
         posterior=ANY.posterior("{priors}"),
         diagnostics=ANY.diagnostics("{priors}"),
@@ -8,7 +8,7 @@ rule surgery:
         seeg=ANY.seeg,
         clinical=clinical_inputs,
     output:
-        ledger=ledger("surgery-{priors}"),
+        record=stage_record("surgery-{priors}"),
         outcomes=ANY.outcomes("{priors}"),
         recruitment=ANY.recruitment("{priors}"),
         stimulation=ANY.stimulation("{priors}"),
@@ -30,6 +30,6 @@ rule surgery:
         settings=config["surgery"],
         seed=config["seed"],
     message:
-        "sub-{wildcards.label}: virtual surgery, priors {wildcards.priors} (about a minute)"
+        "sub-{wildcards.label}: virtual surgery, prior set {wildcards.priors} (about a minute)"
     script:
         "../scripts/surgery.py"

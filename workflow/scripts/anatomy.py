@@ -1,15 +1,15 @@
-"""Find a patient's regions, tissues and surfaces."""
+"""Compute a patient's regions, tissues and surfaces."""
 
-from virtualbrain.pipeline.job import stage_of
+from virtualbrain.pipeline.job import run_job
 
-with stage_of(snakemake):
+with run_job(snakemake):
     from virtualbrain.anatomy.run import run_anatomy
     from virtualbrain.anatomy.settings import AnatomySettings
     from virtualbrain.config import settings_from
     from virtualbrain.io.anatomy import write_anatomy
     from virtualbrain.io.bids import find_patient
     from virtualbrain.io.layout import PatientLayout
-    from virtualbrain.pipeline.job import sidecar
+    from virtualbrain.io.provenance import sidecar
 
     label, params = snakemake.wildcards.label, snakemake.params
     files = find_patient(params.bids, label)

@@ -1,12 +1,12 @@
-"""Check a patient's input; write the checksums of its files."""
+"""Check a patient's input files and write their checksums."""
 
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.bids import find_patient
 from virtualbrain.io.provenance import input_checksums
 from virtualbrain.pipeline.check import check_patient
-from virtualbrain.pipeline.job import stage_of
+from virtualbrain.pipeline.job import run_job
 
-with stage_of(snakemake) as logger:
+with run_job(snakemake) as logger:
     label = snakemake.wildcards.label
     problems = check_patient(snakemake.params.bids, label, snakemake.params.config)
     for problem in problems[1:]:

@@ -1,8 +1,8 @@
-"""Write a patient's connectome: from streamlines, or a ready one read in."""
+"""Write a patient's connectome, computed from streamlines or read from a ready one."""
 
-from virtualbrain.pipeline.job import scratch, stage_of
+from virtualbrain.pipeline.job import run_job, scratch
 
-with stage_of(snakemake):
+with run_job(snakemake):
     from dataclasses import replace
     from pathlib import Path
 
@@ -20,8 +20,8 @@ with stage_of(snakemake):
         write_edge_matrices,
     )
     from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.provenance import sidecar
     from virtualbrain.io.tables import read_table
-    from virtualbrain.pipeline.job import sidecar
 
     label, params = snakemake.wildcards.label, snakemake.params
     files = find_patient(params.bids, label)
@@ -56,7 +56,12 @@ with stage_of(snakemake):
                 reference,
             )
         write_connectome(layout, built.connectome, about)
-        write_edge_matrices(layout, built, about)
+        matrices = {
+            "count": built.counts,
+            "density": built.density,
+            "reliability": built.reliability,
+        }
+        write_edge_matrices(layout, built.connectome.names, matrices, about)
         quality = {
             **read_json(layout.fod_quality),
             **read_json(layout.tracks_quality),

@@ -1,9 +1,9 @@
-"""Estimate fibre orientations and align the T1 to the diffusion series."""
+"""Estimate fibre orientations; register the T1 to the diffusion series."""
 
-from virtualbrain.pipeline.job import scratch, stage_of
+from virtualbrain.pipeline.job import run_job, scratch
 
-if __name__ == "__main__":  # workers of the registration import this file again
-    with stage_of(snakemake):
+if __name__ == "__main__":  # worker processes of the registration import this file
+    with run_job(snakemake):
         from pathlib import Path
 
         from virtualbrain.diffusion.fod import FodFiles, estimate_fod

@@ -1,9 +1,9 @@
 """Correct a patient's diffusion series."""
 
-from virtualbrain.pipeline.job import scratch, stage_of
+from virtualbrain.pipeline.job import run_job, scratch
 
-if __name__ == "__main__":  # workers of the registration import this file again
-    with stage_of(snakemake):
+if __name__ == "__main__":  # worker processes of the registration import this file
+    with run_job(snakemake):
         from dataclasses import replace
         from pathlib import Path
 
@@ -13,7 +13,7 @@ if __name__ == "__main__":  # workers of the registration import this file again
         from virtualbrain.io.atomic import write_json
         from virtualbrain.io.bids import find_patient
         from virtualbrain.io.layout import PatientLayout
-        from virtualbrain.pipeline.job import sidecar
+        from virtualbrain.io.provenance import sidecar
 
         label, params, output = snakemake.wildcards.label, snakemake.params, snakemake.output
         files = find_patient(params.bids, label)

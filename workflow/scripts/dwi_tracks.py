@@ -1,8 +1,8 @@
-"""Track streamlines and weight them."""
+"""Track streamlines and compute their weights."""
 
-from virtualbrain.pipeline.job import scratch, stage_of
+from virtualbrain.pipeline.job import run_job, scratch
 
-with stage_of(snakemake):
+with run_job(snakemake):
     from dataclasses import replace
     from pathlib import Path
 

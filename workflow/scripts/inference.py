@@ -1,8 +1,8 @@
 """Fit the epileptogenic zone; write posterior, zones and diagnostics."""
 
-from virtualbrain.pipeline.job import stage_of
+from virtualbrain.pipeline.job import run_job
 
-with stage_of(snakemake) as logger:
+with run_job(snakemake) as logger:
     from dataclasses import replace
 
     import inference
@@ -12,9 +12,9 @@ with stage_of(snakemake) as logger:
     from virtualbrain.io.clinical import hypothesis_regions
     from virtualbrain.io.connectome import read_connectome
     from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.provenance import sidecar
     from virtualbrain.io.seeg import read_envelopes, read_gain
     from virtualbrain.io.tables import write_table
-    from virtualbrain.pipeline.job import sidecar
 
     label, params, output = snakemake.wildcards.label, snakemake.params, snakemake.output
     layout = PatientLayout.of_results(params.out, label)
@@ -32,7 +32,7 @@ with stage_of(snakemake) as logger:
         hypothesis_regions(find_patient(params.bids, label), layout),
         priors=snakemake.input.priors,
         settings=settings,
-        progress=lambda what, share: logger.info("%s: %.0f %%", what, 100 * share),
+        progress=lambda step, fraction: logger.info("%s: %.0f %%", step, 100 * fraction),
     )
     about = sidecar(
         {"inference": params.settings, "seed": params.seed},

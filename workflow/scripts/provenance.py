@@ -1,8 +1,8 @@
-"""Write what a patient's results were made from and with, for readers and for programs."""
+"""Write the provenance of a patient's results, and their RO-Crate metadata."""
 
-from virtualbrain.pipeline.job import stage_of
+from virtualbrain.pipeline.job import run_job
 
-with stage_of(snakemake):
+with run_job(snakemake):
     from pathlib import Path
 
     from virtualbrain.io.atomic import write_json, write_text

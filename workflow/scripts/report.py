@@ -1,8 +1,8 @@
 """Write the report of one patient."""
 
-from virtualbrain.pipeline.job import stage_of
+from virtualbrain.pipeline.job import run_job
 
-with stage_of(snakemake):
+with run_job(snakemake):
     from pathlib import Path
 
     from virtualbrain.io.bids import find_patient

@@ -1,15 +1,15 @@
-"""Read a patient's seizures and contacts; write what the fit needs."""
+"""Compute contacts, channels, envelopes and gain for the fit."""
 
-from virtualbrain.pipeline.job import stage_of
+from virtualbrain.pipeline.job import run_job
 
-with stage_of(snakemake):
+with run_job(snakemake):
     from virtualbrain.config import settings_from
     from virtualbrain.io.anatomy import read_anatomy
     from virtualbrain.io.bids import find_patient
     from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.provenance import sidecar
     from virtualbrain.io.seeg import write_seeg
     from virtualbrain.io.tables import read_table
-    from virtualbrain.pipeline.job import sidecar
     from virtualbrain.seeg.run import run_seeg
     from virtualbrain.seeg.settings import SeegSettings
 

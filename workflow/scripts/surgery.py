@@ -1,19 +1,19 @@
-"""Simulate and rank surgical plans over the posterior."""
+"""Simulate and rank surgical plans on posterior draws."""
 
-from virtualbrain.pipeline.job import stage_of
+from virtualbrain.pipeline.job import run_job
 
-with stage_of(snakemake):
+with run_job(snakemake):
     import numpy as np
 
-    import inference
+    from inference.posterior import load
     from virtualbrain.config import settings_from
     from virtualbrain.io.atomic import read_json, write_json
     from virtualbrain.io.bids import find_patient
     from virtualbrain.io.clinical import eloquent_regions, hypothesis_regions
     from virtualbrain.io.connectome import read_connectome
     from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.provenance import sidecar
     from virtualbrain.io.tables import read_matrix, read_table, write_table
-    from virtualbrain.pipeline.job import sidecar
     from virtualbrain.surgery.clinical_plans import clinical_plans
     from virtualbrain.surgery.run import Patient, run_surgery
     from virtualbrain.surgery.settings import SurgerySettings
@@ -39,7 +39,7 @@ with stage_of(snakemake):
         verdict=verdict,
     )
     surgery = run_surgery(
-        inference.load(snakemake.input.posterior),
+        load(snakemake.input.posterior),
         patient,
         settings_from(params.settings, SurgerySettings, "surgery"),
         np.random.default_rng(params.seed),

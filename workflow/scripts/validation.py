@@ -1,8 +1,8 @@
 """Put the scores of all virtual patients together."""
 
-from virtualbrain.pipeline.job import stage
+from virtualbrain.pipeline.job import run_logged
 
-with stage(snakemake.log[0], snakemake.threads):
+with run_logged(snakemake.log[0], snakemake.threads):
     import pandas as pd
 
     from inference.settings import Settings

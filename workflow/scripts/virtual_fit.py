@@ -1,8 +1,8 @@
 """Fit one virtual patient; of the patient only what a clinic has is handed on."""
 
-from virtualbrain.pipeline.job import stage
+from virtualbrain.pipeline.job import run_logged
 
-with stage(snakemake.log[0], snakemake.threads):
+with run_logged(snakemake.log[0], snakemake.threads):
     from dataclasses import replace
 
     from inference.posterior import save

@@ -1,8 +1,8 @@
 """Score the fit of one virtual patient; where plans are asked for, they are made first."""
 
-from virtualbrain.pipeline.job import stage
+from virtualbrain.pipeline.job import run_logged
 
-with stage(snakemake.log[0], snakemake.threads):
+with run_logged(snakemake.log[0], snakemake.threads):
     from inference.posterior import load
     from inference.validate import draw, is_sampled, judge, score_patient
     from inference.validate_surgery import SurgeryScorer

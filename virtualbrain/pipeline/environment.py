@@ -1,0 +1,81 @@
+"""Set up a process: compiler caches, numbers of threads, and its end with the run."""
+
+import hashlib
+import os
+import socket
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+
+from virtualbrain.config import project_root
+
+RUN_VARIABLE = "VIRTUALBRAIN_RUN"
+
+
+def use_project_caches() -> None:
+    """Set the compilers' cache folders to the project's, so that a second run starts faster."""
+    home = project_root() / ".cache"
+    if not os.access(home.parent, os.W_OK):
+        home = Path.home() / ".cache" / "virtualbrain"
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(home / "numba" / _kernel_checksum()))
+    os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={home / 'pytensor'}")
+    os.environ.setdefault("MPLCONFIGDIR", str(home / "matplotlib"))
+
+
+def _kernel_checksum() -> str:
+    """Return a checksum of all compiled code: numba detects changes in a function's file only."""
+    digest = hashlib.sha256()
+    for folder in ("inference", "virtualbrain/models"):
+        for path in sorted((project_root() / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def announce_run() -> None:
+    """Store the run's host and process number in the environment, for `end_with_run`."""
+    os.environ.setdefault(RUN_VARIABLE, f"{socket.gethostname()}:{os.getpid()}")
+
+
+def end_with_run() -> None:
+    """End this process and its children when the run that started it has ended.
+
+    Otherwise stages of a killed run would keep writing while the next run writes the same files.
+    A forked process watches the run: a thread could not run while a library holds the
+    interpreter lock. A run on another machine (for a cluster's job) is not watched.
+    """
+    host, _, pid = os.environ.get(RUN_VARIABLE, "").rpartition(":")
+    if host != socket.gethostname() or int(pid) == os.getpid():
+        return
+    this = os.getpid()
+    if os.fork() == 0:
+        _watch(int(pid), this)
+
+
+def _watch(run: int, stage_pid: int) -> NoReturn:
+    """Wait until a run or its stage ends; kill the stage and its children if the run ended."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    while psutil.pid_exists(run) and os.getppid() == stage_pid:
+        time.sleep(0.5)
+    if os.getppid() == stage_pid:
+        watched = psutil.Process(stage_pid)
+        for process in (*watched.children(recursive=True), watched):
+            if process.pid != os.getpid():
+                process.kill()
+    os._exit(0)
+
+
+def limit_threads(threads: int) -> None:
+    """Set the numerical libraries' number of threads; call it before they are imported."""
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+        "MRTRIX_NTHREADS",
+    ):
+        os.environ[name] = str(threads)
