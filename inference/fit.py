@@ -97,7 +97,7 @@ def _prepare(
         if priors.x0_sources.weight > 0:
             share *= SECOND_USE
         _LOG.info("share of samples that count as independent: %.3f", share)
-        density = replace(density, share=share)
+        density = replace(density, tempering=share)
         optima = [climb(density, optimum.point, 300) for optimum in optima[: 2 * settings.chains]]
         optima.sort(key=lambda optimum: -optimum.value)
     return density, optima

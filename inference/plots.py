@@ -10,7 +10,7 @@ from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
 from virtualbrain.io.atomic import atomic_path
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 
 N_DRAWS = 60
 

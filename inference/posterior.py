@@ -9,10 +9,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from inference.density import Density
-from inference.kernels import I1
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import REST_CURRENT, critical_x0
 
 Array = NDArray[np.float64]
 
@@ -221,13 +220,13 @@ def _attributes(density: Density) -> dict[str, Any]:
         "normalisation": density.problem.normalisation,
         "dt": settings.dt,
         "n_steps": settings.n_steps,
-        "I1": I1,
+        "I1": REST_CURRENT,
         "form": "cubic",
         "integrator": settings.integrator,
         "observation": settings.observation,
         "noise_family": settings.noise_family,
         "initial": settings.initial,
-        "tempering": density.share,
+        "tempering": density.tempering,
         "x0_sources": density.priors.x0_sources.weight,
         "isolated": list(density.problem.isolated),
         "inference_library": "nutpie",

@@ -6,7 +6,7 @@ import pytest
 import inference
 from inference.diagnose import P_EZ_ERROR_STOP
 from inference.zones import above_threshold
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 
 N_CHAINS, N_DRAWS = 4, 500
 

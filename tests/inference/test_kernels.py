@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference import kernels
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 
 FORMS = list(itertools.product((0, 1), (0, 1), (0, 1), (0.0, 4.0)))
 

@@ -13,7 +13,7 @@ from inference.reparameterisation import (
     to_point,
     to_rested,
 )
-from virtualbrain.models.stability import equilibrium
+from virtualbrain.models.reduced_physics import equilibrium
 
 X0 = np.linspace(-9.0, -1.0, 81)
 

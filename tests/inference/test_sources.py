@@ -6,7 +6,7 @@ from scipy.stats import norm
 from inference.priors import Normal, Priors, Weight
 from inference.problem import Problem
 from inference.sources import PRICE, earliness, informed_means, log_evidence, unmixed
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from virtualbrain.errors import ModelError
-from virtualbrain.models.reduced import ReducedMembers, critical_x0, equilibrium, run_reduced
+from virtualbrain.models.reduced import ReducedMembers, run_reduced
+from virtualbrain.models.reduced_physics import critical_x0, equilibrium
 
 
 def members(rng, m=6, n=14, **changes):

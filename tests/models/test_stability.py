@@ -4,13 +4,9 @@ import pytest
 
 from virtualbrain.models.epileptor import Epileptor2D
 from virtualbrain.models.reduced import ReducedMembers, run_reduced
+from virtualbrain.models.reduced_physics import equilibrium
 from virtualbrain.models.simulation import simulate
-from virtualbrain.models.stability import (
-    equilibrium,
-    linear_stability,
-    network_equilibrium,
-    recruitment,
-)
+from virtualbrain.models.stability import linear_stability, network_equilibrium, recruitment
 from virtualbrain.network import Network
 
 

@@ -17,7 +17,7 @@ from scipy.stats import binom
 
 from virtualbrain.errors import ToolError
 from virtualbrain.io.results import Posterior, PriorResults, Surface, Table, load_results
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.report import (
     assets,
     charts,

@@ -11,7 +11,7 @@ from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 
 from virtualbrain.io.results import Posterior, PriorResults, chain_weights
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.report.numbers import is_number, lookup, probability_interval, truth
 from virtualbrain.seeg.gain import HARDLY_SEEN
 from virtualbrain.surgery.calibration import believed

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from virtualbrain.io.results import chain_weights, expected_ez_regions, simulated_x0
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 
 Array = NDArray[np.float64]
 
