@@ -292,7 +292,7 @@ def _step_back_z(
     work: Array,
     out: Array,
 ) -> None:
-    """Write the cotangent of z one step earlier to `out`, and what it sends to x."""
+    """Write the cotangent of z one step earlier to `out`, its contribution to x to `work`."""
     for i in range(bx.size):
         q = scale * bz[i]
         sent[i] = q

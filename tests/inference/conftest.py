@@ -1,4 +1,4 @@
-"""A small patient whose zone is known, made by the fitted model at a setting of its own."""
+"""A small problem of known truth, simulated by the fitted model."""
 
 from dataclasses import replace
 
@@ -52,5 +52,5 @@ def small_problem(small_truth):
 
 @pytest.fixture(scope="session")
 def quick(small_problem, small_settings):
-    """The small problem fitted by the quick mode."""
+    """The posterior of the small problem, by the quick mode."""
     return inference.fit(small_problem, settings=replace(small_settings, method="laplace"))
