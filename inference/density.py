@@ -229,7 +229,7 @@ def _flat_density(
     correlated = np.dot(x0_precision, standard_x0)
     value -= 0.5 * np.dot(standard_x0, correlated)
     slope[at.x0 : at.x0 + n] -= correlated
-    x_init = np.zeros((s, n))
+    x_init: Array = np.zeros((s, n))
     if at.x_init != NOT_FITTED:
         x_init = u[at.x_init : at.x_init + s * n].copy().reshape((s, n))
     z_init = u[at.z_init : at.z_init + s * n].copy().reshape((s, n))

@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.models import reduced_physics
-from virtualbrain.models.compile import compiled
+from virtualbrain.models.compile import compiled, inner
 
 Array = NDArray[np.float64]
 
 # No fastmath: it would let a cold and a warm cache differ in the last bit, and chains with them.
 jit: Any = compiled()
 
-fast_rate = jit(reduced_physics.fast_rate)
-slow_drift = jit(reduced_physics.slow_drift)
+# Inlined, because they are called in innermost loops.
+fast_rate = inner(forceinline=True)(reduced_physics.fast_rate)
+slow_drift = inner(forceinline=True)(reduced_physics.slow_drift)
 rest_x = jit(reduced_physics.rest_x_scalar)
 left_branch_x = jit(reduced_physics.left_branch_scalar)
 
