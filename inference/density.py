@@ -1,18 +1,21 @@
-"""The whole log density of the fit as one compiled function of one flat vector.
+"""Log density of the posterior, with its gradient, as one compiled function of a flat vector.
 
-It is the density of the PyMC model in `inference.model`, in standardised coordinates: every
-unconstrained value less its prior centre, in prior standard deviations. Screening calls
-it thousands of times without a graph to compile; a test holds the two equal.
+It is the density of the PyMC model in `inference.model`, in standardised coordinates: each
+unconstrained value minus its prior mean, divided by its prior standard deviation. The
+initialisation calls it thousands of times, so there is no graph to compile.
+`tests/inference/test_op.py` checks that both densities are equal.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from inference import kernels
+from inference.kernels.common import jit
+from inference.layout import NOT_FITTED, POSITIVE, Layout, Starts, build_layout
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
@@ -22,47 +25,44 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where each parameter stands in the flat vector, with prior centre and scale."""
-
-    slices: dict[str, slice]
-    shapes: dict[str, tuple[int, ...]]
-    centre: Array
-    scale: Array
-
-    @property
-    def size(self) -> int:
-        """Length of the flat vector."""
-        return len(self.centre)
-
-
-@dataclass(frozen=True)
 class Density:
-    """Log density and gradient of one problem under one set of beliefs.
+    """Log density and gradient of one problem under one set of priors.
 
     Parameters
     ----------
     problem, priors, settings
-        What is fitted, believed, and chosen.
-    share : float
-        Power of the likelihood; see `Settings.tempering`.
+        Data, priors and settings of the fit.
+    tempering : float
+        Exponent of the likelihood; see `Settings.tempering`.
+    layout : Layout
+        Order of the parameters in the flat vector.
     evidence : numpy.ndarray, shape (n_regions,)
-        What the sources' power says of each region, `inference.sources.log_evidence`.
+        Source evidence of each region; see `inference.sources.log_evidence`.
     x0_mean : numpy.ndarray, shape (n_regions,)
-        Prior mean of x0 with that evidence in it.
-    tie, root : numpy.ndarray, shape (n_regions, n_regions)
-        Of the prior correlation of x0: its inverse less the identity, and its Cholesky factor.
+        Prior mean of x0, source evidence included.
+    x0_precision : numpy.ndarray, shape (n_regions, n_regions)
+        Inverse of the prior correlation of x0, minus the identity.
+    x0_root : numpy.ndarray, shape (n_regions, n_regions)
+        Cholesky factor of the prior correlation of x0.
+    envelope : numpy.ndarray, shape (n_seizures, n_steps, n_channels)
+        Envelopes at the steps of the model.
+    time_s : numpy.ndarray, shape (n_seizures, n_steps)
+        Time of each step from the marked onset.
+    mask : numpy.ndarray, shape (n_seizures, n_channels)
+        1 for channels that count, else 0.
+    products : kernels.Products
+        Products of envelope and gain, where the residuals can use them.
     """
 
     problem: Problem
     priors: Priors
     settings: Settings
-    share: float
+    tempering: float
     layout: Layout
     evidence: Array
     x0_mean: Array
-    tie: Array
-    root: Array
+    x0_precision: Array
+    x0_root: Array
     envelope: Array
     time_s: Array
     mask: Array
@@ -71,26 +71,19 @@ class Density:
     def __call__(self, point: Array) -> tuple[float, Array]:
         """Return log density and gradient at a flat standardised vector."""
         value, slope = _flat_density(
-            np.ascontiguousarray(point), self.layout.centre, self.layout.scale, self.sizes,
-            self.problem.weights, self.problem.gain, self.envelope, self.mask, self.tie,
+            np.ascontiguousarray(point), self.layout.centre, self.layout.scale, self.layout.starts,
+            self.problem.weights, self.problem.gain, self.envelope, self.mask, self.x0_precision,
             self.options, self.products,
         )  # fmt: skip
         return float(value), np.asarray(slope)
 
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """Regions, seizures, channels, and whether x(0) is fitted."""
-        free = int(self.settings.initial == "free")
-        p = self.problem
-        return np.array([p.n_regions, p.n_seizures, p.n_channels, free])
-
-    @property
-    def options(self) -> Array:
-        """Options of `kernels.log_likelihood_by`."""
-        return kernel_options(self.settings, self.share)
+    @cached_property
+    def options(self) -> kernels.LikelihoodOptions:
+        """Settings of the compiled log likelihood."""
+        return likelihood_options(self.settings, self.tempering)
 
     def unconstrained(self, point: Array) -> Array:
-        """Return the vector in PyMC's coordinates (logarithms of what is positive)."""
+        """Return the vector in PyMC's coordinates (positive values as logarithms)."""
         return self.layout.centre + self.layout.scale * point
 
     def standardised(self, unconstrained: Array) -> Array:
@@ -98,7 +91,7 @@ class Density:
         return (unconstrained - self.layout.centre) / self.layout.scale
 
     def named(self, points: Array) -> dict[str, Array]:
-        """Return named values in natural units; `points` (..., size)."""
+        """Return values by name in natural units; `points` has the shape (..., size)."""
         flat = self.unconstrained(points)
         values = {}
         for name, where in self.layout.slices.items():
@@ -107,7 +100,7 @@ class Density:
         return values
 
     def flat(self, values: dict[str, Any]) -> Array:
-        """Return the standardised vector of named values; those not given stay at the centre."""
+        """Return the standardised vector of named values; the others stay at the prior centre."""
         point = np.zeros(self.layout.size)
         for name, value in values.items():
             where = self.layout.slices[name]
@@ -117,77 +110,69 @@ class Density:
         return point
 
     def drawn_from_prior(self, rng: np.random.Generator) -> Array:
-        """Return a standardised vector drawn from the beliefs alone."""
+        """Return a standardised vector drawn from the prior."""
         point = rng.standard_normal(self.layout.size)
-        n = self.problem.n_regions
-        point[:n] = self.root @ point[:n]
-        while (self.unconstrained(point)[:n] > kernels.X0_CEILING).any():
-            point[:n] = self.root @ rng.standard_normal(n)
+        x0 = self.layout.slices["x0"]
+        point[x0] = self.x0_root @ point[x0]
+        while (self.unconstrained(point)[x0] > kernels.X0_CEILING).any():
+            point[x0] = self.x0_root @ rng.standard_normal(self.problem.n_regions)
         level, offset = self.layout.slices["level"], self.layout.slices["offset"]
         point[offset] += point[level] * self.layout.scale[level] / self.layout.scale[offset]
         return point
 
     def trajectories(self, point: Array) -> tuple[Array, Array]:
-        """Return x and z, (S, T, n), of one flat vector."""
+        """Return x and z, each (S, T, n), of a flat vector."""
         return self.simulate(self.named(point))
 
     def simulate(self, values: dict[str, Array]) -> tuple[Array, Array]:
-        """Return x and z, (S, T, n), for named values."""
+        """Return x and z, each (S, T, n), of named values."""
         z, x = self.start(values)
         s = self.settings
         states: tuple[Array, Array] = kernels.sweep(
             values["x0"], x, z, np.full(self.problem.n_regions, float(values["K"])),
-            values["tau0"], self.problem.weights, s.n_steps, s.dt, int(s.integrator == "heun"),
+            values["tau0"], self.problem.weights, s.n_steps, s.dt, self.options.integrator,
         )  # fmt: skip
         return states
 
     def start(self, values: dict[str, Array]) -> tuple[Array, Array]:
         """Return z(0) and x(0), each (S, n)."""
-        rule = kernels.REST if self.settings.initial == "rest" else kernels.FREE
         x_init = values.get("x_init", values["z_init"])
-        z, x, _, _ = kernels.initial_states(values["x0"], x_init, values["z_init"], rule)
+        z, x, _, _ = kernels.initial_states(
+            values["x0"], x_init, values["z_init"], self.options.initial
+        )
         return z, x
 
     def expected(self, point: Array) -> Array:
-        """Return the expected envelope (S, T, m) of one flat vector."""
+        """Return the expected envelope (S, T, m) of a flat vector."""
         values = self.named(point)
         xs, _ = self.simulate(values)
         return self.observe(xs, values)
 
     def observe(self, xs: Array, values: dict[str, Array]) -> Array:
-        """Return the expected envelope (S, T, m) of trajectories."""
-        form = kernels.LOGPOWER if self.settings.observation == "logpower" else kernels.LINEAR
+        """Return the expected envelope (S, T, m) of x (S, T, n)."""
+        amplitude, form = float(values["amplitude"]), self.options.observation
         return np.stack(
-            [
-                kernels.observe(
-                    x, self.problem.gain, float(values["amplitude"]), values["offset"], form
-                )
-                for x in xs
-            ]
+            [kernels.observe(x, self.problem.gain, amplitude, values["offset"], form) for x in xs]
         )
 
 
-POSITIVE = ("K", "tau0", "amplitude", "noise")
-
-
-def kernel_options(settings: Settings, share: float) -> Array:
-    """Return the options that `kernels.log_likelihood` takes."""
-    return np.array(
-        [
-            settings.dt,
-            float(settings.integrator == "heun"),
-            float(settings.observation == "logpower"),
-            settings.degrees_of_freedom if settings.noise_family == "student" else 0.0,
-            float(settings.initial == "rest"),
-            share,
-        ]
+def likelihood_options(settings: Settings, tempering: float) -> kernels.LikelihoodOptions:
+    """Translate the settings of the fit for the compiled log likelihood."""
+    student = settings.noise_family == "student"
+    return kernels.LikelihoodOptions(
+        dt=float(settings.dt),
+        integrator=kernels.HEUN if settings.integrator == "heun" else kernels.EULER,
+        observation=kernels.LOGPOWER if settings.observation == "logpower" else kernels.LINEAR,
+        degrees_of_freedom=float(settings.degrees_of_freedom) if student else 0.0,
+        initial=kernels.REST if settings.initial == "rest" else kernels.FREE,
+        tempering=float(tempering),
     )
 
 
 def build_density(
-    problem: Problem, priors: Priors, settings: Settings, share: float = 1.0
+    problem: Problem, priors: Priors, settings: Settings, tempering: float = 1.0
 ) -> Density:
-    """Put data, beliefs and choices together."""
+    """Combine data, priors and settings."""
     envelope, time_s = problem.on_grid(settings.n_steps)
     covariance = priors.fitted_covariance(problem)
     sd = np.sqrt(np.diag(covariance))
@@ -199,12 +184,12 @@ def build_density(
         problem=problem,
         priors=priors,
         settings=settings,
-        share=share,
-        layout=_build_layout(problem, priors, settings, x0_mean, sd),
+        tempering=tempering,
+        layout=build_layout(problem, priors, settings, x0_mean, sd),
         evidence=evidence,
         x0_mean=x0_mean,
-        tie=np.linalg.inv(correlation) - np.eye(problem.n_regions),
-        root=np.linalg.cholesky(correlation),
+        x0_precision=np.linalg.inv(correlation) - np.eye(problem.n_regions),
+        x0_root=np.linalg.cholesky(correlation),
         envelope=envelope,
         time_s=time_s,
         mask=mask,
@@ -213,102 +198,65 @@ def build_density(
 
 
 def _products(settings: Settings, envelope: Array, gain: Array, mask: Array) -> kernels.Products:
-    """Return the products with the gain where the form of the residuals has use for them."""
+    """Return the products with the gain, if the residuals are Normal and linear."""
     if settings.noise_family == "normal" and settings.observation == "linear":
         products: kernels.Products = kernels.products_with_gain(envelope, gain, mask)
         return products
     return kernels.NO_PRODUCTS
 
 
-def _build_layout(
-    problem: Problem, priors: Priors, settings: Settings, x0_mean: Array, x0_sd: Array
-) -> Layout:
-    """Lay the parameters out in the order of the PyMC model."""
-    n, s, m = problem.n_regions, problem.n_seizures, problem.n_channels
-    parts: list[tuple[str, tuple[int, ...], Any, Any]] = [("x0", (n,), x0_mean, x0_sd)]
-    if settings.initial == "free":
-        parts.append(("x_init", (s, n), priors.x_init.mean, priors.x_init.sd))
-    parts += [
-        ("z_init", (s, n), priors.z_init.mean, priors.z_init.sd),
-        ("K", (), np.log(priors.K.median), priors.K.sd_log),
-        ("tau0", (s,), np.log(priors.tau0.median), priors.tau0.sd_log),
-        ("amplitude", (), np.log(priors.amplitude.median), priors.amplitude.sd_log),
-        ("level", (), priors.level.mean, priors.level.sd),
-        ("offset", (m,), priors.level.mean, priors.offset.sd),
-        ("noise", (), np.log(priors.noise.median), priors.noise.sd_log),
-    ]
-    slices, shapes, centre, scale, first = {}, {}, [], [], 0
-    for name, shape, middle, spread in parts:
-        count = int(np.prod(shape))
-        slices[name], shapes[name] = slice(first, first + count), shape
-        centre.append(np.broadcast_to(middle, count))
-        scale.append(np.broadcast_to(spread, count))
-        first += count
-    return Layout(slices, shapes, np.concatenate(centre), np.concatenate(scale))
-
-
-_jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
-
-
-@_jit
+@jit
 def _flat_density(
     point: Array,
     centre: Array,
     scale: Array,
-    sizes: NDArray[np.int64],
+    starts: Starts,
     weights: Array,
     gain: Array,
     envelope: Array,
     mask: Array,
-    tie: Array,
-    options: Array,
+    x0_precision: Array,
+    options: kernels.LikelihoodOptions,
     products: kernels.Products,
 ) -> tuple[float, Array]:
-    """Log density and gradient in standardised coordinates."""
-    n, s, m, free = sizes[0], sizes[1], sizes[2], sizes[3]
+    """Return log density and gradient in standardised coordinates."""
+    s, n, m = envelope.shape[0], weights.shape[0], gain.shape[0]
+    at = starts
     u = centre + scale * point
     slope = -point
     value = -0.5 * np.dot(point, point)
-    standard_x0 = point[:n].copy()
-    tied = np.dot(tie, standard_x0)
-    value -= 0.5 * np.dot(standard_x0, tied)
-    slope[:n] -= tied
-    at = n
-    x_init = np.zeros((s, n))
-    if free == 1:
-        x_init = u[at : at + s * n].copy().reshape((s, n))
-        at += s * n
-    z_init = u[at : at + s * n].copy().reshape((s, n))
-    scalars = at + s * n
-    k, tau, amp, level, off = (
-        scalars,
-        scalars + 1,
-        scalars + 1 + s,
-        scalars + 2 + s,
-        scalars + 3 + s,
-    )
-    noise = off + m
-    # offsets scatter about a fitted level: replace their standard-normal term
-    shift = point[level] * scale[level]
-    for c in range(m):
-        about = point[off + c] - shift / scale[off + c]
-        value += 0.5 * (point[off + c] ** 2 - about**2)
-        slope[off + c] = -about
-        slope[level] += about * scale[level] / scale[off + c]
-    big_k, tau0 = np.exp(u[k]), np.exp(u[tau : tau + s])
-    amplitude, sigma = np.exp(u[amp]), np.exp(u[noise])
-    ll, b_x0, b_x, b_z, b_k, b_tau, b_amp, b_off, b_noise = kernels.log_likelihood_by(
-        u[:n].copy(), x_init, z_init, np.full(n, big_k), tau0, amplitude, u[off : off + m].copy(),
-        sigma, weights, gain, envelope, mask, options, products,
+    standard_x0 = point[at.x0 : at.x0 + n].copy()
+    correlated = np.dot(x0_precision, standard_x0)
+    value -= 0.5 * np.dot(standard_x0, correlated)
+    slope[at.x0 : at.x0 + n] -= correlated
+    x_init: Array = np.zeros((s, n))
+    if at.x_init != NOT_FITTED:
+        x_init = u[at.x_init : at.x_init + s * n].copy().reshape((s, n))
+    z_init = u[at.z_init : at.z_init + s * n].copy().reshape((s, n))
+    # The offsets vary about a fitted level: replace their standard normal terms.
+    shift = point[at.level] * scale[at.level]
+    for c in range(at.offset, at.offset + m):
+        centred = point[c] - shift / scale[c]
+        value += 0.5 * (point[c] ** 2 - centred**2)
+        slope[c] = -centred
+        slope[at.level] += centred * scale[at.level] / scale[c]
+    big_k, tau0 = np.exp(u[at.K]), np.exp(u[at.tau0 : at.tau0 + s])
+    amplitude, noise = np.exp(u[at.amplitude]), np.exp(u[at.noise])
+    bar = kernels.log_likelihood_with_products(
+        u[at.x0 : at.x0 + n].copy(), x_init, z_init, np.full(n, big_k), tau0, amplitude,
+        u[at.offset : at.offset + m].copy(), noise, weights, gain, envelope, mask, options,
+        products,
     )  # fmt: skip
-    value += kernels.wall(u[:n], b_x0)
-    slope[:n] += b_x0 * scale[:n]
-    if free == 1:
-        slope[n : n + s * n] += b_x.ravel() * scale[n : n + s * n]
-    slope[at : at + s * n] += b_z.ravel() * scale[at : at + s * n]
-    slope[k] += b_k.sum() * big_k * scale[k]
-    slope[tau : tau + s] += b_tau * tau0 * scale[tau : tau + s]
-    slope[amp] += b_amp * amplitude * scale[amp]
-    slope[off : off + m] += b_off * scale[off : off + m]
-    slope[noise] += b_noise * sigma * scale[noise]
-    return value + ll, slope
+    value += kernels.wall(u[at.x0 : at.x0 + n], bar.x0)
+    slope[at.x0 : at.x0 + n] += bar.x0 * scale[at.x0 : at.x0 + n]
+    if at.x_init != NOT_FITTED:
+        where = slice(at.x_init, at.x_init + s * n)
+        slope[where] += bar.x_init.ravel() * scale[where]
+    where = slice(at.z_init, at.z_init + s * n)
+    slope[where] += bar.z_init.ravel() * scale[where]
+    slope[at.K] += bar.coupling.sum() * big_k * scale[at.K]
+    slope[at.tau0 : at.tau0 + s] += bar.tau0 * tau0 * scale[at.tau0 : at.tau0 + s]
+    slope[at.amplitude] += bar.amplitude * amplitude * scale[at.amplitude]
+    slope[at.offset : at.offset + m] += bar.offset * scale[at.offset : at.offset + m]
+    slope[at.noise] += bar.noise * noise * scale[at.noise]
+    return value + bar.value, slope

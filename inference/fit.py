@@ -99,7 +99,7 @@ def _prepare(
         if priors.x0_sources.weight > 0:
             tempering *= TEMPERING_WITH_EVIDENCE
         _LOG.info("tempering: %.3f", tempering)
-        density = replace(density, share=tempering)
+        density = replace(density, tempering=tempering)
         optima = [climb(density, optimum.point, 300) for optimum in optima[: 2 * settings.chains]]
         optima.sort(key=lambda optimum: -optimum.value)
     return density, optima

@@ -1,8 +1,8 @@
-"""Where chains begin: an ensemble of starts, optimised, then mended by exchange moves.
+"""Find starting points of the chains: optimise an ensemble, then exchange leading regions.
 
-Where nothing seizes the gradient is nearly zero, so starts lie near the threshold or come
-from the data; where a neighbour explains a channel as well as the true region does, only
-exchanging one for the other leads on.
+The gradient is nearly zero while no region seizes. So the starting points lie near the threshold
+or come from the data. Where a neighbour explains a channel as well as the true region does, the
+optimisation stops at a local optimum; exchange moves swap one region for the other.
 """
 
 import logging
@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 _LOG = logging.getLogger(__name__)
 
+# x0 of regions in a starting point.
 NEAR_THRESHOLD = -2.3
 SILENT = -3.0
 SEIZING = -1.8
@@ -27,7 +28,7 @@ SEIZING = -1.8
 
 @dataclass(frozen=True)
 class Optimum:
-    """A local optimum: flat standardised vector and log density."""
+    """A local optimum: flat standardised vector and its log density."""
 
     point: Array
     value: float
@@ -39,7 +40,7 @@ def climb(
     n_iterations: int,
     remembered: int = 20,
 ) -> Optimum:
-    """Climb from a start by L-BFGS, which remembers so many steps."""
+    """Maximise a density from a starting point by L-BFGS with a memory of `remembered` steps."""
 
     def downhill(point: Array) -> tuple[float, Array]:
         value, slope = density(point)
@@ -57,21 +58,21 @@ def climb(
 def find_optima(
     density: Density, rng: np.random.Generator, progress: Progress | None = None
 ) -> list[Optimum]:
-    """Return optima, best first: the ensemble's, mended by exchange moves.
+    """Return local optima, best first: those of the ensemble, improved by exchange moves.
 
     Parameters
     ----------
     density : Density
-        What is climbed.
+        The log density to maximise.
     rng : numpy.random.Generator
-        Draws the scattered starts.
+        Draws the scattered starting points.
     progress : callable, optional
-        Told the stage and the share of it that is done.
+        Called with the name of the step and the fraction of it that is done.
     """
     settings = density.settings
     begins = list(ensemble(density, settings.starts, rng))
     with ThreadPoolExecutor(settings.cores) as pool:
-        screened = _told(
+        screened = _collect(
             pool.map(lambda start: climb(density, start, 60), begins),
             len(begins),
             "starts",
@@ -93,10 +94,10 @@ def find_optima(
     return kept
 
 
-def _told(
+def _collect(
     results: Iterable[Optimum], total: int, stage: str, progress: Progress | None
 ) -> list[Optimum]:
-    """Collect results, telling how many are there."""
+    """Collect results and report how many there are."""
     collected = []
     for result in results:
         collected.append(result)
@@ -106,7 +107,11 @@ def _told(
 
 
 def ensemble(density: Density, count: int, rng: np.random.Generator) -> Iterable[Array]:
-    """Yield starts: all regions near threshold, source estimates, then both with scatter."""
+    """Yield starting points of four kinds, the first four without scatter.
+
+    The kinds are: all regions near the threshold, x0 from the power of the sources, the strongest
+    sources seizing, and the regions with the most source evidence seizing.
+    """
     problem = density.problem
     sources = source_estimate(density)
     ranks = np.argsort(np.argsort(-sources))
@@ -132,7 +137,7 @@ def ensemble(density: Density, count: int, rng: np.random.Generator) -> Iterable
 
 
 def source_estimate(density: Density) -> Array:
-    """Return the mean power that each region must send out to explain the channels' (n,)."""
+    """Return the mean power of each region (n,) that explains the power of the channels."""
     gain = density.problem.gain
     power = np.expm1(np.clip(density.envelope, 0, 30)).mean(axis=(0, 1))
     if density.settings.observation == "linear":
@@ -143,16 +148,20 @@ def source_estimate(density: Density) -> Array:
 
 
 def _exchange(density: Density, best: Optimum, pool: ThreadPoolExecutor) -> Optimum:
-    """Try every single switch of a leading region or a candidate, climb from the best few."""
-    trials = list(_switches(density, best.point))
+    """Try every exchange move briefly, optimise from the best few, and return the best optimum."""
+    trials = list(_exchange_moves(density, best.point))
     quick = list(pool.map(lambda point: climb(density, point, 25), trials))
     quick.sort(key=lambda optimum: -optimum.value)
     climbed = list(pool.map(lambda o: climb(density, o.point, 300), quick[:4]))
     return max([best, *climbed], key=lambda optimum: optimum.value)
 
 
-def _switches(density: Density, point: Array, leading: int = 8) -> Iterable[Array]:
-    """Yield copies with a leading region silenced, a silent one lit, or one for the other."""
+def _exchange_moves(density: Density, point: Array, leading: int = 8) -> Iterable[Array]:
+    """Yield copies of a point in which one or two regions change.
+
+    A leading region becomes silent, another region starts to seize, or a leading region is
+    exchanged for one with a similar gain.
+    """
     problem = density.problem
     values = density.named(point)
     order = np.argsort(-values["x0"])
@@ -164,14 +173,14 @@ def _switches(density: Density, point: Array, leading: int = 8) -> Iterable[Arra
     for j in off:
         yield with_x0(density, point, {int(j): SEIZING})
     for i in on[: leading // 2]:
-        near = np.argsort(-_alike(problem.gain, int(i)))[:4]
+        near = np.argsort(-_gain_similarity(problem.gain, int(i)))[:4]
         for j in near:
             if j != i:
                 yield with_x0(density, point, {int(i): SILENT, int(j): float(values["x0"][i])})
 
 
-def _alike(gain: Array, region: int) -> Array:
-    """Return the cosine between one region's gain column and every other's."""
+def _gain_similarity(gain: Array, region: int) -> Array:
+    """Return the cosine between the gain column of one region and that of every region."""
     norms = np.linalg.norm(gain, axis=0) + 1e-12
     return np.asarray(gain.T @ gain[:, region] / (norms * norms[region]))
 
@@ -179,6 +188,8 @@ def _alike(gain: Array, region: int) -> Array:
 def with_x0(density: Density, point: Array, x0: dict[int, float]) -> Array:
     """Return a copy of a flat vector with some regions' x0 replaced."""
     copy = point.copy()
+    where = density.layout.slices["x0"]
+    part, centre, scale = copy[where], density.layout.centre[where], density.layout.scale[where]
     for region, value in x0.items():
-        copy[region] = (value - density.layout.centre[region]) / density.layout.scale[region]
+        part[region] = (value - centre[region]) / scale[region]
     return copy

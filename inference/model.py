@@ -1,4 +1,4 @@
-"""The PyMC model: where beliefs, dynamics and observation are written down together."""
+"""Build the PyMC model of the fit: priors, network dynamics and observation of the envelopes."""
 
 import numpy as np
 import pymc as pm
@@ -13,26 +13,25 @@ from inference.settings import Settings
 
 
 def build_model(
-    problem: Problem, priors: Priors, settings: Settings, share: float = 1.0
+    problem: Problem, priors: Priors, settings: Settings, tempering: float = 1.0
 ) -> pm.Model:
     r"""Build the PyMC model of a problem.
 
-    Excitabilities :math:`x_{0,i}`, as the model needs them, are Normal with means of their own, and
-    alike where regions are connected (`Priors.fitted_covariance`),
-    with a wall at the upper end of the oscillatory window (`kernels.wall`);
-    K, tau0, amplitude and noise are log-Normal; channel offsets scatter about a level.
-    The envelopes enter through one fused Op, `inference.op.LogLikelihood`.
+    The excitabilities :math:`x_{0,i}` are normal and correlated where regions are connected
+    (`Priors.fitted_covariance`); `kernels.wall` limits them above. K, tau0, amplitude and noise
+    are log-normal. Channel offsets vary about a level. The likelihood of the envelopes is one Op,
+    `inference.op.LogLikelihood`.
 
     Parameters
     ----------
     problem : Problem
         Envelopes (S, T, m), gain (m, n), weights (n, n).
     priors, settings
-        Beliefs and choices.
-    share : float
-        Power of the likelihood: the share of samples that count as independent.
+        Priors, and settings of the fit.
+    tempering : float
+        Exponent of the likelihood.
     """
-    density = build_density(problem, priors, settings, share)
+    density = build_density(problem, priors, settings, tempering)
     states = ("seizure", "region")
     with pm.Model(coords=model_coords(problem)) as model:
         x0 = pm.MvNormal(
@@ -54,16 +53,16 @@ def build_model(
         offset = pm.Normal("offset", mean, priors.offset.sd, dims="channel")
         noise = pm.LogNormal("noise", np.log(priors.noise.median), priors.noise.sd_log)
         coupling = pt.full((problem.n_regions,), big_k)
-        value = LogLikelihood()(
+        value = LogLikelihood(density.options)(
             x0, x_init, z_init, coupling, tau0, amplitude, offset, noise, problem.weights,
-            problem.gain, density.envelope, density.mask, density.options,
+            problem.gain, density.envelope, density.mask,
         )[0]  # fmt: skip
         pm.Potential("envelope", value)
     return model
 
 
 def model_coords(problem: Problem) -> dict[str, list[str] | np.ndarray]:
-    """Return the names along every dim."""
+    """Return the coordinates of each dimension."""
     return {
         "region": list(problem.regions),
         "channel": list(problem.channels),

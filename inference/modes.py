@@ -37,7 +37,7 @@ def _per_channel(density: Density, point: Array) -> Array:
         value = -0.5 * (nu + 1) * np.log1p(residual**2 / nu) + (
             gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(np.pi * nu)
         )
-    return np.asarray(density.share * (value - np.log(noise)).sum(axis=1).ravel())
+    return np.asarray(density.tempering * (value - np.log(noise)).sum(axis=1).ravel())
 
 
 def weigh_chains(density: Density, points: Array) -> dict[str, NDArray[Any]]:
@@ -62,7 +62,7 @@ def weigh_chains(density: Density, points: Array) -> dict[str, NDArray[Any]]:
     thin = max(1, points.shape[1] // MAX_DRAWS)
     log_likelihood = pointwise_log_likelihood(density, points[:, ::thin])
     elpd, largest_k = leave_one_out(log_likelihood)
-    mode = group_chains(points[..., : density.problem.n_regions])
+    mode = group_chains(points[..., density.layout.slices["x0"]])
     by_mode = np.stack([elpd[mode == k].mean(axis=0) for k in range(mode.max() + 1)])
     mode_weights = stack(by_mode)
     counts = np.bincount(mode)

@@ -16,8 +16,14 @@ from scipy.spatial.distance import cdist
 from inference import kernels
 from inference.problem import Problem
 from virtualbrain.models.epileptor import Epileptor
+from virtualbrain.models.reduced_physics import (
+    FOLD_X0,
+    SEIZING_X1_6D,
+    SEIZING_X_2D,
+    equilibrium,
+    left_branch_expansion,
+)
 from virtualbrain.models.simulation import Options, simulate
-from virtualbrain.models.stability import equilibrium
 from virtualbrain.network import Network, normalise_weights
 from virtualbrain.seeg.envelope import EnvelopeChoices, log_power
 
@@ -27,7 +33,6 @@ RATE_HZ = 256.0
 BASELINE_S = 18.0
 DURATION_S = 80.0
 MARGIN_S = 5.0
-SEIZING_X1 = -0.5
 NOISE = {"x2": 2.5e-4, "y2": 2.5e-4}
 SEEN, UNSEEN = 0.6, 0.12
 
@@ -244,10 +249,10 @@ def _draw_excitability(ez: NDArray[np.bool_], weights: Array, rng: np.random.Gen
 def _recruiting_coupling(weights: Array, x0: Array, rng: np.random.Generator) -> float | None:
     """Return a coupling with which a slow 2D sketch recruits some regions but not most."""
     scaled = normalise_weights(weights, "strength")
-    ez = x0 > -2.06
+    ez = x0 > FOLD_X0
     _, z = equilibrium(np.minimum(x0, -2.1))
     z[ez] = 2.95
-    x = _left_branch(z)
+    x = left_branch_expansion(z)
     for coupling in rng.permutation(np.linspace(1.0, 6.0, 8)):
         xs, _ = kernels.sweep(
             x0,
@@ -260,7 +265,7 @@ def _recruiting_coupling(weights: Array, x0: Array, rng: np.random.Generator) ->
             0.1,
             0,
         )
-        if 3 <= ((xs[0] > 0).any(axis=0) & ~ez).sum() <= 12:
+        if 3 <= ((xs[0] > SEIZING_X_2D).any(axis=0) & ~ez).sum() <= 12:
             return float(coupling)
     return None
 
@@ -285,7 +290,7 @@ def _seizure(behind: TrueModel, rng: np.random.Generator) -> tuple[Array, Array,
         options=Options(keep=("lfp", "x1"), n_threads=1),
     )  # fmt: skip
     width = int(RATE_HZ)
-    seizing = ndimage.maximum_filter1d(run["x1"].to_numpy(), width, axis=0) > SEIZING_X1
+    seizing = ndimage.maximum_filter1d(run["x1"].to_numpy(), width, axis=0) > SEIZING_X1_6D
     active = np.flatnonzero(seizing.any(axis=1))
     if len(active) == 0 or active[0] < (BASELINE_S + 3) * RATE_HZ:
         return None
@@ -308,16 +313,11 @@ def _waiting(x0: Array, wait_s: Array, rate: float) -> Array:
     for i in np.flatnonzero(x0 > -2.1):
         z[i] = 2.95
         for _ in range(int(wait_s[i] / step)):
-            z[i] -= step * rate * (4 * (_left_branch(z[i]) - x0[i]) - z[i])
-    x = np.where(x0 > -2.1, _left_branch(z), x_rest)
+            z[i] -= step * rate * (4 * (left_branch_expansion(z[i]) - x0[i]) - z[i])
+    x = np.where(x0 > -2.1, left_branch_expansion(z), x_rest)
     rest = np.zeros((6, len(x0)))
     rest[0], rest[1], rest[2], rest[3], rest[5] = x, 1 - 5 * x**2, z, -1.05, 0.1 * x
     return rest
-
-
-def _left_branch(z: Array) -> Array:
-    """Return the resting x1 for a slow variable above the fold (second order about it)."""
-    return np.asarray(-4 / 3 - 0.5 * np.sqrt(np.maximum(2 * (z - 4.1) + 64 / 27, 0)))
 
 
 def _record(lfp: Array, head: _Head, rng: np.random.Generator) -> Array:

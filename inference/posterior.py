@@ -9,9 +9,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from inference.density import Density
-from inference.kernels import I1
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
+from virtualbrain.models.reduced_physics import REST_CURRENT
 from virtualbrain.posterior import starts_seizures
 
 Array = NDArray[np.float64]
@@ -45,7 +45,7 @@ def assemble(
     posterior = _posterior(density, points, rng)
     chosen = weighted_draws(weights["weight"], points.shape[:2], PREDICTIVE_DRAWS, rng)
     predictive, sources = _predictive(density, points, chosen, rng)
-    starts = starts_seizures(posterior, I1).to_numpy()
+    starts = starts_seizures(posterior, REST_CURRENT).to_numpy()
     sources["above_threshold"] = ("sample", "region"), np.stack([starts[c, d] for c, d in chosen])
     stats = stats.assign(
         weight=("chain", weights["weight"]),
@@ -215,13 +215,13 @@ def _attributes(density: Density) -> dict[str, Any]:
         "normalisation": density.problem.normalisation,
         "dt": settings.dt,
         "n_steps": settings.n_steps,
-        "I1": I1,
+        "I1": REST_CURRENT,
         "form": "cubic",
         "integrator": settings.integrator,
         "observation": settings.observation,
         "noise_family": settings.noise_family,
         "initial": settings.initial,
-        "tempering": density.share,
+        "tempering": density.tempering,
         "x0_sources": density.priors.x0_sources.weight,
         "isolated": list(density.problem.isolated),
         "inference_library": "nutpie",

@@ -1,4 +1,4 @@
-"""NUTS on the PyMC model itself, compiled by PyTensor and numba."""
+"""Run NUTS on the PyMC model itself, compiled by PyTensor and numba."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from inference.density import POSITIVE, Density
+from inference.density import Density
 from inference.initialisation import Progress
+from inference.layout import POSITIVE
 from inference.model import build_model
 from inference.reparameterisation import Rounded
 from inference.sampling import chain_seeds, tidy_stats
@@ -20,15 +21,16 @@ Array = NDArray[np.float64]
 def sample_pymc(
     modes: list[Rounded], seed: int, progress: Progress | None = None
 ) -> tuple[Array, xr.Dataset]:
-    """Run one chain from each mode on the compiled PyMC model; returns as `sample_nuts`.
+    """Run one chain from each mode on the compiled PyMC model.
 
-    The model's own coordinates are kept, so that it is sampled as anyone would sample it.
+    Parameters and results are those of `sample_nuts`. The coordinates are those of PyMC, so the
+    model is sampled as usual.
     """
     import nutpie
 
     density = modes[0].density
     settings = density.settings
-    model = build_model(density.problem, density.priors, settings, density.share)
+    model = build_model(density.problem, density.priors, settings, density.tempering)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         compiled = nutpie.compile_pymc_model(model)
@@ -55,7 +57,7 @@ def sample_pymc(
 
 
 def _points(density: Density, trace: xr.DataTree) -> Array:
-    """Return draws as flat standardised vectors (chain, draw, size)."""
+    """Return the draws as flat standardised vectors, (chain, draw, size)."""
     parts = []
     for name in density.layout.slices:
         values = trace["posterior"][name].to_numpy()

@@ -1,12 +1,15 @@
-r"""Coordinates in which the posterior is nearly round: NUTS takes long steps in them.
+r"""Transform the density to coordinates in which the posterior is nearly round.
 
-What a channel sees of a silent region is its resting x, and x rests where
+NUTS takes long steps in such coordinates. There are two changes of coordinates.
 
-.. math:: x^3 + 2 x^2 + 4 x - 1 - I_1 = 4 x_0,
+The first replaces x0 of each region by x of its rest state, the solution of
 
-so directions in which the gain is blind are straight in the resting x and curved in x0. The
-first change of coordinates is therefore from x0 to the resting x, region by region; the second
-is linear, by the curvature at the mode.
+.. math:: x^3 + 2 x^2 + 4 x - 1 - I_1 = 4 x_0.
+
+A channel records x of a silent region. So combinations of regions that the gain cannot
+distinguish lie on straight lines in x at rest, and on curves in x0.
+
+The second is linear: the curvature at the mode becomes the identity.
 """
 
 from dataclasses import dataclass
@@ -16,48 +19,47 @@ from numpy.typing import NDArray
 
 from inference.density import Density
 from inference.initialisation import climb
-from inference.kernels import I1
-from virtualbrain.models.stability import equilibrium
+from virtualbrain.models.reduced_physics import equilibrium, rest_x0
 
 Array = NDArray[np.float64]
 
-# Below this resting x the map is continued as a line: further down, x0 falls so steeply with x
-# that the prior alone would dictate short steps.
+# Below this x at rest the map is continued as a line. Without it x0 would fall so steeply with x
+# that the prior alone would force short steps.
 STRAIGHT_BELOW = -2.4
-# In units of the prior's curvature.
+# In units of the curvature of the prior.
 LEAST_CURVATURE = 0.3
 
 
 def excitability_of(x: Array) -> tuple[Array, Array, Array]:
-    """Return x0 of regions that rest at `x`, its slope, and the slope of its slope's logarithm."""
+    """Return x0 of regions that rest at `x`, its derivative d, and the derivative of log d."""
     kept = np.maximum(x, STRAIGHT_BELOW)
-    slope = (3.0 * kept**2 + 4.0 * kept + 4.0) / 4.0
-    x0 = (kept**3 + 2.0 * kept**2 + 4.0 * kept - 1.0 - I1) / 4.0 + slope * (x - kept)
+    x0, slope = rest_x0(kept)
+    x0 = x0 + slope * (x - kept)
     bend = np.where(x > STRAIGHT_BELOW, (6.0 * kept + 4.0) / (4.0 * slope), 0.0)
     return x0, slope, bend
 
 
 def resting_x(x0: Array) -> Array:
-    """Return the x at which regions of excitability `x0` rest, uncoupled; see `excitability_of`."""
+    """Return x of uncoupled regions at rest: the inverse of `excitability_of`."""
     lowest, slope, _ = excitability_of(np.array(STRAIGHT_BELOW))
     return np.asarray(equilibrium(np.maximum(x0, lowest))[0] + np.minimum(x0 - lowest, 0.0) / slope)
 
 
 @dataclass(frozen=True)
 class Rounded:
-    """A density about a mode, in coordinates that are nearly standard Normal.
+    """A density around a mode, in coordinates in which it is nearly standard normal.
 
     Parameters
     ----------
     density : Density
         The log density in standardised coordinates.
     centre : numpy.ndarray, shape (size,)
-        The mode, with the resting x in the place of x0.
+        The mode, with x at rest in place of x0.
     root : numpy.ndarray, shape (size, size)
-        Symmetric square root of the inverse curvature there.
+        Symmetric square root of the inverse curvature at the mode.
     log_evidence : float
-        Log of the volume under the Normal that touches the density at the mode, up to a constant
-        that all modes of one density share (Laplace).
+        Log evidence of the mode by Laplace's approximation, up to a constant that is the same for
+        all modes of a density.
     """
 
     density: Density
@@ -66,17 +68,17 @@ class Rounded:
     log_evidence: float
 
     def point(self, move: Array) -> Array:
-        """Return the standardised point that a move leads to."""
+        """Return the standardised vector of the point at `move` from the mode."""
         return to_point(self.density, self.centre + self.root @ move)
 
     def __call__(self, move: Array) -> tuple[float, Array]:
-        """Return log density (volume of the map included) and gradient at a move."""
+        """Return log density and gradient at `move` from the mode, Jacobian included."""
         value, slope = rest_density(self.density, self.centre + self.root @ move)
         return value, self.root @ slope
 
 
 def to_point(density: Density, rested: Array) -> Array:
-    """Return the standardised point of a vector that holds resting x instead of x0."""
+    """Return the standardised vector of one that holds x at rest in place of x0."""
     point = rested.copy()
     where, centre, scale = _x0_part(density)
     point[where] = (excitability_of(rested[where])[0] - centre) / scale
@@ -92,7 +94,7 @@ def to_rested(density: Density, point: Array) -> Array:
 
 
 def rest_density(density: Density, rested: Array) -> tuple[float, Array]:
-    """Return log density and gradient in resting x, the map's volume included."""
+    """Return log density and gradient in x at rest, with the Jacobian of the map."""
     where, centre, scale = _x0_part(density)
     x0, slope, bend = excitability_of(rested[where])
     point = rested.copy()
@@ -103,9 +105,9 @@ def rest_density(density: Density, rested: Array) -> tuple[float, Array]:
 
 
 def rounded_about(density: Density, point: Array, n_iterations: int = 500) -> Rounded:
-    """Climb to the mode nearest to a standardised point and measure the curvature there.
+    """Find the mode near a standardised vector and transform the density by its curvature.
 
-    Directions less curved than `LEAST_CURVATURE` are taken to be as wide as that.
+    Curvatures below `LEAST_CURVATURE` are replaced by it.
     """
     mode = climb(
         lambda rested: rest_density(density, rested), to_rested(density, point), n_iterations, 30
@@ -117,7 +119,7 @@ def rounded_about(density: Density, point: Array, n_iterations: int = 500) -> Ro
 
 
 def hessian(density: Density, rested: Array, step: float = 1e-4) -> Array:
-    """Return the symmetrised Hessian of `rest_density`, by differences of its exact gradient."""
+    """Return the Hessian of `rest_density` by finite differences of its gradient, symmetrised."""
     size = len(rested)
     rows = np.empty((size, size))
     for i in range(size):

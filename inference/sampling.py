@@ -1,4 +1,4 @@
-"""Draws from the posterior: NUTS from the best modes, or Laplace about them."""
+"""Draw from the posterior by NUTS, or by Laplace's approximation at the modes."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +13,10 @@ from inference.reparameterisation import Rounded
 
 Array = NDArray[np.float64]
 
-# Chains begin this many standard deviations from their mode.
+# Starting points of chains are this many standard deviations from their mode.
 START_SCATTER = 0.5
-# The density falls off a cliff where a region begins to seize. A momentum of fixed length is turned
-# there instead of being flung away, and no step is made longer than the one that was tuned.
+# The density falls steeply where a region begins to seize. A momentum of fixed length is deflected
+# there; one of random length diverges. Without jitter no step is longer than the tuned one.
 DYNAMICS = {"microcanonical_trajectory": True, "step_size_jitter": 0.0}
 
 STAT_NAMES = {
@@ -34,16 +34,16 @@ STAT_NAMES = {
 def sample_nuts(
     modes: Sequence[Rounded], seed: int, progress: Progress | None = None
 ) -> tuple[Array, xr.Dataset]:
-    """Run one NUTS chain about each mode.
+    """Run one NUTS chain from each mode.
 
     Parameters
     ----------
     modes : sequence of Rounded
-        Where each chain runs, in the coordinates that are round there; one per chain.
+        Mode and coordinates of each chain; one per chain.
     seed : int
-        Of the sampler and of the chains' starts.
+        Seed of the sampler and of the starting points.
     progress : callable, optional
-        Told the stage and the share of it that is done.
+        Called with the name of the step and the fraction of it that is done.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def sample_nuts(
     """
     total = len(modes)
     finished: list[Any] = []
-    # every chain is a job of its own, so that each has its own start and its own seed
+    # One job per chain: each chain has its own starting point and seed.
     with ThreadPoolExecutor(modes[0].density.settings.cores) as pool:
         jobs = pool.map(
             lambda job: _run_chain(*job), zip(modes, chain_seeds(seed, total), strict=True)
@@ -85,7 +85,7 @@ def _run_chain(mode: Rounded, seed: int) -> Any:
 
 
 def _fused_model(mode: Rounded, seed: int) -> Any:
-    """Wrap a rounded density for nutpie, with a start scattered about the mode."""
+    """Wrap a transformed density for nutpie, with a random starting point near the mode."""
     import nutpie
 
     size = mode.density.layout.size
@@ -109,10 +109,13 @@ def _fused_model(mode: Rounded, seed: int) -> Any:
 
 
 def scattered_start(mode: Rounded, rng: np.random.Generator) -> Array:
-    """Return a move at random, drawn nearer to the mode while it ends on a cliff."""
+    """Return a random starting point, halved towards the mode until its density is usual there.
+
+    It is in the coordinates of `Rounded`, with the mode at zero.
+    """
     size = mode.density.layout.size
     start: Array = START_SCATTER * rng.standard_normal(size)
-    # a Normal loses size / 2 at one standard deviation of every coordinate
+    # A normal log density is size / 2 lower at one standard deviation in every coordinate.
     least = mode(np.zeros(size))[0] - size / 2
     while not mode(start)[0] >= least:
         start /= 2
@@ -120,13 +123,13 @@ def scattered_start(mode: Rounded, rng: np.random.Generator) -> Array:
 
 
 def tidy_stats(stats: xr.Dataset) -> xr.Dataset:
-    """Keep the statistics that ArviZ knows, under its names."""
+    """Return the sampler statistics that ArviZ uses, under the names of ArviZ."""
     kept = {new: stats[old] for old, new in STAT_NAMES.items() if old in stats}
     return xr.Dataset(kept).assign_coords(chain=np.arange(stats.sizes["chain"]))
 
 
 def sample_laplace(modes: Sequence[Rounded], rng: np.random.Generator) -> tuple[Array, xr.Dataset]:
-    """Draw from the Normal that touches the density at each mode, in its round coordinates."""
+    """Draw from Laplace's approximation at each mode: a standard normal in its coordinates."""
     points, values = [], []
     for mode in modes:
         moves = rng.standard_normal((mode.density.settings.draws, mode.density.layout.size))

@@ -17,7 +17,7 @@ from scipy.special import log_expit, log_ndtr, logit, ndtri_exp
 
 from inference.priors import Priors
 from inference.problem import Problem
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 
 Array = NDArray[np.float64]
 

@@ -17,6 +17,7 @@ from inference.scores import calibration_error
 from inference.validate import is_sampled
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.tables import write_table
+from virtualbrain.models.reduced_physics import SEIZING_X1_6D
 from virtualbrain.models.simulation import Options, simulate_ensemble
 from virtualbrain.seeg.gain import HARDLY_SEEN, observability
 from virtualbrain.surgery.candidates import sham_plans
@@ -51,7 +52,7 @@ def seizing_without(
         present=1.0 - gone, options=Options(keep=("x1",), dtype="float32"),
     )  # fmt: skip
     x1 = run["x1"].transpose("member", "time", "region").to_numpy()
-    return np.asarray((x1 > patients.SEIZING_X1).any(axis=1) & ~gone)
+    return np.asarray((x1 > SEIZING_X1_6D).any(axis=1) & ~gone)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from virtualbrain.anatomy.names import hemisphere_of
+from virtualbrain.models.reduced_physics import SEIZING_X_2D
 from virtualbrain.posterior import chain_weights, starts_seizures
 from virtualbrain.seeg.gain import observability
 
@@ -15,7 +16,6 @@ COLUMNS = (
     "rank", "region", "hemisphere", "p_ez", "p_pz", "x0_mean", "x0_sd", "x0_low", "x0_high",
     "onset_s", "observability", "prior_x0_mean", "information_gain", "in_hypothesis",
 )  # fmt: skip
-SEIZING_X = 0.0
 INTERVAL = (0.05, 0.95)
 
 
@@ -102,7 +102,7 @@ def _recruited(posterior: xr.DataTree) -> tuple[Array, Array]:
         x = x.isel(seizure=0)
     if "seizure" in time_s.dims:
         time_s = time_s.isel(seizure=0)
-    seizing = x.transpose("sample", "time", "region").to_numpy() > SEIZING_X
+    seizing = x.transpose("sample", "time", "region").to_numpy() > SEIZING_X_2D
     seizes = seizing.any(axis=1)
     starts = posterior["sources"]["above_threshold"].to_numpy()
     onset = np.where(seizes, time_s.to_numpy()[seizing.argmax(axis=1)], np.nan)

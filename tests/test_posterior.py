@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.posterior import (
     chain_weights,
     p_ez_sampled,

@@ -1,4 +1,4 @@
-"""The connectome of one patient: regions, connection weights, tract lengths."""
+"""The connectome of one patient: regions, connection weights and tract lengths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _ASYMMETRY = 1e-6
 
 @dataclass(frozen=True)
 class Connectome:
-    """Regions and what connects them, in one order.
+    """Regions, weights and tract lengths in the same order.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ class Connectome:
     lengths_mm : numpy.ndarray, shape (n_regions, n_regions)
         Mean tract lengths; zero where there is no tract.
     source : str
-        Where the weights come from, in a few words.
+        Origin of the weights, for messages.
 
     Raises
     ------
     InputError
-        Shapes that differ, repeated names, negative, infinite or asymmetric entries.
+        Shapes differ, a name occurs twice, or entries are negative, infinite or asymmetric.
     """
 
     regions: pd.DataFrame
@@ -44,13 +44,15 @@ class Connectome:
     def __post_init__(self) -> None:
         names = self.names
         if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise InputError(f"the region {twice} stands twice", where="region table")
-        for what in ("weights", "lengths_mm"):
-            matrix = np.array(getattr(self, what), dtype=np.float64)
-            _check_matrix(matrix, names, what)
+            repeated = next(name for name in names if names.count(name) > 1)
+            raise InputError(
+                f"the region {repeated} occurs twice", where="region table", expected="unique names"
+            )
+        for field in ("weights", "lengths_mm"):
+            matrix = np.array(getattr(self, field), dtype=np.float64)
+            _check_matrix(matrix, names, field)
             np.fill_diagonal(matrix, 0.0)
-            object.__setattr__(self, what, matrix)
+            object.__setattr__(self, field, matrix)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,7 +69,7 @@ class Connectome:
         return self.network().isolated()
 
     def ordered(self, names: Sequence[str]) -> "Connectome":
-        """Return the connectome with its regions in another order, or fewer of them.
+        """Return the connectome with the regions in the order of `names`; others are left out.
 
         Raises
         ------
@@ -90,31 +92,33 @@ class Connectome:
         return Network(self.weights, self.lengths_mm, self.names)
 
 
-_IN_WORDS = {"weights": "weight", "lengths_mm": "length"}
+_ENTRY_NAMES = {"weights": "weight", "lengths_mm": "length"}
 
 
-def _check_matrix(matrix: Array, names: tuple[str, ...], what: str) -> None:
-    n = len(names)
+def _check_matrix(matrix: Array, names: tuple[str, ...], field: str) -> None:
+    """Raise an error if a matrix is not square, finite, non-negative and symmetric."""
+    n, entry = len(names), _ENTRY_NAMES[field]
     if matrix.shape != (n, n):
-        raise InputError(f"{what} of the shape {matrix.shape}", expected=f"{n} by {n} regions")
+        raise InputError(f"{field} has the shape {matrix.shape}", expected=f"{n} by {n} regions")
     if not np.isfinite(matrix).all():
         i, j = np.argwhere(~np.isfinite(matrix))[0]
         raise InputError(
-            f"the {_IN_WORDS[what]} of {names[i]} and {names[j]} is no number",
-            hint="mend the matrix",
+            f"the {entry} of {names[i]} and {names[j]} is not a number",
+            expected="finite numbers",
+            hint="correct the matrix",
         )
     if (matrix < 0).any():
         i, j = np.argwhere(matrix < 0)[0]
         raise InputError(
-            f"the {_IN_WORDS[what]} of {names[i]} and {names[j]} is negative",
+            f"the {entry} of {names[i]} and {names[j]} is negative",
             expected="0 or more",
-            hint="mend the matrix, or set what is no connection to 0",
+            hint="correct the matrix; set entries without a connection to 0",
         )
     difference = np.abs(matrix - matrix.T)
     if difference.max(initial=0.0) > _ASYMMETRY * matrix.max(initial=0.0):
         i, j = np.unravel_index(difference.argmax(), difference.shape)
         raise InputError(
-            f"the {_IN_WORDS[what]} from {names[i]} to {names[j]} differs from the way back",
-            expected="a symmetric matrix (diffusion MRI knows no direction)",
-            hint="average both triangles",
+            f"the {entry} from {names[i]} to {names[j]} differs from that in the other direction",
+            expected="a symmetric matrix (diffusion MRI does not measure direction)",
+            hint="replace both entries by their mean",
         )

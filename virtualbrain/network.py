@@ -1,4 +1,4 @@
-"""The network of regions: weights, tract lengths, names, and the one place of normalisation."""
+"""The network of regions: weights, tract lengths and names; normalisation of the weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,18 +21,18 @@ class Network:
     ----------
     weights : numpy.ndarray, shape (n_regions, n_regions)
         Connection weights, row i = into region i; not negative. The diagonal is set to zero:
-        a region's coupling to itself is no connection (difference coupling removes it).
+        difference coupling removes the coupling of a region to itself.
     lengths : numpy.ndarray, shape (n_regions, n_regions), optional
         Tract lengths in mm; zero where there is no tract.
     regions : sequence of str
-        Unique names; a region is its name.
+        Unique names; they identify the regions.
     normalisation : str
-        How `weights` were scaled; kept with every result, because K has no meaning without it.
+        Scaling of `weights`; stored with every result, because K has no meaning without it.
 
     Raises
     ------
     ModelError
-        Shapes differ, names repeat, or an entry is negative or not finite.
+        Shapes differ, a name occurs twice, or an entry is negative or not finite.
     """
 
     weights: Matrix
@@ -52,14 +52,17 @@ class Network:
                 expected="one name per row",
             )
         if len(set(regions)) != len(regions):
-            twice = next(name for name in regions if regions.count(name) > 1)
-            raise ModelError(f"the region {twice} stands twice", expected="unique names")
+            repeated = next(name for name in regions if regions.count(name) > 1)
+            raise ModelError(f"the region {repeated} occurs twice", expected="unique names")
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "regions", regions)
         if self.lengths is not None:
             lengths = _checked(self.lengths, "lengths")
             if lengths.shape != weights.shape:
-                raise ModelError("lengths and weights differ in shape")
+                raise ModelError(
+                    f"lengths have the shape {lengths.shape}",
+                    expected=f"{weights.shape}, as weights",
+                )
             object.__setattr__(self, "lengths", lengths)
 
     @property
@@ -68,7 +71,7 @@ class Network:
         return len(self.regions)
 
     def normalised(self, method: Normalisation = "strength") -> "Network":
-        """Return the same network with its weights scaled by `normalise_weights`."""
+        """Return the network with weights scaled by `normalise_weights`."""
         return replace(self, weights=normalise_weights(self.weights, method), normalisation=method)
 
     def isolated(self) -> tuple[str, ...]:
@@ -78,29 +81,29 @@ class Network:
 
 
 def normalise_weights(weights: Matrix, method: Normalisation = "strength") -> Matrix:
-    r"""Scale connection weights so that the coupling K means the same in every patient.
+    r"""Scale connection weights so that the coupling K is comparable between patients.
 
-    ``strength`` divides by the mean row sum, so that a region with all of its neighbours in
-    seizure receives on average :math:`K \sum_j C_{ij} \Delta x = K \Delta x`; ``max`` divides
-    by the largest weight (the published choice); ``p95`` by the 95th percentile of the
-    present weights, clipped at one; ``none`` leaves them.
+    ``strength`` divides by the mean row sum. A region with all neighbours in seizure then receives
+    on average :math:`K \sum_j C_{ij} \Delta x = K \Delta x`. ``max`` divides by the largest weight,
+    as published models do. ``p95`` divides by the 95th percentile of the weights above zero and
+    clips at one. ``none`` does not scale.
 
     Parameters
     ----------
     weights : numpy.ndarray, shape (n_regions, n_regions)
         Weights of any scale; the diagonal is ignored and returned as zero.
     method : {"strength", "max", "p95", "none"}
-        The rule.
+        Scaling rule.
 
     Returns
     -------
     numpy.ndarray, shape (n_regions, n_regions)
-        Scaled weights; all zero if there is no connection at all.
+        Scaled weights; all zero if there is no connection.
 
     Raises
     ------
     ModelError
-        Unknown rule, or weights that are negative or not finite.
+        The rule is unknown, or a weight is negative or not finite.
     """
     scaled = _checked(weights, "weights")
     np.fill_diagonal(scaled, 0.0)
@@ -123,7 +126,7 @@ def _checked(matrix: Matrix, name: str) -> Matrix:
     if copy.ndim != 2 or copy.shape[0] != copy.shape[1]:
         raise ModelError(f"{name} have the shape {copy.shape}", expected="a square matrix")
     if not np.isfinite(copy).all():
-        raise ModelError(f"{name} hold values that are not finite", hint="mend the connectome")
+        raise ModelError(f"{name} have values that are not finite", hint="correct the connectome")
     if (copy < 0).any():
-        raise ModelError(f"{name} hold negative values", expected="zero or more")
+        raise ModelError(f"{name} have negative values", expected="zero or more")
     return copy

@@ -5,7 +5,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from virtualbrain.models.stability import REST_CURRENT, critical_x0
+from virtualbrain.models.reduced_physics import REST_CURRENT, critical_x0
 
 Array = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
-r"""Compiled sweeps of the fitted network model and their adjoints; arrays in, arrays out.
+r"""Compiled functions of the fit: integrate the network, compare it with envelopes, differentiate.
 
-The model, with :math:`r_i = \sum_j C_{ij}` and one time constant per seizure:
+The model has one time constant per seizure; :math:`r_i = \sum_j C_{ij}`:
 
 .. math::
     x_i' &= 1 - x_i^3 - 2 x_i^2 - z_i + I_1 \\
@@ -8,10 +8,16 @@ The model, with :math:`r_i = \sum_j C_{ij}` and one time constant per seizure:
             - K_i \big( \textstyle\sum_j C_{ij} x_j - r_i x_i \big) \Big)
 
 Every array is C-contiguous float64. Dimensions: S seizures, T time steps, n regions, m channels.
+`bar_` marks the derivative of the log likelihood with respect to a quantity (its cotangent).
 """
 
-from inference.kernels.common import I1, Array
-from inference.kernels.likelihood import log_likelihood, log_likelihood_by
+from inference.kernels.common import Array
+from inference.kernels.likelihood import (
+    LikelihoodOptions,
+    ValueAndGradient,
+    log_likelihood,
+    log_likelihood_with_products,
+)
 from inference.kernels.observation import (
     LINEAR,
     LOGPOWER,
@@ -27,7 +33,6 @@ __all__ = [
     "EULER",
     "FREE",
     "HEUN",
-    "I1",
     "LINEAR",
     "LOGPOWER",
     "NO_PRODUCTS",
@@ -35,10 +40,12 @@ __all__ = [
     "X0_CEILING",
     "X0_WALL",
     "Array",
+    "LikelihoodOptions",
     "Products",
+    "ValueAndGradient",
     "initial_states",
     "log_likelihood",
-    "log_likelihood_by",
+    "log_likelihood_with_products",
     "observe",
     "products_with_gain",
     "sweep",

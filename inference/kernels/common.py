@@ -1,17 +1,23 @@
-"""What all kernels share: how they are compiled, the model's current, logistic curves."""
+"""Compiler settings, model equations and logistic functions that all kernels use."""
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from virtualbrain.models import reduced_physics
+from virtualbrain.models.compile import compiled, inner
+
 Array = NDArray[np.float64]
 
-I1 = 3.1
-
 # No fastmath: it would let a cold and a warm cache differ in the last bit, and chains with them.
-jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
+jit: Any = compiled()
+
+# Inlined, because they are called in innermost loops.
+fast_rate = inner(forceinline=True)(reduced_physics.fast_rate)
+slow_drift = inner(forceinline=True)(reduced_physics.slow_drift)
+rest_x = jit(reduced_physics.rest_x_scalar)
+left_branch_x = jit(reduced_physics.left_branch_scalar)
 
 
 @jit

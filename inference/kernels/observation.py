@@ -1,4 +1,4 @@
-"""What the channels are expected to record, and how likely a recording is."""
+"""Expected envelope of the channels, and log density of its residuals, with their gradients."""
 
 from typing import NamedTuple
 
@@ -11,12 +11,14 @@ LINEAR, LOGPOWER = 0, 1
 
 @jit
 def observe(xs: Array, gain: Array, amplitude: float, offset: Array, form: int) -> Array:
-    r"""Return the expected envelope (T, m) of one seizure's x (T, n).
+    r"""Return the expected envelope (T, m) of one seizure, from its x (T, n).
 
-    Linear: :math:`a\, G x + o`. Log power above the start:
-    :math:`\log\big(1 + w (G e^{a (x - x(0))} - 1)\big)` with rows of G of unit sum and
-    :math:`w = 1 / (1 + e^{-o})`, the share of the channel's power at the start that comes from
-    its regions and not from a floor.
+    LINEAR: :math:`a\, G x + o`.
+
+    LOGPOWER, log power relative to the first sample:
+    :math:`\log\big(1 + w (G e^{a (x - x(0))} - 1)\big)`, where the rows of G sum to one.
+    :math:`w = 1 / (1 + e^{-o})` is the fraction of the channel's initial power that comes from
+    its regions; the rest is a constant noise floor.
     """
     if form == LINEAR:
         mean = np.dot(xs, gain.T) * amplitude
@@ -25,9 +27,9 @@ def observe(xs: Array, gain: Array, amplitude: float, offset: Array, form: int) 
         return mean  # type: ignore[no-any-return]
     power = np.dot(np.exp(amplitude * (xs - xs[0])), gain.T)
     for c in range(gain.shape[0]):
-        share = logistic(offset[c])
+        fraction = logistic(offset[c])
         for t in range(power.shape[0]):
-            power[t, c] = np.log1p(share * (power[t, c] - 1.0))
+            power[t, c] = np.log1p(fraction * (power[t, c] - 1.0))
     return power  # type: ignore[no-any-return]
 
 
@@ -42,7 +44,7 @@ def observe_adjoint(
     form: int,
     bar_offset: Array,
 ) -> tuple[Array, float]:
-    """Pull the cotangent of `observe` back to x and amplitude; adds to `bar_offset`."""
+    """Return the cotangents of x and amplitude; add that of the offsets to `bar_offset`."""
     n_steps, n_channels = mean.shape
     if form == LINEAR:
         for c in range(n_channels):
@@ -52,14 +54,14 @@ def observe_adjoint(
         return bar_x * amplitude, bar_amplitude
     scaled = np.empty((n_steps, n_channels))
     for c in range(n_channels):
-        share = logistic(offset[c])
+        fraction = logistic(offset[c])
         slope = 0.0
         for t in range(n_steps):
             above = bar_mean[t, c] * np.exp(-mean[t, c])
-            scaled[t, c] = above * share
-            # share (power - 1) = e^mean - 1
+            scaled[t, c] = above * fraction
+            # fraction * (power - 1) = e^mean - 1
             slope += bar_mean[t, c] - above
-        bar_offset[c] += slope * (1.0 - share)
+        bar_offset[c] += slope * (1.0 - fraction)
     rise = xs - xs[0]
     bar_x = np.dot(scaled, gain) * np.exp(amplitude * rise)
     bar_amplitude = (bar_x * rise).sum()
@@ -72,9 +74,10 @@ def observe_adjoint(
 def score(
     mean: Array, data: Array, mask: Array, noise: float, nu: float, bar_mean: Array
 ) -> tuple[float, float]:
-    """Log density of the residuals and its slope in `noise`; fills the slope in the mean.
+    """Return the log density of the residuals and its derivative in `noise`.
 
-    ``nu`` zero means Normal; constants that depend on nothing fitted are kept out.
+    The derivative in the mean is written to `bar_mean`. `nu` is the degrees of freedom of
+    Student's t; 0 means Normal residuals. Constants that depend on no fitted value are left out.
     """
     total, bar_noise, product, counted = 0.0, 0.0, 1.0, 0
     for t in range(data.shape[0]):
@@ -92,7 +95,7 @@ def score(
                 w = (nu + 1.0) / (nu + r * r)
                 bar_mean[t, c] = w * r / noise
                 bar_noise += w * r * r
-                # one logarithm for many samples
+                # One logarithm for many samples is faster than one for each.
                 product *= 1.0 + r * r / nu
                 if product > 1e150:
                     total -= 0.5 * (nu + 1.0) * np.log(product)
@@ -105,17 +108,17 @@ def score(
 
 
 class Products(NamedTuple):
-    """What Normal residuals of the linear form need of data and gain, whatever is fitted.
+    """Products of data and gain that do not depend on fitted values, for linear Normal residuals.
 
-    With d the envelope less its channels' means, and channels that do not count taken out:
+    d is the envelope minus the mean of each channel. Channels that are masked out do not count.
     """
 
     gram: Array  # G' G, (S, n, n)
     projected: Array  # d G, (S, T, n)
-    centre: Array  # means of the channels, (S, m); 0 where one does not count
+    centre: Array  # mean of each channel, (S, m); 0 for masked channels
     square: Array  # sum of d squared, (S,)
-    gain: Array  # G, (S, m, n), rows of 0 where a channel does not count
-    mask: Array  # 0 where it does not, (S, m)
+    gain: Array  # G, (S, m, n); rows of 0 for masked channels
+    mask: Array  # 0 for masked channels, (S, m)
 
 
 NO_PRODUCTS = Products(
@@ -126,7 +129,7 @@ NO_PRODUCTS = Products(
 
 @jit
 def products_with_gain(envelope: Array, gain: Array, mask: Array) -> Products:
-    """Multiply envelopes (S, T, m) and gain (m, n) once for all values of the parameters."""
+    """Compute the products of envelopes (S, T, m) and gain (m, n), once for all evaluations."""
     n_seizures, n_steps, n_channels = envelope.shape
     n = gain.shape[1]
     found = Products(
@@ -164,15 +167,16 @@ def normal_linear(
     bar_xs: Array,
     bar_offset: Array,
 ) -> tuple[float, float, float]:
-    r"""Log density of one seizure's Normal residuals :math:`r = d - a\, G x - o`.
+    r"""Return the log density of one seizure's residuals and its derivatives.
 
-    Fills the slope in x, adds to that in the offsets; returns the log density and its slopes in
-    amplitude and noise. What is a sum over channels was summed once, in `Products`.
+    The residuals :math:`r = d - a\, G x - o` are Normal. Returned are the log density and its
+    derivatives in amplitude and noise. The derivative in x is written to `bar_xs`; that in the
+    offsets is added to `bar_offset`. Sums over channels are taken from `Products`.
     """
     n_steps, n = xs.shape
     precision = 1.0 / (noise * noise)
     counted = 0
-    above = np.zeros(offset.size)  # offsets above the channels' means
+    above = np.zeros(offset.size)  # offset minus the mean of the channel
     for c in range(offset.size):
         if mask[c] != 0.0:
             counted += 1
@@ -181,7 +185,7 @@ def normal_linear(
     for t in range(n_steps):
         for i in range(n):
             sums[i] += xs[t, i]
-    seen = np.dot(gain, sums)
+    expected = np.dot(gain, sums)
     lifted = np.dot(above, gain)
     spread = np.dot(xs, gram)
     twice, once = np.zeros(n), np.zeros(n)
@@ -195,7 +199,7 @@ def normal_linear(
     squares = square + n_steps * np.dot(above, above)
     squares += amplitude * (amplitude * quadratic - 2.0 * linear + 2.0 * shift)
     for c in range(offset.size):
-        bar_offset[c] -= precision * (amplitude * seen[c] + n_steps * above[c])
+        bar_offset[c] -= precision * (amplitude * expected[c] + n_steps * above[c])
     samples = counted * n_steps
     return (
         -0.5 * precision * squares - samples * np.log(noise),

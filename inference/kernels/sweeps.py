@@ -1,8 +1,8 @@
-"""Sweeps of the network through time, and their adjoints."""
+"""Integrate the fitted network over time, and propagate gradients back (adjoint)."""
 
 import numpy as np
 
-from inference.kernels.common import I1, Array, jit
+from inference.kernels.common import Array, fast_rate, jit, slow_drift
 
 EULER, HEUN = 0, 1
 
@@ -11,10 +11,10 @@ EULER, HEUN = 0, 1
 def _slope(
     x: Array, z: Array, x0: Array, coupling: Array, tau0: float, pull: Array, fx: Array, fz: Array
 ) -> None:
-    """Write the right-hand sides; `pull` is the difference coupling."""
+    """Write x' to `fx` and z' to `fz`; `pull` is the coupling sum of each region."""
     for i in range(x.size):
-        fx[i] = 1.0 + I1 - x[i] * x[i] * (x[i] + 2.0) - z[i]
-        fz[i] = (4.0 * (x[i] - x0[i]) - z[i] - coupling[i] * pull[i]) / tau0
+        fx[i] = fast_rate(x[i], z[i])
+        fz[i] = slow_drift(x[i], z[i], x0[i], coupling[i] * pull[i]) / tau0
 
 
 @jit
@@ -29,7 +29,7 @@ def sweep(
     dt: float,
     heun: int,
 ) -> tuple[Array, Array]:
-    """Integrate every seizure; returns x and z, both (S, T, n), the start included."""
+    """Integrate every seizure; return x and z, both (S, T, n), initial states included."""
     n_seizures, n = z_start.shape
     rows = weights.sum(axis=1)
     weights_t = np.ascontiguousarray(weights.T)
@@ -56,9 +56,10 @@ def _sweep_euler(
     rows: Array,
     dt: float,
 ) -> None:
-    """Fill x and z (T, n) from their first rows, two steps at a time.
+    """Fill x and z (T, n) from their first rows by Euler's method, two steps at a time.
 
-    A step of x needs no coupling, so that x is known one step ahead of z.
+    A step of x needs no coupling. So x is computed one step ahead of z, and one pass over the
+    weights serves two steps.
     """
     n_steps, n = xs.shape
     pull, pull_next = np.empty(n), np.empty(n)
@@ -73,8 +74,9 @@ def _sweep_euler(
 
 @jit
 def _step_x(x: Array, z: Array, dt: float, out: Array) -> None:
+    """Write x after one Euler step to `out`."""
     for i in range(x.size):
-        out[i] = x[i] + dt * (1.0 + I1 - x[i] * x[i] * (x[i] + 2.0) - z[i])
+        out[i] = x[i] + dt * fast_rate(x[i], z[i])
 
 
 @jit
@@ -89,16 +91,19 @@ def _step_z(
     dt: float,
     out: Array,
 ) -> None:
-    """`received` is the product of the weights with x."""
+    """Write z after one Euler step to `out`; `received` is the product of the weights with x."""
     scale = dt / tau0
     for i in range(x.size):
         pull = received[i] - rows[i] * x[i]
-        out[i] = z[i] + scale * (4.0 * (x[i] - x0[i]) - z[i] - coupling[i] * pull)
+        out[i] = z[i] + scale * slow_drift(x[i], z[i], x0[i], coupling[i] * pull)
 
 
 @jit
 def _two_products(matrix_t: Array, a: Array, b: Array, of_a: Array, of_b: Array) -> None:
-    """Write the products of a matrix, given transposed, with two vectors; reads it once."""
+    """Write the products of a matrix with two vectors; the matrix is given transposed.
+
+    Both products are computed in one pass, because reading the matrix takes most of the time.
+    """
     n = a.size
     for i in range(n):
         of_a[i] = 0.0
@@ -129,7 +134,7 @@ def _sweep_heun(
     rows: Array,
     dt: float,
 ) -> None:
-    """Fill x and z (T, n) from their first rows."""
+    """Fill x and z (T, n) from their first rows by Heun's method."""
     n_steps, n = xs.shape
     pull, fx, fz = np.empty(n), np.empty(n), np.empty(n)
     x_mid, z_mid, gx, gz = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
@@ -166,14 +171,14 @@ def _pull_back_slope(
     work: Array,
     spread: Array,
 ) -> float:
-    """Add the transposed Jacobian times (ux, uz); returns the cotangent of tau0."""
+    """Add the transposed Jacobian times (ux, uz); return the cotangent of tau0."""
     n = x.size
     bar_tau = 0.0
     np.dot(weights, x, work)
     for i in range(n):
         q = uz[i] / tau0
         pull = work[i] - rows[i] * x[i]
-        slope = (4.0 * (x[i] - x0[i]) - z[i] - coupling[i] * pull) / tau0
+        slope = slow_drift(x[i], z[i], x0[i], coupling[i] * pull) / tau0
         bar_tau -= q * slope
         bar_coupling[i] -= q * pull
         bar_x0[i] -= 4.0 * q
@@ -199,7 +204,7 @@ def sweep_adjoint(
     dt: float,
     heun: int,
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """Pull cotangents of `sweep`'s results back to x0, x(0), z(0), coupling and tau0."""
+    """Propagate the cotangents of x and z back to x0, x(0), z(0), coupling and tau0."""
     n_seizures, n_steps, n = xs.shape
     rows = weights.sum(axis=1)
     weights_t = np.ascontiguousarray(weights.T)
@@ -240,14 +245,14 @@ def _back_euler(
     bar_x0: Array,
     bar_coupling: Array,
 ) -> float:
-    """Carry the cotangents bx and bz from the last step to the first, two steps at a time.
+    """Propagate the cotangents bx and bz from the last step to the first, two steps at a time.
 
-    A step of z's cotangent needs no coupling, so that it is known one step ahead of x's.
+    A step of the cotangent of z needs no coupling, so it is computed one step ahead of that of x.
     Returns the cotangent of tau0.
     """
     n_steps, n = xs.shape
     scale = dt / tau0
-    sent = np.empty((n_steps, n))  # cotangents of z's slopes, over tau0
+    sent = np.empty((n_steps, n))  # cotangents of z', divided by tau0
     work, work_next = np.empty(n), np.empty(n)
     spread, spread_next = np.empty(n), np.empty(n)
     bz_next = np.empty(n)
@@ -259,7 +264,7 @@ def _back_euler(
         _step_back_x(xs[t], bar_xs[t], sent[t], work, spread, rows, dt, bx)
         bz[:] = bz_next
         if t > 0:
-            # bz_next needs the bx that has just been made
+            # bz_next depends on the bx of the line above
             _step_back_z(bx, bz, bar_zs[t - 1], scale, dt, coupling, sent[t - 1], work, bz_next)
             _step_back_x(xs[t - 1], bar_xs[t - 1], sent[t - 1], work, spread_next, rows, dt, bx)
             bz[:] = bz_next
@@ -271,7 +276,7 @@ def _back_euler(
             pull = received[t, i] - rows[i] * xs[t, i]
             bar_x0[i] -= 4.0 * q
             bar_coupling[i] -= q * pull
-            bar_tau[i] -= q * (4.0 * (xs[t, i] - x0[i]) - zs[t, i] - coupling[i] * pull)
+            bar_tau[i] -= q * slow_drift(xs[t, i], zs[t, i], x0[i], coupling[i] * pull)
     return float(bar_tau.sum() / tau0)
 
 
@@ -287,6 +292,7 @@ def _step_back_z(
     work: Array,
     out: Array,
 ) -> None:
+    """Write the cotangent of z one step earlier to `out`, its contribution to x to `work`."""
     for i in range(bx.size):
         q = scale * bz[i]
         sent[i] = q
@@ -305,6 +311,7 @@ def _step_back_x(
     dt: float,
     bx: Array,
 ) -> None:
+    """Replace the cotangent of x by that of one step earlier."""
     for i in range(x.size):
         own = bx[i] * (1.0 + dt * (-3.0 * x[i] - 4.0) * x[i]) + 4.0 * sent[i]
         bx[i] = own + rows[i] * work[i] - spread[i] + bar[i]
@@ -328,7 +335,7 @@ def _back_heun(
     bar_x0: Array,
     bar_coupling: Array,
 ) -> float:
-    """Carry the cotangents bx and bz from the last step to the first; as `_back_euler`."""
+    """Propagate the cotangents bx and bz from the last step to the first; see `_back_euler`."""
     n_steps, n = xs.shape
     work, spread, pull, fx, fz = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     mid_x, mid_z, px, pz = np.empty(n), np.empty(n), np.empty(n), np.empty(n)

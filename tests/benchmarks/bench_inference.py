@@ -30,6 +30,7 @@ from inference.problem import Problem
 from inference.reparameterisation import rounded_about
 from inference.sampling import sample_nuts
 from inference.settings import Settings
+from virtualbrain.models.reduced_physics import REST_CURRENT
 
 PUBLISHED_S_PER_CHAIN = 16_488
 EZ, PZ = (6, 34), (5, 11, 27)
@@ -112,7 +113,7 @@ def scan_density(density):
 
     def step(x, z):
         pull = weights @ x - rows * x
-        fx = 1 - x**3 - 2 * x**2 - z + kernels.I1
+        fx = 1 - x**3 - 2 * x**2 - z + REST_CURRENT
         return x + 0.1 * fx, z + 0.1 * (4 * (x - value["x0"]) - z - big_k * pull) / tau0
 
     start = [value["x_init"][0], value["z_init"][0]]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from virtualbrain.models.reduced import ReducedMembers, run_reduced
-from virtualbrain.models.stability import critical_x0, equilibrium
+from virtualbrain.models.reduced_physics import critical_x0, equilibrium
 from virtualbrain.network import normalise_weights
 from virtualbrain.surgery.candidates import no_surgery, resection
 from virtualbrain.surgery.draws import FittedDraws

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import inference
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.posterior import starts_seizures
 from virtualbrain.quality_limits import FIT_LIMITS
 

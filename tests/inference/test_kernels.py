@@ -1,4 +1,4 @@
-"""The sweep against an independent integrator; every gradient against finite differences."""
+"""Compiled functions of the fit: properties of the dynamics, gradients by finite differences."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference import kernels
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 
 FORMS = list(itertools.product((0, 1), (0, 1), (0, 1), (0.0, 4.0)))
 
@@ -29,7 +29,10 @@ def _arguments(form, rule, heun, nu, n=6, m=4, n_steps=30, n_seizures=2):
     ]
     mask = np.ones((n_seizures, m))
     mask[1, 0] = 0.0
-    options = np.array([0.1, heun, form, nu, rule, 0.7])
+    options = kernels.LikelihoodOptions(
+        dt=0.1, integrator=heun, observation=form, degrees_of_freedom=nu, initial=rule,
+        tempering=0.7,
+    )  # fmt: skip
     fixed = (weights, gain, rng.normal(1, 1, (n_seizures, n_steps, m)), mask, options)
     return fitted, fixed
 
@@ -74,7 +77,7 @@ def test_heun_is_of_second_order():
 
 
 @pytest.mark.parametrize("tau0", [10.0, 30.0])
-def test_a_region_seizes_by_itself_above_its_threshold_only(tau0):
+def test_an_uncoupled_region_seizes_only_above_its_threshold(tau0):
     threshold = float(critical_x0(tau0))
     x0 = threshold + np.array([-0.03, 0.03])
     x, _ = _sweep(x0, n_steps=8000, tau0=tau0)
@@ -90,7 +93,7 @@ def test_a_seizing_neighbour_recruits_with_positive_coupling_only():
     assert recruited == [True, False, False]
 
 
-def test_order_of_regions_does_not_matter():
+def test_permuting_the_regions_permutes_the_result():
     rng = np.random.default_rng(0)
     x0, weights = rng.normal(-2.2, 0.3, 7), rng.random((7, 7)) / 7
     order = rng.permutation(7)
@@ -126,7 +129,7 @@ def test_rest_is_an_equilibrium_below_threshold():
     assert np.abs(zs[0, -1] - zs[0, 0]).max() < 0.02
 
 
-def test_the_wall_stands_above_the_oscillatory_window_only():
+def test_the_wall_acts_only_above_the_oscillatory_window():
     x0 = np.array([-3.0, kernels.X0_CEILING - 1e-9, kernels.X0_CEILING + kernels.X0_WALL])
     slope = np.zeros(3)
     assert kernels.wall(x0, slope) == pytest.approx(-0.5)
@@ -137,29 +140,29 @@ def test_the_wall_stands_above_the_oscillatory_window_only():
 
 
 @pytest.mark.parametrize("rule", [0, 1])
-def test_normal_residuals_by_products_with_the_gain_are_the_plain_ones(rule):
+def test_products_with_the_gain_do_not_change_the_likelihood(rule):
     fitted, fixed = _arguments(kernels.LINEAR, rule, 0, 0.0)
     _, gain, envelope, mask, _ = fixed
-    gain[1] = 0.0  # a channel that sees nothing still counts
+    gain[1] = 0.0  # a channel without gain still counts
     products = kernels.products_with_gain(envelope, gain, mask)
     plain = kernels.log_likelihood(*fitted, *fixed)
-    by_products = kernels.log_likelihood_by(*fitted, *fixed, products)
+    by_products = kernels.log_likelihood_with_products(*fitted, *fixed, products)
     for one, other in zip(plain, by_products, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
 
 
-def test_products_keep_their_precision_far_from_zero():
+def test_products_keep_their_precision_for_large_offsets():
     fitted, fixed = _arguments(kernels.LINEAR, 0, 0, 0.0)
     weights, gain, envelope, mask, options = fixed
     fitted[6] = fitted[6] + 1e4
     far = (weights, gain, envelope + 1e4, mask, options)
     products = kernels.products_with_gain(envelope + 1e4, gain, mask)
     plain = kernels.log_likelihood(*fitted, *far)
-    by_products = kernels.log_likelihood_by(*fitted, *far, products)
+    by_products = kernels.log_likelihood_with_products(*fitted, *far, products)
     assert by_products[0] == pytest.approx(plain[0], rel=1e-8)
 
 
-def test_a_longer_run_begins_as_a_shorter_one():
+def test_a_shorter_run_is_the_beginning_of_a_longer_one():
     x0 = np.array([-1.6, -2.5, -2.3, -2.2, -3.0])
     weights = np.random.default_rng(3).random((5, 5)) / 5
     for n_steps in (1, 2, 3, 8):

@@ -1,4 +1,4 @@
-"""The Ops in PyTensor graphs: against pytensor.scan, and as part of the PyMC model."""
+"""Sweep and adjoint against pytensor.scan; the Op alone and in the PyMC model."""
 
 import numpy as np
 import pymc as pm
@@ -7,9 +7,10 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.gradient import verify_grad
 
+from inference import kernels
 from inference.density import build_density
 from inference.model import build_model
-from inference.op import Trajectory
+from inference.op import LogLikelihood
 from inference.priors import Priors
 
 
@@ -24,7 +25,7 @@ def _inputs(n=4, n_seizures=1):
 
 
 def _by_scan(x0, x_init, z_init, coupling, tau0, weights, n_steps, dt):
-    """The same model, written by hand for pytensor.scan."""
+    """The same model, written for pytensor.scan."""
 
     def step(x, z):
         pull = weights @ x - weights.sum(axis=1) * x
@@ -39,42 +40,66 @@ def _by_scan(x0, x_init, z_init, coupling, tau0, weights, n_steps, dt):
 
 
 @pytest.mark.slow
-def test_value_and_gradient_equal_scan():
+def test_sweep_and_adjoint_equal_scan():
     values = _inputs()
     symbols = [pt.tensor(shape=np.shape(v), dtype="float64") for v in values]
-    ours = Trajectory(40)(*symbols)[0][0]
-    theirs = _by_scan(*symbols, 40, 0.1)
-    costs = [(x**2).sum() + x[-1].sum() for x in (ours, theirs)]
-    gradients = [pt.grad(cost, symbols[:5]) for cost in costs]
-    function = pytensor.function(symbols, [*costs, *gradients[0], *gradients[1]], mode="NUMBA")
-    found = function(*values)
-    assert found[0] == pytest.approx(found[1], rel=1e-10)
-    for one, other in zip(found[2:7], found[7:], strict=True):
+    x = _by_scan(*symbols, 40, 0.1)
+    gradients = pt.grad((x**2).sum() + x[-1].sum(), symbols[:5])
+    expected_x, *expected = pytensor.function(symbols, [x, *gradients], mode="NUMBA")(*values)
+    xs, zs = kernels.sweep(*values, 40, 0.1, kernels.EULER)
+    np.testing.assert_allclose(xs[0], expected_x, rtol=1e-10)
+    bar_xs = 2 * xs
+    bar_xs[:, -1] += 1
+    x0, _, _, coupling, tau0, weights = values
+    found = kernels.sweep_adjoint(
+        xs, zs, bar_xs, np.zeros_like(xs), x0, coupling, tau0, weights, 0.1, kernels.EULER
+    )
+    for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9)
 
 
+def _likelihood_inputs(n=3, m=2, n_steps=12):
+    rng = np.random.default_rng(4)
+    x0, x_init, z_init, coupling, tau0, weights = _inputs(n)
+    envelope = rng.normal(1, 1, (1, n_steps, m))
+    return [
+        x0, x_init, z_init, coupling, tau0, 1.4, rng.normal(1, 0.3, m), 0.5, weights,
+        rng.random((m, n)), envelope, np.ones((1, m)),
+    ]  # fmt: skip
+
+
+def _op(integrator=kernels.EULER):
+    return LogLikelihood(
+        kernels.LikelihoodOptions(
+            dt=0.1, integrator=integrator, observation=kernels.LINEAR, degrees_of_freedom=4.0,
+            initial=kernels.FREE, tempering=0.7,
+        )
+    )  # fmt: skip
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("heun", [False, True])
-def test_pullback_passes_pytensors_own_check(heun):
-    values = _inputs(n=3)
+@pytest.mark.parametrize("integrator", [kernels.EULER, kernels.HEUN])
+def test_pullback_passes_the_gradient_check_of_pytensor(integrator):
+    values = _likelihood_inputs()
+    op = _op(integrator)
     verify_grad(
-        lambda x0, coupling: Trajectory(12, 0.1, heun)(
-            x0, values[1][:, :3], values[2][:, :3], coupling, values[4], values[5][:3, :3]
-        )[0],
-        [values[0][:3], values[3][:3]],
+        lambda x0, coupling: op(x0, *values[1:3], coupling, *values[4:])[0],
+        [values[0], values[3]],
         rng=np.random.default_rng(0),
         mode="FAST_COMPILE",
     )
 
 
-def test_wrong_ranks_are_refused():
-    values = _inputs()
-    with pytest.raises(TypeError, match="dims"):
-        Trajectory(5)(values[1], *values[1:])
+def test_inputs_with_the_wrong_number_of_dimensions_are_refused():
+    values = _likelihood_inputs()
+    with pytest.raises(TypeError, match="x0 has 2 dims, expected 1"):
+        _op()(values[1], *values[1:])
+    with pytest.raises(TypeError, match="11 inputs, expected 12"):
+        _op()(*values[1:])
 
 
 @pytest.mark.slow
-def test_the_flat_density_is_that_of_the_pymc_model(small_problem, small_settings):
+def test_the_flat_density_equals_the_pymc_model(small_problem, small_settings):
     density = build_density(small_problem, Priors(), small_settings, 0.3)
     with build_model(small_problem, Priors(), small_settings, 0.3) as model:
         function = model.logp_dlogp_function(ravel_inputs=True, mode="NUMBA")

@@ -10,7 +10,7 @@ from inference.posterior import assemble
 from inference.priors import Priors, Scatter
 from inference.problem import Problem
 from virtualbrain.io.results import Posterior, PriorResults, Table
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.posterior import starts_seizures
 from virtualbrain.report import findings
 from virtualbrain.surgery.draws import draws_from

@@ -1,4 +1,4 @@
-"""Coordinates of the sampler: maps and their inverses, volumes, roundness."""
+"""Coordinates of the sampler: maps, inverses, Jacobians and curvature."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from inference.reparameterisation import (
     to_point,
     to_rested,
 )
-from virtualbrain.models.stability import equilibrium
+from virtualbrain.models.reduced_physics import equilibrium
 
 X0 = np.linspace(-9.0, -1.0, 81)
 
@@ -23,12 +23,12 @@ def density(small_problem, small_settings):
     return build_density(small_problem, Priors(), small_settings, 0.3)
 
 
-def test_resting_x_is_where_the_engine_says_that_regions_rest():
+def test_resting_x_is_the_equilibrium_of_the_simulator():
     inside = X0[X0 > -4.0]
     np.testing.assert_allclose(resting_x(inside), equilibrium(inside)[0], atol=1e-9)
 
 
-def test_the_map_and_its_inverse_agree_everywhere():
+def test_the_inverse_undoes_the_map():
     np.testing.assert_allclose(excitability_of(resting_x(X0))[0], X0, atol=1e-9)
 
 
@@ -41,7 +41,7 @@ def test_slope_and_bend_are_derivatives():
     np.testing.assert_allclose(logs, bend, rtol=1e-5, atol=1e-6)
 
 
-def test_points_go_there_and_back(density):
+def test_vectors_return_from_the_coordinates_unchanged(density):
     point = np.random.default_rng(0).standard_normal(density.layout.size)
     np.testing.assert_allclose(to_point(density, to_rested(density, point)), point, atol=1e-9)
 
@@ -59,7 +59,7 @@ def test_gradient_equals_finite_differences(density):
         assert slope[i] == pytest.approx(by_hand / 2e-5, rel=1e-4, abs=1e-4)
 
 
-def test_density_gains_the_volume_of_the_map_and_nothing_else(density):
+def test_the_density_changes_by_the_jacobian_only(density):
     point = 0.2 * np.random.default_rng(2).standard_normal(density.layout.size)
     rested = to_rested(density, point)
     x0 = rested[density.layout.slices["x0"]]
@@ -67,7 +67,7 @@ def test_density_gains_the_volume_of_the_map_and_nothing_else(density):
     assert rest_density(density, rested)[0] - volume == pytest.approx(density(point)[0])
 
 
-def test_the_mode_is_a_mode_and_round(density):
+def test_the_density_is_nearly_standard_normal_at_the_mode(density):
     mode = rounded_about(density, np.zeros(density.layout.size))
     origin = np.zeros(density.layout.size)
     value, slope = mode(origin)
@@ -76,5 +76,5 @@ def test_the_mode_is_a_mode_and_round(density):
     for move in np.random.default_rng(3).standard_normal((8, density.layout.size)):
         step = 0.2 * move / np.linalg.norm(move)
         losses.append(value - mode(step)[0] + slope @ step)
-    # half the squared length of the step, where the density is more curved than the prior
+    # Half the squared step length, where the density is more curved than the prior.
     assert max(losses) == pytest.approx(0.02, rel=0.5)

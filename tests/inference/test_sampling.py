@@ -1,4 +1,4 @@
-"""NUTS on densities whose moments are known by quadrature."""
+"""NUTS on densities whose moments are computed by quadrature."""
 
 from types import SimpleNamespace
 
@@ -15,12 +15,12 @@ MODE = brentq(lambda x: -x - STEEPNESS * np.exp(STEEPNESS * x), -1, 0)
 
 
 def log_density(x):
-    """A Normal cut off by a steep wall above zero, as a region's x0 is by its threshold."""
+    """Return a normal log density that falls steeply above zero, as that of x0 can."""
     return -0.5 * x**2 - np.exp(STEEPNESS * x)
 
 
 class Walled:
-    """What `sample_nuts` asks of a `Rounded`: every coordinate an independent walled Normal."""
+    """The interface of `Rounded` that `sample_nuts` uses: independent walled normals."""
 
     def __init__(self, tune=300, draws=1500):
         self.density = SimpleNamespace(
@@ -38,7 +38,7 @@ class Walled:
 
 
 class Flat(Walled):
-    """The same without a wall or anything else."""
+    """The same interface with a constant density."""
 
     def __call__(self, move):
         return 0.0, np.zeros(SIZE)
@@ -57,16 +57,16 @@ def moment(power):
     return quad(lambda x: x**power * weight(x), -9, 1, points=[-1, 0])[0] / total
 
 
-def test_moments_beside_a_wall_are_those_of_quadrature(drawn):
+def test_moments_beside_a_wall_equal_quadrature(drawn):
     values = drawn[0]
     mean = moment(1)
     variance = moment(2) - mean**2
-    # 36,000 dependent values: 0.02 is three to four standard errors of the mean
+    # 36,000 dependent values: 0.02 is three to four standard errors of the mean.
     np.testing.assert_allclose(values.mean(), mean, atol=0.02)
     np.testing.assert_allclose(values.var(axis=(0, 1)).mean(), variance, rtol=0.06)
 
 
-def test_quantiles_beside_a_wall_are_those_of_quadrature(drawn):
+def test_quantiles_beside_a_wall_equal_quadrature(drawn):
     values = np.sort((drawn[0]).ravel())
     total = quad(lambda x: np.exp(log_density(x)), -9, 1, points=[-1, 0])[0]
     for level in (0.1, 0.5, 0.9):
@@ -76,7 +76,7 @@ def test_quantiles_beside_a_wall_are_those_of_quadrature(drawn):
         assert below / total == pytest.approx(level, abs=0.02)
 
 
-def test_a_wall_makes_no_divergence(drawn):
+def test_a_wall_causes_no_divergence(drawn):
     assert not drawn[1]["diverging"].any()
 
 
@@ -85,28 +85,28 @@ def test_no_step_is_longer_than_the_tuned_one(drawn):
     assert (np.ptp(steps, axis=1) == 0).all()
 
 
-def test_same_seed_same_draws_and_another_seed_others():
+def test_the_seed_determines_the_draws():
     once, again, other = (sample_nuts([Walled(20, 10)] * 2, seed)[0] for seed in (5, 5, 6))
     np.testing.assert_array_equal(once, again)
     assert not np.array_equal(once, other)
 
 
-def test_chains_have_seeds_of_their_own():
+def test_every_chain_has_a_different_seed():
     assert len(set(chain_seeds(5, 4))) == 4
     assert chain_seeds(5, 2) == chain_seeds(5, 4)[:2]
 
 
-def test_starts_are_scattered_and_none_lies_on_the_cliff():
+def test_starting_points_are_scattered_and_have_a_usual_density():
     mode = Walled()
     height = mode(np.zeros(SIZE))[0]
     starts = np.array([scattered_start(mode, np.random.default_rng(n)) for n in range(50)])
     assert all(mode(start)[0] >= height - SIZE / 2 for start in starts)
     assert (starts.std(axis=0) > 0.05).all()
-    # without the rule half of them would begin inside the wall
+    # Without the rule half of them would start inside the wall.
     bare = 0.5 * np.random.default_rng(0).standard_normal(SIZE)
     assert mode(bare)[0] < height - 1000
 
 
-def test_a_start_off_the_cliff_is_kept_as_drawn():
+def test_a_starting_point_with_a_usual_density_is_kept():
     start = scattered_start(Flat(), np.random.default_rng(3))
     np.testing.assert_array_equal(start, 0.5 * np.random.default_rng(3).standard_normal(SIZE))

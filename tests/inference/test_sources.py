@@ -8,7 +8,7 @@ from scipy.stats import norm
 from inference.priors import Normal, Priors, Weight
 from inference.problem import Problem
 from inference.sources import PENALTY, earliness, informed_means, log_evidence, unmixed
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 
 
 @pytest.fixture

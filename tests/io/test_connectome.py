@@ -266,7 +266,7 @@ def test_asymmetric_weights_are_refused(folder, connectome):
     weights[0, 1] *= 3
     savemat(folder / "a.mat", {"sc": weights, "len": wide(connectome.lengths_mm)})
     (problem,) = check_connectome(folder)
-    assert "differs from the way back" in str(problem)
+    assert "differs from that in the other direction" in str(problem)
     assert problem.where == f"{folder.parent.name}/{folder.name}"
 
 

@@ -33,20 +33,20 @@ def test_hypothesis_becomes_excitability():
         {"name": ["a"], "zone": ["EZ"]},
     ],
 )
-def test_faults_in_the_hypothesis_are_told(table):
+def test_errors_in_the_hypothesis_are_reported(table):
     with pytest.raises(InputError):
         excitability(REGIONS, pd.DataFrame(table))
 
 
-def test_a_hypothesis_becomes_traces_table_and_picture(tmp_path):
-    seen = []
+def test_a_simulation_writes_traces_table_and_figure(tmp_path):
+    progress = []
     zones = pd.DataFrame({"region": ["a", "b"], "zone": ["EZ", "PZ"]})
     settings = SimulationSettings(duration_s=8.0, seizure_s=2.0, K=1.0)
-    run = run_simulation(chain(), zones, tmp_path / "out", settings, seen.append)
+    run = run_simulation(chain(), zones, tmp_path / "out", settings, progress.append)
     table = read_table(tmp_path / "out" / "seizures.tsv")
     assert table["region"].tolist()[:2] == ["a", "b"]
     assert "d" not in table["region"].tolist()
-    assert seen[-1] == 1.0
+    assert progress[-1] == 1.0
     with xr.open_dataset(tmp_path / "out" / "simulation.nc") as stored:
         np.testing.assert_allclose(stored["lfp"], run["lfp"])
     choices = json.loads((tmp_path / "out" / "simulation.json").read_text())

@@ -16,7 +16,7 @@ print(np.isfinite(run.onset_step).sum(), sum(stats.cache_hits.values()))
 """
 
 
-def started(cache):
+def onsets_and_cache_hits(cache):
     env = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True,
                           check=False, timeout=300)  # fmt: skip
@@ -25,15 +25,15 @@ def started(cache):
 
 
 @pytest.mark.slow
-def test_second_start_is_warm(tmp_path):
-    assert started(tmp_path) == [0, 0]
-    assert started(tmp_path) == [0, 1]
+def test_a_second_process_uses_the_cache(tmp_path):
+    assert onsets_and_cache_hits(tmp_path) == [0, 0]
+    assert onsets_and_cache_hits(tmp_path) == [0, 1]
 
 
 @pytest.mark.slow
-def test_a_start_without_any_writable_cache_works(tmp_path):
+def test_functions_compile_without_a_writable_cache(tmp_path):
     blocked = tmp_path / "file"
-    blocked.write_text("a file stands where the cache would be")
+    blocked.write_text("a file in place of the cache folder")
     program = (
         "import numba.core.caching as c\n"
         "c.CacheImpl._locator_classes = []\n"
@@ -47,7 +47,7 @@ def test_a_start_without_any_writable_cache_works(tmp_path):
     assert done.stdout.strip() == "2", done.stderr
 
 
-def test_import_compiles_nothing():
+def test_import_does_not_load_numba():
     code = "import sys, virtualbrain; print('numba' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           cwd=Path(__file__).parents[2])  # fmt: skip

@@ -50,7 +50,7 @@ def test_independence_between_lanes_draws_and_squares(draws):
     assert np.abs(lagged).max() < bound
 
 
-def test_the_generator_decides():
+def test_the_seed_determines_the_numbers():
     states = [seed_lanes(np.random.default_rng(seed), 3) for seed in (5, 5, 6)]
     np.testing.assert_array_equal(states[0], states[1])
     assert (states[0] != states[2]).all()

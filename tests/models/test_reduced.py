@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from virtualbrain.errors import ModelError
-from virtualbrain.models.reduced import ReducedMembers, critical_x0, equilibrium, run_reduced
+from virtualbrain.models.reduced import ReducedMembers, run_reduced
+from virtualbrain.models.reduced_physics import critical_x0, equilibrium
 
 
 def members(rng, m=6, n=14, **changes):
@@ -53,7 +54,7 @@ def test_traces_equal_plain_numpy(integrator, n):
         np.testing.assert_array_equal(run.onset_step[k], onset)
 
 
-def test_members_do_not_depend_on_their_company():
+def test_members_do_not_depend_on_each_other():
     rng = np.random.default_rng(2)
     weights, given = weights_of(rng), members(rng, m=200)
     together = run_reduced(weights, given, n_steps=100, dt=0.1)
@@ -63,7 +64,7 @@ def test_members_do_not_depend_on_their_company():
     )
 
 
-def test_region_without_presence_is_cut_off():
+def test_a_removed_region_has_no_connections():
     rng = np.random.default_rng(3)
     weights = weights_of(rng)
     present = np.ones((1, 14))
@@ -73,19 +74,19 @@ def test_region_without_presence_is_cut_off():
     cut[2], cut[:, 2] = 0, 0
     a = run_reduced(weights, given, n_steps=100, dt=0.1, keep_traces=True)
     b = run_reduced(cut, members(np.random.default_rng(3), m=1), n_steps=1, dt=0.1)
-    whole = ReducedMembers(**{**vars(given), "present": None})
-    c = run_reduced(cut, whole, n_steps=100, dt=0.1, keep_traces=True)
+    complete = ReducedMembers(**{**vars(given), "present": None})
+    c = run_reduced(cut, complete, n_steps=100, dt=0.1, keep_traces=True)
     assert b.x is None
     np.testing.assert_allclose(a.x, c.x, atol=1e-12)
 
 
-def test_starts_at_rest_without_a_start():
+def test_initial_states_are_at_rest_by_default():
     run = run_reduced(np.zeros((3, 3)), ReducedMembers([[-2.4, -2.2, -1.6]], [1.0], [10.0]),
                       n_steps=50, dt=0.1, keep_traces=True)  # fmt: skip
     np.testing.assert_allclose(run.x[0], np.tile(run.x[0, 0], (51, 1)), atol=1e-9)
 
 
-def test_errors_tell_the_cure():
+def test_invalid_inputs_are_refused():
     rng = np.random.default_rng(4)
     given, weights = members(rng), weights_of(rng)
     with pytest.raises(ModelError, match="memory_limit_bytes"):
@@ -98,7 +99,7 @@ def test_errors_tell_the_cure():
         run_reduced(weights, members(rng, present=np.full((6, 14), 2.0)), n_steps=10, dt=0.1)
 
 
-def test_critical_x0_is_where_the_trace_vanishes():
+def test_the_trace_of_the_jacobian_is_zero_at_the_threshold():
     tau0 = np.array([3.0, 10.0, 100.0, np.inf])
     np.testing.assert_allclose(critical_x0(tau0), [-1.9765, -2.0369, -2.0595, -2.06204], atol=5e-5)
     x, _ = equilibrium(critical_x0(tau0))
@@ -108,7 +109,7 @@ def test_critical_x0_is_where_the_trace_vanishes():
 
 
 @pytest.mark.parametrize("tau0", [10.0, 20.0])
-def test_rest_loses_its_stability_at_the_critical_x0(tau0):
+def test_the_rest_state_loses_stability_at_the_threshold(tau0):
     x0 = critical_x0(tau0) + np.array([-2e-3, 2e-3])
     x, z = equilibrium(x0)
     members = ReducedMembers(x0[None], [0.0], [tau0], x + 1e-5, z)
@@ -120,7 +121,7 @@ def test_rest_loses_its_stability_at_the_critical_x0(tau0):
     assert late[1] > 2.0 * early[1]
 
 
-def test_equilibrium_has_no_rates():
+def test_the_equilibrium_lies_on_the_nullcline():
     x0 = np.linspace(-5, -1, 50)
     x, z = equilibrium(x0)
     np.testing.assert_allclose(4.1 - x**3 - 2 * x**2, z, atol=1e-10)

@@ -23,14 +23,14 @@ def test_onset_offset_and_order():
     assert found.seizing.tolist() == [True, True, False, True]
 
 
-def test_bridges_and_short_stretches():
+def test_short_gaps_are_bridged_and_short_periods_ignored():
     x1 = np.stack([trace(2, 3, 5, 6), trace(1, 4, 5, 6)], axis=1)
     assert seizures(TIME, x1, bridge=2.0).offset[0] == 7
     assert seizures(TIME, x1).offset[0] == 4
     assert seizures(TIME, x1, least_duration=2.0).onset[1] == 4
 
 
-def test_members_are_kept_apart():
+def test_members_are_analysed_separately():
     x1 = np.stack([np.stack([trace(3)], axis=1), np.stack([trace()], axis=1)])
     np.testing.assert_array_equal(seizures(TIME, x1).onset, [[3], [np.inf]])
 

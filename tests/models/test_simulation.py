@@ -78,7 +78,7 @@ def test_members_equal_their_single_runs(coupling, noise):
         np.testing.assert_allclose(ensemble["z"][m], single["z"], atol=1e-10)
 
 
-def test_many_regions_spill_over_one_tile():
+def test_more_regions_than_one_tile():
     network = small_network(300)
     start = Epileptor().rest(1, 300)[0]
     start[0] += np.linspace(0, 0.1, 300)
@@ -158,7 +158,7 @@ def test_stationary_variance_of_a_linear_process(integrator):
     assert np.abs(correlation - np.eye(50)).mean() < 0.35
 
 
-def test_noise_is_that_of_the_seed():
+def test_the_seed_determines_the_noise():
     arguments = {"duration": 0.05, "noise": NOISE}
     runs = [
         simulate(small_network(), Epileptor(x0=-2.3), seed=seed, **arguments) for seed in (1, 1, 2)
@@ -181,7 +181,7 @@ def test_averages_are_means_of_all_steps():
     np.testing.assert_allclose(last["lfp"].values, every["lfp"].values[19::20], atol=1e-12)
 
 
-def test_resection_cuts_rows_and_columns():
+def test_resection_removes_rows_and_columns_of_the_weights():
     network = small_network()
     present = np.ones(20)
     present[[0, 5]] = [0.0, 0.5]
@@ -191,7 +191,7 @@ def test_resection_cuts_rows_and_columns():
     np.testing.assert_allclose(run["lfp"], other["lfp"], atol=1e-9)
 
 
-def test_zero_delays_equal_none():
+def test_zero_delays_equal_no_delays():
     network = small_network()
     near = Network(network.weights, np.zeros((20, 20)), network.regions)
     plain = simulate(near, Epileptor(x0=-1.6, K=1.0), duration=0.1)
@@ -200,14 +200,14 @@ def test_zero_delays_equal_none():
     np.testing.assert_allclose(plain["lfp"], delayed["lfp"], atol=1e-10)
 
 
-def test_a_step_that_leaves_the_branch_is_refused():
+def test_an_unstable_step_at_rest_is_refused():
     network = small_network()
     with pytest.raises(ModelError, match="unstable"):
         simulate(network, Epileptor(x0=-2.8), duration=0.1, dt=1e-4)
     assert np.isfinite(simulate(network, Epileptor(x0=-2.8), duration=0.1, dt=5e-5)["x1"]).all()
 
 
-def test_a_run_that_would_leave_its_branch_after_a_seizure_is_refused():
+def test_an_unstable_step_after_a_seizure_is_refused():
     with pytest.raises(ModelError, match="unstable"):
         simulate(Network(np.zeros((2, 2))), Epileptor(x0=-1.6), duration=3.0, dt=1e-4)
 
@@ -223,13 +223,13 @@ def test_output_to_a_file_equals_output_in_memory(tmp_path):
     network, model = small_network(), Epileptor(x0=excitability(), K=1.0)
     chunks = list(ensemble_chunks(network, model, **arguments))
     assert len(chunks) > 1
-    whole = simulate_ensemble(network, model, **arguments)
+    in_memory = simulate_ensemble(network, model, **arguments)
     with simulate_ensemble(network, model, output=tmp_path / "run.nc", **arguments) as stored:
-        np.testing.assert_array_equal(stored["lfp"], whole["lfp"])
+        np.testing.assert_array_equal(stored["lfp"], in_memory["lfp"])
         assert list(stored["region"].values) == list(network.regions)
 
 
-def test_too_much_for_memory_is_an_error_with_a_cure():
+def test_samples_beyond_the_memory_limit_are_refused():
     with pytest.raises(ModelError, match="output="):
         simulate_ensemble(
             small_network(), Epileptor(), n_members=50, duration=10.0,
@@ -256,7 +256,7 @@ def test_resting_state_rhythm_is_part_of_the_lfp():
     np.testing.assert_allclose(run["lfp"], expected, atol=1e-12)
 
 
-def test_two_forms_of_the_reduction_differ_only_on_the_right():
+def test_both_2d_forms_differ_only_for_positive_x():
     kind = {"duration": 0.3, "sample_rate": 1000.0}
     network = Network(np.zeros((1, 1)))
     cubic = simulate(network, Epileptor2D(x0=-1.6, form="cubic"), **kind)["x1"].values[:, 0]
@@ -267,7 +267,7 @@ def test_two_forms_of_the_reduction_differ_only_on_the_right():
 
 
 @pytest.mark.parametrize(
-    "mistake",
+    "invalid",
     [
         {"initial": np.zeros((3, 20))},
         {"initial": {"x9": 0.0}},
@@ -278,7 +278,7 @@ def test_two_forms_of_the_reduction_differ_only_on_the_right():
         {"options": Options(integrator="rk4")},
     ],
 )
-def test_mistakes_are_told(mistake):
-    arguments = {"duration": 0.1, **mistake}
+def test_invalid_arguments_are_refused(invalid):
+    arguments = {"duration": 0.1, **invalid}
     with pytest.raises(ModelError):
         simulate(small_network(), Epileptor(), **arguments)

@@ -4,13 +4,9 @@ import pytest
 
 from virtualbrain.models.epileptor import Epileptor2D
 from virtualbrain.models.reduced import ReducedMembers, run_reduced
+from virtualbrain.models.reduced_physics import equilibrium
 from virtualbrain.models.simulation import simulate
-from virtualbrain.models.stability import (
-    equilibrium,
-    linear_stability,
-    network_equilibrium,
-    recruitment,
-)
+from virtualbrain.models.stability import linear_stability, network_equilibrium, recruitment
 from virtualbrain.network import Network
 
 
@@ -20,14 +16,14 @@ def network_of(n=12, seed=0):
     return Network(weights + weights.T).normalised()
 
 
-def test_network_equilibrium_stays_put():
+def test_the_network_equilibrium_is_constant_in_time():
     network, x0 = network_of(), np.linspace(-2.6, -2.2, 12)
     x, z = network_equilibrium(network, x0, 1.0)
     run = simulate(network, Epileptor2D(x0=x0, K=1.0), duration=0.5, initial=np.stack([x, z]))
     np.testing.assert_allclose(run["x1"].values[-1], x, atol=1e-9)
 
 
-def test_eigenvalues_are_those_of_the_slow_flow():
+def test_eigenvalues_equal_those_of_the_slow_dynamics():
     network, K, tau0 = network_of(), 0.8, 50.0
     x0 = np.linspace(-2.6, -2.2, 12)
     found = linear_stability(network, x0, K, tau0=tau0)
@@ -46,7 +42,7 @@ def test_eigenvalues_are_those_of_the_slow_flow():
                                rtol=1e-5)  # fmt: skip
 
 
-def test_the_most_excitable_region_leads_and_its_neighbour_follows():
+def test_the_most_excitable_region_ranks_first_and_its_neighbour_second():
     weights = np.full((8, 8), 0.05)
     weights[3, 2] = weights[2, 3] = 3.0
     network = Network(weights).normalised()
@@ -57,7 +53,7 @@ def test_the_most_excitable_region_leads_and_its_neighbour_follows():
     assert isinstance(table, pd.DataFrame)
 
 
-def test_verdict_names_what_is_missing():
+def test_the_verdict_states_the_result():
     network = network_of()
     assert "No region seizes" in recruitment(network, -2.4, 1.0).verdict
     x0 = np.full(12, -3.5)

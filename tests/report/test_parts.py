@@ -19,7 +19,7 @@ from virtualbrain.io.anatomy import Surface
 from virtualbrain.io.fit_results import Diagnostics, Posterior, ZoneRow, Zones
 from virtualbrain.io.result_files import Table
 from virtualbrain.io.results import PriorResults, load_results
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.report import (
     assets,
     charts,

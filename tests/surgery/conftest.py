@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from virtualbrain.models.stability import equilibrium
+from virtualbrain.models.reduced_physics import equilibrium
 from virtualbrain.network import normalise_weights
 from virtualbrain.surgery.draws import FittedDraws, draws_from
 

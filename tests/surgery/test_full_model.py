@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from virtualbrain.errors import InputError
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.surgery.candidates import no_surgery, resection
 from virtualbrain.surgery.full_model import (
     R,

@@ -1,1 +1,1 @@
-"""The Epileptor family: equations, integrators of networks, stability."""
+"""Epileptor models: equations, network simulation, seizure detection and stability."""

@@ -1,4 +1,4 @@
-"""A simulation for a researcher: a connectome and a hypothesis in, traces and a picture out."""
+"""Simulate a hypothesis on a connectome; write traces, seizure table and figure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,33 +13,34 @@ from virtualbrain.errors import InputError, ModelError
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.models.epileptor import Epileptor
+from virtualbrain.models.reduced_physics import SEIZING_X1_6D
 from virtualbrain.models.seizure_detection import seizure_table
 from virtualbrain.models.simulation import Options, simulate
 from virtualbrain.models.stability import recruitment
 from virtualbrain.network import Network
 
-# Middle of the published zones (TVB's and BVEP's synthetic patients).
+# Mean x0 of the zones in published synthetic patients (TVB and BVEP).
 ZONE_X0: Mapping[str, float] = {"EZ": -1.6, "PZ": -2.2, "HZ": -2.6}
 
 
 @dataclass(frozen=True)
 class SimulationSettings:
-    """What a researcher may turn.
+    """Settings of the simulation.
 
     Parameters
     ----------
     duration_s : float
-        Length of the run.
+        Simulated time.
     seizure_s : float
-        How long one seizure of a region by itself should last; sets the model's speed.
+        Duration of the seizure of an uncoupled region; sets the speed of the model.
     K : float
         Global coupling on weights normalised to a mean strength of one.
     sample_rate_hz : float
-        Samples kept per second.
+        Samples per second.
     noise : float
         Intensity on x2 and y2; zero for none.
     seed : int
-        Of the noise.
+        Seed of the noise.
     """
 
     duration_s: float = 60.0
@@ -51,14 +52,14 @@ class SimulationSettings:
 
 
 def excitability(regions: tuple[str, ...], hypothesis: pd.DataFrame) -> np.ndarray:
-    """Return x0 of every region from a table of zones.
+    """Return x0 of every region from a hypothesis.
 
     Parameters
     ----------
     regions : tuple of str
         Names in the order of the network.
     hypothesis : pandas.DataFrame
-        Columns region and zone (EZ, PZ), or region and x0; regions not named are healthy.
+        Columns region and zone (EZ, PZ), or region and x0; all other regions are healthy.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def excitability(regions: tuple[str, ...], hypothesis: pd.DataFrame) -> np.ndarr
     Raises
     ------
     InputError
-        A region or zone that is not known, or a missing column.
+        A region or zone is unknown, or a column is missing.
     """
     if "region" not in hypothesis or not {"zone", "x0"} & set(hypothesis.columns):
         raise InputError(
@@ -99,11 +100,11 @@ def run_simulation(
     settings: SimulationSettings | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> xr.Dataset:
-    """Simulate a hypothesis on a connectome and write traces, seizure table and picture.
+    """Simulate a hypothesis on a connectome and write traces, seizure table and figure.
 
     Writes ``simulation.nc`` (LFP, x1 and z over time), ``seizures.tsv`` (regions in the order of
-    recruitment), ``simulation.png`` and ``simulation.json`` (every choice, and whether the
-    hypothesis can recruit anything) into the folder.
+    recruitment), ``simulation.png`` and ``simulation.json`` (settings, and the regions that the
+    hypothesis can recruit) into the folder.
 
     Parameters
     ----------
@@ -112,27 +113,27 @@ def run_simulation(
     hypothesis : pandas.DataFrame
         As in `excitability`.
     output : Path or str
-        Folder, made where missing.
+        Folder; created if missing.
     settings : SimulationSettings, optional
-        Length, speed, coupling, noise.
+        Duration, speed, coupling and noise.
     progress : callable, optional
-        Called with the share done, 0 to 1.
+        Called with the fraction done, 0 to 1.
 
     Returns
     -------
     xarray.Dataset
-        What was simulated.
+        Traces.
 
     Raises
     ------
     InputError
-        The hypothesis does not fit the connectome.
+        The hypothesis names regions that are not in the connectome.
     ModelError
-        The run is impossible or unstable.
+        A setting is invalid, or the run is unstable.
     """
     settings = settings or SimulationSettings()
     if not settings.duration_s > 0:
-        raise ModelError("a duration that is not positive", expected="seconds above zero")
+        raise ModelError("the duration is not positive", expected="seconds above zero")
     scaled = network.normalised()
     x0 = excitability(tuple(scaled.regions), hypothesis)
     model = Epileptor(x0=x0, K=settings.K).slowed_to(settings.seizure_s)
@@ -149,8 +150,12 @@ def run_simulation(
 
 
 def spike_bridge(seizure_s: float) -> dict[str, float]:
-    """Return how `seizures` tells a seizure from its discharges, for a seizure of this length."""
-    return {"bridge": 0.1 * seizure_s, "least_duration": 0.1 * seizure_s, "threshold": -0.5}
+    """Return arguments of `seizures` that join the discharges of a seizure of this duration."""
+    return {
+        "bridge": 0.1 * seizure_s,
+        "least_duration": 0.1 * seizure_s,
+        "threshold": SEIZING_X1_6D,
+    }
 
 
 def _write(folder: Path, run: xr.Dataset, table: pd.DataFrame, choices: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Compiled functions that start warm where a cache can be written, and start where not."""
+"""Compile functions by numba, and cache the machine code where possible."""
 
 import logging
 from collections.abc import Callable
@@ -12,18 +12,18 @@ _log = logging.getLogger(__name__)
 def compiled(
     *, allocates: bool = True, **options: Any
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile a function to machine code by numba, without the interpreter's lock.
+    """Return a decorator that compiles a function by numba; the function releases the GIL.
 
-    The machine code is kept where ``NUMBA_CACHE_DIR`` points, else beside the source. Where neither
-    can be written the function is compiled anew in each process, which is slower and not an error.
+    The machine code is cached in ``NUMBA_CACHE_DIR``, or beside the source. If neither can be
+    written, the function is compiled in each process, which is slower.
 
     Parameters
     ----------
     allocates : bool
-        Whether the function makes or returns arrays. One that does not is spared the counting of
-        references, which costs more than the arithmetic of a short loop.
+        The function creates or returns arrays. Without it the code counts no references, which is
+        faster in short loops.
     **options
-        Passed on to `numba.njit`.
+        Arguments of `numba.njit`.
 
     Returns
     -------
@@ -45,14 +45,14 @@ def compiled(
 
 
 def inner(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile a function that only compiled ones call and that makes no array.
+    """Return a decorator for functions that only compiled functions call and that create no array.
 
-    Its code becomes part of its callers', so it needs no cache of its own.
+    Their code becomes part of the code of the caller, so it is not cached separately.
 
     Parameters
     ----------
     **options
-        Passed on to `numba.njit`; ``forceinline=True`` for what stands in an innermost loop.
+        Arguments of `numba.njit`; ``forceinline=True`` for functions in an innermost loop.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The Epileptor family: parameters, states, and where a region rests."""
+"""The models of the Epileptor family: parameters, states and rest states."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,18 +9,30 @@ from numpy.typing import ArrayLike, NDArray
 
 from virtualbrain.errors import ModelError
 from virtualbrain.models import rates
+from virtualbrain.models.reduced_physics import REST_CURRENT
+from virtualbrain.models.variables import (
+    ReducedParameters,
+    ReducedStates,
+    RestingParameters,
+    RestingStates,
+    SixParameters,
+    SixStates,
+    StimulationParameters,
+    StimulationStates,
+)
 
 Array = NDArray[np.float64]
 
-_SIX_STATES = ("x1", "y1", "z", "x2", "y2", "g")
+# x0 just below the threshold, in the usual and in the modified form.
 _REST_X0 = -2.2
 _REST_X0_MODIFIED = 3.1
+# Duration of a seizure at x0 = -1.6, in model time multiplied by r and tt.
 _SEIZURE_UNITS = 0.336
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Model:
-    """What all models of the family share.
+    """Base class of all models.
 
     Every parameter is a number, one per region (n_regions,), or, for an ensemble, one per member
     and region (n_members, n_regions).
@@ -38,7 +50,7 @@ class _Model:
     b: ArrayLike = 3.0
     c: ArrayLike = 1.0
     d: ArrayLike = 5.0
-    Iext: ArrayLike = 3.1
+    Iext: ArrayLike = REST_CURRENT
     slope: ArrayLike = 0.0
     Kvf: ArrayLike = 0.0
     seconds_per_unit: float = 1e-3
@@ -61,13 +73,13 @@ class _Model:
     def lowest_stable_x1(self, dt: float, n_members: int, n_regions: int) -> Array:
         """Return the x1 below which an explicit step of `dt` (model time) is unstable.
 
-        Left of zero x1 pulls itself back at the rate tt (3 a x1**2 - 2 B x1), with B = b, or b - d
-        where y1 is eliminated; Euler and Heun follow up to a rate of 2 / dt.
+        For negative x1 the relaxation rate of x1 is tt (3 a x1**2 - 2 B x1), with B = b, or b - d
+        where y1 is eliminated. Euler and Heun steps are stable up to a rate of 2 / dt.
 
         Returns
         -------
         numpy.ndarray, shape (n_members or 1, n_regions)
-            Negative.
+            Values of x1, all negative.
         """
         p = dict(
             zip(self.parameters, self.packed(n_members, n_regions).swapaxes(0, 1), strict=True)
@@ -77,7 +89,7 @@ class _Model:
 
     @property
     def tau0(self) -> Array:
-        """Time-scale separation, 1 / r."""
+        """Time scale of the slow variable, 1 / r."""
         return np.asarray(1.0 / np.asarray(self.r, dtype=np.float64))
 
     def packed(self, n_members: int, n_regions: int) -> Array:
@@ -86,7 +98,7 @@ class _Model:
         Raises
         ------
         ModelError
-            A parameter has another shape than a number, the regions, or members and regions.
+            A parameter is neither a number, nor one per region, nor one per member and region.
         """
         values = [self._shaped(name, n_members, n_regions) for name in self.parameters]
         members = max(len(value) for value in values)
@@ -107,16 +119,15 @@ class _Model:
         return value
 
     def uses(self, coupled_state: str) -> bool:
-        """Tell whether any parameter lets this state's coupling through."""
+        """Return True if the coupling of a state has a parameter that is not zero."""
         names = self.coupled[coupled_state].split()
         return any(np.any(np.asarray(getattr(self, name)) != 0) for name in names)
 
     def rest(self, n_members: int, n_regions: int) -> Array:
-        """Return a resting start for every region.
+        """Return initial states at rest for every region.
 
-        A region's own rest state without its neighbours, or, where it has none because it seizes
-        by itself, the one of a region just below the threshold: it leaves for its first seizure
-        from there.
+        It is the rest state of the region without coupling. A region above the threshold has
+        none; it gets the rest state just below the threshold and starts its first seizure there.
 
         Returns
         -------
@@ -149,7 +160,7 @@ class _Model:
 
 
 def _rest_of_population_1(p: Mapping[str, Array], modified: bool) -> tuple[Array, Array]:
-    """Bisect for the rest state left of the fold of the fast nullcline."""
+    """Find x1 and z of the rest state on the left branch of the fast nullcline, by bisection."""
     B = p["b"] - p["d"]
     fold = np.minimum(2.0 * B / (3.0 * p["a"]), 0.0)
     x0 = np.maximum(p["x0"], _REST_X0_MODIFIED) if modified else np.minimum(p["x0"], _REST_X0)
@@ -175,7 +186,7 @@ def _lowest_root(drive: Array) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Epileptor(_Model):
-    r"""The six-dimensional Epileptor (Jirsa et al. 2014), every parameter of The Virtual Brain's.
+    r"""The six-dimensional Epileptor (Jirsa et al. 2014), with all parameters of The Virtual Brain.
 
     .. math::
         \dot x_1 &= t_t\,(y_1 - z + I_{ext} + K_{vf} c_1 + f_1 x_1) \\
@@ -193,20 +204,20 @@ class Epileptor(_Model):
     x0 : array_like
         Excitability. With `modification` a LOW value is the excitable one (threshold 2.91).
     K : array_like
-        Permittivity coupling, K > 0: a seizing neighbour pushes a region towards seizure. The
-        Virtual Brain's ``Ks`` is -K.
+        Permittivity coupling, K > 0: a seizing neighbour pushes a region towards seizure. ``Ks`` of
+        The Virtual Brain is -K.
     r : array_like
         1 / tau0.
     tt : array_like
-        Speed of everything: 0.1 makes a seizure ten times as long. See `slowed_to`.
+        Speed of all rates: 0.1 makes a seizure ten times as long. See `slowed_to`.
     modification : bool
         The sigmoid form of the slow variable.
     seconds_per_unit : float
-        Length of one unit of model time in seconds, at tt = 1; The Virtual Brain's millisecond.
+        Duration of one unit of model time in seconds, at tt = 1; 1 ms as in The Virtual Brain.
     """
 
-    states: ClassVar[tuple[str, ...]] = _SIX_STATES
-    parameters: ClassVar[tuple[str, ...]] = rates.EPILEPTOR_PARAMETERS
+    states: ClassVar[tuple[str, ...]] = SixStates._fields
+    parameters: ClassVar[tuple[str, ...]] = SixParameters._fields
     coupled: ClassVar[Mapping[str, str]] = {"x1": "K Kvf", "x2": "Kf"}
 
     Iext2: ArrayLike = 0.45
@@ -219,21 +230,21 @@ class Epileptor(_Model):
     def slowed_to(self, seizure_s: float) -> Self:
         """Return the same model with `tt` set so that a seizure lasts about `seizure_s`.
 
-        A seizure of a region by itself takes 0.336 / (r tt) units of model time at x0 = -1.6
-        (measured): 0.27 at -1.8, 0.22 near the threshold; neighbours shorten or lengthen it.
+        The seizure of an uncoupled region takes 0.336 / (r tt) units of model time at x0 = -1.6,
+        0.27 at -1.8 and 0.22 near the threshold (measured). Coupling changes the duration.
 
         Parameters
         ----------
         seizure_s : float
-            Seconds.
+            Duration of a seizure in seconds.
 
         Raises
         ------
         ModelError
-            Not a positive length.
+            The duration is not positive.
         """
         if not seizure_s > 0:
-            raise ModelError(f"a seizure of {seizure_s} s", expected="seconds above zero")
+            raise ModelError(f"seizure duration of {seizure_s} s", expected="seconds above zero")
         tt = _SEIZURE_UNITS * self.seconds_per_unit / (np.asarray(self.r) * seizure_s)
         return replace(self, tt=tt)
 
@@ -251,17 +262,17 @@ class Epileptor2D(_Model):
         \dot x &= t_t\,(c - z + I_{ext} + K_{vf} c_1 - f x) \\
         \dot z &= t_t\, r\,(4(x - x_0) - z - 0.1 z^7 [z < 0] - K c_1)
 
-    with :math:`f = a x^2 + (d - b) x` for :math:`x < 0`, and on the right the same (``cubic``, the
-    form that is fitted) or :math:`d x - slope - 0.6 (z - 4)^2` (``tvb``).
+    with :math:`f = a x^2 + (d - b) x` for :math:`x < 0`. For :math:`x \ge 0` f is the same
+    (``cubic``, the form that is fitted) or :math:`d x - slope - 0.6 (z - 4)^2` (``tvb``).
 
     Parameters
     ----------
     form : {"cubic", "tvb"}
-        The right branch.
+        The form of f for :math:`x \ge 0`.
     """
 
-    states: ClassVar[tuple[str, ...]] = ("x1", "z")
-    parameters: ClassVar[tuple[str, ...]] = rates.REDUCED_PARAMETERS
+    states: ClassVar[tuple[str, ...]] = ReducedStates._fields
+    parameters: ClassVar[tuple[str, ...]] = ReducedParameters._fields
     coupled: ClassVar[Mapping[str, str]] = {"x1": "K Kvf"}
 
     form: Literal["cubic", "tvb"] = "cubic"
@@ -279,19 +290,19 @@ class Epileptor2D(_Model):
 
 @dataclass(frozen=True, kw_only=True)
 class EpileptorRestingState(Epileptor):
-    r"""The Epileptor with a background rhythm beside it (Courtiol et al. 2020).
+    r"""The Epileptor with a background rhythm (Courtiol et al. 2020).
 
     .. math::
         \dot x_{rs} &= d_{rs}\tau_{rs}\,(\alpha y_{rs} - f x_{rs}^3 + e x_{rs}^2
                        + \gamma (I_{rs} + K_{rs} c_3)) \\
         \dot y_{rs} &= d_{rs}\,(a_{rs} + b_{rs} x_{rs} - \beta y_{rs})/\tau_{rs}
 
-    LFP :math:`= p(x_2 - x_1) + (1 - p) x_{rs}`. `tt` does not touch the rhythm, as in The Virtual
-    Brain; the form has no `modification`.
+    LFP :math:`= p(x_2 - x_1) + (1 - p) x_{rs}`. `tt` does not change the rhythm, as in The
+    Virtual Brain. There is no `modification`.
     """
 
-    states: ClassVar[tuple[str, ...]] = (*_SIX_STATES, "x_rs", "y_rs")
-    parameters: ClassVar[tuple[str, ...]] = rates.RESTING_PARAMETERS
+    states: ClassVar[tuple[str, ...]] = (*SixStates._fields, *RestingStates._fields)
+    parameters: ClassVar[tuple[str, ...]] = (*SixParameters._fields, *RestingParameters._fields)
     coupled: ClassVar[Mapping[str, str]] = {"x1": "K Kvf", "x2": "Kf", "x_rs": "K_rs"}
 
     tau_rs: ArrayLike = 1.0
@@ -324,20 +335,22 @@ class EpileptorStimulation(Epileptor):
         \dot z &= t_t\, r\,(4(x_1 - x_0 - H(m - threshold)) - z - K c_1) \\
         \dot m &= t_t\, r_2\,(filling\,|I_{stim}| - decay\; m)
 
-    Of the three published forms this is the one that keeps the six equations whole, so that
-    without a stimulus it is the Epileptor; the neural-field form and the four-dimensional form
-    drop population 2. The published code also reads a coupling of m that does not exist; it is
-    left out.
+    Three forms are published. This one keeps all six equations, so without a stimulus it equals
+    the Epileptor. The neural-field form and the four-dimensional form have no population 2. The
+    published code also reads a coupling of m that is not defined; it is left out here.
 
     Parameters
     ----------
     threshold : array_like
-        Filling from which the region counts as one of x0 + 1; large where stimulation cannot
-        start a seizure.
+        Value of m above which x0 is raised by 1. A large value keeps stimulation from starting a
+        seizure.
     """
 
-    states: ClassVar[tuple[str, ...]] = (*_SIX_STATES, "m")
-    parameters: ClassVar[tuple[str, ...]] = rates.STIMULATED_PARAMETERS
+    states: ClassVar[tuple[str, ...]] = (*SixStates._fields, *StimulationStates._fields)
+    parameters: ClassVar[tuple[str, ...]] = (
+        *SixParameters._fields,
+        *StimulationParameters._fields,
+    )
 
     r2: ArrayLike = 0.00035
     threshold: ArrayLike = 1.8

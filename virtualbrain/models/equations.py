@@ -1,13 +1,14 @@
 # mypy: allow-untyped-defs
 # The compiler of the loops infers their types.
-"""The equations of the Epileptor family, each in one place: the rates of one region.
+"""Equations of the Epileptor models: the rates of one region.
 
-Every function takes one region's states, coupling inputs and parameters as plain numbers and
-returns the states' rates in model time. The integrators call them lane by lane; both sides of
-every branch are cheap, so that the compiler chooses between values and does not jump.
+Every function takes states, coupling sums and parameters of one region as plain numbers and
+returns rates (derivatives in model time). The integrator calls it for each lane. Both sides of
+every branch are evaluated, so that the compiler selects a value instead of jumping.
 
-`c1`, `c2`, `c3` are the coupling sums of x1, x2 and x_rs. `current` is a stimulus that adds to the
-rest current of population 1. The numbers 4, 0.1, 0.6, 0.3, 3.5, 0.25 and 0.01 are the model's own.
+`c1`, `c2`, `c3` are the coupling sums of x1, x2 and x_rs. `current` is a stimulus that is added to
+the rest current of population 1. The numbers 4, 0.1, 0.6, 0.3, 3.5, 0.25 and 0.01 belong to the
+published model.
 
 Source: Jirsa et al. 2014 (Brain 137:2210), Proix et al. 2014 (J Neurosci 34:15009), Courtiol et al.
 2020 (J Neurosci 40:5572), as The Virtual Brain integrates them.
@@ -38,7 +39,7 @@ def population_2(x1, z, x2, y2, g, c2, Iext2, aa, bb, tau, Kf):
 
 @inner(forceinline=True)
 def permittivity(x1, z, c1, x0, r, K):
-    """Return the rate of z: it rises in seizure, falls at rest, and neighbours pull it down."""
+    """Return the rate of z, which rises in seizure; seizing neighbours lower it."""
     z2 = z * z
     floor = -0.1 * (z2 * z2) * (z2 * z)
     return r * (4.0 * (x1 - x0) + (floor if z < 0.0 else 0.0) - z - K * c1)
@@ -46,19 +47,19 @@ def permittivity(x1, z, c1, x0, r, K):
 
 @inner(forceinline=True)
 def permittivity_modified(x1, z, c1, x0, r, K):
-    """Return the rate of z in the sigmoid form, where a LOW x0 is the excitable one."""
+    """Return the rate of z in the sigmoid form, in which a LOW x0 means excitable."""
     return r * (x0 + 3.0 / (1.0 + math.exp(-(x1 + 0.5) / 0.1)) - z - K * c1)
 
 
 @inner(forceinline=True)
 def reduced_cubic(x, z, c1, current, a, b, c, d, Iext, Kvf):
-    """Return the rate of x with y1 eliminated and the cubic on both sides: the fitted form."""
+    """Return the rate of x in the fitted form: y1 eliminated, cubic on both sides."""
     return c - z + Iext + current + Kvf * c1 - (a * x + d - b) * x * x
 
 
 @inner(forceinline=True)
 def reduced_tvb(x, z, c1, current, a, b, c, d, Iext, slope, Kvf):
-    """Return the rate of x with y1 eliminated and The Virtual Brain's right branch."""
+    """Return the rate of x in the form of The Virtual Brain: another right branch."""
     left = (a * x + d - b) * x
     right = d * x - slope - 0.6 * (z - 4.0) * (z - 4.0)
     return c - z + Iext + current + Kvf * c1 - (left if x < 0.0 else right) * x
@@ -76,5 +77,5 @@ def resting_oscillator(
 
 @inner(forceinline=True)
 def accumulator(m, current, r2, decay, filling):
-    """Return the rate of m, which fills with the strength of the stimulus and leaks."""
+    """Return the rate of m, which accumulates the absolute stimulus and decays."""
     return r2 * (filling * abs(current) - decay * m)

@@ -1,6 +1,6 @@
 # mypy: allow-untyped-defs
 # The compiler of the loops infers their types.
-"""The compiled loop over steps: Euler and Heun, with and without noise, for a chunk of members."""
+"""Integrate a chunk of ensemble members: the compiled loop over steps (Euler or Heun)."""
 
 from typing import NamedTuple
 
@@ -11,14 +11,15 @@ from virtualbrain.models.compile import compiled, inner
 from virtualbrain.models.normals import normal_pairs
 from virtualbrain.models.rates import RESTING, block_rates
 from virtualbrain.models.simd_layout import LANES, TILE, at, multiply
+from virtualbrain.models.variables import RESTING_PARAMETER, RESTING_STATE, STATE
 
 Array = NDArray[np.float64]
 
-LFP = -1
+LFP = -1  # number of the local field potential among the kept quantities
 
 
 class Scheme(NamedTuple):
-    """What the loop does at each step."""
+    """Settings of the integration."""
 
     model: int
     heun: bool
@@ -30,7 +31,7 @@ class Scheme(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """How many there are of what."""
+    """Numbers of members, regions, blocks, states, parameters, coupled states and past steps."""
 
     n_members: int
     n_regions: int
@@ -42,29 +43,29 @@ class Sizes(NamedTuple):
 
 
 class Fixed(NamedTuple):
-    """What stays the same over the run; flat arrays unless a shape is given.
+    """Arrays that the loop reads; flat, with the shapes below.
 
-    An array that may differ between members holds one member where all share it.
+    An array of one member is used for all members.
     """
 
     packed: Array  # (n_tiles, n_padded, TILE)
-    left: Array  # (members or 1, n_padded) share of each region that is left
+    remaining: Array  # (members or 1, n_padded) fraction of each region that remains
     strength: Array  # (members or 1, n_padded) sum of weights into each region
-    coupled: NDArray[np.int64]  # the states that are coupled
+    coupled: NDArray[np.int64]  # numbers of the coupled states
     parameters: Array  # (members or 1, n_blocks, n_parameters, LANES)
-    noisy: NDArray[np.int64]  # the states with noise
-    amplitudes: Array  # (members or 1, n_blocks, n_noisy, LANES), sqrt(dt) included
+    noisy: NDArray[np.int64]  # numbers of the states with noise
+    amplitudes: Array  # (members or 1, n_blocks, n_noisy, LANES), multiplied by sqrt(dt)
     waves: Array  # shape (n_steps or 0, n_sources)
     sites: Array  # shape (n_sources, n_padded)
-    first_edge: NDArray[np.int64]  # (n_regions + 1) edges by receiving region, where delayed
+    first_edge: NDArray[np.int64]  # (n_regions + 1) first edge of each receiver, with delays
     senders: NDArray[np.int64]
     edge_weights: Array
     delays: NDArray[np.int64]  # steps
-    kept: NDArray[np.int64]  # the states to keep, LFP for the local field potential
+    kept: NDArray[np.int64]  # numbers of the states to keep, or LFP
 
 
 class Memory(NamedTuple):
-    """What the loop changes; flat arrays."""
+    """Arrays that the loop writes; flat, with the shapes below."""
 
     states: Array  # (n_blocks, n_members, n_states, LANES)
     sent: Array  # (n_slots, n_coupled, n_members, n_padded)
@@ -78,7 +79,7 @@ class Memory(NamedTuple):
     generators: NDArray[np.uint64]  # (n_blocks, n_members, 4, LANES)
     stimulus: Array  # (n_padded)
     sums: Array  # (n_blocks, n_members, n_kept, LANES)
-    lowest: Array  # (n_blocks, n_members, LANES) lowest x1 so far; NaN once there was one
+    lowest: Array  # (n_blocks, n_members, LANES) lowest x1 so far; NaN if x1 was NaN
 
 
 @compiled(allocates=False)
@@ -87,23 +88,23 @@ def advance(scheme, sizes, fixed, memory, first_step, n_steps, out):
 
     `out` has the shape (n_members, n_kept, n_samples, n_regions).
     """
-    whole = scheme.heun and scheme.exact_coupling
+    two_passes = scheme.heun and scheme.exact_coupling
     for step in range(first_step, first_step + n_steps):
         _couple(scheme, sizes, fixed, memory, step)
         _stimulate(sizes, fixed, memory, step)
-        # All members of a block in turn: they share its parameters, which then stay in cache, and
-        # their states lie side by side.
+        # All members of a block follow each other: they use the same parameters, which stay in
+        # cache.
         for b in range(sizes.n_blocks):
             for m in range(sizes.n_members):
-                q = (b * sizes.n_members + m) * sizes.n_states * LANES if whole else 0
+                q = (b * sizes.n_members + m) * sizes.n_states * LANES if two_passes else 0
                 _first_stage(scheme, sizes, fixed, memory, m, b, q)
-                if scheme.heun and not whole:
+                if scheme.heun and not two_passes:
                     _second_stage(scheme, sizes, fixed, memory, m, b, q)
-                if whole:
+                if two_passes:
                     _send(sizes, fixed, memory, memory.predicted, q, m, b, step + 1)
                 else:
                     _finish(scheme, sizes, fixed, memory, m, b, step, out)
-        if whole:
+        if two_passes:
             _couple(scheme, sizes, fixed, memory, step + 1)
             for b in range(sizes.n_blocks):
                 for m in range(sizes.n_members):
@@ -115,7 +116,7 @@ def advance(scheme, sizes, fixed, memory, first_step, n_steps, out):
 
 @compiled(allocates=False)
 def start(sizes, fixed, memory):
-    """Fill the memory of past states with the start."""
+    """Fill the past with the initial states."""
     for step in range(sizes.n_slots):
         for b in range(sizes.n_blocks):
             for m in range(sizes.n_members):
@@ -125,7 +126,7 @@ def start(sizes, fixed, memory):
 
 @inner()
 def _couple(scheme, sizes, fixed, memory, step):
-    """Gather what every region receives at a step."""
+    """Compute the weighted input of every region at a step."""
     if sizes.n_coupled == 0:
         return
     n_rows, n_padded = sizes.n_coupled * sizes.n_members, sizes.n_blocks * LANES
@@ -138,7 +139,7 @@ def _couple(scheme, sizes, fixed, memory, step):
 
 @inner(fastmath={"contract"})
 def _couple_delayed(sizes, fixed, memory, step):
-    """Sum what arrives over each edge from the step at which it left."""
+    """Sum the input over all edges, each from the step at which it was sent."""
     n_rows, n_padded = sizes.n_coupled * sizes.n_members, sizes.n_blocks * LANES
     for row in range(n_rows):
         for i in range(sizes.n_regions):
@@ -153,7 +154,7 @@ def _couple_delayed(sizes, fixed, memory, step):
 
 @inner()
 def _stimulate(sizes, fixed, memory, step):
-    """Add up the stimulus of a step."""
+    """Compute the stimulus of every region at a step."""
     if fixed.waves.shape[0] == 0:
         return
     memory.stimulus[:] = 0.0
@@ -166,16 +167,20 @@ def _stimulate(sizes, fixed, memory, step):
 
 @inner(forceinline=True)
 def _member_offset(array, m, length):
-    """Return where member m starts in an array of one member or all."""
+    """Return the offset of member m in an array of one member or of all members."""
     return m * length if array.size > length else 0
 
 
 @inner(forceinline=True, fastmath={"contract"})
 def _receive(sizes, fixed, memory, states, s, m, b):
-    """Turn received sums into differences: what arrives less the region's own value."""
-    inputs, received, left, strength = memory.inputs, memory.received, fixed.left, fixed.strength
+    """Compute the coupling sums of a block: weighted input minus the own state of the region.
+
+    x1, x2 and x_rs are states 0, 3 and 6; their sums have the numbers 0, 1 and 2.
+    """
+    inputs, received = memory.inputs, memory.received
+    remaining, strength = fixed.remaining, fixed.strength
     n_padded, n_rows = sizes.n_blocks * LANES, sizes.n_coupled * sizes.n_members
-    w = _member_offset(left, m, n_padded) + b * LANES
+    w = _member_offset(remaining, m, n_padded) + b * LANES
     tile = b * LANES // TILE
     for k in range(sizes.n_coupled):
         variable = fixed.coupled[k]
@@ -184,26 +189,26 @@ def _receive(sizes, fixed, memory, states, s, m, b):
         c = variable // 3 * LANES
         for i in range(LANES):
             own = strength[at(w + i)] * states[at(x + i)]
-            inputs[at(c + i)] = left[at(w + i)] * (received[at(g + i)] - own)
+            inputs[at(c + i)] = remaining[at(w + i)] * (received[at(g + i)] - own)
 
 
 @inner(forceinline=True)
 def _send(sizes, fixed, memory, states, s, m, b, step):
-    """Store what a block's regions send at a step."""
+    """Store the output of the regions of a block at a step."""
     n_padded = sizes.n_blocks * LANES
-    w = _member_offset(fixed.left, m, n_padded) + b * LANES
-    sent, left = memory.sent, fixed.left
+    w = _member_offset(fixed.remaining, m, n_padded) + b * LANES
+    sent, remaining = memory.sent, fixed.remaining
     for k in range(sizes.n_coupled):
         x = s + fixed.coupled[k] * LANES
         slot = step % sizes.n_slots
         t = ((slot * sizes.n_coupled + k) * sizes.n_members + m) * n_padded + b * LANES
         for i in range(LANES):
-            sent[at(t + i)] = left[at(w + i)] * states[at(x + i)]
+            sent[at(t + i)] = remaining[at(w + i)] * states[at(x + i)]
 
 
 @inner(forceinline=True, fastmath={"contract"})
 def _first_stage(scheme, sizes, fixed, memory, m, b, q):
-    """Take one block's Euler step into `predicted`."""
+    """Write the Euler step of one block to `predicted`."""
     width = sizes.n_states * LANES
     s = (b * sizes.n_members + m) * width
     p_member = sizes.n_blocks * sizes.n_parameters * LANES
@@ -224,7 +229,7 @@ def _first_stage(scheme, sizes, fixed, memory, m, b, q):
 
 @inner()
 def _draw(sizes, fixed, memory, m, b, q):
-    """Draw one block's noise of this step."""
+    """Draw the noise of one block for this step."""
     n_noisy = fixed.noisy.size
     generator = (b * sizes.n_members + m) * 4 * LANES
     for pair in range((n_noisy + 1) // 2):
@@ -239,7 +244,7 @@ def _draw(sizes, fixed, memory, m, b, q):
 
 @inner(forceinline=True, fastmath={"contract"})
 def _second_stage(scheme, sizes, fixed, memory, m, b, q):
-    """Replace one block's Euler step in `predicted` by Heun's."""
+    """Replace the Euler step of one block in `predicted` by the Heun step."""
     width = sizes.n_states * LANES
     s = (b * sizes.n_members + m) * width
     p_member = sizes.n_blocks * sizes.n_parameters * LANES
@@ -261,7 +266,7 @@ def _second_stage(scheme, sizes, fixed, memory, m, b, q):
 
 @inner(forceinline=True)
 def _finish(scheme, sizes, fixed, memory, m, b, step, out):
-    """Make the predicted block the state, send it, watch it and keep it."""
+    """Take over the predicted states of a block: store, send, check and keep them."""
     width = sizes.n_states * LANES
     s = (b * sizes.n_members + m) * width
     q = s if scheme.heun and scheme.exact_coupling else 0
@@ -274,33 +279,32 @@ def _finish(scheme, sizes, fixed, memory, m, b, step, out):
         x, low = states[at(s + i)], lowest[at(w + i)]
         lowest[at(w + i)] = low if x >= low else x
     if scheme.average:
-        _sum_up(scheme, sizes, fixed, memory, m, b)
+        _accumulate(scheme, sizes, fixed, memory, m, b)
     if (step + 1) % scheme.every == 0:
         _keep(scheme, sizes, fixed, memory, m, b, (step + 1) // scheme.every - 1, out)
 
 
 @inner(forceinline=True)
 def _kept_value(scheme, sizes, fixed, memory, m, b, variable, lane):
-    """Return one kept quantity of one region."""
-    L = LANES
-    s = (b * sizes.n_members + m) * sizes.n_states * L + lane
+    """Return a state, or the local field potential, of one region."""
+    s = (b * sizes.n_members + m) * sizes.n_states * LANES + lane
     states = memory.states
     if variable != LFP:
-        return states[at(s + variable * L)]
+        return states[at(s + variable * LANES)]
     if sizes.n_states == 2:
         return states[at(s)]
-    lfp = states[at(s + 3 * L)] - states[at(s)]
+    lfp = states[at(s + STATE.x2)] - states[at(s + STATE.x1)]
     if scheme.model == RESTING:
-        p_member = sizes.n_blocks * sizes.n_parameters * L
-        p = _member_offset(fixed.parameters, m, p_member) + b * sizes.n_parameters * L
-        share = fixed.parameters[at(p + 27 * L + lane)]
-        lfp = share * lfp + (1.0 - share) * states[at(s + 6 * L)]
+        p_member = sizes.n_blocks * sizes.n_parameters * LANES
+        p = _member_offset(fixed.parameters, m, p_member) + b * sizes.n_parameters * LANES
+        fraction = fixed.parameters[at(p + RESTING_PARAMETER.p + lane)]
+        lfp = fraction * lfp + (1.0 - fraction) * states[at(s + RESTING_STATE.x_rs)]
     return lfp
 
 
 @inner()
-def _sum_up(scheme, sizes, fixed, memory, m, b):
-    """Add one block's kept quantities to their sums."""
+def _accumulate(scheme, sizes, fixed, memory, m, b):
+    """Add the kept quantities of one block to their sums."""
     n_kept = fixed.kept.size
     for v in range(n_kept):
         a = ((b * sizes.n_members + m) * n_kept + v) * LANES
@@ -311,15 +315,15 @@ def _sum_up(scheme, sizes, fixed, memory, m, b):
 
 @inner()
 def _keep(scheme, sizes, fixed, memory, m, b, sample, out):
-    """Write one block's kept quantities, or their means, to the output."""
+    """Write the kept quantities of one block, or their means, to the output."""
     n_kept = fixed.kept.size
-    share = 1.0 / scheme.every
+    weight = 1.0 / scheme.every
     for v in range(n_kept):
         a = ((b * sizes.n_members + m) * n_kept + v) * LANES
         variable = fixed.kept[v]
         for i in range(min(LANES, sizes.n_regions - b * LANES)):
             if scheme.average:
-                out[m, v, sample, b * LANES + i] = share * memory.sums[at(a + i)]
+                out[m, v, sample, b * LANES + i] = weight * memory.sums[at(a + i)]
                 memory.sums[at(a + i)] = 0.0
             else:
                 out[m, v, sample, b * LANES + i] = _kept_value(

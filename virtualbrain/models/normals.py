@@ -1,11 +1,11 @@
 # mypy: allow-untyped-defs
 # The compiler of the loops infers their types.
-"""Normal random numbers, a block of regions at a time, by vector instructions.
+"""Generate normal random numbers for a block of regions by vector instructions.
 
-Each lane of each member has its own xoshiro256+ generator (Blackman & Vigna 2021), started from a
-numpy Generator, so that a member's noise depends neither on its chunk nor on the number of cores.
-Two uniform numbers become two normal ones by Box and Muller's transform, with the logarithm and
-the circle by polynomials whose error (below 1e-12) no test of distribution can see.
+Each lane of each member has a xoshiro256+ generator (Blackman & Vigna 2021) that is seeded from a
+numpy Generator. So the noise of a member depends neither on its chunk nor on the number of cores.
+Two uniform numbers become two normal ones by the Box-Muller transform. Logarithm and sine are
+polynomials with an error below 1e-12, far below what a test of the distribution can detect.
 """
 
 import numpy as np
@@ -23,21 +23,21 @@ _HALF_PI = np.pi / 2
 
 
 def seed_lanes(generator: np.random.Generator, blocks: int) -> NDArray[np.uint64]:
-    """Draw the state of one member's generators, shape (n_blocks, 4, LANES)."""
+    """Return the initial state of the generators of one member, shape (n_blocks, 4, LANES)."""
     state = generator.integers(0, 2**64, size=(blocks, 4, LANES), dtype=np.uint64, endpoint=False)
-    state[:, 0] |= np.uint64(1) << np.uint64(63)  # never all zero
+    state[:, 0] |= np.uint64(1) << np.uint64(63)  # a state of zeros would stay zero
     return state
 
 
 @inner(forceinline=True)
 def _as_float(bits):
-    """Read 64 bits as a floating-point number."""
+    """Interpret 64 bits as a floating-point number."""
     return np.uint64(bits).view(np.float64)
 
 
 @inner(forceinline=True)
 def _log_of_uniform(bits):
-    """Return the logarithm of a uniform number in (0, 1] made of random bits."""
+    """Return the logarithm of a uniform number in (0, 1] from random bits."""
     u = 2.0 - _as_float((bits >> _12) | _ONE_BITS)
     word = np.float64(u).view(np.uint64)
     exponent = _as_float((word >> _52) | _TWO52_BITS) - 4503599627371519.0
@@ -55,7 +55,7 @@ def _log_of_uniform(bits):
 
 @inner(forceinline=True)
 def _point_on_circle(bits):
-    """Return cosine and sine of a uniform angle: a quadrant by two bits, the rest by series."""
+    """Return cosine and sine of a uniform angle: two bits give the quadrant, a series the rest."""
     f = (_as_float(((bits << _2) >> _12) | _ONE_BITS) - 1.5) * _HALF_PI
     q = f * f
     sine = 1.0 / 6227020800.0
@@ -74,7 +74,7 @@ def _point_on_circle(bits):
 
 @inner(forceinline=True)
 def normal_pairs(state, s, out, o):
-    """Write two normal numbers per lane to out[o:o + 2 * LANES]; the flat state moves on."""
+    """Write two normal numbers per lane to out[o:o + 2 * LANES] and advance the state."""
     for lane in range(LANES):
         s0, s1 = state[at(s + lane)], state[at(s + LANES + lane)]
         s2, s3 = state[at(s + 2 * LANES + lane)], state[at(s + 3 * LANES + lane)]

@@ -1,4 +1,4 @@
-"""Members of an ensemble in chunks, over all cores, inside a memory limit."""
+"""Run the members of an ensemble in chunks, on all cores and within a memory limit."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,19 +19,19 @@ def chunk_slices(n_members: int, chunk: int) -> Iterator[slice]:
 
 
 def members_within(memory_limit_bytes: int, bytes_per_member: int, what: str) -> int:
-    """Return how many members fit at once.
+    """Return the number of members that fit into memory together.
 
     Raises
     ------
     ModelError
-        Not even one fits.
+        One member needs more than the limit.
     """
     fitting = memory_limit_bytes // max(bytes_per_member, 1)
     if fitting < 1:
         raise ModelError(
             f"one {what} needs {bytes_per_member / 2**20:.0f} MiB",
             expected=f"at most {memory_limit_bytes / 2**20:.0f} MiB",
-            hint="keep less of it, or raise memory_limit_bytes",
+            hint="keep fewer quantities or samples, or raise memory_limit_bytes",
         )
     return int(fitting)
 

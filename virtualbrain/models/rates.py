@@ -1,9 +1,10 @@
 # mypy: allow-untyped-defs
 # The compiler of the loops infers their types.
-"""The rates of one block of regions: each model's equations over the lanes of a block.
+"""Compute the rates of one block of regions with the equations of a model.
 
-Arrays are flat; `s`, `p`, `d`, `u` are the offsets of the block's states, parameters, rates and
-stimulus. A block's states, and its rates, lie variable after variable, `LANES` apart.
+Arrays are flat. S, C, U, P and D hold states, coupling sums, stimulus, parameters and rates
+(derivatives); s, u, p and d are the offsets of the block in them. The offset of each variable
+within a block is given in `virtualbrain.models.variables`.
 """
 
 from virtualbrain.models.compile import inner
@@ -18,21 +19,20 @@ from virtualbrain.models.equations import (
     resting_oscillator,
 )
 from virtualbrain.models.simd_layout import LANES, at
+from virtualbrain.models.variables import (
+    PARAMETER,
+    REDUCED_PARAMETER,
+    REDUCED_STATE,
+    RESTING_PARAMETER,
+    RESTING_STATE,
+    STATE,
+    STIMULATION_PARAMETER,
+    STIMULATION_STATE,
+    SUM,
+)
 
 SIX_D, SIX_D_MODIFIED, RESTING, STIMULATED = 0, 1, 2, 3
 CUBIC, CUBIC_MODIFIED, TVB_2D, TVB_2D_MODIFIED = 4, 5, 6, 7
-
-# Order of the parameters in memory.
-EPILEPTOR_PARAMETERS = (
-    "x0", "K", "r", "tt", "a", "b", "c", "d", "Iext", "Iext2", "slope", "tau", "aa", "bb",
-    "Kvf", "Kf",
-)  # fmt: skip
-RESTING_PARAMETERS = (
-    *EPILEPTOR_PARAMETERS, "tau_rs", "I_rs", "a_rs", "b_rs", "d_rs", "e_rs", "f_rs", "alpha_rs",
-    "beta_rs", "gamma_rs", "K_rs", "p",
-)  # fmt: skip
-STIMULATED_PARAMETERS = (*EPILEPTOR_PARAMETERS, "r2", "threshold", "gain", "decay", "filling")
-REDUCED_PARAMETERS = ("x0", "K", "r", "tt", "a", "b", "c", "d", "Iext", "slope", "Kvf")
 
 
 @inner()
@@ -58,126 +58,127 @@ def block_rates(model, S, s, C, U, u, P, p, D, d):
 
 @inner(forceinline=True, fastmath={"contract"})
 def _six_d(S, s, C, U, u, P, p, D, d):
-    L = LANES
-    for i in range(L):
-        x1, y1, z = S[at(s + i)], S[at(s + L + i)], S[at(s + 2 * L + i)]
-        x2, y2, g = S[at(s + 3 * L + i)], S[at(s + 4 * L + i)], S[at(s + 5 * L + i)]
-        x0, K, r, tt = P[at(p + i)], P[at(p + L + i)], P[at(p + 2 * L + i)], P[at(p + 3 * L + i)]
-        a, b = P[at(p + 4 * L + i)], P[at(p + 5 * L + i)]
-        c, slope = P[at(p + 6 * L + i)], P[at(p + 10 * L + i)]
+    X, Q = STATE, PARAMETER
+    for i in range(LANES):
+        k, q, e = s + i, p + i, d + i
+        x1, y1, z = S[at(k + X.x1)], S[at(k + X.y1)], S[at(k + X.z)]
+        x2, y2, g = S[at(k + X.x2)], S[at(k + X.y2)], S[at(k + X.g)]
+        x0, K, r, tt = P[at(q + Q.x0)], P[at(q + Q.K)], P[at(q + Q.r)], P[at(q + Q.tt)]
         dx1, dy1 = population_1(
-            x1, y1, z, x2, C[at(i)], U[at(u + i)],
-            a, b, c, P[at(p + 7 * L + i)], P[at(p + 8 * L + i)], slope, P[at(p + 14 * L + i)],
+            x1, y1, z, x2, C[at(SUM.x1 + i)], U[at(u + i)],
+            P[at(q + Q.a)], P[at(q + Q.b)], P[at(q + Q.c)], P[at(q + Q.d)],
+            P[at(q + Q.Iext)], P[at(q + Q.slope)], P[at(q + Q.Kvf)],
         )  # fmt: skip
         dx2, dy2, dg = population_2(
-            x1, z, x2, y2, g, C[at(L + i)], P[at(p + 9 * L + i)], P[at(p + 12 * L + i)],
-            P[at(p + 13 * L + i)], P[at(p + 11 * L + i)], P[at(p + 15 * L + i)],
+            x1, z, x2, y2, g, C[at(SUM.x2 + i)], P[at(q + Q.Iext2)], P[at(q + Q.aa)],
+            P[at(q + Q.bb)], P[at(q + Q.tau)], P[at(q + Q.Kf)],
         )  # fmt: skip
-        D[at(d + i)] = tt * dx1
-        D[at(d + L + i)] = tt * dy1
-        D[at(d + 2 * L + i)] = tt * permittivity(x1, z, C[at(i)], x0, r, K)
-        D[at(d + 3 * L + i)] = tt * dx2
-        D[at(d + 4 * L + i)] = tt * dy2
-        D[at(d + 5 * L + i)] = tt * dg
+        D[at(e + X.x1)] = tt * dx1
+        D[at(e + X.y1)] = tt * dy1
+        D[at(e + X.z)] = tt * permittivity(x1, z, C[at(SUM.x1 + i)], x0, r, K)
+        D[at(e + X.x2)] = tt * dx2
+        D[at(e + X.y2)] = tt * dy2
+        D[at(e + X.g)] = tt * dg
 
 
 @inner(forceinline=True, fastmath={"contract"})
 def _modified_z(S, s, C, P, p, D, d):
-    L = LANES
-    for i in range(L):
+    X, Q = STATE, PARAMETER
+    for i in range(LANES):
+        k, q = s + i, p + i
         rate = permittivity_modified(
-            S[at(s + i)], S[at(s + 2 * L + i)], C[at(i)],
-            P[at(p + i)], P[at(p + 2 * L + i)], P[at(p + L + i)],
+            S[at(k + X.x1)], S[at(k + X.z)], C[at(SUM.x1 + i)],
+            P[at(q + Q.x0)], P[at(q + Q.r)], P[at(q + Q.K)],
         )  # fmt: skip
-        D[at(d + 2 * L + i)] = P[at(p + 3 * L + i)] * rate
+        D[at(d + i + X.z)] = P[at(q + Q.tt)] * rate
 
 
 @inner(forceinline=True, fastmath={"contract"})
 def _resting(S, s, C, P, p, D, d):
-    L = LANES
-    for i in range(L):
-        q = p + 16 * L
+    X, Q = RESTING_STATE, RESTING_PARAMETER
+    for i in range(LANES):
+        k, q = s + i, p + i
         dx, dy = resting_oscillator(
-            S[at(s + 6 * L + i)], S[at(s + 7 * L + i)], C[at(2 * L + i)],
-            P[at(q + i)], P[at(q + L + i)], P[at(q + 2 * L + i)], P[at(q + 3 * L + i)],
-            P[at(q + 4 * L + i)], P[at(q + 5 * L + i)], P[at(q + 6 * L + i)],
-            P[at(q + 7 * L + i)], P[at(q + 8 * L + i)], P[at(q + 9 * L + i)],
-            P[at(q + 10 * L + i)],
+            S[at(k + X.x_rs)], S[at(k + X.y_rs)], C[at(SUM.x_rs + i)],
+            P[at(q + Q.tau_rs)], P[at(q + Q.I_rs)], P[at(q + Q.a_rs)], P[at(q + Q.b_rs)],
+            P[at(q + Q.d_rs)], P[at(q + Q.e_rs)], P[at(q + Q.f_rs)], P[at(q + Q.alpha_rs)],
+            P[at(q + Q.beta_rs)], P[at(q + Q.gamma_rs)], P[at(q + Q.K_rs)],
         )  # fmt: skip
-        D[at(d + 6 * L + i)] = dx
-        D[at(d + 7 * L + i)] = dy
+        D[at(d + i + X.x_rs)] = dx
+        D[at(d + i + X.y_rs)] = dy
 
 
 @inner(forceinline=True, fastmath={"contract"})
 def _stimulated(S, s, C, U, u, P, p, D, d):
-    L = LANES
-    for i in range(L):
-        x1, y1, z = S[at(s + i)], S[at(s + L + i)], S[at(s + 2 * L + i)]
-        x2, y2, g = S[at(s + 3 * L + i)], S[at(s + 4 * L + i)], S[at(s + 5 * L + i)]
-        m, current, tt = S[at(s + 6 * L + i)], U[at(u + i)], P[at(p + 3 * L + i)]
-        q = p + 16 * L
+    X, Q, T = STATE, PARAMETER, STIMULATION_PARAMETER
+    for i in range(LANES):
+        k, q, e = s + i, p + i, d + i
+        x1, y1, z = S[at(k + X.x1)], S[at(k + X.y1)], S[at(k + X.z)]
+        x2, y2, g = S[at(k + X.x2)], S[at(k + X.y2)], S[at(k + X.g)]
+        m, current, tt = S[at(k + STIMULATION_STATE.m)], U[at(u + i)], P[at(q + Q.tt)]
         dx1, dy1 = population_1(
-            x1, y1, z, x2, C[at(i)], P[at(q + 2 * L + i)] * current,
-            P[at(p + 4 * L + i)], P[at(p + 5 * L + i)], P[at(p + 6 * L + i)],
-            P[at(p + 7 * L + i)], P[at(p + 8 * L + i)], P[at(p + 10 * L + i)],
-            P[at(p + 14 * L + i)],
+            x1, y1, z, x2, C[at(SUM.x1 + i)], P[at(q + T.gain)] * current,
+            P[at(q + Q.a)], P[at(q + Q.b)], P[at(q + Q.c)], P[at(q + Q.d)],
+            P[at(q + Q.Iext)], P[at(q + Q.slope)], P[at(q + Q.Kvf)],
         )  # fmt: skip
         dx2, dy2, dg = population_2(
-            x1, z, x2, y2, g, C[at(L + i)], P[at(p + 9 * L + i)], P[at(p + 12 * L + i)],
-            P[at(p + 13 * L + i)], P[at(p + 11 * L + i)], P[at(p + 15 * L + i)],
+            x1, z, x2, y2, g, C[at(SUM.x2 + i)], P[at(q + Q.Iext2)], P[at(q + Q.aa)],
+            P[at(q + Q.bb)], P[at(q + Q.tau)], P[at(q + Q.Kf)],
         )  # fmt: skip
-        raised = 1.0 if m > P[at(q + L + i)] else 0.0
-        D[at(d + i)] = tt * dx1
-        D[at(d + L + i)] = tt * dy1
-        D[at(d + 2 * L + i)] = tt * permittivity(
-            x1, z, C[at(i)], P[at(p + i)] + raised, P[at(p + 2 * L + i)], P[at(p + L + i)]
+        raised = 1.0 if m > P[at(q + T.threshold)] else 0.0
+        D[at(e + X.x1)] = tt * dx1
+        D[at(e + X.y1)] = tt * dy1
+        D[at(e + X.z)] = tt * permittivity(
+            x1, z, C[at(SUM.x1 + i)], P[at(q + Q.x0)] + raised, P[at(q + Q.r)], P[at(q + Q.K)]
         )
-        D[at(d + 3 * L + i)] = tt * dx2
-        D[at(d + 4 * L + i)] = tt * dy2
-        D[at(d + 5 * L + i)] = tt * dg
-        D[at(d + 6 * L + i)] = tt * accumulator(
-            m, current, P[at(q + i)], P[at(q + 3 * L + i)], P[at(q + 4 * L + i)]
+        D[at(e + X.x2)] = tt * dx2
+        D[at(e + X.y2)] = tt * dy2
+        D[at(e + X.g)] = tt * dg
+        D[at(e + STIMULATION_STATE.m)] = tt * accumulator(
+            m, current, P[at(q + T.r2)], P[at(q + T.decay)], P[at(q + T.filling)]
         )
 
 
 @inner(forceinline=True, fastmath={"contract"})
 def _cubic(S, s, C, U, u, P, p, D, d):
-    L = LANES
-    for i in range(L):
-        x, z, tt = S[at(s + i)], S[at(s + L + i)], P[at(p + 3 * L + i)]
+    X, Q = REDUCED_STATE, REDUCED_PARAMETER
+    for i in range(LANES):
+        k, q, e = s + i, p + i, d + i
+        x, z, tt = S[at(k + X.x1)], S[at(k + X.z)], P[at(q + Q.tt)]
         rate = reduced_cubic(
-            x, z, C[at(i)], U[at(u + i)], P[at(p + 4 * L + i)], P[at(p + 5 * L + i)],
-            P[at(p + 6 * L + i)], P[at(p + 7 * L + i)], P[at(p + 8 * L + i)],
-            P[at(p + 10 * L + i)],
+            x, z, C[at(SUM.x1 + i)], U[at(u + i)], P[at(q + Q.a)], P[at(q + Q.b)],
+            P[at(q + Q.c)], P[at(q + Q.d)], P[at(q + Q.Iext)], P[at(q + Q.Kvf)],
         )  # fmt: skip
-        D[at(d + i)] = tt * rate
-        D[at(d + L + i)] = tt * permittivity(
-            x, z, C[at(i)], P[at(p + i)], P[at(p + 2 * L + i)], P[at(p + L + i)]
+        D[at(e + X.x1)] = tt * rate
+        D[at(e + X.z)] = tt * permittivity(
+            x, z, C[at(SUM.x1 + i)], P[at(q + Q.x0)], P[at(q + Q.r)], P[at(q + Q.K)]
         )
 
 
 @inner(forceinline=True, fastmath={"contract"})
 def _tvb_2d(S, s, C, U, u, P, p, D, d):
-    L = LANES
-    for i in range(L):
-        x, z, tt = S[at(s + i)], S[at(s + L + i)], P[at(p + 3 * L + i)]
+    X, Q = REDUCED_STATE, REDUCED_PARAMETER
+    for i in range(LANES):
+        k, q, e = s + i, p + i, d + i
+        x, z, tt = S[at(k + X.x1)], S[at(k + X.z)], P[at(q + Q.tt)]
         rate = reduced_tvb(
-            x, z, C[at(i)], U[at(u + i)], P[at(p + 4 * L + i)], P[at(p + 5 * L + i)],
-            P[at(p + 6 * L + i)], P[at(p + 7 * L + i)], P[at(p + 8 * L + i)],
-            P[at(p + 9 * L + i)], P[at(p + 10 * L + i)],
+            x, z, C[at(SUM.x1 + i)], U[at(u + i)], P[at(q + Q.a)], P[at(q + Q.b)],
+            P[at(q + Q.c)], P[at(q + Q.d)], P[at(q + Q.Iext)], P[at(q + Q.slope)],
+            P[at(q + Q.Kvf)],
         )  # fmt: skip
-        D[at(d + i)] = tt * rate
-        D[at(d + L + i)] = tt * permittivity(
-            x, z, C[at(i)], P[at(p + i)], P[at(p + 2 * L + i)], P[at(p + L + i)]
+        D[at(e + X.x1)] = tt * rate
+        D[at(e + X.z)] = tt * permittivity(
+            x, z, C[at(SUM.x1 + i)], P[at(q + Q.x0)], P[at(q + Q.r)], P[at(q + Q.K)]
         )
 
 
 @inner(forceinline=True, fastmath={"contract"})
 def _modified_z_2d(S, s, C, P, p, D, d):
-    L = LANES
-    for i in range(L):
+    X, Q = REDUCED_STATE, REDUCED_PARAMETER
+    for i in range(LANES):
+        k, q = s + i, p + i
         rate = permittivity_modified(
-            S[at(s + i)], S[at(s + L + i)], C[at(i)],
-            P[at(p + i)], P[at(p + 2 * L + i)], P[at(p + L + i)],
+            S[at(k + X.x1)], S[at(k + X.z)], C[at(SUM.x1 + i)],
+            P[at(q + Q.x0)], P[at(q + Q.r)], P[at(q + Q.K)],
         )  # fmt: skip
-        D[at(d + L + i)] = P[at(p + 3 * L + i)] * rate
+        D[at(d + i + X.z)] = P[at(q + Q.tt)] * rate

@@ -1,6 +1,6 @@
 # mypy: allow-untyped-defs
 # The compiler of the loops infers their types.
-"""The two-dimensional cubic Epileptor that is fitted to patients, many members at once."""
+"""Simulate ensembles of the two-dimensional Epileptor that is fitted to patients."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,18 +11,25 @@ from numpy.typing import ArrayLike, NDArray
 from virtualbrain.errors import ModelError
 from virtualbrain.models.compile import compiled, inner
 from virtualbrain.models.parallel import members_within, run_chunks, usable_cores
+from virtualbrain.models.reduced_physics import (
+    REST_CURRENT,
+    SEIZING_X_2D,
+    equilibrium,
+    fast_rate,
+    slow_drift,
+)
 from virtualbrain.models.simd_layout import TILE, at, multiply, pack_weights
-from virtualbrain.models.stability import REST_CURRENT, critical_x0, equilibrium
-
-__all__ = ["ReducedMembers", "ReducedRun", "critical_x0", "equilibrium", "run_reduced"]
 
 Array = NDArray[np.float64]
 _CACHE_BYTES = 512 * 1024
 
+_fast_rate = inner(inline="always")(fast_rate)
+_slow_drift = inner(inline="always")(slow_drift)
+
 
 @dataclass(frozen=True)
 class ReducedMembers:
-    """What differs between the members of an ensemble of one network.
+    """Parameters and initial states of the members of an ensemble on one network.
 
     Every array broadcasts against (n_members, n_regions).
 
@@ -33,12 +40,12 @@ class ReducedMembers:
     K : array_like, shape (n_members,)
         Global coupling, K > 0: a seizing neighbour pushes a region towards seizure.
     tau0 : array_like, shape (n_members,)
-        Time-scale separation.
+        Time scale of the slow variable.
     x_init, z_init : array_like, shape (n_members, n_regions), optional
-        Start; the equilibrium of each region alone where missing.
+        Initial states; by default the equilibrium of each region without coupling.
     present : array_like, shape (n_members, n_regions), optional
-        Share of each region that is left, 0 to 1: connections become
-        :math:`p_i C_{ij} p_j`. Everything where missing.
+        Fraction of each region that remains, 0 to 1: connections become
+        :math:`p_i C_{ij} p_j`. 1 by default.
     """
 
     x0: ArrayLike
@@ -56,9 +63,9 @@ class ReducedRun:
     Parameters
     ----------
     onset_step : numpy.ndarray, shape (n_members, n_regions)
-        First step at which x exceeds the threshold, 0 for the start; infinity where never.
+        First step at which x exceeds the threshold, 0 for the initial state; infinite if never.
     x : numpy.ndarray or None, shape (n_members, n_steps + 1, n_regions)
-        Traces, the start included, where they were asked for.
+        Traces, initial state included, if requested.
     """
 
     onset_step: Array
@@ -73,11 +80,11 @@ def run_reduced(
     dt: float,
     I1: float = REST_CURRENT,
     integrator: Literal["euler", "heun"] = "euler",
-    threshold: float = 0.0,
+    threshold: float = SEIZING_X_2D,
     keep_traces: bool = False,
     memory_limit_bytes: int = 2**31,
 ) -> ReducedRun:
-    r"""Run the fitted dynamics for every member of an ensemble.
+    r"""Simulate the fitted model for every member of an ensemble.
 
     .. math::
         x_i' &= 1 - x_i^3 - 2 x_i^2 - z_i + I_1 \\
@@ -85,39 +92,39 @@ def run_reduced(
                - K \sum_j p_i C_{ij} p_j (x_j - x_i)\Big)
 
     The coupling of all members of a chunk is one matrix product per evaluation; chunks run on all
-    cores. Heun evaluates the coupling at both stages. A region of which nothing is left
-    (p = 0) runs on by itself: the caller drops it from the counts.
+    cores. Heun's method evaluates the coupling at both stages. A region that is removed (p = 0) is
+    simulated without connections: the caller has to exclude it.
 
     Parameters
     ----------
     weights : numpy.ndarray, shape (n_regions, n_regions)
         Normalised weights, row i = into region i.
     members : ReducedMembers
-        Parameters and starts.
+        Parameters and initial states.
     n_steps : int
-        Steps taken after the start.
+        Number of steps.
     dt : float
-        Step, model time.
+        Step in model time.
     I1 : float
         Rest current.
     integrator : {"euler", "heun"}
-        The scheme, the one of the fit.
+        Integration method; the one of the fit.
     threshold : float
         A region seizes when x exceeds it.
     keep_traces : bool
-        Whether to return x over time.
+        Return x over time.
     memory_limit_bytes : int
-        Most memory the kept traces may take.
+        Limit of memory for the traces.
 
     Returns
     -------
     ReducedRun
-        Onsets, and traces if asked for.
+        Onsets, and traces if requested.
 
     Raises
     ------
     ModelError
-        Shapes that do not fit, a step that diverges, or traces beyond the memory limit.
+        Shapes do not match, a run diverges, or the traces exceed the memory limit.
     """
     arrays = _Arrays.from_members(weights, members, I1)
     n_members, n_regions = arrays.x0.shape
@@ -147,7 +154,7 @@ def run_reduced(
 
 
 def _chunk_size(n_members: int, n_regions: int) -> int:
-    """Return how many members share a matrix product: what fits the cache, all cores busy."""
+    """Return the number of members per matrix product: they fit the cache and use all cores."""
     fitting = max(16, _CACHE_BYTES // (8 * 8 * n_regions))
     return max(1, min(fitting, -(-n_members // usable_cores())))
 
@@ -157,13 +164,13 @@ def _require_finite(finite: NDArray[np.bool_], dt: float) -> None:
         raise ModelError(
             f"{np.count_nonzero(~finite)} of {finite.size} runs diverged with a step of {dt:g}",
             expected="finite states",
-            hint="use a smaller step, or starts within about [-3, 2] for x",
+            hint="use a smaller step, or initial x between -3 and 2",
         )
 
 
 @dataclass(frozen=True)
 class _Arrays:
-    """The members' arrays, broadcast and contiguous."""
+    """Arrays of all members, broadcast and contiguous."""
 
     weights: Array
     x0: Array
@@ -196,9 +203,9 @@ class _Arrays:
                 (present, "present"),
             )
         ]
-        left = wide[3]
-        if not ((left >= 0) & (left <= 1)).all():
-            raise ModelError("a share of a region outside 0 to 1", expected="present from 0 to 1")
+        remaining = wide[3]
+        if not ((remaining >= 0) & (remaining <= 1)).all():
+            raise ModelError("present has values outside 0 to 1", expected="fractions from 0 to 1")
         return cls(
             weights=weights,
             x0=wide[0],
@@ -206,12 +213,12 @@ class _Arrays:
             tau0=_broadcast(tau0, shape[:1], "tau0"),
             x_init=wide[1],
             z_init=wide[2],
-            present=left,
-            strength=left @ weights.T,
+            present=remaining,
+            strength=remaining @ weights.T,
         )
 
     def of(self, part: slice) -> tuple[Array, ...]:
-        """Return the arrays of a chunk of members in the order of the kernel."""
+        """Return the arrays of a chunk of members, in the order of `_integrate`."""
         return (
             self.x0[part], self.K[part], self.tau0[part], self.x_init[part], self.z_init[part],
             self.present[part], self.strength[part],
@@ -227,14 +234,14 @@ def _broadcast(value: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
 
 
 @inner(inline="always")
-def reduced_rates(x, z, x0, tau0, drive, I1):
+def _rates(x, z, x0, tau0, drive, I1):
     """Return (x', z') of one region; `drive` is K times its coupling sum."""
-    return 1.0 + I1 - x * x * (x + 2.0) - z, (4.0 * (x - x0) - z - drive) / tau0
+    return _fast_rate(x, z, I1), _slow_drift(x, z, x0, drive) / tau0
 
 
 @inner(fastmath={"contract"})
 def _couple(packed, x, present, strength, sent, received, sums):
-    """Fill `sums` with the coupling of all members: one matrix product."""
+    """Write the coupling sums of all members to `sums`, by one matrix product."""
     n_members, n_regions = x.shape
     n_padded = sent.size // n_members
     for m in range(n_members):
@@ -248,8 +255,8 @@ def _couple(packed, x, present, strength, sent, received, sums):
 
 
 @inner()
-def _note(x, step, threshold, onset, traces):
-    """Record onsets, and the traces where they are kept."""
+def _record(x, step, threshold, onset, traces):
+    """Record onsets, and traces if requested."""
     n_members, n_regions = x.shape
     for m in range(n_members):
         for i in range(n_regions):
@@ -266,7 +273,7 @@ def _integrate(
     packed, x0, K, tau0, x_init, z_init, present, strength,
     n_steps, dt, I1, heun, threshold, onset, traces, finite,
 ):  # fmt: skip
-    """Run one chunk of members."""
+    """Simulate one chunk of members."""
     n_members, n_regions = x0.shape
     x, z = x_init.copy(), z_init.copy()
     x_next, z_next = np.empty_like(x), np.empty_like(x)
@@ -274,26 +281,26 @@ def _integrate(
     sent = np.zeros(n_members * (packed.size // (-(-n_regions // TILE) * TILE)))
     received = np.zeros(-(-n_regions // TILE) * n_members * TILE)
     onset[:] = np.inf
-    _note(x, 0, threshold, onset, traces)
+    _record(x, 0, threshold, onset, traces)
     for step in range(1, n_steps + 1):
         _couple(packed, x, present, strength, sent, received, sums)
         for m in range(n_members):
             for i in range(n_regions):
-                dx, dz = reduced_rates(x[m, i], z[m, i], x0[m, i], tau0[m], K[m] * sums[m, i], I1)
+                dx, dz = _rates(x[m, i], z[m, i], x0[m, i], tau0[m], K[m] * sums[m, i], I1)
                 x_next[m, i] = x[m, i] + dt * dx
                 z_next[m, i] = z[m, i] + dt * dz
         if heun:
             _couple(packed, x_next, present, strength, sent, received, sums)
             for m in range(n_members):
                 for i in range(n_regions):
-                    dx, dz = reduced_rates(
+                    dx, dz = _rates(
                         x_next[m, i], z_next[m, i], x0[m, i], tau0[m], K[m] * sums[m, i], I1
                     )
-                    # Heun's mean of both slopes, written from the Euler point.
+                    # Mean of both slopes, computed from the Euler step.
                     x_next[m, i] = 0.5 * (x[m, i] + x_next[m, i] + dt * dx)
                     z_next[m, i] = 0.5 * (z[m, i] + z_next[m, i] + dt * dz)
         x, x_next = x_next, x
         z, z_next = z_next, z
-        _note(x, step, threshold, onset, traces)
+        _record(x, step, threshold, onset, traces)
     for m in range(n_members):
         finite[m] = np.isfinite(x[m]).all() and np.isfinite(z[m]).all()

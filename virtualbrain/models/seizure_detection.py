@@ -1,4 +1,4 @@
-"""What a run shows: when each region starts and stops seizing, and in which order."""
+"""Find onset, offset and order of the seizures of all regions in a simulation."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from virtualbrain.errors import ModelError
-
-# A region of the family seizes when its fast variable is on the upper branch, around zero.
-SEIZURE_THRESHOLD = -1.0
+from virtualbrain.models.reduced_physics import SEIZING_X1_ANY
 
 
 @dataclass(frozen=True)
@@ -20,7 +18,7 @@ class Seizures:
     Parameters
     ----------
     onset, offset : numpy.ndarray, shape (..., n_regions)
-        Seconds; infinity where there is none, and for the offset where it lasts to the end.
+        Seconds. Infinite where there is no seizure; the offset also where the run ends first.
     """
 
     onset: NDArray[np.float64]
@@ -28,7 +26,7 @@ class Seizures:
 
     @property
     def seizing(self) -> NDArray[np.bool_]:
-        """Which regions seize at all."""
+        """True for regions that seize."""
         return np.isfinite(self.onset)
 
     @property
@@ -44,15 +42,15 @@ def seizures(
     time: ArrayLike,
     x1: ArrayLike,
     *,
-    threshold: float = SEIZURE_THRESHOLD,
+    threshold: float = SEIZING_X1_ANY,
     least_duration: float = 0.0,
     bridge: float = 0.0,
 ) -> Seizures:
     """Find the first seizure of every region.
 
-    A region seizes while x1 is above the threshold; stretches parted by no more than `bridge` are
-    one seizure, and one shorter than `least_duration` is none. The six-dimensional model dips
-    below the threshold between discharges, so give it a bridge of a few discharges.
+    A region seizes while x1 is above the threshold. Periods separated by no more than `bridge` are
+    one seizure. Periods shorter than `least_duration` are ignored. The six-dimensional model falls
+    below the threshold between discharges, so it needs a bridge of a few discharges.
 
     Parameters
     ----------
@@ -73,7 +71,7 @@ def seizures(
     Raises
     ------
     ModelError
-        Times and x1 do not fit.
+        The lengths of time and x1 differ.
     """
     times = np.asarray(time, dtype=np.float64)
     above = np.asarray(x1) > threshold
@@ -83,15 +81,15 @@ def seizures(
             expected="(..., n_times, n_regions)",
         )
     columns = np.moveaxis(above, -2, -1).reshape(-1, len(times))
-    found = np.array([_first_stretch(times, c, least_duration, bridge) for c in columns])
+    found = np.array([_first_period(times, c, least_duration, bridge) for c in columns])
     shape = (*above.shape[:-2], above.shape[-1])
     return Seizures(found[:, 0].reshape(shape), found[:, 1].reshape(shape))
 
 
-def _first_stretch(
+def _first_period(
     times: NDArray[np.float64], above: NDArray[np.bool_], least: float, bridge: float
 ) -> tuple[float, float]:
-    """Return start and end of the first long enough stretch of one region."""
+    """Return start and end of the first long enough period of one region."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], above, [False]]).astype(np.int8)))
     first, last = edges[::2], edges[1::2]
     if not len(first):
@@ -114,7 +112,7 @@ def seizure_table(run: xr.Dataset, **arguments: float) -> pd.DataFrame:
     run : xarray.Dataset
         From `simulate`, with x1 kept.
     **arguments
-        Those of `seizures`.
+        Arguments of `seizures`.
 
     Returns
     -------

@@ -1,9 +1,9 @@
 # mypy: allow-untyped-defs
 # The compiler of the loops infers their types.
-"""How arrays lie in memory so that the compiler turns loops over regions into vector instructions.
+"""Lay out arrays in memory so that loops over regions compile to vector instructions.
 
-Regions are padded to whole blocks of `LANES`. Inside a block every variable has its own run of
-`LANES` numbers, at offsets the compiler knows, so it can prove that no two of them overlap.
+Regions are padded to whole blocks of `LANES`. Within a block every variable is a run of `LANES`
+numbers at a fixed offset, so the compiler can prove that no two variables overlap.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 @inner(forceinline=True)
 def at(index):
-    """Return an index without sign, which spares the test for counting from the end."""
+    """Return an unsigned index; numba then skips the check for a negative one."""
     return np.uint64(index)
 
 
@@ -29,14 +29,14 @@ def n_blocks(n_regions: int) -> int:
 
 
 def to_blocks(values: Array, padding: str = "edge") -> Array:
-    """Lay out values block by block.
+    """Return values in blocks.
 
     Parameters
     ----------
     values : numpy.ndarray, shape (n_members, n_variables, n_regions)
-        What to lay out.
+        Values by region.
     padding : {"edge", "constant"}
-        What the spare lanes hold: the last region's values, or zero.
+        Content of unused lanes: the values of the last region, or zero.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def from_blocks(blocks: Array, n_regions: int) -> Array:
 
 
 def pack_weights(weights: Array) -> Array:
-    """Lay out weights for `multiply`: shape (n_tiles, n_padded, TILE), senders by receivers.
+    """Return the weights in the layout of `multiply`: (n_tiles, n_padded, TILE).
 
     Entry (t, j, l) is the weight from region j into region t * TILE + l.
     """
@@ -76,8 +76,8 @@ def multiply(packed, sent, first, received, n_rows, n_padded):
     """Fill `received` with the matrix product of `sent` and the packed weights.
 
     All arrays are flat. `sent`, from entry `first`, is (n_rows, n_padded); `received` is
-    (n_tiles, n_rows, TILE). Each sum runs over the senders in their order, whatever the number of
-    rows: a member of an ensemble gets the same bits as its single run.
+    (n_tiles, n_rows, TILE). Each sum runs over the senders in the same order for any number of
+    rows, so a member of an ensemble gets the same bits as in a single run.
     """
     n_tiles = (n_padded + TILE - 1) // TILE
     for t in range(n_tiles):
@@ -99,7 +99,7 @@ def multiply(packed, sent, first, received, n_rows, n_padded):
 
 @inner(fastmath={"contract"}, forceinline=True)
 def _one_row(packed, w, sent, s, received, r, width):
-    """Add eight senders' share to one row."""
+    """Add the contribution of eight senders to one row."""
     a0, a1, a2, a3 = sent[at(s)], sent[at(s + 1)], sent[at(s + 2)], sent[at(s + 3)]
     a4, a5, a6, a7 = sent[at(s + 4)], sent[at(s + 5)], sent[at(s + 6)], sent[at(s + 7)]
     for lane in range(width):
@@ -116,7 +116,7 @@ def _one_row(packed, w, sent, s, received, r, width):
 
 @inner(fastmath={"contract"}, forceinline=True)
 def _four_rows(packed, w, sent, s, stride, received, r, width):
-    """Add four senders' share to four rows: each weight is loaded once for the four."""
+    """Add the contribution of four senders to four rows; each weight is loaded once for four."""
     a0, a1, a2, a3 = sent[at(s)], sent[at(s + 1)], sent[at(s + 2)], sent[at(s + 3)]
     s += stride
     b0, b1, b2, b3 = sent[at(s)], sent[at(s + 1)], sent[at(s + 2)], sent[at(s + 3)]

@@ -1,4 +1,4 @@
-"""Equilibria of a region, and the excitability from which it seizes by itself."""
+"""Analyse a network in two dimensions: equilibrium, linear stability, possible recruitment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,87 +7,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from virtualbrain.errors import ConvergenceError, ModelError
+from virtualbrain.errors import ConvergenceError
+from virtualbrain.models.reduced_physics import (
+    FOLD_X,
+    REST_CURRENT,
+    critical_x0,
+    equilibrium,
+    nullcline_z,
+)
 from virtualbrain.network import Network
 
 Array = NDArray[np.float64]
-
-REST_CURRENT = 3.1
-FOLD_X = -4.0 / 3.0
-
-
-def critical_x0(tau0: ArrayLike, I1: float = REST_CURRENT) -> NDArray[np.float64]:
-    r"""Return the excitability above which a single region seizes by itself.
-
-    The rest state of the two-dimensional Epileptor loses its stability by a Hopf bifurcation
-    where the trace of the Jacobian vanishes, :math:`-3x^2 - 4x = 1/\tau_0`, left of the fold at
-    :math:`x = -4/3` which it reaches as :math:`\tau_0 \to \infty`; then
-    :math:`x_{0,c} = x - z/4` with :math:`z = 1 + I_1 - x^3 - 2x^2`.
-
-    Parameters
-    ----------
-    tau0 : array_like
-        Time-scale separation, more than 3/4; infinity gives the fold.
-    I1 : float
-        Rest current.
-
-    Returns
-    -------
-    numpy.ndarray
-        The critical excitability, the shape of `tau0`.
-
-    Raises
-    ------
-    ModelError
-        A `tau0` without a bifurcation.
-    """
-    tau0 = np.asarray(tau0, dtype=np.float64)
-    if not (tau0 > 0.75).all():
-        raise ModelError(
-            "no seizure threshold for this tau0",
-            expected="tau0 above 0.75, the least with which a region can lose its rest state",
-            hint="raise tau0; fitted values lie between 5 and 100",
-        )
-    x = (-2.0 - np.sqrt(4.0 - 3.0 / tau0)) / 3.0
-    return np.asarray(x - (1.0 + I1 - x**3 - 2.0 * x**2) / 4.0)
-
-
-def equilibrium(
-    x0: ArrayLike, I1: float = REST_CURRENT
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Return the one equilibrium of an uncoupled region of the two-dimensional form.
-
-    It solves :math:`x^3 + 2x^2 + 4x - (1 + I_1) - 4x_0 = 0`, whose left side only grows;
-    :math:`z = 4(x - x_0)`.
-
-    Parameters
-    ----------
-    x0 : array_like
-        Excitability.
-    I1 : float
-        Rest current.
-
-    Returns
-    -------
-    x, z : numpy.ndarray
-        The equilibrium, each of the shape of `x0`.
-    """
-    x0 = np.asarray(x0, dtype=np.float64)
-    # Depressed cubic t^3 + 8/3 t + q with x = t - 2/3, solved by sinh because p > 0.
-    p = 8.0 / 3.0
-    q = 16.0 / 27.0 - 8.0 / 3.0 - (1.0 + I1) - 4.0 * x0
-    scale = np.sqrt(p / 3.0)
-    t = -2.0 * scale * np.sinh(np.arcsinh(1.5 * q / (p * scale)) / 3.0)
-    x = t - 2.0 / 3.0
-    return np.asarray(x), np.asarray(4.0 * (x - x0))
 
 
 def network_equilibrium(
     network: Network, x0: ArrayLike, K: float, I1: float = REST_CURRENT
 ) -> tuple[Array, Array]:
-    r"""Return an equilibrium of the coupled network, by Newton's method from the uncoupled one.
+    r"""Return an equilibrium of the coupled network by Newton's method.
 
-    It solves :math:`1 + I_1 - x_i^3 - 2x_i^2 = 4(x_i - x_{0,i}) - K\sum_j C_{ij}(x_j - x_i)`.
+    It solves :math:`1 + I_1 - x_i^3 - 2x_i^2 = 4(x_i - x_{0,i}) - K\sum_j C_{ij}(x_j - x_i)`,
+    starting from the equilibrium without coupling.
 
     Parameters
     ----------
@@ -108,14 +47,14 @@ def network_equilibrium(
     Raises
     ------
     ConvergenceError
-        Newton's method did not end.
+        Newton's method did not converge.
     """
     C = network.weights
     x0 = np.broadcast_to(np.asarray(x0, dtype=np.float64), (len(C),))
     laplacian = C - np.diag(C.sum(axis=1))
     x, _ = equilibrium(x0, I1)
     for _ in range(200):
-        z = 1.0 + I1 - x**3 - 2.0 * x**2
+        z = nullcline_z(x, I1)
         residual = z - 4.0 * (x - x0) + K * laplacian @ x
         if np.abs(residual).max() < 1e-11:
             return x, z
@@ -138,7 +77,7 @@ class LinearStability:
     eigenvectors : numpy.ndarray, shape (n_regions, n_regions)
         Columns in the order of the eigenvalues.
     propagation_strength : numpy.ndarray, shape (n_regions,)
-        Share of each region in the leading modes, the largest one.
+        Participation of each region in the leading modes; the largest is 1.
     """
 
     eigenvalues: Array
@@ -162,19 +101,20 @@ def linear_stability(
     n_modes: int | None = None,
     I1: float = REST_CURRENT,
 ) -> LinearStability:
-    r"""Return which regions a seizure would be drawn to, from the network linearised at rest.
+    r"""Rank the regions by how likely a seizure propagates to them; linearise the network at rest.
 
-    On the left branch of the fast nullcline x follows z,
-    :math:`F'(z) = dx/dz = 1/(-3x^2 - 4x)`, and the slow variables alone have the Jacobian
+    On the left branch of the fast nullcline x follows z with
+    :math:`F'(z) = dx/dz = 1/(-3x^2 - 4x)`. The slow variables have the Jacobian
 
     .. math::
         J_{ii} &= \tfrac{1}{\tau_0}\left(-1 + F'_i (4 + K \sum_j C_{ij})\right) \\
         J_{ij} &= -\tfrac{1}{\tau_0} K C_{ij} F'_j
 
-    at the equilibrium, regions beyond the fold first set back to just before it, where
-    :math:`F'` is large and negative. The leading modes are those whose eigenvalues stand out at
-    the low end; the propagation strength of a region is the size of their sum there, each
-    weighted by its eigenvalue over the largest (Proix et al. 2017, Olmi et al. 2019).
+    at the equilibrium. Regions beyond the fold are first moved to just before it, where
+    :math:`F'` is large and negative. The leading modes have the lowest eigenvalues, up to the
+    widest gap between two of them. The propagation strength of a region is the absolute value of
+    its entry in the sum of the leading eigenvectors, each weighted by its eigenvalue relative to
+    the largest (Proix et al. 2017, Olmi et al. 2019).
 
     Parameters
     ----------
@@ -185,16 +125,16 @@ def linear_stability(
     K : float
         Global coupling.
     tau0 : float
-        Time-scale separation; scales all eigenvalues alike.
+        Time scale of the slow variable; scales all eigenvalues by the same factor.
     n_modes : int, optional
-        Leading modes; those before the widest gap in the ordered eigenvalues where missing.
+        Number of leading modes; by default those before the widest gap of the eigenvalues.
     I1 : float
         Rest current.
 
     Returns
     -------
     LinearStability
-        Eigenvalues, eigenvectors, strength.
+        Eigenvalues, eigenvectors and propagation strength.
     """
     C = network.weights
     x, _ = network_equilibrium(network, x0, K, I1)
@@ -205,36 +145,36 @@ def linear_stability(
     spectrum, modes_found = np.linalg.eig(jacobian / tau0)
     order = np.argsort(spectrum.real)
     values, vectors = np.real(spectrum)[order], np.real(modes_found)[:, order]
-    modes = _standing_out(values) if n_modes is None else n_modes
+    modes = _n_before_widest_gap(values) if n_modes is None else n_modes
     weights = np.abs(values[:modes]) / np.abs(values[:modes]).max()
     strength = np.abs(_same_sign(vectors[:, :modes]) @ weights)
     return LinearStability(values, vectors, strength / strength.max())
 
 
-def _standing_out(ascending: Array) -> int:
-    """Return how many values lie before the widest gap in the lower half of the spectrum."""
+def _n_before_widest_gap(ascending: Array) -> int:
+    """Return the number of values before the widest gap in the lower half of the spectrum."""
     gaps = np.diff(ascending[: len(ascending) // 2 + 2])
     return int(np.argmax(gaps)) + 1 if len(gaps) else 1
 
 
 def _same_sign(vectors: Array) -> Array:
-    """Turn every eigenvector so that its largest entry is positive."""
+    """Change the sign of eigenvectors so that the largest entry of each is positive."""
     peaks = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
     return np.asarray(vectors * np.where(peaks < 0, -1.0, 1.0))
 
 
 @dataclass(frozen=True)
 class Recruitment:
-    """What an excitability, a coupling and a connectome can do together.
+    """Regions that seize alone and regions that the network can recruit.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Per region: `x0`, `margin` (to the threshold, positive where it seizes by itself),
-        `reachable_x0` (with every seizing neighbour pulling), `round` (0 seizes by itself, 1 and on
-        recruited in that round, NaN never).
+        Per region: `x0`; `margin` above the threshold; `reachable_x0`, the effective excitability
+        with the input of all seizing neighbours; `round`, 0 for regions that start seizures, 1 or
+        more for the round in which a region is recruited, NaN for never.
     verdict : str
-        One plain sentence.
+        Summary in one sentence.
     """
 
     table: pd.DataFrame
@@ -242,7 +182,7 @@ class Recruitment:
 
     @property
     def n_seizing(self) -> int:
-        """Number of regions that seize by themselves."""
+        """Number of regions that start seizures."""
         return int((self.table["round"] == 0).sum())
 
     @property
@@ -260,12 +200,13 @@ def recruitment(
     seizing_x: float = 0.3,
     I1: float = REST_CURRENT,
 ) -> Recruitment:
-    r"""Tell which regions can be recruited at all, round after round.
+    r"""Find the regions that the network can recruit, round by round.
 
-    A region i loses its rest state when, at the fold :math:`x_i = -4/3`, the excitability it feels,
-    :math:`x_{0,i} + \tfrac{K}{4} \sum_j C_{ij} (x_j - x_i)`, exceeds the critical value, with
-    its seizing neighbours at `seizing_x` and the others at rest. Regions recruited in one round
-    pull in the next. Whether a seizure lasts long enough to recruit them is left open.
+    The effective excitability of region i at the fold :math:`x_i = -4/3` is
+    :math:`x_{0,i} + \tfrac{K}{4} \sum_j C_{ij} (x_j - x_i)`, with seizing neighbours at `seizing_x`
+    and the others at rest. The region is recruited when this exceeds the threshold. Regions
+    recruited in one round count as seizing in the next. The duration of the seizure is not
+    considered: it may end before a region is recruited.
 
     Parameters
     ----------
@@ -276,9 +217,9 @@ def recruitment(
     K : float
         Global coupling.
     tau0 : float
-        Time-scale separation, for the critical value.
+        Time scale of the slow variable, for the threshold.
     seizing_x : float
-        Where x is on average during a seizure.
+        Mean x during a seizure.
     I1 : float
         Rest current.
 
@@ -295,8 +236,8 @@ def recruitment(
     reachable = x0.copy()
     for number in range(1, len(C) + 1):
         seizing = ~np.isnan(rounds)
-        pull = C @ np.where(seizing, seizing_x, rest) - C.sum(axis=1) * FOLD_X
-        reachable = x0 + 0.25 * K * pull
+        coupling = C @ np.where(seizing, seizing_x, rest) - C.sum(axis=1) * FOLD_X
+        reachable = x0 + 0.25 * K * coupling
         new = ~seizing & (reachable > critical)
         if not new.any():
             break
@@ -320,16 +261,16 @@ def _verdict(table: pd.DataFrame, critical: float, K: float) -> str:
     if not alone:
         x0 = table["x0"].to_numpy()
         return (
-            f"No region seizes by itself: the most excitable, {names[x0.argmax()]}, has x0 = "
-            f"{x0.max():.3f}, below the critical {critical:.3f}."
+            f"No region seizes: the highest x0 is {x0.max():.3f} in {names[x0.argmax()]}, below "
+            f"the threshold {critical:.3f}."
         )
     if not recruited:
         if alone == len(table):
-            return f"All {alone} regions seize by themselves; there is none left to recruit."
+            return f"All {alone} regions start seizures; no region remains to recruit."
         reachable = np.where(np.isnan(rounds), table["reachable_x0"].to_numpy(), -np.inf)
         return (
-            f"{alone} regions seize by themselves and recruit none at K = {K:g}: the nearest, "
-            f"{names[reachable.argmax()]}, is lifted to {reachable.max():.3f} of the critical "
-            f"{critical:.3f}. Raise K or its x0, or look at how the weights are normalised."
+            f"{alone} regions start seizures and recruit none at K = {K:g}: the highest effective "
+            f"x0 is {reachable.max():.3f} in {names[reachable.argmax()]}, below the threshold "
+            f"{critical:.3f}. Raise K or its x0, or check how the weights are normalised."
         )
-    return f"{alone} regions seize by themselves and can recruit {recruited} more."
+    return f"{alone} regions start seizures and can recruit {recruited} more."

@@ -1,4 +1,4 @@
-"""Stimuli: a waveform over time at each of a few sites, spread over the regions."""
+"""Define stimuli: currents over time, distributed over the regions."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Stimulus:
-    """Waveforms held between their samples, each with its share in every region.
+    """Waveforms that are constant between samples, and their strength in every region.
 
     Parameters
     ----------
     waveforms : numpy.ndarray, shape (n_samples, n_sources)
         Current over time.
     sites : numpy.ndarray, shape (n_sources, n_regions)
-        How much of each waveform every region gets.
+        Factor of each waveform in every region.
     interval_s : float
-        Seconds from sample to sample.
+        Seconds between samples.
     onset_s : float
         Seconds from the start of the run to the first sample.
     """
@@ -37,12 +37,12 @@ class Stimulus:
         Raises
         ------
         ModelError
-            The step is longer than a sample, so that pulses could fall between steps.
+            The step is longer than a sample; a pulse could fall between two steps.
         """
         if dt_s > self.interval_s * (1 + 1e-9):
             raise ModelError(
-                f"a step of {dt_s:g} s is longer than the stimulus's samples of "
-                f"{self.interval_s:g} s",
+                f"a step of {dt_s:g} s is longer than the samples of the stimulus "
+                f"({self.interval_s:g} s)",
                 expected="a step no longer than a pulse",
                 hint="give a smaller dt",
             )
@@ -68,20 +68,20 @@ def pulse_train(
     Parameters
     ----------
     sites : array_like, shape (n_regions,)
-        How much of the current every region gets.
+        Factor of the current in every region.
     amplitude : float
         Current of a phase.
     frequency_hz : float
         Pulses per second.
     width_s : float
-        Length of one phase.
+        Duration of one phase.
     duration_s, onset_s : float
-        Length and start of the train.
+        Duration and start of the train.
 
     Raises
     ------
     ModelError
-        Both phases do not fit between two pulses.
+        A value is not positive, or both phases do not fit between two pulses.
     """
     if min(frequency_hz, width_s, duration_s) <= 0 or 2 * width_s * frequency_hz > 1 + 1e-9:
         raise ModelError(

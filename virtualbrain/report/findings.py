@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from virtualbrain.io.fit_results import Posterior, ZoneRow
 from virtualbrain.io.results import PriorResults
 from virtualbrain.io.surgery_results import Outcomes, PlanRow
-from virtualbrain.models.stability import REST_CURRENT
+from virtualbrain.models.reduced_physics import REST_CURRENT
 from virtualbrain.posterior import chain_weights, seizure_threshold, starts_seizures
 from virtualbrain.report.numbers import is_number, probability_interval
 from virtualbrain.seeg.gain import HARDLY_SEEN

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.models.epileptor import Epileptor
+from virtualbrain.models.reduced_physics import FOLD_X, SEIZING_X1_6D, critical_x0, equilibrium
 from virtualbrain.models.seizure_detection import seizures
 from virtualbrain.models.simulation import Options, simulate_ensemble
-from virtualbrain.models.stability import FOLD_X, critical_x0, equilibrium
 from virtualbrain.network import Network
 from virtualbrain.surgery.candidates import Candidate, no_surgery
 from virtualbrain.surgery.draws import FittedDraws
@@ -23,7 +23,6 @@ R = 0.00035
 SAMPLE_RATE_HZ = 32.0
 # x1 falls below the threshold between discharges; a seizure has several discharges.
 LEAST_SEIZURE_S, BRIDGE_S = 1.0, 2.0
-SEIZING_X1 = -0.5
 NOISE = {"x2": 2.5e-4, "y2": 2.5e-4}
 
 
@@ -143,7 +142,7 @@ def full_model_onsets(
     )  # fmt: skip
     found = seizures(
         run["time"].to_numpy(), run["x1"].transpose("member", "time", "region").to_numpy(),
-        threshold=SEIZING_X1, least_duration=LEAST_SEIZURE_S, bridge=BRIDGE_S,
+        threshold=SEIZING_X1_6D, least_duration=LEAST_SEIZURE_S, bridge=BRIDGE_S,
     )  # fmt: skip
     return np.where(change.counted, found.onset + draws.time_s[0], np.inf)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.models.reduced import ReducedMembers, run_reduced
-from virtualbrain.models.stability import critical_x0
+from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.surgery.candidates import Candidate
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.interventions import HEALTHY_X0, Change, change_of

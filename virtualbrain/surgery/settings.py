@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from virtualbrain.errors import ConfigError
+from virtualbrain.models.reduced_physics import SEIZING_X_2D
 
 Rest = Literal["unchanged", "healthy"]
 Eloquent = Literal["forbidden", "priced"]
@@ -111,7 +112,7 @@ class SurgerySettings:
     target: float = 0.9
     sham: int = 20
     interval: float = 0.9
-    seizing_threshold: float = 0.0
+    seizing_threshold: float = SEIZING_X_2D
     gone_share: float = 0.5
     rest_of_region: Rest = "unchanged"
     eloquent: Eloquent = "forbidden"

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.models.epileptor import Epileptor, EpileptorStimulation
+from virtualbrain.models.reduced_physics import SEIZING_X1_6D, critical_x0
 from virtualbrain.models.seizure_detection import Seizures, seizures
 from virtualbrain.models.simulation import DEFAULT_STEP, Options, simulate, simulate_ensemble
-from virtualbrain.models.stability import critical_x0
 from virtualbrain.models.stimulus import Stimulus, pulse_train
 from virtualbrain.seeg.names import key_of, parse_channel
 from virtualbrain.surgery.candidates import no_surgery
@@ -23,7 +23,6 @@ from virtualbrain.surgery.full_model import (
     LEAST_SEIZURE_S,
     NOISE,
     SAMPLE_RATE_HZ,
-    SEIZING_X1,
     FullModel,
     full_model,
 )
@@ -268,7 +267,7 @@ def _member(model: EpileptorStimulation, number: int) -> EpileptorStimulation:
 def _seizures_of(run: xr.Dataset) -> Seizures:
     x1 = run["x1"].transpose(..., "time", "region").to_numpy()
     return seizures(
-        run["time"].to_numpy(), x1, threshold=SEIZING_X1, least_duration=LEAST_SEIZURE_S,
+        run["time"].to_numpy(), x1, threshold=SEIZING_X1_6D, least_duration=LEAST_SEIZURE_S,
         bridge=BRIDGE_S,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ response of region i to stimulating region j.
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.models.stability import equilibrium
+from virtualbrain.models.reduced_physics import equilibrium
 from virtualbrain.surgery.interventions import HEALTHY_X0, Change
 
 Array = NDArray[np.float64]

@@ -10,6 +10,15 @@ from scipy.ndimage import uniform_filter1d
 
 from virtualbrain.errors import ModelError
 from virtualbrain.models.epileptor import Epileptor
+from virtualbrain.models.reduced_physics import (
+    FOLD_X,
+    FOLD_X0,
+    FOLD_Z,
+    SEIZING_X1_6D_SLIDING,
+    left_branch_step,
+    nullcline_z,
+    rest_x_newton,
+)
 from virtualbrain.models.simulation import Options, simulate
 from virtualbrain.network import Network
 
@@ -17,15 +26,12 @@ _LOG = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
-_FOLD_X, _FOLD_Z = -4.0 / 3.0, 4.1 - 32.0 / 27.0
-_THRESHOLD_X0 = _FOLD_X - _FOLD_Z / 4.0
 # Of the 6D model without neighbours: mean x1 in seizure, z at its end, its length in tau0.
 _SEIZING_X, _SEIZURE_END_Z, _SEIZURE_SLOW_TIME = 0.28, 4.02, 0.25
 _REACH = 0.8  # share of a seizure within which others must be recruited
-_NEAR_X0 = _THRESHOLD_X0 - 0.025
-_START_Z = _FOLD_Z - 0.008  # the fold is left behind slowly
+_NEAR_X0 = FOLD_X0 - 0.025
+_START_Z = FOLD_Z - 0.008  # the fold is left behind slowly
 _PROPOSALS = 60
-_SEIZING_ABOVE = -0.8  # x1 between rest (below -1.2) and seizure
 
 
 class NoSpreadError(ModelError):
@@ -352,12 +358,12 @@ def slow_onsets(weights: Array, K: float, x0: Array, seizing: Sequence[NDArray[n
         active[row, group] = True
     own = active.copy()
     onsets = np.where(own, 0.0, np.inf)
-    x = np.where(own, _FOLD_X - 0.05, _resting_x(np.minimum(x0, -2.08)))
-    z = _nullcline(x)
+    x = np.where(own, FOLD_X - 0.05, rest_x_newton(np.minimum(x0, -2.08)))
+    z = nullcline_z(x)
     strength, dt = weights.sum(axis=1), 0.005
     for step in range(-60, int(0.5 / dt)):
         if step == 0:
-            z = np.where(own, _FOLD_Z, z)
+            z = np.where(own, FOLD_Z, z)
         now = active & (step >= 0)
         seen = np.where(now, _SEIZING_X, x)
         dz = 4 * (seen - x0) - z - K * (seen @ weights.T - strength * seen)
@@ -365,28 +371,8 @@ def slow_onsets(weights: Array, K: float, x0: Array, seizing: Sequence[NDArray[n
         start = (z <= _START_Z) & ~active & np.isinf(onsets) & (step >= 0)
         onsets[start] = step * dt
         active = (active | start) & (z < _SEIZURE_END_Z)
-        x = _left_branch(np.maximum(z, _FOLD_Z + 1e-4), x)
+        x = left_branch_step(np.maximum(z, FOLD_Z + 1e-4), x)
     return onsets
-
-
-def _nullcline(x: Array) -> Array:
-    return np.asarray(4.1 - x**3 - 2 * x**2)
-
-
-def _left_branch(z: Array, x: Array) -> Array:
-    """Return x below the fold with 4.1 - x³ - 2x² = z, by Newton from a near x."""
-    x = np.minimum(x, _FOLD_X - 0.01)
-    for _ in range(3):
-        x = np.minimum(x - (z - _nullcline(x)) / (3 * x**2 + 4 * x), _FOLD_X - 0.003)
-    return np.asarray(x)
-
-
-def _resting_x(x0: Array) -> Array:
-    """Solve x³ + 2x² + 4x = 4.1 + 4 x0 for the rest state of the 2D reduction."""
-    x = np.full_like(x0, -2.0)
-    for _ in range(30):
-        x -= (x**3 + 2 * x**2 + 4 * x - 4.1 - 4 * x0) / (3 * x**2 + 4 * x + 4)
-    return x
 
 
 # ---- the seizure --------------------------------------------------------------------------
@@ -439,7 +425,7 @@ def _start(
     """Return states at which epileptogenic regions have some time to go."""
     shape = (6, network.n_regions)
     states: Array = np.array(np.broadcast_to(model.rest(1, network.n_regions)[0], shape))
-    rest = _resting_x(np.minimum(disease.x0, -2.2))
+    rest = rest_x_newton(np.minimum(disease.x0, -2.2))
     first_s = settings.quiet_s + float(rng.uniform(6.0, 14.0))
     for number, name in enumerate(disease.epileptogenic):
         i = network.regions.index(name)
@@ -459,14 +445,14 @@ def _before_the_fold(
     x0: float, strength: float, pull: float, slow_time: float
 ) -> tuple[float, float]:
     """Return (x, z) some time before the fold, going back along the left branch."""
-    x, steps = _FOLD_X - 0.02, 2000
+    x, steps = FOLD_X - 0.02, 2000
     dt = slow_time / steps
     for _ in range(steps):
-        z = 4.1 - x**3 - 2 * x**2
+        z = nullcline_z(x)
         dz = 4 * (x - x0) - z - (pull - strength * x)
         x += dt * dz / (3 * x**2 + 4 * x)  # dx = -dz / (3x² + 4x), backwards
-        x = min(x, _FOLD_X - 0.02)
-    return x, 4.1 - x**3 - 2 * x**2
+        x = min(x, FOLD_X - 0.02)
+    return x, nullcline_z(x)
 
 
 def seizing_times(x1: NDArray[np.floating], rate_hz: float) -> tuple[Array, Array]:
@@ -482,7 +468,7 @@ def seizing_times(x1: NDArray[np.floating], rate_hz: float) -> tuple[Array, Arra
     rate_hz : float
         Samples per second.
     """
-    share = uniform_filter1d((x1 > _SEIZING_ABOVE).astype(np.float32), int(rate_hz), axis=0)
+    share = uniform_filter1d((x1 > SEIZING_X1_6D_SLIDING).astype(np.float32), int(rate_hz), axis=0)
     onset_s, end_s = np.full(x1.shape[1], np.nan), np.full(x1.shape[1], np.nan)
     for i in np.flatnonzero((share > 0.5).any(axis=0)):
         edges = np.diff((share[:, i] > 0.5).astype(np.int8), prepend=0)
