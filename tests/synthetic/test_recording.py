@@ -5,7 +5,7 @@ from scipy.signal import butter, sosfiltfilt, welch
 
 from virtualbrain.synthetic.points import RegionPoints, points_from_centroids
 from virtualbrain.synthetic.recording import RecordingSettings, coloured_noise, record
-from virtualbrain.synthetic.sources import Seizure
+from virtualbrain.synthetic.seizure import Seizure
 
 RATE = 512.0
 NAMES = ("left", "right", "far")

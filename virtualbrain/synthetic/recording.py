@@ -10,7 +10,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, sosfiltfilt
 
 from virtualbrain.synthetic.points import RegionPoints
-from virtualbrain.synthetic.sources import Seizure
+from virtualbrain.synthetic.seizure import Seizure
 
 Array = NDArray[np.float64]
 Signal = NDArray[np.float32]
