@@ -149,7 +149,7 @@ def _add_simulate(commands: Any) -> None:
 
 
 def _add_validate(commands: Any) -> None:
-    parser = commands.add_parser("validate", help="accuracy and calibration on virtual patients")
+    parser = commands.add_parser("validate", help="accuracy and calibration on synthetic patients")
     parser.add_argument("--patients", type=int, default=20, metavar="N")
     parser.add_argument("--surgery", action="store_true", help="apply plans to the true models too")
     parser.add_argument("--seed", type=int, default=1)

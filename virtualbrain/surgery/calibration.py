@@ -15,7 +15,7 @@ order of a patient's plans as it is. How often the electrodes had seen the zone 
 import numpy as np
 from scipy.special import expit, logit
 
-# From tests/benchmarks/learn_promise.py; see docs/validation.md.
+# From tests/benchmarks/learn_surgery_calibration.py; see docs/validation.md.
 INTERCEPT, PER_EVIDENCE, PER_STARTS = -4.425, 0.545, 3.444
 SEEN_INTERCEPT, SEEN_PER_STARTS = -1.328, 4.681
 
