@@ -25,23 +25,23 @@ def test_connectome_is_symmetric_sparse_and_connected(made_bundles):
     np.testing.assert_array_equal(made_bundles.true_lengths_mm > 0, weights > 0)
 
 
-def test_names_are_the_heads(made_head, made_bundles):
+def test_names_are_those_of_the_head(made_head, made_bundles):
     assert made_bundles.names == tuple(made_head.regions["name"])
 
 
-def test_weights_spread_over_orders_of_magnitude_and_fall_with_length(made_bundles):
+def test_weights_span_orders_of_magnitude_and_fall_with_length(made_bundles):
     edges = np.triu(made_bundles.true_weights) > 0
     weights = made_bundles.true_weights[edges]
     assert np.ptp(np.log10(weights)) > 2.2
     assert spearmanr(weights, made_bundles.true_lengths_mm[edges])[0] < -0.4
 
 
-def test_weights_and_lengths_are_what_the_fibres_carry(made_bundles):
+def test_weights_and_lengths_are_those_of_the_fibres(made_bundles):
     i, j = np.argwhere(np.triu(made_bundles.true_weights) > 0)[10]
-    mine = (np.sort(made_bundles.ends, axis=1) == sorted((i, j))).all(axis=1)
-    weights = made_bundles.fibre_weights[mine]
+    selected = (np.sort(made_bundles.ends, axis=1) == sorted((i, j))).all(axis=1)
+    weights = made_bundles.fibre_weights[selected]
     assert made_bundles.true_weights[i, j] == pytest.approx(weights.sum())
-    measured = np.average(fibre_lengths(made_bundles)[mine], weights=weights)
+    measured = np.average(fibre_lengths(made_bundles)[selected], weights=weights)
     assert made_bundles.true_lengths_mm[i, j] == pytest.approx(measured, rel=0.05)
 
 
@@ -68,7 +68,7 @@ def test_fibres_run_in_white_matter_and_end_in_their_regions(made_head, made_bun
     assert reached.mean() > 0.95
 
 
-def test_callosum_is_the_only_way_across(made_head, made_bundles):
+def test_fibres_cross_the_midline_only_in_the_callosum(made_head, made_bundles):
     sample = made_bundles.points[::5]
     x, _, z = made_head.deformation.to_template(sample).T
     crossing = np.abs(x) < 1.0
@@ -76,7 +76,7 @@ def test_callosum_is_the_only_way_across(made_head, made_bundles):
     assert (z[crossing] > -8).mean() > 0.99
 
 
-def test_same_seed_same_bundles(made_head, made_bundles):
+def test_same_seed_gives_the_same_bundles(made_head, made_bundles):
     again = make_bundles(made_head, np.random.default_rng(1))
     np.testing.assert_array_equal(again.true_weights, made_bundles.true_weights)
     np.testing.assert_array_equal(again.points, made_bundles.points)

@@ -14,7 +14,7 @@ def voxels(image):
     return np.asarray(image.dataobj)
 
 
-def test_grid_is_a_scanner_grid(made_head):
+def test_grid_is_oblique_with_1_mm_voxels(made_head):
     t1 = made_head.t1
     np.testing.assert_allclose(nib.affines.voxel_sizes(t1.affine), 1.0, atol=1e-9)
     assert nib.aff2axcodes(t1.affine) == ("P", "S", "L")
@@ -63,7 +63,7 @@ def test_labels_follow_the_deformation(made_head):
     assert (expected == voxels(made_head.labels)[tuple(places.T)]).mean() > 0.99
 
 
-def test_tissues_fill_the_brain(made_head):
+def test_tissue_fractions_sum_to_one_in_the_brain(made_head):
     mask = voxels(made_head.brain_mask) > 0
     total = sum(voxels(getattr(made_head, name)) for name in ("gm", "wm", "csf"))
     inner = ndimage.binary_erosion(mask, iterations=2)
@@ -88,7 +88,7 @@ def test_brain_has_skull_scalp_and_air_around_it(made_head):
     assert top < apply_affine(made_head.t1.affine, np.argwhere(soft)).max(axis=0)[2]
 
 
-def test_white_matter_is_brighter_than_grey_and_the_field_is_not_flat(made_head):
+def test_white_matter_is_brighter_than_grey_and_the_field_is_inhomogeneous(made_head):
     t1 = voxels(made_head.t1).astype(float)
     white, grey = voxels(made_head.wm) > 0.97, voxels(made_head.gm) > 0.97
     assert np.median(t1[white]) > 1.15 * np.median(t1[grey])
@@ -97,7 +97,7 @@ def test_white_matter_is_brighter_than_grey_and_the_field_is_not_flat(made_head)
     assert field.std() / field.mean() > 0.03
 
 
-def test_same_seed_same_head(made_head):
+def test_same_seed_gives_the_same_head(made_head):
     again = make_head(np.random.default_rng(1))
     for name in ("t1", "labels", "brain_mask", "gm", "wm", "csf", "soft"):
         np.testing.assert_array_equal(
@@ -105,7 +105,7 @@ def test_same_seed_same_head(made_head):
         )
 
 
-def test_head_is_not_the_template(made_head):
+def test_head_differs_from_the_template(made_head):
     upright = made_head.regions[["x", "y", "z"]].to_numpy()
     moved = made_head.deformation.to_template(upright) - apply_affine(
         np.linalg.inv(made_head.deformation.pose), upright
@@ -115,7 +115,7 @@ def test_head_is_not_the_template(made_head):
     assert lengths.max() < 8.0
 
 
-def test_template_is_stripped():
+def test_template_has_no_skull():
     t1 = voxels(template_volume("t1"))
     assert (t1[0] == 0).all()
     assert (t1[:, 0] == 0).all()

@@ -7,6 +7,8 @@ The demo patient and the validation patient follow the branch with different num
 Both are kept: another method would change the patient that a seed gives.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,7 +36,7 @@ def left_branch(z: Array, x: Array) -> Array:
     return np.asarray(x)
 
 
-def left_branch_near_fold(z: Array) -> Array:
+def left_branch_near_fold(z: Array | float) -> Array:
     """Return x on the left branch for each z, to second order about the fold."""
     return np.asarray(-4 / 3 - 0.5 * np.sqrt(np.maximum(2 * (z - 4.1) + 64 / 27, 0)))
 
@@ -91,7 +93,7 @@ def z_before_fold(x0: float, wait_s: float, rate: float) -> float:
     rate : float
         Rate of the slow variable per second, 1000 times its speed in the 6D model.
     """
-    z = np.float64(_NEAR_FOLD_Z)
+    z: Any = np.float64(_NEAR_FOLD_Z)
     for _ in range(int(wait_s / _STEP_S)):
         z -= _STEP_S * rate * (4 * (left_branch_near_fold(z) - x0) - z)
     return float(z)
