@@ -61,21 +61,21 @@ def test_pipeline_finds_every_input(written):
 
 
 def test_mne_bids_reads_the_same_volts_positions_and_bad_channels(written):
-    folder, made = written
+    folder, patient = written
     path = mne_bids.BIDSPath(subject="02", task="ictal", run="01", datatype="ieeg", root=folder)
     raw = mne_bids.read_raw_bids(path, verbose="error")
-    names = list(made.contacts["name"])
+    names = list(patient.contacts["name"])
     assert raw.ch_names == [*names, "ECG"]
     assert set(raw.get_channel_types()) == {"seeg", "ecg"}
-    status = made.recording.status
+    status = patient.recording.status
     assert set(raw.info["bads"]) == set(status.loc[status["marked"], "name"])
     volts = raw.get_data(picks=names)
-    largest = np.abs(made.recording.signal_uv).max(axis=1, keepdims=True)
-    assert (np.abs(volts * 1e6 - made.recording.signal_uv) <= 1e-4 * largest + 1e-3).all()
+    largest = np.abs(patient.recording.signal_uv).max(axis=1, keepdims=True)
+    assert (np.abs(volts * 1e6 - patient.recording.signal_uv) <= 1e-4 * largest + 1e-3).all()
     positions = raw.get_montage().get_positions()
     assert positions["coord_frame"] == "ras"
     metres = np.array([positions["ch_pos"][name] for name in names])
-    assert metres * 1e3 == pytest.approx(made.contacts[["x", "y", "z"]].to_numpy(), abs=1e-3)
+    assert metres * 1e3 == pytest.approx(patient.contacts[["x", "y", "z"]].to_numpy(), abs=1e-3)
 
 
 def test_coordinate_system_and_unit_are_written(written):
@@ -87,7 +87,7 @@ def test_coordinate_system_and_unit_are_written(written):
 
 
 def test_tables_have_the_columns_that_bids_requires(written):
-    folder, made = written
+    folder, patient = written
     recording = find_patient(folder, "02").recordings[0]
     channels = read_table(recording.channels)
     assert list(channels.columns[:5]) == ["name", "type", "units", "low_cutoff", "high_cutoff"]
@@ -96,42 +96,42 @@ def test_tables_have_the_columns_that_bids_requires(written):
     assert bad["status_description"].isin(["no contact", "noisy", "loose plug"]).all()
     electrodes = read_table(find_patient(folder, "02").electrodes)
     assert list(electrodes.columns[:5]) == ["name", "x", "y", "z", "size"]
-    assert set(electrodes["group"]) == set(made.contacts["electrode"])
+    assert set(electrodes["group"]) == set(patient.contacts["electrode"])
 
 
 def test_one_seizure_is_marked_near_the_true_onset(written):
-    folder, made = written
+    folder, patient = written
     events = read_table(find_patient(folder, "02").recordings[0].events)
     seizures = events[events["trial_type"] == "seizure"]
     assert len(seizures) == 1
     assert len(events) == 4
     onset = float(seizures["onset"].iloc[0])
-    first = made.brain.seizure.first_onset_s
+    first = patient.brain.seizure.first_onset_s
     assert -1.0 < onset - first < 3.0
     end = onset + float(seizures["duration"].iloc[0])
-    assert end == pytest.approx(made.brain.seizure.last_end_s, abs=1.2)
+    assert end == pytest.approx(patient.brain.seizure.last_end_s, abs=1.2)
 
 
 def test_truth_is_complete_and_is_not_an_input(written):
-    folder, made = written
+    folder, patient = written
     truth = read_region_truth(folder, "02")
     zones = truth.set_index("region")["zone"]
-    assert set(zones[zones == "EZ"].index) == set(made.brain.disease.epileptogenic)
-    assert set(zones[zones == "PZ"].index) == set(made.brain.recruited)
+    assert set(zones[zones == "EZ"].index) == set(patient.brain.disease.epileptogenic)
+    assert set(zones[zones == "PZ"].index) == set(patient.brain.recruited)
     summary = json.loads((truth_folder(folder, "02") / "sub-02_truth.json").read_text())
     assert summary["seed"] == 5
-    assert summary["K"] == made.brain.disease.K
-    assert len(read_true_contacts(folder, "02")) == len(made.contacts)
+    assert summary["K"] == patient.brain.disease.K
+    assert len(read_true_contacts(folder, "02")) == len(patient.contacts)
     inputs = find_patient(folder, "02").all_files()
     assert not any("truth" in path.as_posix() for path in inputs)
 
 
 def test_inputs_do_not_name_the_zone(written):
-    folder, made = written
+    folder, patient = written
     for path in find_patient(folder, "02").all_files():
         if path.suffix in {".tsv", ".json"} and "connectome" not in path.parts:
             text = path.read_text()
-            assert not any(name in text for name in made.brain.disease.epileptogenic)
+            assert not any(name in text for name in patient.brain.disease.epileptogenic)
 
 
 def test_given_connectome_is_the_true_one_with_errors(written):
@@ -151,19 +151,19 @@ def test_same_seed_gives_the_same_files(written, tmp_path):
 
 
 def test_seeg_stage_finds_onsets_in_the_seizing_channels(written):
-    folder, made = written
+    folder, patient = written
     files = find_patient(folder, "02")
     regions = read_table(next(files.connectome.glob("*_dseg.tsv")))
     seeg = run_seeg(files, regions, None, None, None, SeegSettings())
     channels = seeg.channels.set_index(["anode", "cathode"])
-    truth = made.recording.channel_onsets.set_index(["anode", "cathode"])
+    truth = patient.recording.channel_onsets.set_index(["anode", "cathode"])
     good = channels[channels["status"] == "good"].index
     found = channels.loc[good, "onset_s"].notna()
     true = truth.loc[good, "onset_s"].notna()
     strong = truth.loc[good, "ictal_ratio"] > 20
     assert (found & strong).sum() >= 0.8 * strong.sum()
     assert (found & ~true).sum() <= 0.1 * len(good)
-    unmarked = made.recording.status.query("fault == 'loose' and not marked")["name"]
+    unmarked = patient.recording.status.query("fault == 'loose' and not marked")["name"]
     status = seeg.contacts.set_index("name")["status"]
     assert (status[unmarked] == "bad").all()
 
@@ -182,15 +182,15 @@ def test_demo_patient_from_centroids_has_an_unsampled_region():
     regions, _ = atlas_head()
     points = points_from_centroids(regions, spacing_mm=3.0)
     network = connectome_from_geometry(regions, np.random.default_rng(1))
-    made = draw_demo_patient(
+    patient = draw_demo_patient(
         network, regions, points, np.random.default_rng(2), DemoSettings(unsampled=1)
     )
-    places = made.contacts[["x", "y", "z"]].to_numpy()
-    hidden = points.of(made.unsampled[0])
+    places = patient.contacts[["x", "y", "z"]].to_numpy()
+    hidden = points.of(patient.unsampled[0])
     gap = np.linalg.norm(places[:, None] - hidden, axis=2).min()
-    assert made.unsampled[0] in made.brain.disease.epileptogenic
+    assert patient.unsampled[0] in patient.brain.disease.epileptogenic
     assert gap >= 15.0
-    assert regions_of_contacts(points, made.contacts) == list(made.contacts["region"])
+    assert regions_of_contacts(points, patient.contacts) == list(patient.contacts["region"])
 
 
 # ---- on real MRI ----------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_demo_patient_from_centroids_has_an_unsampled_region():
 @pytest.fixture
 def measured(tmp_path):
     """Dataset of a person, folder of the demo, and layout of the results."""
-    source, folder = tmp_path / "person", tmp_path / "made"
+    source, folder = tmp_path / "person", tmp_path / "patient"
     write_json(source / "dataset_description.json", {"Name": "p", "BIDSVersion": "1.10.0"})
     image = make_image(np.zeros((4, 4, 4), np.int16), np.eye(4))
     write_image(source / "sub-07/anat/sub-07_T1w.nii.gz", image)
@@ -247,12 +247,12 @@ def test_seizure_on_measured_labels_and_connectome(measured, written):
     write_image(layout.labels, labels)
     write_table(layout.regions, ready.regions, {})
     write_connectome(layout, Connectome(ready.regions, ready.weights, ready.lengths_mm, "x"), {})
-    made = simulate_on_real_mri(folder, layout, seed=1)
+    patient = simulate_on_real_mri(folder, layout, seed=1)
     assert read_table(find_patient(folder, "07").electrodes)["name"].tolist() == list(
-        made.contacts["name"]
+        patient.contacts["name"]
     )
     points = points_from_labels(labels, ready.regions)
-    assert regions_of_contacts(points, made.contacts) == list(made.contacts["region"])
+    assert regions_of_contacts(points, patient.contacts) == list(patient.contacts["region"])
     true = read_true_weights(folder, "07").to_numpy()
     ratio = np.log(true[true > 0] / ready.weights[true > 0])
     assert ratio.std() == pytest.approx(0.4, abs=0.04)

@@ -54,59 +54,67 @@ def test_fascicle_signal_is_lowest_along_its_axis():
 
 @pytest.mark.slow
 class TestSeries:
-    def test_has_its_own_grid_and_pose_and_covers_the_brain(self, made_head, made_diffusion):
-        series = made_diffusion.series
+    def test_has_its_own_grid_and_pose_and_covers_the_brain(
+        self, synthetic_head, synthetic_diffusion
+    ):
+        series = synthetic_diffusion.series
         np.testing.assert_allclose(nib.affines.voxel_sizes(series.affine)[:3], 3.0)
         assert series.shape == (72, 76, 56, 36)
         assert series.get_data_dtype() == np.int16
         assert nib.aff2axcodes(series.affine) == ("L", "A", "S")
-        assert 0.5 < np.linalg.norm(made_diffusion.t1_to_dwi[:3, 3]) < 10
-        places = np.argwhere(np.asarray(made_head.brain_mask.dataobj)[::4, ::4, ::4]) * 4
-        points = apply_affine(made_diffusion.t1_to_dwi @ made_head.t1.affine, places)
+        assert 0.5 < np.linalg.norm(synthetic_diffusion.t1_to_dwi[:3, 3]) < 10
+        places = np.argwhere(np.asarray(synthetic_head.brain_mask.dataobj)[::4, ::4, ::4]) * 4
+        points = apply_affine(synthetic_diffusion.t1_to_dwi @ synthetic_head.t1.affine, places)
         voxels = apply_affine(np.linalg.inv(series.affine), points)
         inside = ((voxels > 0) & (voxels < np.array(series.shape[:3]) - 1)).all(axis=1)
         assert inside.mean() > 0.995
 
-    def test_signal_to_noise(self, made_head, made_diffusion):
-        data = np.asarray(made_diffusion.series.dataobj, dtype=float)
-        b0 = data[..., made_diffusion.bvals == 0]
-        white = self.in_series(made_head.wm, made_head, made_diffusion) > 0.97
+    def test_signal_to_noise(self, synthetic_head, synthetic_diffusion):
+        data = np.asarray(synthetic_diffusion.series.dataobj, dtype=float)
+        b0 = data[..., synthetic_diffusion.bvals == 0]
+        white = self.in_series(synthetic_head.wm, synthetic_head, synthetic_diffusion) > 0.97
         noise = b0[white].std(axis=1, ddof=1).mean()
         assert 20 < b0[white].mean() / noise < 40
 
-    def test_fluid_is_bright_without_and_dark_with_weighting(self, made_head, made_diffusion):
-        data = np.asarray(made_diffusion.series.dataobj, dtype=float)
-        b0 = made_diffusion.bvals == 0
-        fluid = self.in_series(made_head.csf, made_head, made_diffusion) > 0.95
-        white = self.in_series(made_head.wm, made_head, made_diffusion) > 0.95
+    def test_fluid_is_bright_without_and_dark_with_weighting(
+        self, synthetic_head, synthetic_diffusion
+    ):
+        data = np.asarray(synthetic_diffusion.series.dataobj, dtype=float)
+        b0 = synthetic_diffusion.bvals == 0
+        fluid = self.in_series(synthetic_head.csf, synthetic_head, synthetic_diffusion) > 0.95
+        white = self.in_series(synthetic_head.wm, synthetic_head, synthetic_diffusion) > 0.95
         assert data[fluid][:, b0].mean() > 2 * data[white][:, b0].mean()
         assert data[fluid][:, ~b0].mean() < 0.6 * data[white][:, ~b0].mean()
 
-    def test_main_direction_of_the_callosum_is_left_right(self, made_head, made_diffusion):
+    def test_main_direction_of_the_callosum_is_left_right(
+        self, synthetic_head, synthetic_diffusion
+    ):
         """The tensor is fitted with the FSL vectors only."""
         places = np.stack(
             np.meshgrid([-3.0, 0.0, 3.0], np.arange(-8.0, 8.0, 3), [25.0, 26.0]), axis=-1
         )
-        points = made_head.deformation.to_patient(places.reshape(-1, 3))
-        points = apply_affine(made_diffusion.t1_to_dwi, points)
-        affine = made_diffusion.series.affine
+        points = synthetic_head.deformation.to_patient(places.reshape(-1, 3))
+        points = apply_affine(synthetic_diffusion.t1_to_dwi, points)
+        affine = synthetic_diffusion.series.affine
         at = tuple(np.rint(apply_affine(np.linalg.inv(affine), points)).astype(int).T)
-        signal = np.asarray(made_diffusion.series.dataobj, dtype=float)[at]
-        main = principal(signal.mean(axis=0), made_diffusion.bvals, made_diffusion.bvecs)
+        signal = np.asarray(synthetic_diffusion.series.dataobj, dtype=float)[at]
+        main = principal(signal.mean(axis=0), synthetic_diffusion.bvals, synthetic_diffusion.bvecs)
         if np.linalg.det(affine[:3, :3]) > 0:
             main[0] *= -1
         world = affine[:3, :3] @ main / 3.0
         assert abs(world[0]) > 0.9
 
-    def test_same_seed_gives_the_same_series(self, made_head, made_bundles, made_diffusion):
-        again = make_diffusion(made_head, made_bundles, np.random.default_rng(1))
+    def test_same_seed_gives_the_same_series(
+        self, synthetic_head, synthetic_bundles, synthetic_diffusion
+    ):
+        again = make_diffusion(synthetic_head, synthetic_bundles, np.random.default_rng(1))
         np.testing.assert_array_equal(
-            np.asarray(again.series.dataobj), np.asarray(made_diffusion.series.dataobj)
+            np.asarray(again.series.dataobj), np.asarray(synthetic_diffusion.series.dataobj)
         )
-        np.testing.assert_array_equal(again.bvecs, made_diffusion.bvecs)
+        np.testing.assert_array_equal(again.bvecs, synthetic_diffusion.bvecs)
 
-    def test_sidecar_has_the_keys_for_distortion_correction(self, made_diffusion):
-        sidecar = made_diffusion.sidecar
+    def test_sidecar_has_the_keys_for_distortion_correction(self, synthetic_diffusion):
+        sidecar = synthetic_diffusion.sidecar
         assert sidecar["PhaseEncodingDirection"] == "j-"
         assert 0 < sidecar["TotalReadoutTime"] < 0.2
         assert 0.05 < sidecar["EchoTime"] < 0.15

@@ -117,21 +117,21 @@ def test_potentials_fall_with_distance(seizure, points):
     settings = RecordingSettings(
         n_bad=0, noise=0.0, line=0.0, reference=0.0, background=0.0, spike=0.0
     )
-    made = record(seizure, points, table, np.random.default_rng(2), settings)
-    part = made.signal_uv[:, int(50 * RATE) : int(58 * RATE)]
+    result = record(seizure, points, table, np.random.default_rng(2), settings)
+    part = result.signal_uv[:, int(50 * RATE) : int(58 * RATE)]
     near, mid, far = (np.std(part[2 * k] - part[2 * k + 1]) for k in range(3))
     assert near > 5 * mid > 5 * 1.5 * far
 
 
 def test_faulty_contacts_have_their_faults_and_marks(seizure, points, contacts):
-    made = record(seizure, points, contacts, np.random.default_rng(3))
-    status = made.status.set_index("name")
+    result = record(seizure, points, contacts, np.random.default_rng(3))
+    status = result.status.set_index("name")
     bad = status[status["fault"] != "none"]
     assert sorted(bad["fault"]) == ["flat", "loose", "noisy", "noisy"]
     assert not bad.loc[bad["fault"] == "loose", "marked"].any()
     assert bad["marked"].sum() == 3
     assert not status.loc[status["fault"] == "none", "marked"].any()
-    spread = pd.Series(made.signal_uv[:, : int(38 * RATE)].std(axis=1), index=status.index)
+    spread = pd.Series(result.signal_uv[:, : int(38 * RATE)].std(axis=1), index=status.index)
     good = spread[status["fault"] == "none"].median()
     assert spread[status["fault"] == "flat"].max() < 0.01 * good
     assert spread[status["fault"] == "noisy"].min() > 3 * good

@@ -100,12 +100,12 @@ def write_seeg(
     labels : nibabel image, optional
         True label image, written with the truth.
     """
-    made = draw_demo_patient(network, regions, points, rng, settings)
-    events = mark_events(made, rng)
+    patient = draw_demo_patient(network, regions, points, rng, settings)
+    events = mark_events(patient, rng)
     t1 = sorted((folder / f"sub-{label}").glob("anat/*_T1w.nii*"))
-    write_ieeg(folder, label, made, events, t1[0].relative_to(folder).as_posix() if t1 else None)
-    write_truth(folder, label, made, regions, network, {"seed": seed}, events, labels)
-    return made
+    write_ieeg(folder, label, patient, events, t1[0].relative_to(folder).as_posix() if t1 else None)
+    write_truth(folder, label, patient, regions, network, {"seed": seed}, events, labels)
+    return patient
 
 
 def write_connectome_patient(

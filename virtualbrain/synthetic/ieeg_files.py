@@ -30,13 +30,13 @@ class Event:
     trial_type: str
 
 
-def mark_events(made: DemoPatient, rng: np.random.Generator) -> tuple[Event, ...]:
+def mark_events(patient: DemoPatient, rng: np.random.Generator) -> tuple[Event, ...]:
     """Return the events that a clinic would mark, the seizure onset with an error of up to 0.5 s.
 
     The onset is the earliest true onset of the channels without faults, or that of the first
     region if no channel shows the seizure. Other events describe the circumstances.
     """
-    recording, seizure = made.recording, made.brain.seizure
+    recording, seizure = patient.recording, patient.brain.seizure
     faulty = set(recording.status.loc[recording.status["fault"] != "none", "name"])
     pairs = recording.channel_onsets
     good = ~pairs["anode"].isin(faulty) & ~pairs["cathode"].isin(faulty)
@@ -53,7 +53,7 @@ def mark_events(made: DemoPatient, rng: np.random.Generator) -> tuple[Event, ...
 
 
 def write_ieeg(
-    root: Path, label: str, made: DemoPatient, events: Sequence[Event], t1: str | None
+    root: Path, label: str, patient: DemoPatient, events: Sequence[Event], t1: str | None
 ) -> None:
     """Write signal, channels, events, electrodes and coordinate system of one patient.
 
@@ -63,14 +63,14 @@ def write_ieeg(
         Root of the BIDS dataset.
     label : str
         The participant, without ``sub-``.
-    made : DemoPatient
+    patient : DemoPatient
         Contacts and signals.
     events : sequence of Event
         Rows of events.tsv.
     t1 : str, optional
         The T1w image that defines the coordinates, relative to the dataset's root.
     """
-    recording = made.recording
+    recording = patient.recording
     raw = _raw(recording, events)
     path = BIDSPath(subject=label, task=_TASK, run="01", datatype="ieeg", root=root)
     with warnings.catch_warnings():
@@ -90,8 +90,8 @@ def write_ieeg(
     for name in ("electrodes.tsv", "electrodes.json", "coordsystem.json"):
         (folder / f"sub-{label}_{name}").unlink(missing_ok=True)  # they are empty without a montage
     _complete_sidecar(folder / f"sub-{label}_task-{_TASK}_run-01_ieeg.json")
-    _complete_channels(folder / f"sub-{label}_task-{_TASK}_run-01_channels.tsv", made)
-    _write_electrodes(folder, label, made.contacts)
+    _complete_channels(folder / f"sub-{label}_task-{_TASK}_run-01_channels.tsv", patient)
+    _write_electrodes(folder, label, patient.contacts)
     _write_coordsystem(folder, label, t1)
 
 
@@ -123,11 +123,11 @@ def _complete_sidecar(path: Path) -> None:
     write_json(path, content)
 
 
-def _complete_channels(path: Path, made: DemoPatient) -> None:
+def _complete_channels(path: Path, patient: DemoPatient) -> None:
     """Add the columns that mne-bids does not know: reference, electrode, filter, reasons."""
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    contacts = made.contacts.set_index("name")["electrode"]
-    status = made.recording.status.set_index("name")
+    contacts = patient.contacts.set_index("name")["electrode"]
+    status = patient.recording.status.set_index("name")
     bad = [name in status.index and bool(status["marked"][name]) for name in table["name"]]
     table["low_cutoff"] = str(_HIGH_PASS_HZ)
     table.insert(5, "reference", ["n/a" if n == "ECG" else "white matter" for n in table["name"]])

@@ -28,7 +28,7 @@ def truth_folder(dataset: Path, label: str) -> Path:
 def write_truth(
     dataset: Path,
     label: str,
-    made: DemoPatient,
+    patient: DemoPatient,
     regions: pd.DataFrame,
     network: Network,
     about: dict[str, Any],
@@ -43,7 +43,7 @@ def write_truth(
         Root of the dataset.
     label : str
         The participant.
-    made : DemoPatient
+    patient : DemoPatient
         Disease, seizure, contacts and recording.
     regions : pandas.DataFrame
         Region table.
@@ -64,29 +64,29 @@ def write_truth(
         {"Name": "Truth", "BIDSVersion": "1.10.0", "DatasetType": "derivative",
          "GeneratedBy": [{"Name": "virtualbrain"}]},
     )  # fmt: skip
-    write_json(folder / f"sub-{label}_truth.json", {**about, **_summary(made, events)})
+    write_json(folder / f"sub-{label}_truth.json", {**about, **_summary(patient, events)})
     place = {"CoordinateSystem": "T1w scanner RAS", "CoordinateUnits": "mm"}
     write_table(folder / f"{stem}_dseg.tsv", regions, {**note, **place})
     if labels is not None:
         write_image(folder / f"{stem}_dseg.nii.gz", labels)
     _write_matrices(folder, stem, network, note)
-    write_table(folder / f"sub-{label}_regions.tsv", region_truth(made.brain), note)
-    faults = made.recording.status.set_index("name")["fault"]
-    contacts = made.contacts.assign(fault=faults.loc[made.contacts["name"]].to_numpy())
+    write_table(folder / f"sub-{label}_regions.tsv", region_truth(patient.brain), note)
+    faults = patient.recording.status.set_index("name")["fault"]
+    contacts = patient.contacts.assign(fault=faults.loc[patient.contacts["name"]].to_numpy())
     write_table(folder / f"sub-{label}_contacts.tsv", contacts, {**note, **place})
-    write_table(folder / f"sub-{label}_channels.tsv", made.recording.channel_onsets, note)
-    _write_sources(folder / f"sub-{label}_sources.nc", made.brain.seizure)
+    write_table(folder / f"sub-{label}_channels.tsv", patient.recording.channel_onsets, note)
+    _write_sources(folder / f"sub-{label}_sources.nc", patient.brain.seizure)
 
 
-def _summary(made: DemoPatient, events: tuple[Event, ...]) -> dict[str, Any]:
+def _summary(patient: DemoPatient, events: tuple[Event, ...]) -> dict[str, Any]:
     """Return the content of truth.json."""
-    brain = made.brain
+    brain = patient.brain
     disease, seizure = brain.disease, brain.seizure
     return {
         "epileptogenic": disease.epileptogenic,
         "recruited": brain.recruited,
         "susceptible": disease.susceptible,
-        "unsampled": made.unsampled,
+        "unsampled": patient.unsampled,
         "K": disease.K,
         "normalisation": brain.network.normalisation,
         "x0": dict(zip(disease.regions, disease.x0, strict=True)),
