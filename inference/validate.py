@@ -1,4 +1,7 @@
-"""Calibration as a command: virtual patients, the same fit, blind scores, baselines, plots."""
+"""Validate the fit on synthetic patients: accuracy, calibration, baselines and plots.
+
+A fit gets what a clinic has of a patient (`problem_of`); the truth is used only for its scores.
+"""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -15,20 +18,15 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from inference.density import Density, build_density
 from inference.diagnose import INTERPRETABLE, diagnose
 from inference.fit import fit
-from inference.patients import VirtualPatient, draw_patient
 from inference.priors import Priors
 from inference.problem import Problem
-from inference.scores import (
-    calibration_curve,
-    calibration_error,
-    nearest_baseline,
-    nnls_baseline,
-    score,
-)
 from inference.settings import Settings
 from inference.zones import zones
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.tables import write_table
+from virtualbrain.synthetic.baselines import nearest_baseline, nnls_baseline
+from virtualbrain.synthetic.scores import calibration_curve, calibration_error, zone_scores
+from virtualbrain.synthetic.validation_patient import ValidationPatient, draw_validation_patient
 
 Array = NDArray[np.float64]
 OnFit = Callable[[int, bool, xr.DataTree, pd.DataFrame, str], None]
@@ -42,8 +40,14 @@ METHODS = ("fit", "nnls", "nearest")
 class Validation:
     """The result of a validation.
 
-    `patients`: one row per patient and method; `regions`: one per patient and region;
-    `summary`: means, calibration and verdicts, for sampled and unsampled zones apart.
+    Parameters
+    ----------
+    patients : pandas.DataFrame
+        One row per patient and method.
+    regions : pandas.DataFrame
+        One row per patient and region.
+    summary : dict
+        Means, calibration and verdicts, separately for sampled and unsampled zones.
     """
 
     patients: pd.DataFrame
@@ -52,14 +56,22 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """One patient beside its truth: a row per method (`rows`), and per region (`regions`)."""
+class PatientScores:
+    """Scores of one patient.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Scores of each method.
+    regions : pandas.DataFrame
+        Truth and probabilities of each region.
+    """
 
     rows: list[dict[str, Any]]
     regions: pd.DataFrame
 
     def line(self) -> str:
-        """Return one line on the patient."""
+        """Return a one-line summary."""
         by = {row["method"]: row for row in self.rows}
         kind = "sampled" if by["fit"]["sampled"] else "unsampled"
         return (
@@ -69,12 +81,12 @@ class Scores:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return what `from_json` reads back, every digit kept."""
+        """Return the content that `from_json` reads, with all digits."""
         return {"rows": self.rows, "regions": self.regions.to_dict("list")}
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> "Scores":
-        """Read what `as_json` gave."""
+    def from_json(cls, content: dict[str, Any]) -> "PatientScores":
+        """Read the content that `as_json` returned."""
         return cls(content["rows"], pd.DataFrame(content["regions"]))
 
 
@@ -87,34 +99,34 @@ def run_validation(
     progress: Callable[[str], None] | None = None,
     on_fit: OnFit | None = None,
 ) -> Validation:
-    """Draw virtual patients, fit each, and only then look at the truth.
+    """Draw synthetic patients, fit each one, then compare the fit with the truth.
 
     Parameters
     ----------
     n_patients : int
-        Every fourth has a zone that no channel sees.
+        Number of patients; every fourth has an unsampled zone.
     seed : int
-        Of patients and fits.
+        Seed of patients and fits.
     out : Path or str, optional
         Folder for tables, summary and plot.
     settings, priors
-        Of the fit.
+        Settings and priors of the fits.
     progress : callable, optional
-        Told one line per patient.
+        Called with a one-line summary of each patient.
     on_fit : callable, optional
-        Given each patient's number (from 0), whether its zone is sampled, posterior, zones and
-        verdict, such as `inference.validate_surgery.SurgeryScorer`.
+        Called after each fit with the patient's number (from 0), whether its zone is sampled,
+        posterior, zones and verdict; for example `inference.validate_surgery.SurgeryScorer`.
 
     Returns
     -------
     Validation
-        Scores of the fit and of two baselines computed from the same data.
+        Scores of the fit and of two baselines from the same data.
     """
     choices = settings or Settings()
-    scores: list[Scores] = []
+    scores: list[PatientScores] = []
     for number in range(n_patients):
         patient = draw(seed, number)
-        posterior = fit_patient(patient.problem, seed, number, choices, priors)
+        posterior = fit_patient(problem_of(patient), seed, number, choices, priors)
         ranked, verdict = judge(posterior)
         if on_fit is not None:
             on_fit(number, is_sampled(number), posterior, ranked, verdict)
@@ -126,16 +138,21 @@ def run_validation(
     return conclude(scores, seed, choices, out)
 
 
-def draw(seed: int, number: int) -> VirtualPatient:
-    """Draw patient `number` (from 0) of the validation of a seed."""
+def draw(seed: int, number: int) -> ValidationPatient:
+    """Draw patient `number` (from 0) of the validation with a seed."""
     with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
-        return draw_patient(np.random.default_rng([seed, number]), is_sampled(number))
+        return draw_validation_patient(np.random.default_rng([seed, number]), is_sampled(number))
+
+
+def problem_of(patient: ValidationPatient) -> Problem:
+    """Return what a clinic has of a patient as the problem to fit."""
+    return Problem([patient.envelope], patient.gain, patient.weights, times=[patient.times_s])
 
 
 def fit_patient(
     problem: Problem, seed: int, number: int, settings: Settings, priors: str | Path | Priors
 ) -> xr.DataTree:
-    """Fit patient `number` of a validation to what a clinic has of it."""
+    """Fit patient `number` (from 0) of a validation."""
     return fit(problem, priors, replace(settings, seed=seed + number))
 
 
@@ -146,59 +163,61 @@ def judge(posterior: xr.DataTree) -> tuple[pd.DataFrame, str]:
 
 
 def conclude(
-    scores: Sequence[Scores], seed: int, settings: Settings, out: Path | str | None = None
+    scores: Sequence[PatientScores], seed: int, settings: Settings, out: Path | str | None = None
 ) -> Validation:
-    """Put the scores of all patients together; write tables, summary and plot.
+    """Summarise the scores of all patients; write tables, summary and plot.
 
     Parameters
     ----------
-    scores : sequence of Scores
-        Of each patient, in order.
+    scores : sequence of PatientScores
+        Scores of each patient, in order.
     seed : int
-        Of the validation.
+        Seed of the validation.
     settings : Settings
-        Of the fits.
+        Settings of the fits.
     out : Path or str, optional
-        Folder for what is written.
+        Output folder.
     """
     patients, every = joined(scores)
     summary = summarise(patients, every)
     if out is not None:
         _write(Path(out), patients, every, seed)
-        told = {name: value for name, value in asdict(settings).items() if name != "cores"}
-        write_json(Path(out) / "summary.json", {"seed": seed, "settings": told, **summary})
+        written = {name: value for name, value in asdict(settings).items() if name != "cores"}
+        write_json(Path(out) / "summary.json", {"seed": seed, "settings": written, **summary})
         plot_calibration(every, Path(out) / "calibration.png")
     return Validation(patients, every, summary)
 
 
-def joined(scores: Sequence[Scores]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def joined(scores: Sequence[PatientScores]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables of patients and of regions."""
     rows = [row for one in scores for row in one.rows]
     return pd.DataFrame(rows), pd.concat([one.regions for one in scores], ignore_index=True)
 
 
 def is_sampled(number: int) -> bool:
-    """Return whether channels see the zone of patient `number` (from 0) of a validation."""
+    """Return whether patient `number` (from 0) of a validation has a sampled zone."""
     return number % UNSAMPLED_EVERY != UNSAMPLED_EVERY - 1
 
 
 def _estimates(
     ranked: pd.DataFrame, problem: Problem, nearest: NDArray[np.int64]
 ) -> dict[str, Array]:
-    """Return each method's probabilities in the problem's order."""
+    """Return the probabilities of each method in the order of the problem's regions."""
     by_name = ranked.set_index("region")["p_ez"]
     with threadpool_limits(1, user_api="blas"):
         return {
             "fit": by_name.loc[list(problem.regions)].to_numpy(dtype=np.float64),
-            "nnls": nnls_baseline(problem),
-            "nearest": nearest_baseline(problem, nearest),
+            "nnls": nnls_baseline(problem.envelope[0], problem.gain),
+            "nearest": nearest_baseline(
+                problem.envelope[0], problem.times[0], nearest, problem.n_regions
+            ),
         }
 
 
 def score_patient(
-    number: int, patient: VirtualPatient, ranked: pd.DataFrame, verdict: str
-) -> Scores:
-    """Compare estimates with the truth of patient `number` (from 0): where the truth is opened.
+    number: int, patient: ValidationPatient, ranked: pd.DataFrame, verdict: str
+) -> PatientScores:
+    """Compare the estimates with the truth of patient `number` (from 0).
 
     Parameters
     ----------
@@ -207,7 +226,8 @@ def score_patient(
     ranked, verdict
         From `judge`.
     """
-    estimates = _estimates(ranked, patient.problem, patient.nearest)
+    problem = problem_of(patient)
+    estimates = _estimates(ranked, problem, patient.nearest)
     ez = patient.truth.ez
     rows = []
     for method, probability in estimates.items():
@@ -217,29 +237,30 @@ def score_patient(
                 "method": method,
                 "sampled": patient.truth.sampled,
                 "regions": len(ez),
-                "channels": patient.problem.n_channels,
+                "channels": problem.n_channels,
                 "zone": int(ez.sum()),
                 "recruited": int(patient.truth.recruited.sum()),
                 "verdict": verdict if method == "fit" else None,
                 "first_right": bool(ez[int(np.argmax(probability))]),
-                **score(probability, ez),
+                **zone_scores(probability, ez),
             }
         )
     table = pd.DataFrame(
         {
             "patient": number + 1,
             "sampled": patient.truth.sampled,
-            "region": list(patient.problem.regions),
+            "region": list(problem.regions),
             "ez": ez,
             **estimates,
         }
     )
-    return Scores(rows, table)
+    return PatientScores(rows, table)
 
 
 def summarise(patients: pd.DataFrame, regions: pd.DataFrame) -> dict[str, Any]:
-    """Return mean scores per method and kind of zone, calibration, and wrong verdicts."""
-    measures = [c for c in patients if c in score(np.array([1.0, 0.0]), np.array([True, False]))]
+    """Return mean scores by method and kind of zone, calibration, and verdicts."""
+    example = zone_scores(np.array([1.0, 0.0]), np.array([True, False]))
+    measures = [c for c in patients if c in example]
     summary: dict[str, Any] = {}
     for kind, sampled in (("sampled", True), ("unsampled", False)):
         chosen = patients[patients["sampled"] == sampled]
@@ -269,13 +290,13 @@ def summarise(patients: pd.DataFrame, regions: pd.DataFrame) -> dict[str, Any]:
 
 
 def _write(out: Path, patients: pd.DataFrame, regions: pd.DataFrame, seed: int) -> None:
-    about = {"Description": "Blind scores on virtual patients", "Seed": seed}
+    about = {"Description": "Scores on synthetic patients", "Seed": seed}
     write_table(out / "patients.tsv", patients, about)
     write_table(out / "regions.tsv", regions, about)
 
 
 def plot_calibration(regions: pd.DataFrame, path: Path | str) -> None:
-    """Draw how often regions of each predicted probability are in the true zone."""
+    """Plot the fraction of regions in the true zone against the predicted probability."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 4.5), layout="constrained")
@@ -287,7 +308,7 @@ def plot_calibration(regions: pd.DataFrame, path: Path | str) -> None:
             curve = calibration_curve(part["fit"].to_numpy(), part["ez"].to_numpy(dtype=bool))
             axes.plot(curve["predicted"], curve["observed"], marker=marker, label=label)
     axes.set(
-        xlabel="predicted probability", ylabel="share in the true zone", xlim=(0, 1), ylim=(0, 1)
+        xlabel="predicted probability", ylabel="fraction in the true zone", xlim=(0, 1), ylim=(0, 1)
     )
     axes.legend(frameon=False)
     with atomic_path(path) as temporary:
@@ -299,29 +320,29 @@ def rank_histograms(
 ) -> pd.DataFrame:
     """Simulation-based calibration: ranks of prior draws among their posteriors' draws.
 
-    Each row is one parameter of one replica; under a right sampler ranks are uniform on
-    0 ... 1. The data come from the fitted model itself, so this tests the computation and not
+    Each row is one parameter of one replica. A correct sampler gives ranks that are uniform
+    between 0 and 1. The data come from the fitted model, so this tests the computation and not
     the model.
 
     Parameters
     ----------
     problem : Problem
-        Gives connectome, gain and shape; its envelope is replaced.
+        Connectome, gain and shape; the envelope is replaced.
     priors, settings
-        Beliefs to draw from, and the fit's choices; the share of independent samples is one.
+        Priors to draw from, and settings of the fit; tempering is set to 1.
     n_draws : int
-        Replicas.
+        Number of replicas.
     seed : int
-        Of everything.
+        Seed of draws and fits.
     """
     rows = []
     for replica in range(n_draws):
         rng = np.random.default_rng([seed, replica])
-        honest = replace(settings, tempering=1.0, seed=seed + replica)
-        density = build_density(problem, priors, honest)
+        untempered = replace(settings, tempering=1.0, seed=seed + replica)
+        density = build_density(problem, priors, untempered)
         truth, envelope = simulate_prior(density, rng)
         copy = replace(problem, envelope=list(envelope), times=list(density.time_s))
-        posterior = fit(copy, priors, honest)["posterior"]
+        posterior = fit(copy, priors, untempered)["posterior"]
         for name in ("x0", "K", "tau0", "amplitude", "noise"):
             stored = "x0_fitted" if name == "x0" else name
             draws = np.moveaxis(posterior[stored].to_numpy(), (0, 1), (-2, -1))

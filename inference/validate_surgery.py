@@ -1,4 +1,4 @@
-"""Virtual surgery against the truth: plans from a fit, applied to the patient's own 6D model."""
+"""Validate virtual surgery: apply plans from a fit to the true 6D model of the patient."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,10 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-from inference import patients
-from inference.patients import TrueModel, VirtualPatient, draw_patient
-from inference.scores import calibration_error
-from inference.validate import is_sampled
+from inference.validate import is_sampled, problem_of
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.models.reduced_physics import SEIZING_X1_6D
@@ -23,32 +20,40 @@ from virtualbrain.seeg.gain import HARDLY_SEEN, observability
 from virtualbrain.surgery.candidates import sham_plans
 from virtualbrain.surgery.run import Patient, Surgery, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
+from virtualbrain.synthetic.scores import calibration_error
+from virtualbrain.synthetic.validation_patient import (
+    DURATION_S,
+    NOISE,
+    TrueModel,
+    ValidationPatient,
+    draw_validation_patient,
+)
 
 Array = NDArray[np.float64]
 
-# A plan succeeds when at most this share of the regions that seized before seizes after it.
+# A plan succeeds if at most this fraction of the regions that seized before it seizes after it.
 SUCCESS_SHARE = 0.1
 N_PLANS = 10
 N_SHAM = 10
-# An electrode more is advised to so many regions.
+# Number of regions that are scored as advice for another electrode.
 N_ADVISED = 3
 _RATE_HZ = 64.0
 
 
-def draw_with_model(seed: int, number: int, sampled: bool) -> tuple[VirtualPatient, TrueModel]:
-    """Draw the patient that a validation draws, and open the model behind it."""
-    patient = draw_patient(np.random.default_rng([seed, number]), sampled)
-    return patient, patient.truth.behind
+def draw_with_model(seed: int, number: int, sampled: bool) -> tuple[ValidationPatient, TrueModel]:
+    """Draw patient `number` of a validation; return it and its true model."""
+    patient = draw_validation_patient(np.random.default_rng([seed, number]), sampled)
+    return patient, patient.truth.true_model
 
 
 def seizing_without(
-    behind: TrueModel, removed: Sequence[Sequence[str]], seed: int
+    true_model: TrueModel, removed: Sequence[Sequence[str]], seed: int
 ) -> NDArray[np.bool_]:
-    """Return what seizes in truth after each set of regions was taken out, (n_sets, n_regions)."""
-    gone = np.array([[name in taken for name in behind.network.regions] for taken in removed])
+    """Return which regions seize after each resection in the true model, (n_sets, n_regions)."""
+    gone = np.array([[name in taken for name in true_model.network.regions] for taken in removed])
     run = simulate_ensemble(
-        behind.network, behind.model, n_members=len(removed), duration=patients.DURATION_S,
-        seed=seed, noise=patients.NOISE, sample_rate=_RATE_HZ, initial=behind.initial,
+        true_model.network, true_model.model, n_members=len(removed), duration=DURATION_S,
+        seed=seed, noise=NOISE, sample_rate=_RATE_HZ, initial=true_model.initial,
         present=1.0 - gone, options=Options(keep=("x1",), dtype="float32"),
     )  # fmt: skip
     x1 = run["x1"].transpose("member", "time", "region").to_numpy()
@@ -57,18 +62,20 @@ def seizing_without(
 
 @dataclass
 class SurgeryScorer:
-    """Plans from each fit of a validation, then holds the plans against the patient's true model.
+    """Plan from each fit of a validation, then score the plans on the true model.
 
-    Called once per fit, as `run_validation` goes along; tables are written after every patient.
+    Called once per fit by `run_validation`; the tables are written after every patient.
 
     Parameters
     ----------
     seed : int
-        Of the validation: the patients are drawn again from it, after the plans are made.
+        Seed of the validation; the patients are drawn again after the plans are made.
     out : Path, optional
         Folder for ``surgery.tsv`` and ``surgery.json``.
     settings : SurgerySettings
-        Of the stage.
+        Settings of the surgery stage.
+    scores : list of pandas.DataFrame
+        Scores of the patients so far.
     """
 
     seed: int
@@ -79,7 +86,7 @@ class SurgeryScorer:
     def __call__(
         self, number: int, sampled: bool, posterior: xr.DataTree, zones: pd.DataFrame, verdict: str
     ) -> None:
-        """Plan, open the truth of patient `number` (from 0), and score."""
+        """Plan, then score the plans on the true model of patient `number` (from 0)."""
         surgery = plan_from_fit(posterior, zones, self.settings, self.seed + number)
         patient, true_model = draw_with_model(self.seed, number, sampled)
         self.scores.append(
@@ -107,9 +114,9 @@ class SurgeryScorer:
 def plan_from_fit(
     posterior: xr.DataTree, zones: pd.DataFrame, settings: SurgerySettings, seed: int
 ) -> Surgery:
-    """Plan as the pipeline does; the truth is not at hand here.
+    """Plan as the pipeline does, without the truth.
 
-    Plans are ranked whatever the verdict: scores are given by verdict.
+    Plans are ranked for every verdict, because the scores are reported by verdict.
     """
     regions = pd.DataFrame({"name": zones["region"], "volume": 1000.0})
     without = replace(settings, confirm=0)
@@ -117,7 +124,7 @@ def plan_from_fit(
 
 
 def true_zone_ends_seizures(n_patients: int, seed: int) -> pd.DataFrame:
-    """Take exactly the true zone out of the true models of a validation's patients; no fit.
+    """Resect the true zone in the true models of a validation's patients, without a fit.
 
     Returns
     -------
@@ -128,43 +135,36 @@ def true_zone_ends_seizures(n_patients: int, seed: int) -> pd.DataFrame:
     for number in range(n_patients):
         sampled = is_sampled(number)
         patient, true_model = draw_with_model(seed, number, sampled)
-        zone = _true_zone(patient)
+        zone = patient.true_zone
         before, after = seizing_without(true_model, [(), zone], seed + number).sum(axis=1)
         rows.append((number + 1, sampled, len(zone), int(before), int(after)))
     columns = ["patient", "sampled", "zone", "seizing_before", "seizing_after"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _true_zone(patient: VirtualPatient) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, inside in zip(patient.problem.regions, patient.truth.ez, strict=True)
-        if inside
-    )
-
-
 def score_surgery(
     number: int,
-    patient: VirtualPatient,
+    patient: ValidationPatient,
     true_model: TrueModel,
     surgery: Surgery,
     verdict: str,
     seed: int,
 ) -> pd.DataFrame:
-    """Apply plans to the true model: the first place where the truth is opened.
+    """Apply plans to the true model.
 
-    Applied are no surgery, the true zone, the first removals of the ranking, and random removals as
-    large as the first.
+    The plans are: no surgery, resection of the true zone, the first resections of the ranking, and
+    random resections (sham) of the size of the first.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``patient sampled verdict plan kind place regions n_regions p_seizure_free
-        share_free true_before true_after free success advised by_chance``; `place` counts removals
-        from 1. `advised` says whether a region of the zone is among the first three that another
-        electrode is advised to, `by_chance` how often it is among three unseen regions at random.
+        share_free true_before true_after free success advised by_chance``. `place` is the rank of
+        a resection, from 1. `advised`: a region of the zone is among the first three regions
+        advised for another electrode. `by_chance`: probability of that for three random
+        unsampled regions.
     """
-    names = list(patient.problem.regions)
+    names = list(true_model.network.regions)
     table = surgery.outcomes.query("kind == 'resection'").head(N_PLANS)
     size = int(table["n_regions"].iloc[0])
     shams = sham_plans(names, [size], N_SHAM, np.random.default_rng([seed, number]))[size]
@@ -173,7 +173,7 @@ def score_surgery(
         {
             "plan": "true zone",
             "kind": "truth",
-            "removed": _true_zone(patient),
+            "removed": patient.true_zone,
             "p_seizure_free": np.nan,
         },
     ]
@@ -200,23 +200,23 @@ def score_surgery(
     )  # fmt: skip
 
 
-def score_advice(patient: VirtualPatient, advised: Iterable[str]) -> dict[str, float]:
-    """Tell whether advised regions meet the zone, and how often as many at random would."""
-    zone = set(_true_zone(patient))
-    hardly = observability(patient.problem.gain) < HARDLY_SEEN
-    n_unseen = int(hardly.sum())
+def score_advice(patient: ValidationPatient, advised: Iterable[str]) -> dict[str, float]:
+    """Return whether advised regions include one of the zone, and the probability by chance."""
+    zone = set(patient.true_zone)
+    hardly = observability(problem_of(patient).gain) < HARDLY_SEEN
+    n_unsampled = int(hardly.sum())
     n_zone = int((hardly & patient.truth.ez).sum())
-    by_chance = hypergeom(n_unseen, n_zone, min(N_ADVISED, n_unseen)).sf(0)
+    by_chance = hypergeom(n_unsampled, n_zone, min(N_ADVISED, n_unsampled)).sf(0)
     return {"advised": float(bool(zone & set(advised))), "by_chance": float(by_chance)}
 
 
 def summarise_surgery(scores: pd.DataFrame) -> dict[str, Any]:
-    """Return what share of plans ends seizures in the truth, and how honest the promise is.
+    """Return how often plans end seizures in the true model, and the calibration error.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        Rows of `score_surgery` of all patients.
+        Rows of `score_surgery` for all patients.
     """
     kinds = scores["kind"]
     plans = scores[kinds == "plan"]

@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 # Regions with a smaller p_ez are left out of the expected number of EZ regions.
 HARDLY_SUSPECTED = 0.05
-# From tests/benchmarks/learn_promise.py; see docs/validation.md.
+# From tests/benchmarks/learn_surgery_calibration.py; see docs/validation.md.
 SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = -1.328, 4.681
 
 

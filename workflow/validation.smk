@@ -1,4 +1,4 @@
-"""`virtualbrain validate --profile ...`: each virtual patient is a job, and so is its score."""
+"""`virtualbrain validate --profile ...`: fit and score each synthetic patient in its own jobs."""
 
 from pathlib import Path
 
@@ -27,22 +27,22 @@ localrules:
 
 
 rule all:
-    """Scores, calibration and verdicts over all virtual patients."""
+    """Scores, calibration and verdicts over all synthetic patients."""
     default_target: True
     input:
         OUT / "summary.json",
 
 
-rule virtual_fit:
-    """One virtual patient drawn, and fitted to what a clinic has of it."""
+rule synthetic_fit:
+    """Draw one synthetic patient and fit what a clinic has of it."""
     input:
         CASE["priors"],
     output:
         OUT / "fits" / "patient-{number}.nc",
     log:
-        OUT / "logs" / "patient-{number}" / "virtual_fit.log",
+        OUT / "logs" / "patient-{number}" / "synthetic_fit.log",
     benchmark:
-        OUT / "benchmarks" / "patient-{number}" / "virtual_fit.tsv"
+        OUT / "benchmarks" / "patient-{number}" / "synthetic_fit.tsv"
     conda:
         "../envs/python.yaml"
     threads: 2
@@ -55,19 +55,19 @@ rule virtual_fit:
     message:
         "patient {wildcards.number}: fitting"
     script:
-        "scripts/virtual_fit.py"
+        "scripts/synthetic_fit.py"
 
 
-rule virtual_score:
-    """The fit of one virtual patient beside its truth."""
+rule synthetic_score:
+    """Compare the fit of one synthetic patient with its truth."""
     input:
-        rules.virtual_fit.output,
+        rules.synthetic_fit.output,
     output:
         OUT / "scores" / "patient-{number}.json",
     log:
-        OUT / "logs" / "patient-{number}" / "virtual_score.log",
+        OUT / "logs" / "patient-{number}" / "synthetic_score.log",
     benchmark:
-        OUT / "benchmarks" / "patient-{number}" / "virtual_score.tsv"
+        OUT / "benchmarks" / "patient-{number}" / "synthetic_score.tsv"
     conda:
         "../envs/python.yaml"
     threads: 2
@@ -78,15 +78,15 @@ rule virtual_score:
         seed=CASE["seed"],
         surgery=CASE["surgery"],
     message:
-        "patient {wildcards.number}: opening the truth"
+        "patient {wildcards.number}: comparing with the truth"
     script:
-        "scripts/virtual_score.py"
+        "scripts/synthetic_score.py"
 
 
 rule validation:
-    """Tables, summary and calibration curve over all virtual patients."""
+    """Tables, summary and calibration curve over all synthetic patients."""
     input:
-        expand(rules.virtual_score.output, number=NUMBERS),
+        expand(rules.synthetic_score.output, number=NUMBERS),
     output:
         OUT / "patients.tsv",
         OUT / "regions.tsv",

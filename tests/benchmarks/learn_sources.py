@@ -1,11 +1,11 @@
-"""Learn what early and strong sources mean for the zone: the constants of `inference.sources`.
+"""Learn the constants of `inference.sources`: probability of the zone from early, strong sources.
 
     python tests/benchmarks/learn_sources.py [--patients 60] [--seeds 901 902]
 
-Draws so many virtual patients of each seed, a quarter of them with a zone that is not sampled,
-estimates their sources, and regresses the zone on what is measured of every region. Prints the
-constants, and how patients left out in turn (a sixth at a time) are ranked with them. Seeds of a
-reported validation must not be used here.
+Draws synthetic patients of each seed, a quarter of them with an unsampled zone, estimates their
+sources, and fits a logistic regression of the zone on the features of every region. Prints the
+constants, and scores of patients left out in turn (a sixth at a time). Never use the seeds of a
+reported validation here.
 """
 
 import argparse
@@ -14,21 +14,22 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from inference.patients import draw_patient
-from inference.scores import calibration_error, top_k_recall
 from inference.sources import features
+from inference.validate import problem_of
+from virtualbrain.synthetic.scores import calibration_error, top_k_recall
+from virtualbrain.synthetic.validation_patient import draw_validation_patient
 
 FOLDS = 6
 
 
 def learned(measured: list[np.ndarray], zones: list[np.ndarray]) -> LogisticRegression:
-    """Regress the zone on the features of all regions."""
+    """Fit a logistic regression of the zone on the features of all regions."""
     model = LogisticRegression(C=1e3, max_iter=5000)
     return model.fit(np.vstack(measured), np.concatenate(zones))
 
 
 def main() -> None:
-    """Learn, and print constants and scores."""
+    """Learn the constants; print them and scores."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--patients", type=int, default=60)
     parser.add_argument("--seeds", type=int, nargs="+", default=[901, 902])
@@ -37,8 +38,8 @@ def main() -> None:
     for seed in options.seeds:
         for number in range(options.patients):
             sampled.append(number % 4 != 3)
-            patient = draw_patient(np.random.default_rng([seed, number]), sampled[-1])
-            measured.append(features(patient.problem))
+            patient = draw_validation_patient(np.random.default_rng([seed, number]), sampled[-1])
+            measured.append(features(problem_of(patient)))
             zones.append(patient.truth.ez)
     model = learned(measured, zones)
     print(f"BASE_RATE = {np.concatenate(zones).mean():.4f}")
@@ -50,8 +51,7 @@ def main() -> None:
         model = learned([measured[i] for i in rest], [zones[i] for i in rest])
         for i in range(fold, len(zones), FOLDS):
             left_out[i] = model.predict_proba(measured[i])[:, 1]
-    seen = np.flatnonzero(sampled)
-    pairs = [(zones[i], left_out[i]) for i in seen]
+    pairs = [(zones[i], left_out[i]) for i in np.flatnonzero(sampled)]
     area = np.mean([average_precision_score(zone, p) for zone, p in pairs])
     recall = np.mean([top_k_recall(p, zone) for zone, p in pairs])
     error = calibration_error(np.concatenate(left_out), np.concatenate(zones))

@@ -32,8 +32,8 @@ from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.synthetic.dataset import write_connectome_patient
 from virtualbrain.synthetic.implant import plan_implantation
 from virtualbrain.synthetic.points import points_from_labels
-from virtualbrain.synthetic.score import compare_onsets, depths_mm
-from virtualbrain.synthetic.truth import (
+from virtualbrain.synthetic.scores import compare_onsets, depths_mm
+from virtualbrain.synthetic.truth_files import (
     read_region_truth,
     read_true_channels,
     read_true_contacts,

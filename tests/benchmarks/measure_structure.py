@@ -60,7 +60,7 @@ from virtualbrain.io.freesurfer import freesurfer_names, open_subject, read_surf
 from virtualbrain.io.images import make_image, read_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table
-from virtualbrain.synthetic.score import dice_by_region
+from virtualbrain.synthetic.scores import dice_by_region
 
 
 @dataclass(frozen=True)

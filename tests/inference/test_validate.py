@@ -1,4 +1,4 @@
-"""Virtual patients, and a validation that opens the truth only after the fit."""
+"""Validation patients, and a validation that uses the truth only after the fit."""
 
 from dataclasses import replace
 
@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from inference import validate
-from inference.patients import SEEN, draw_patient
 from inference.problem import Problem
 from inference.settings import Settings
 from virtualbrain.io.atomic import read_json
+from virtualbrain.synthetic.disease import SAMPLED_GAIN
+from virtualbrain.synthetic.validation_patient import draw_validation_patient
 
 pytestmark = pytest.mark.slow
 QUICK = Settings(
@@ -20,22 +21,22 @@ QUICK = Settings(
 
 @pytest.fixture(scope="module")
 def patients():
-    return {s: draw_patient(np.random.default_rng([3, s]), bool(s)) for s in (0, 1)}
+    return {s: draw_validation_patient(np.random.default_rng([3, s]), bool(s)) for s in (0, 1)}
 
 
-def sight(patient):
-    gain = patient.problem.gain
+def largest_relative_gain(patient):
+    gain = validate.problem_of(patient).gain
     return (gain / gain.max(axis=1, keepdims=True)).max(axis=0)
 
 
-def test_zones_are_seen_or_not_as_asked(patients):
-    assert sight(patients[1])[patients[1].truth.ez].min() >= SEEN
-    assert sight(patients[0])[patients[0].truth.ez].max() < SEEN
+def test_zone_is_sampled_or_unsampled_as_requested(patients):
+    assert largest_relative_gain(patients[1])[patients[1].truth.ez].min() >= SAMPLED_GAIN
+    assert largest_relative_gain(patients[0])[patients[0].truth.ez].max() < SAMPLED_GAIN
 
 
-def test_patients_have_the_size_and_the_courses_that_were_asked(patients):
+def test_patients_have_realistic_sizes_and_a_spreading_seizure(patients):
     for patient in patients.values():
-        problem, truth = patient.problem, patient.truth
+        problem, truth = validate.problem_of(patient), patient.truth
         assert 86 <= problem.n_regions <= 100
         assert 80 <= problem.n_channels <= 140
         assert 1 <= truth.ez.sum() <= 3
@@ -44,17 +45,20 @@ def test_patients_have_the_size_and_the_courses_that_were_asked(patients):
         assert np.isfinite(problem.envelope[0]).all()
 
 
-def test_what_the_fit_is_given_holds_no_truth(patients):
-    assert isinstance(patients[1].problem, Problem)
-    assert patients[1].problem.hypothesis is None
-    assert patients[1].problem.regions[0] == "region-1"
+def test_fitted_problem_has_no_truth(patients):
+    problem = validate.problem_of(patients[1])
+    assert isinstance(problem, Problem)
+    assert problem.hypothesis is None
+    assert problem.regions[0] == "region-1"
 
 
-def test_a_validation_fits_before_it_scores_and_writes_everything(tmp_path, monkeypatch):
+def test_validation_fits_before_it_scores_and_writes_all_files(tmp_path, monkeypatch):
     order = []
-    fit, score = validate.fit, validate.score
+    fit, score = validate.fit, validate.zone_scores
     monkeypatch.setattr(validate, "fit", lambda *a, **k: order.append("fit") or fit(*a, **k))
-    monkeypatch.setattr(validate, "score", lambda *a, **k: order.append("score") or score(*a, **k))
+    monkeypatch.setattr(
+        validate, "zone_scores", lambda *a, **k: order.append("score") or score(*a, **k)
+    )
     lines = []
     found = validate.run_validation(1, 5, tmp_path, QUICK, progress=lines.append)
     assert order[0] == "fit"
@@ -68,7 +72,7 @@ def test_a_validation_fits_before_it_scores_and_writes_everything(tmp_path, monk
     assert len(pd.read_csv(tmp_path / "patients.tsv", sep="\t")) == 3
 
 
-def test_ranks_of_a_right_model_are_neither_all_low_nor_all_high(small_problem, small_settings):
+def test_ranks_under_the_true_model_are_spread_around_a_half(small_problem, small_settings):
     from inference.priors import Priors
 
     settings = replace(small_settings, method="laplace", chains=1, draws=50, starts=4)

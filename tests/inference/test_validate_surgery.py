@@ -1,4 +1,4 @@
-"""Scores of virtual surgery against the truth."""
+"""Scores of virtual surgery on the true model."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inference.patients import draw_patient
+from inference.validate import problem_of
 from inference.validate_surgery import (
     SurgeryScorer,
     draw_with_model,
@@ -15,6 +15,7 @@ from inference.validate_surgery import (
     summarise_surgery,
 )
 from virtualbrain.surgery.run import Surgery
+from virtualbrain.synthetic.validation_patient import draw_validation_patient
 
 SEED = 900
 
@@ -25,12 +26,12 @@ def drawn():
 
 
 @pytest.mark.slow
-def test_the_patient_drawn_with_its_model_is_the_validations_own(drawn):
+def test_patient_drawn_with_its_model_is_the_one_of_the_validation(drawn):
     patient, model = drawn
-    same = draw_patient(np.random.default_rng([SEED, 0]), sampled=True)
-    np.testing.assert_array_equal(patient.problem.gain, same.problem.gain)
+    same = draw_validation_patient(np.random.default_rng([SEED, 0]), sampled=True)
+    np.testing.assert_array_equal(patient.gain, same.gain)
     np.testing.assert_array_equal(patient.truth.x0, np.asarray(model.model.x0))
-    assert model.network.regions == tuple(patient.problem.regions)
+    assert model.network.regions == tuple(problem_of(patient).regions)
 
 
 def plans(*rows: tuple[str, float]) -> Surgery:
@@ -44,9 +45,9 @@ def plans(*rows: tuple[str, float]) -> Surgery:
 
 
 @pytest.mark.slow
-def test_taking_out_the_true_zone_ends_seizures_and_a_random_region_does_not(drawn):
+def test_resection_of_the_true_zone_ends_seizures_and_of_a_random_region_does_not(drawn):
     patient, model = drawn
-    names = np.array(patient.problem.regions)
+    names = np.array(problem_of(patient).regions)
     zone, other = ",".join(names[patient.truth.ez]), names[~patient.truth.ez][0]
     scores = score_surgery(1, patient, model, plans((zone, 0.9), (other, 0.2)), "caution", 3)
     by_kind = scores.set_index("kind")
@@ -62,19 +63,19 @@ def test_taking_out_the_true_zone_ends_seizures_and_a_random_region_does_not(dra
     assert summary["calibration_error"] == pytest.approx(0.15)
 
 
-def test_a_scorer_plans_before_it_opens_the_truth(monkeypatch, tmp_path):
-    seen: list[str] = []
+def test_scorer_plans_before_it_uses_the_truth(monkeypatch, tmp_path):
+    order: list[str] = []
 
     def plan(*_: object) -> str:
-        seen.append("plan")
+        order.append("plan")
         return "plans"
 
     def draw(*_: object) -> tuple[str, str]:
-        seen.append("truth")
+        order.append("truth")
         return "patient", "model"
 
     def score(number: int, *rest: object) -> pd.DataFrame:
-        seen.append("score")
+        order.append("score")
         assert rest[:3] == ("patient", "model", "plans")
         return pd.DataFrame(
             {"patient": number, "sampled": True, "kind": ["none", "truth", "plan", "sham"],
@@ -92,20 +93,20 @@ def test_a_scorer_plans_before_it_opens_the_truth(monkeypatch, tmp_path):
     scorer = SurgeryScorer(1, tmp_path)
     for number in range(2):
         scorer(number, True, None, None, "caution")
-    assert seen == ["plan", "truth", "score"] * 2
+    assert order == ["plan", "truth", "score"] * 2
     assert scorer.summary()["patients"] == 2
     assert scorer.summary()["calibration_error"] == pytest.approx(0.2)
     assert (tmp_path / "surgery.tsv").is_file()
 
 
-def test_advice_meets_the_zone_or_not(drawn):
+def test_advice_is_compared_with_the_zone(drawn):
     patient, _ = drawn
-    names = np.array(patient.problem.regions)
-    gain = patient.problem.gain.copy()
+    names = np.array(problem_of(patient).regions)
+    gain = patient.gain.copy()
     gain[:, patient.truth.ez] *= 1e-9
-    blind = replace(patient, problem=replace(patient.problem, gain=gain))
-    met = score_advice(blind, names[patient.truth.ez][:1])
-    assert met["advised"] == 1.0
-    assert 0 < met["by_chance"] < 0.5
-    assert score_advice(blind, names[~patient.truth.ez][:3])["advised"] == 0.0
+    unsampled = replace(patient, gain=gain)
+    found = score_advice(unsampled, names[patient.truth.ez][:1])
+    assert found["advised"] == 1.0
+    assert 0 < found["by_chance"] < 0.5
+    assert score_advice(unsampled, names[~patient.truth.ez][:3])["advised"] == 0.0
     assert score_advice(patient, [])["advised"] == 0.0

@@ -7,15 +7,15 @@ from virtualbrain.synthetic.head import make_head
 
 
 @pytest.fixture(scope="session")
-def made_head():
+def synthetic_head():
     return make_head(np.random.default_rng(1))
 
 
 @pytest.fixture(scope="session")
-def made_bundles(made_head):
-    return make_bundles(made_head, np.random.default_rng(1))
+def synthetic_bundles(synthetic_head):
+    return make_bundles(synthetic_head, np.random.default_rng(1))
 
 
 @pytest.fixture(scope="session")
-def made_diffusion(made_head, made_bundles):
-    return make_diffusion(made_head, made_bundles, np.random.default_rng(1))
+def synthetic_diffusion(synthetic_head, synthetic_bundles):
+    return make_diffusion(synthetic_head, synthetic_bundles, np.random.default_rng(1))

@@ -15,52 +15,52 @@ def fibre_lengths(bundles):
     return np.add.reduceat(steps, bundles.starts[:-1])
 
 
-def test_connectome_is_symmetric_sparse_and_connected(made_bundles):
-    weights = made_bundles.true_weights
+def test_connectome_is_symmetric_sparse_and_connected(synthetic_bundles):
+    weights = synthetic_bundles.true_weights
     np.testing.assert_allclose(weights, weights.T)
     assert (np.diag(weights) == 0).all()
     assert (weights > 0).any(axis=0).all()
     share = (weights[np.triu_indices(len(weights), 1)] > 0).mean()
     assert 0.25 <= share <= 0.35
-    np.testing.assert_array_equal(made_bundles.true_lengths_mm > 0, weights > 0)
+    np.testing.assert_array_equal(synthetic_bundles.true_lengths_mm > 0, weights > 0)
 
 
-def test_names_are_the_heads(made_head, made_bundles):
-    assert made_bundles.names == tuple(made_head.regions["name"])
+def test_names_are_those_of_the_head(synthetic_head, synthetic_bundles):
+    assert synthetic_bundles.names == tuple(synthetic_head.regions["name"])
 
 
-def test_weights_spread_over_orders_of_magnitude_and_fall_with_length(made_bundles):
-    edges = np.triu(made_bundles.true_weights) > 0
-    weights = made_bundles.true_weights[edges]
+def test_weights_span_orders_of_magnitude_and_fall_with_length(synthetic_bundles):
+    edges = np.triu(synthetic_bundles.true_weights) > 0
+    weights = synthetic_bundles.true_weights[edges]
     assert np.ptp(np.log10(weights)) > 2.2
-    assert spearmanr(weights, made_bundles.true_lengths_mm[edges])[0] < -0.4
+    assert spearmanr(weights, synthetic_bundles.true_lengths_mm[edges])[0] < -0.4
 
 
-def test_weights_and_lengths_are_what_the_fibres_carry(made_bundles):
-    i, j = np.argwhere(np.triu(made_bundles.true_weights) > 0)[10]
-    mine = (np.sort(made_bundles.ends, axis=1) == sorted((i, j))).all(axis=1)
-    weights = made_bundles.fibre_weights[mine]
-    assert made_bundles.true_weights[i, j] == pytest.approx(weights.sum())
-    measured = np.average(fibre_lengths(made_bundles)[mine], weights=weights)
-    assert made_bundles.true_lengths_mm[i, j] == pytest.approx(measured, rel=0.05)
+def test_weights_and_lengths_are_those_of_the_fibres(synthetic_bundles):
+    i, j = np.argwhere(np.triu(synthetic_bundles.true_weights) > 0)[10]
+    selected = (np.sort(synthetic_bundles.ends, axis=1) == sorted((i, j))).all(axis=1)
+    weights = synthetic_bundles.fibre_weights[selected]
+    assert synthetic_bundles.true_weights[i, j] == pytest.approx(weights.sum())
+    measured = np.average(fibre_lengths(synthetic_bundles)[selected], weights=weights)
+    assert synthetic_bundles.true_lengths_mm[i, j] == pytest.approx(measured, rel=0.05)
 
 
-def test_lengths_grow_with_the_distance_of_the_regions(made_head, made_bundles):
-    centres = made_head.regions[["x", "y", "z"]].to_numpy()
+def test_lengths_grow_with_the_distance_of_the_regions(synthetic_head, synthetic_bundles):
+    centres = synthetic_head.regions[["x", "y", "z"]].to_numpy()
     apart = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
-    edges = made_bundles.true_weights > 0
-    assert spearmanr(apart[edges], made_bundles.true_lengths_mm[edges])[0] > 0.7
+    edges = synthetic_bundles.true_weights > 0
+    assert spearmanr(apart[edges], synthetic_bundles.true_lengths_mm[edges])[0] > 0.7
 
 
-def test_fibres_run_in_white_matter_and_end_in_their_regions(made_head, made_bundles):
-    back = np.linalg.inv(made_head.t1.affine)
-    white = np.asarray(made_head.wm.dataobj)
-    labels = np.asarray(made_head.labels.dataobj)
-    at = tuple(np.rint(apply_affine(back, made_bundles.points)).astype(int).T)
+def test_fibres_run_in_white_matter_and_end_in_their_regions(synthetic_head, synthetic_bundles):
+    back = np.linalg.inv(synthetic_head.t1.affine)
+    white = np.asarray(synthetic_head.wm.dataobj)
+    labels = np.asarray(synthetic_head.labels.dataobj)
+    at = tuple(np.rint(apply_affine(back, synthetic_bundles.points)).astype(int).T)
     assert white[at].mean() > 0.65
-    assert (np.asarray(made_head.brain_mask.dataobj)[at] > 0).mean() > 0.99
-    first = made_bundles.points[made_bundles.starts[:-1]]
-    index = made_head.regions["index"].to_numpy()[made_bundles.ends[:, 0]]
+    assert (np.asarray(synthetic_head.brain_mask.dataobj)[at] > 0).mean() > 0.99
+    first = synthetic_bundles.points[synthetic_bundles.starts[:-1]]
+    index = synthetic_head.regions["index"].to_numpy()[synthetic_bundles.ends[:, 0]]
     reached = np.zeros(len(first), dtype=bool)
     steps = np.stack(np.meshgrid(*[np.arange(-4, 5)] * 3), axis=-1).reshape(-1, 3)
     for step in steps[np.linalg.norm(steps, axis=1) <= 4]:
@@ -68,15 +68,15 @@ def test_fibres_run_in_white_matter_and_end_in_their_regions(made_head, made_bun
     assert reached.mean() > 0.95
 
 
-def test_callosum_is_the_only_way_across(made_head, made_bundles):
-    sample = made_bundles.points[::5]
-    x, _, z = made_head.deformation.to_template(sample).T
+def test_fibres_cross_the_midline_only_in_the_callosum(synthetic_head, synthetic_bundles):
+    sample = synthetic_bundles.points[::5]
+    x, _, z = synthetic_head.deformation.to_template(sample).T
     crossing = np.abs(x) < 1.0
     assert crossing.any()
     assert (z[crossing] > -8).mean() > 0.99
 
 
-def test_same_seed_same_bundles(made_head, made_bundles):
-    again = make_bundles(made_head, np.random.default_rng(1))
-    np.testing.assert_array_equal(again.true_weights, made_bundles.true_weights)
-    np.testing.assert_array_equal(again.points, made_bundles.points)
+def test_same_seed_gives_the_same_bundles(synthetic_head, synthetic_bundles):
+    again = make_bundles(synthetic_head, np.random.default_rng(1))
+    np.testing.assert_array_equal(again.true_weights, synthetic_bundles.true_weights)
+    np.testing.assert_array_equal(again.points, synthetic_bundles.points)

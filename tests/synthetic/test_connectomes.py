@@ -27,14 +27,14 @@ def test_weights_are_symmetric_sparse_and_fall_with_distance(network, regions):
     assert spearmanr(distance[present], weights[present]).statistic < -0.4
 
 
-def test_the_two_sides_of_a_region_are_joined_more_than_other_pairs_across(network):
+def test_homologous_regions_are_connected_more_strongly_than_other_pairs(network):
     names, weights = list(network.regions), network.weights
     left = [i for i, name in enumerate(names) if "-lh-" in name]
     mirror = [names.index(names[i].replace("-lh-", "-rh-")) for i in left]
     assert np.median(weights[left, mirror]) > 10 * np.median(weights[np.ix_(left, mirror)])
 
 
-def test_lengths_are_those_of_bent_paths(network, regions):
+def test_tract_lengths_exceed_the_distance(network, regions):
     centres = regions[["x", "y", "z"]].to_numpy()
     straight = np.linalg.norm(centres[:, None] - centres, axis=2)
     present = network.weights > 0
@@ -43,7 +43,7 @@ def test_lengths_are_those_of_bent_paths(network, regions):
 
 
 @pytest.mark.parametrize("log_sd", [0.2, 0.6])
-def test_errors_are_log_normal_symmetric_and_change_no_absence(network, log_sd):
+def test_errors_are_log_normal_symmetric_and_keep_absent_connections(network, log_sd):
     wrong = with_errors(network, np.random.default_rng(2), log_sd)
     present = network.weights > 0
     assert ((wrong.weights > 0) == present).all()
@@ -53,7 +53,7 @@ def test_errors_are_log_normal_symmetric_and_change_no_absence(network, log_sd):
     assert abs(ratio.mean()) < 0.05
 
 
-def test_lost_connections_are_mostly_weak_ones(network):
+def test_lost_connections_are_mostly_weak(network):
     wrong = with_errors(network, np.random.default_rng(2), 0.0, missing=0.2)
     present = network.weights > 0
     lost = present & (wrong.weights == 0)

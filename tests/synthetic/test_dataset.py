@@ -22,11 +22,11 @@ from virtualbrain.seeg.run import run_seeg
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.synthetic.connectomes import connectome_from_geometry
 from virtualbrain.synthetic.dataset import write_connectome_patient
+from virtualbrain.synthetic.demo_patient import DemoSettings, draw_demo_patient
 from virtualbrain.synthetic.implant import regions_of_contacts
-from virtualbrain.synthetic.on_real import prepare_real, simulate_on_real
-from virtualbrain.synthetic.patients import PatientSettings, make_patient
 from virtualbrain.synthetic.points import atlas_head, points_from_centroids, points_from_labels
-from virtualbrain.synthetic.truth import (
+from virtualbrain.synthetic.real_mri import copy_real_mri, simulate_on_real_mri
+from virtualbrain.synthetic.truth_files import (
     read_region_truth,
     read_true_contacts,
     read_true_weights,
@@ -36,7 +36,7 @@ from virtualbrain.synthetic.truth import (
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """A patient of connectome and SEEG: folder and what was made."""
+    """Folder and truth of a patient with connectome and SEEG."""
     folder = tmp_path_factory.mktemp("bids")
     return folder, write_connectome_patient(folder, seed=5, label="02")
 
@@ -49,7 +49,7 @@ def checksums(folder: Path) -> dict[str, str]:
     }
 
 
-def test_the_pipeline_finds_every_input(written):
+def test_pipeline_finds_every_input(written):
     folder, _ = written
     files = find_patient(folder, "02")
     assert files.connectome is not None
@@ -60,25 +60,25 @@ def test_the_pipeline_finds_every_input(written):
     assert len(read_ready_connectome(files.connectome).regions) == 82
 
 
-def test_mne_bids_reads_the_same_volts_places_and_marks(written):
-    folder, made = written
+def test_mne_bids_reads_the_same_volts_positions_and_bad_channels(written):
+    folder, patient = written
     path = mne_bids.BIDSPath(subject="02", task="ictal", run="01", datatype="ieeg", root=folder)
     raw = mne_bids.read_raw_bids(path, verbose="error")
-    names = list(made.contacts["name"])
+    names = list(patient.contacts["name"])
     assert raw.ch_names == [*names, "ECG"]
     assert set(raw.get_channel_types()) == {"seeg", "ecg"}
-    status = made.recording.status
+    status = patient.recording.status
     assert set(raw.info["bads"]) == set(status.loc[status["marked"], "name"])
     volts = raw.get_data(picks=names)
-    largest = np.abs(made.recording.signal_uv).max(axis=1, keepdims=True)
-    assert (np.abs(volts * 1e6 - made.recording.signal_uv) <= 1e-4 * largest + 1e-3).all()
+    largest = np.abs(patient.recording.signal_uv).max(axis=1, keepdims=True)
+    assert (np.abs(volts * 1e6 - patient.recording.signal_uv) <= 1e-4 * largest + 1e-3).all()
     positions = raw.get_montage().get_positions()
     assert positions["coord_frame"] == "ras"
     metres = np.array([positions["ch_pos"][name] for name in names])
-    assert metres * 1e3 == pytest.approx(made.contacts[["x", "y", "z"]].to_numpy(), abs=1e-3)
+    assert metres * 1e3 == pytest.approx(patient.contacts[["x", "y", "z"]].to_numpy(), abs=1e-3)
 
 
-def test_the_frame_and_unit_are_stated(written):
+def test_coordinate_system_and_unit_are_written(written):
     folder, _ = written
     stated = json.loads(find_patient(folder, "02").coordsystem.read_text())
     assert stated["iEEGCoordinateSystem"] == "ScanRAS"
@@ -86,8 +86,8 @@ def test_the_frame_and_unit_are_stated(written):
     assert len(list((folder / "sub-02" / "ieeg").glob("*electrodes.tsv"))) == 1
 
 
-def test_tables_have_the_columns_that_bids_asks_for(written):
-    folder, made = written
+def test_tables_have_the_columns_that_bids_requires(written):
+    folder, patient = written
     recording = find_patient(folder, "02").recordings[0]
     channels = read_table(recording.channels)
     assert list(channels.columns[:5]) == ["name", "type", "units", "low_cutoff", "high_cutoff"]
@@ -96,45 +96,45 @@ def test_tables_have_the_columns_that_bids_asks_for(written):
     assert bad["status_description"].isin(["no contact", "noisy", "loose plug"]).all()
     electrodes = read_table(find_patient(folder, "02").electrodes)
     assert list(electrodes.columns[:5]) == ["name", "x", "y", "z", "size"]
-    assert set(electrodes["group"]) == set(made.contacts["electrode"])
+    assert set(electrodes["group"]) == set(patient.contacts["electrode"])
 
 
-def test_one_seizure_is_marked_within_a_second_of_what_is_seen(written):
-    folder, made = written
+def test_one_seizure_is_marked_near_the_true_onset(written):
+    folder, patient = written
     events = read_table(find_patient(folder, "02").recordings[0].events)
     seizures = events[events["trial_type"] == "seizure"]
     assert len(seizures) == 1
     assert len(events) == 4
     onset = float(seizures["onset"].iloc[0])
-    first = made.patient.seizure.first_onset_s
+    first = patient.brain.seizure.first_onset_s
     assert -1.0 < onset - first < 3.0
     end = onset + float(seizures["duration"].iloc[0])
-    assert end == pytest.approx(made.patient.seizure.last_end_s, abs=1.2)
+    assert end == pytest.approx(patient.brain.seizure.last_end_s, abs=1.2)
 
 
-def test_the_truth_is_complete_and_apart(written):
-    folder, made = written
+def test_truth_is_complete_and_is_not_an_input(written):
+    folder, patient = written
     truth = read_region_truth(folder, "02")
     zones = truth.set_index("region")["zone"]
-    assert set(zones[zones == "EZ"].index) == set(made.patient.disease.epileptogenic)
-    assert set(zones[zones == "PZ"].index) == set(made.patient.recruited)
+    assert set(zones[zones == "EZ"].index) == set(patient.brain.disease.epileptogenic)
+    assert set(zones[zones == "PZ"].index) == set(patient.brain.recruited)
     summary = json.loads((truth_folder(folder, "02") / "sub-02_truth.json").read_text())
     assert summary["seed"] == 5
-    assert summary["K"] == made.patient.disease.K
-    assert len(read_true_contacts(folder, "02")) == len(made.contacts)
+    assert summary["K"] == patient.brain.disease.K
+    assert len(read_true_contacts(folder, "02")) == len(patient.contacts)
     inputs = find_patient(folder, "02").all_files()
     assert not any("truth" in path.as_posix() for path in inputs)
 
 
-def test_nothing_outside_the_truth_tells_the_zone(written):
-    folder, made = written
+def test_inputs_do_not_name_the_zone(written):
+    folder, patient = written
     for path in find_patient(folder, "02").all_files():
         if path.suffix in {".tsv", ".json"} and "connectome" not in path.parts:
             text = path.read_text()
-            assert not any(name in text for name in made.patient.disease.epileptogenic)
+            assert not any(name in text for name in patient.brain.disease.epileptogenic)
 
 
-def test_the_given_connectome_is_the_true_one_with_errors(written):
+def test_given_connectome_is_the_true_one_with_errors(written):
     folder, _ = written
     given = read_ready_connectome(find_patient(folder, "02").connectome)
     true = read_true_weights(folder, "02").loc[given.names, given.names].to_numpy()
@@ -144,26 +144,26 @@ def test_the_given_connectome_is_the_true_one_with_errors(written):
     assert ratio.std() == pytest.approx(0.3, abs=0.03)
 
 
-def test_the_same_seed_gives_the_same_files(written, tmp_path):
+def test_same_seed_gives_the_same_files(written, tmp_path):
     folder, _ = written
     write_connectome_patient(tmp_path, seed=5, label="02")
     assert checksums(tmp_path) == checksums(folder)
 
 
-def test_the_seeg_stage_sees_the_seizure_where_it_is(written):
-    folder, made = written
+def test_seeg_stage_finds_onsets_in_the_seizing_channels(written):
+    folder, patient = written
     files = find_patient(folder, "02")
     regions = read_table(next(files.connectome.glob("*_dseg.tsv")))
     seeg = run_seeg(files, regions, None, None, None, SeegSettings())
     channels = seeg.channels.set_index(["anode", "cathode"])
-    truth = made.recording.channel_onsets.set_index(["anode", "cathode"])
+    truth = patient.recording.channel_onsets.set_index(["anode", "cathode"])
     good = channels[channels["status"] == "good"].index
     found = channels.loc[good, "onset_s"].notna()
     true = truth.loc[good, "onset_s"].notna()
     strong = truth.loc[good, "ictal_ratio"] > 20
     assert (found & strong).sum() >= 0.8 * strong.sum()
     assert (found & ~true).sum() <= 0.1 * len(good)
-    unmarked = made.recording.status.query("fault == 'loose' and not marked")["name"]
+    unmarked = patient.recording.status.query("fault == 'loose' and not marked")["name"]
     status = seeg.contacts.set_index("name")["status"]
     assert (status[unmarked] == "bad").all()
 
@@ -171,35 +171,35 @@ def test_the_seeg_stage_sees_the_seizure_where_it_is(written):
 # ---- settings -------------------------------------------------------------------------------
 
 
-def test_tables_in_another_order_are_refused():
+def test_tables_in_another_order_raise_an_error():
     regions, points = atlas_head()
     network = Network(np.zeros((82, 82)), None, list(regions["name"]))
     with pytest.raises(ModelError, match="another order"):
-        make_patient(network, regions.iloc[::-1], points, np.random.default_rng(1))
+        draw_demo_patient(network, regions.iloc[::-1], points, np.random.default_rng(1))
 
 
-def test_points_of_centroids_carry_a_patient_too():
+def test_demo_patient_from_centroids_has_an_unsampled_region():
     regions, _ = atlas_head()
     points = points_from_centroids(regions, spacing_mm=3.0)
     network = connectome_from_geometry(regions, np.random.default_rng(1))
-    made = make_patient(
-        network, regions, points, np.random.default_rng(2), PatientSettings(unsampled=1)
+    patient = draw_demo_patient(
+        network, regions, points, np.random.default_rng(2), DemoSettings(unsampled=1)
     )
-    places = made.contacts[["x", "y", "z"]].to_numpy()
-    hidden = points.of(made.unsampled[0])
+    places = patient.contacts[["x", "y", "z"]].to_numpy()
+    hidden = points.of(patient.unsampled[0])
     gap = np.linalg.norm(places[:, None] - hidden, axis=2).min()
-    assert made.unsampled[0] in made.patient.disease.epileptogenic
+    assert patient.unsampled[0] in patient.brain.disease.epileptogenic
     assert gap >= 15.0
-    assert regions_of_contacts(points, made.contacts) == list(made.contacts["region"])
+    assert regions_of_contacts(points, patient.contacts) == list(patient.contacts["region"])
 
 
-# ---- on a real brain ------------------------------------------------------------------------
+# ---- on real MRI ----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def measured(tmp_path):
-    """A person's folder and, as the pipeline would leave them, labels and connectome."""
-    source, folder = tmp_path / "person", tmp_path / "made"
+    """Dataset of a person, folder of the demo, and layout of the results."""
+    source, folder = tmp_path / "person", tmp_path / "patient"
     write_json(source / "dataset_description.json", {"Name": "p", "BIDSVersion": "1.10.0"})
     image = make_image(np.zeros((4, 4, 4), np.int16), np.eye(4))
     write_image(source / "sub-07/anat/sub-07_T1w.nii.gz", image)
@@ -209,15 +209,15 @@ def measured(tmp_path):
     return source, folder, PatientLayout(tmp_path / "work", "07")
 
 
-def test_a_persons_images_are_copied_as_they_are(measured):
+def test_images_of_a_person_are_copied_unchanged(measured):
     source, folder, _ = measured
-    prepare_real(source, folder, "07")
+    copy_real_mri(source, folder, "07")
     assert checksums(folder / "sub-07") == checksums(source / "sub-07")
-    with pytest.raises(InputError, match="there already"):
-        prepare_real(source, folder, "07")
+    with pytest.raises(InputError, match="exists already"):
+        copy_real_mri(source, folder, "07")
 
 
-def test_a_run_on_a_person_goes_on_where_it_was_stopped(measured, monkeypatch):
+def test_interrupted_demo_on_a_person_continues(measured, monkeypatch):
     source, folder, _ = measured
     command = ["demo", str(folder), "--on", str(source)]
 
@@ -228,38 +228,38 @@ def test_a_run_on_a_person_goes_on_where_it_was_stopped(measured, monkeypatch):
     monkeypatch.setattr("virtualbrain.commands.demo.run", stopped)
     assert [main(command), main(command)] == [130, 130]
     (folder / "derivatives" / "truth").mkdir()
-    assert main(command) == 2  # a finished one is not written over
+    assert main(command) == 2  # a complete demo is not overwritten
 
 
-def test_a_person_without_diffusion_is_refused(measured):
+def test_person_without_diffusion_raises_an_error(measured):
     source, folder, _ = measured
     (source / "sub-07/dwi/sub-07_dwi.nii.gz").unlink()
     with pytest.raises(InputError, match="no diffusion series"):
-        prepare_real(source, folder, "07")
+        copy_real_mri(source, folder, "07")
 
 
-def test_a_seizure_on_measured_labels_and_connectome(measured, written):
+def test_seizure_on_measured_labels_and_connectome(measured, written):
     source, folder, layout = measured
-    prepare_real(source, folder, "07")
+    copy_real_mri(source, folder, "07")
     head = find_patient(written[0], "02").connectome
     ready = read_ready_connectome(head)
     labels = _label_image(ready.regions)
     write_image(layout.labels, labels)
     write_table(layout.regions, ready.regions, {})
     write_connectome(layout, Connectome(ready.regions, ready.weights, ready.lengths_mm, "x"), {})
-    made = simulate_on_real(folder, layout, seed=1)
+    patient = simulate_on_real_mri(folder, layout, seed=1)
     assert read_table(find_patient(folder, "07").electrodes)["name"].tolist() == list(
-        made.contacts["name"]
+        patient.contacts["name"]
     )
     points = points_from_labels(labels, ready.regions)
-    assert regions_of_contacts(points, made.contacts) == list(made.contacts["region"])
+    assert regions_of_contacts(points, patient.contacts) == list(patient.contacts["region"])
     true = read_true_weights(folder, "07").to_numpy()
     ratio = np.log(true[true > 0] / ready.weights[true > 0])
     assert ratio.std() == pytest.approx(0.4, abs=0.04)
 
 
 def _label_image(regions: pd.DataFrame):
-    """Balls around the centroids as a 2 mm label image."""
+    """Return balls around the centroids as a 2 mm label image."""
     points = points_from_centroids(regions, spacing_mm=2.0)
     low = points.positions_mm.min(axis=0) - 4.0
     voxels = np.rint((points.positions_mm - low) / 2.0).astype(int)

@@ -21,26 +21,26 @@ def points():
     return np.random.default_rng(0).uniform(-60, 60, (500, 3))
 
 
-def test_there_and_back_again(deformation, points):
+def test_inverse_map_returns_the_points(deformation, points):
     back = deformation.to_patient(deformation.to_template(points))
     assert np.abs(back - points).max() < 0.1
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_no_fold(seed):
+def test_jacobian_is_positive(seed):
     jacobian = random_deformation(np.random.default_rng(seed)).jacobian()
     assert jacobian.min() > 0.2
     assert jacobian.max() < 3.0
 
 
-def test_largest_displacement_is_as_asked():
+def test_largest_displacement_is_as_requested():
     drawn = random_deformation(np.random.default_rng(1), largest_mm=5.0, pose=False)
     lengths = np.linalg.norm(exponential(drawn.velocity), axis=0)
     assert lengths.max() == pytest.approx(5.0, rel=0.05)
     np.testing.assert_array_equal(drawn.pose, np.eye(4))
 
 
-def test_same_seed_same_deformation():
+def test_same_seed_gives_the_same_deformation():
     one, two = (random_deformation(np.random.default_rng(7)) for _ in range(2))
     np.testing.assert_array_equal(one.velocity, two.velocity)
     np.testing.assert_array_equal(one.pose, two.pose)
@@ -66,6 +66,6 @@ def test_pose_is_rigid_and_small():
     assert np.abs(pose[:3, 3]).max() <= 5.0
 
 
-def test_rigid_turns_the_right_way():
+def test_rotation_is_counterclockwise():
     quarter = rigid(np.array([0.0, 0.0, np.pi / 2]), np.zeros(3))
     np.testing.assert_allclose(quarter[:3, :3] @ [1, 0, 0], [0, 1, 0], atol=1e-12)

@@ -5,7 +5,7 @@ from scipy.signal import butter, sosfiltfilt, welch
 
 from virtualbrain.synthetic.points import RegionPoints, points_from_centroids
 from virtualbrain.synthetic.recording import RecordingSettings, coloured_noise, record
-from virtualbrain.synthetic.sources import Seizure
+from virtualbrain.synthetic.seizure import Seizure
 
 RATE = 512.0
 NAMES = ("left", "right", "far")
@@ -55,7 +55,7 @@ def recording(seizure, points, contacts):
 
 
 def bipolar(recording, electrode):
-    """Differences of neighbours on an electrode, faulty contacts left out."""
+    """Return differences of neighbouring contacts without faults."""
     table = recording.contacts
     good = (recording.status["fault"] == "none").to_numpy()
     rows = np.flatnonzero((table["electrode"] == electrode).to_numpy())
@@ -69,7 +69,7 @@ def power(signal, start_s, stop_s, band=(20.0, 120.0)):
     return (passed[..., int(start_s * RATE) : int(stop_s * RATE)] ** 2).mean(axis=-1)
 
 
-def test_log_power_rises_where_a_region_seizes_and_nowhere_else(recording):
+def test_log_power_rises_only_near_seizing_regions(recording):
     rise = {
         name: np.log(power(s, 50, 58) / power(s, 10, 38)).max()
         for name in ("L'", "R", "F")
@@ -80,7 +80,7 @@ def test_log_power_rises_where_a_region_seizes_and_nowhere_else(recording):
     assert rise["F"] < 0.7
 
 
-def test_the_later_region_is_seen_later(recording):
+def test_onsets_of_channels_follow_the_regions(recording):
     onsets = recording.channel_onsets.groupby(
         recording.channel_onsets["anode"].str.rstrip("12345678")
     )
@@ -90,7 +90,7 @@ def test_the_later_region_is_seen_later(recording):
     assert np.isnan(first["F"])
 
 
-def test_amplitudes_are_those_of_depth_electrodes(recording):
+def test_amplitudes_are_typical_of_depth_electrodes(recording):
     quiet = bipolar(recording, "F")[:, : int(38 * RATE)].std(axis=1)
     assert 8 < np.median(quiet) < 150
     start, stop = int(50 * RATE), int(58 * RATE)
@@ -98,7 +98,7 @@ def test_amplitudes_are_those_of_depth_electrodes(recording):
     assert 60 < ictal.max() < 3000
 
 
-def test_the_spectrum_falls_and_has_mains(recording):
+def test_spectrum_falls_and_has_mains(recording):
     signal = bipolar(recording, "F")[:, : int(38 * RATE)]
     frequency, density = welch(signal, RATE, nperseg=2048)
     at = lambda hz: density[:, np.argmin(abs(frequency - hz))].mean()  # noqa: E731
@@ -108,7 +108,7 @@ def test_the_spectrum_falls_and_has_mains(recording):
 
 
 def test_potentials_fall_with_distance(seizure, points):
-    """The ictal part in a pair of contacts, moved away from the region sideways."""
+    """Compare the ictal signal of pairs of contacts at increasing distance."""
     rows = []
     for step, x in enumerate([-25.0, -55.0, -85.0]):
         for number in (1, 2):
@@ -117,27 +117,27 @@ def test_potentials_fall_with_distance(seizure, points):
     settings = RecordingSettings(
         n_bad=0, noise=0.0, line=0.0, reference=0.0, background=0.0, spike=0.0
     )
-    made = record(seizure, points, table, np.random.default_rng(2), settings)
-    part = made.signal_uv[:, int(50 * RATE) : int(58 * RATE)]
+    result = record(seizure, points, table, np.random.default_rng(2), settings)
+    part = result.signal_uv[:, int(50 * RATE) : int(58 * RATE)]
     near, mid, far = (np.std(part[2 * k] - part[2 * k + 1]) for k in range(3))
     assert near > 5 * mid > 5 * 1.5 * far
 
 
-def test_bad_channels_are_as_told(seizure, points, contacts):
-    made = record(seizure, points, contacts, np.random.default_rng(3))
-    status = made.status.set_index("name")
+def test_faulty_contacts_have_their_faults_and_marks(seizure, points, contacts):
+    result = record(seizure, points, contacts, np.random.default_rng(3))
+    status = result.status.set_index("name")
     bad = status[status["fault"] != "none"]
     assert sorted(bad["fault"]) == ["flat", "loose", "noisy", "noisy"]
     assert not bad.loc[bad["fault"] == "loose", "marked"].any()
     assert bad["marked"].sum() == 3
     assert not status.loc[status["fault"] == "none", "marked"].any()
-    spread = pd.Series(made.signal_uv[:, : int(38 * RATE)].std(axis=1), index=status.index)
+    spread = pd.Series(result.signal_uv[:, : int(38 * RATE)].std(axis=1), index=status.index)
     good = spread[status["fault"] == "none"].median()
     assert spread[status["fault"] == "flat"].max() < 0.01 * good
     assert spread[status["fault"] == "noisy"].min() > 3 * good
 
 
-def test_the_heart_beats_faster_in_the_seizure(recording):
+def test_heart_rate_rises_in_the_seizure(recording):
     peaks = np.flatnonzero((recording.ecg_uv[1:-1] > 700) & (np.diff(recording.ecg_uv, 2) < 0))
     at_s = peaks[np.diff(peaks, prepend=-999) > 100] / RATE
     before, during = ((at_s > a) & (at_s < a + 20) for a in (10, 50))
@@ -145,20 +145,20 @@ def test_the_heart_beats_faster_in_the_seizure(recording):
     assert during.sum() > 1.2 * before.sum()
 
 
-def test_the_same_generator_gives_the_same_signals(seizure, points, contacts, recording):
+def test_same_generator_gives_the_same_signals(seizure, points, contacts, recording):
     again = record(seizure, points, contacts, np.random.default_rng(1))
     assert (again.signal_uv == recording.signal_uv).all()
     assert again.channel_onsets.equals(recording.channel_onsets)
 
 
-def test_regions_in_another_order_are_refused(seizure, contacts, points):
+def test_regions_in_another_order_raise_an_error(seizure, contacts, points):
     swapped = RegionPoints(NAMES[::-1], points.positions_mm, points.region, points.spacing_mm)
     with pytest.raises(ValueError, match="same order"):
         record(seizure, swapped, contacts, np.random.default_rng(1))
 
 
 @pytest.mark.parametrize("exponent", [1.0, 2.0])
-def test_coloured_noise_has_its_slope(exponent):
+def test_coloured_noise_has_the_requested_slope(exponent):
     noise = coloured_noise(4, 100_000, 500.0, np.random.default_rng(1), exponent, knee_hz=0.1)
     assert noise.std(axis=1) == pytest.approx(1.0, abs=1e-3)
     frequency, density = welch(noise.astype(float), 500.0, nperseg=2048)

@@ -1,4 +1,4 @@
-"""Virtual patients as jobs: the numbers of one process, to the last digit."""
+"""Validation with one job per patient gives the results of one process to the last digit."""
 
 import pytest
 
@@ -12,7 +12,7 @@ surgery: {draws: 10, sham: 2, leading: 2}
 WRITTEN = ("patients.tsv", "regions.tsv", "surgery.tsv", "summary.json", "surgery.json")
 
 
-def test_patients_as_jobs_give_what_one_process_gives_and_go_on_where_they_ended(tmp_path):
+def test_jobs_give_the_results_of_one_process_and_finished_jobs_are_kept(tmp_path):
     settings, out = tmp_path / "quick.yaml", tmp_path / "jobs"
     settings.write_text(QUICK)
     common = ("validate", "--seed", 5, "--surgery", "--config", settings)
@@ -31,7 +31,7 @@ def test_patients_as_jobs_give_what_one_process_gives_and_go_on_where_they_ended
     assert second.stdout.splitlines()[:-1] == here.stdout.splitlines()[:-1]
 
 
-def test_a_wrong_prior_set_is_refused_before_any_job(tmp_path):
+def test_unknown_prior_set_raises_an_error_before_any_job(tmp_path):
     done = virtualbrain(
         *("validate", "--out", tmp_path, "--profile", "default", "--priors", "no-such-set")
     )

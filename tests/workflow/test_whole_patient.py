@@ -6,7 +6,7 @@ import pytest
 
 from tests.workflow.runs import QUICK, virtualbrain
 from virtualbrain.synthetic.dataset import write_demo
-from virtualbrain.synthetic.score import score_demo
+from virtualbrain.synthetic.demo_score import score_demo
 
 pytestmark = [pytest.mark.slow, pytest.mark.tools]
 

@@ -1,4 +1,4 @@
-"""Commands `demo` and `score`: a patient of known truth, and results beside that truth."""
+"""Commands `demo` and `score`: write a synthetic patient; compare results with its truth."""
 
 import argparse
 from pathlib import Path
@@ -11,29 +11,29 @@ from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Write a patient whose truth is known."""
+    """Write a synthetic patient of known truth."""
     from virtualbrain.synthetic.dataset import write_demo
 
     folder = Path(options.folder)
     if options.if_missing and (folder / "dataset_description.json").is_file():
-        say(f"{folder} is there already")
+        say(f"{folder} exists already; nothing was written")
         return 0
     if options.on:
         return _demo_on(options, folder)
     write_demo(folder, seed=options.seed)
-    say(f"a patient of known truth is in {folder}; its truth in {folder}/derivatives/truth")
+    say(f"wrote a synthetic patient to {folder}, its truth to {folder}/derivatives/truth")
     return 0
 
 
 def _demo_on(options: argparse.Namespace, folder: Path) -> int:
-    """Run a real person's anatomy and diffusion, then implant and simulate on them."""
-    from virtualbrain.synthetic.on_real import prepare_real, simulate_on_real
+    """Process a real person's anatomy and diffusion, then simulate electrodes and a seizure."""
+    from virtualbrain.synthetic.real_mri import copy_real_mri, simulate_on_real_mri
 
     label = check_label((options.participant_label or participants(options.on)[:1])[0])
     work = folder / "derivatives" / "structure"
     interrupted = work.is_dir() and not (folder / "derivatives" / "truth").is_dir()
     if not interrupted:
-        prepare_real(Path(options.on), folder, label)
+        copy_real_mri(Path(options.on), folder, label)
     code = run(
         argparse.Namespace(
             bids=str(folder), out=str(work), participant_label=[label], config=options.config,
@@ -43,14 +43,15 @@ def _demo_on(options: argparse.Namespace, folder: Path) -> int:
     )  # fmt: skip
     if code:
         return code
-    simulate_on_real(folder, PatientLayout(work, label), seed=options.seed)
-    say(f"seizures on the real brain of sub-{label} are in {folder}")
+    simulate_on_real_mri(folder, PatientLayout(work, label), seed=options.seed)
+    say(f"wrote a simulated seizure on the real MRI of sub-{label} to {folder}")
     return 0
 
 
 def score(options: argparse.Namespace) -> int:
-    """Compare a demo patient's results with its truth."""
-    from virtualbrain.synthetic.score import print_scores, score_demo
+    """Compare the results of a demo patient with its truth."""
+    from virtualbrain.synthetic.demo_score import score_demo
+    from virtualbrain.synthetic.demo_score_table import print_scores
 
     label = check_label(options.participant_label[0]) if options.participant_label else "01"
     scores = score_demo(Path(options.out), Path(options.bids), label=label, priors=options.priors)

@@ -20,7 +20,7 @@ from virtualbrain.pipeline.snakemake_runner import only_run, run_workflow, snake
 
 
 def simulate(options: argparse.Namespace) -> int:
-    """Simulate a hypothesis on a connectome."""
+    """Simulate the seizure of a hypothesis on a connectome."""
     from rich.progress import Progress
 
     from virtualbrain.io.connectome import read_given_connectome
@@ -39,30 +39,30 @@ def simulate(options: argparse.Namespace) -> int:
             hypothesis,
             options.out,
             settings,
-            lambda share: bar.update(task, completed=share),
+            lambda fraction: bar.update(task, completed=fraction),
         )
-    say(f"traces, seizure table and picture are in {options.out}")
+    say(f"wrote traces, seizure table and figure to {options.out}")
     return 0
 
 
 def validate(options: argparse.Namespace) -> int:
-    """Fit virtual patients of known truth, and only then look at the truth."""
+    """Fit synthetic patients, then compare the fits with the truth."""
     config = load_config(options.config)
-    found = _validate_by_jobs if options.profile else _validate_here
-    code = found(options, config)
+    run_all = _validate_in_jobs if options.profile else _validate_in_this_process
+    code = run_all(options, config)
     if not code:
-        say(f"tables and calibration curve are in {options.out}")
+        say(f"wrote tables and calibration curve to {options.out}")
     return code
 
 
-def _validate_here(options: argparse.Namespace, config: dict[str, Any]) -> int:
-    """Draw, fit and score one patient after another in this process."""
+def _validate_in_this_process(options: argparse.Namespace, config: dict[str, Any]) -> int:
+    """Draw, fit and score one patient after another."""
     from inference.settings import Settings
     from inference.validate import run_validation
 
     settings = settings_from(config["inference"], Settings, "inference")
 
-    def tell(line: str) -> None:
+    def report_progress(line: str) -> None:
         err_console.print(line, highlight=False, markup=False)
 
     scorer = None
@@ -78,7 +78,7 @@ def _validate_here(options: argparse.Namespace, config: dict[str, Any]) -> int:
         options.out,
         replace(settings, cores=options.cores or os.cpu_count() or 1),
         options.priors,
-        tell,
+        report_progress,
         scorer,
     )
     _say_mapping(found.summary)
@@ -87,13 +87,13 @@ def _validate_here(options: argparse.Namespace, config: dict[str, Any]) -> int:
     return 0
 
 
-def _validate_by_jobs(options: argparse.Namespace, config: dict[str, Any]) -> int:
-    """Let the workflow engine draw, fit and score: every patient is a job."""
+def _validate_in_jobs(options: argparse.Namespace, config: dict[str, Any]) -> int:
+    """Draw, fit and score with Snakemake, each patient in its own jobs."""
     from inference.priors import load_priors
 
     out = Path(options.out).absolute()
     (priors,) = chosen_priors([options.priors]).values()
-    load_priors(priors)  # a fault in it is told before any job
+    load_priors(priors)  # raises an error before any job starts
     case = {
         "patients": options.patients,
         "seed": options.seed,
@@ -111,8 +111,8 @@ def _validate_by_jobs(options: argparse.Namespace, config: dict[str, Any]) -> in
     code = report_failures(outcome, out, resolved.stem)
     if not code:
         for name in ("summary", "surgery") if options.surgery else ("summary",):
-            told = read_json(out / f"{name}.json")
-            _say_mapping({key: told[key] for key in told if key not in ("seed", "settings")})
+            content = read_json(out / f"{name}.json")
+            _say_mapping({key: content[key] for key in content if key not in ("seed", "settings")})
     return code
 
 
@@ -121,12 +121,12 @@ def _say_mapping(content: dict[str, Any]) -> None:
 
 
 def export_tvb(options: argparse.Namespace) -> int:
-    """Write a fitted patient as files The Virtual Brain opens."""
+    """Write fitted patients as files for The Virtual Brain."""
     from inference.posterior import load
     from virtualbrain.io.tvb import export_patient
 
-    for given in options.participant_label or labels_with_results(options.out):
-        layout = PatientLayout.of_results(options.out, check_label(given))
+    for label in options.participant_label or labels_with_results(options.out):
+        layout = PatientLayout.of_results(options.out, check_label(label))
         folder = export_patient(layout, options.priors, load(layout.posterior(options.priors)))
         say(f"sub-{layout.label}: {folder}")
     return 0

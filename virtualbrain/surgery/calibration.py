@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 
 from virtualbrain.posterior import log_expected_ez_regions
 
-# From tests/benchmarks/learn_promise.py; see docs/validation.md.
+# From tests/benchmarks/learn_surgery_calibration.py; see docs/validation.md.
 INTERCEPT, PER_EVIDENCE, PER_EZ_REGIONS = -4.425, 0.545, 3.444
 
 

@@ -1,1 +1,1 @@
-"""Patients whose truth is known."""
+"""Synthetic patients of known truth, and the comparison of results with that truth."""

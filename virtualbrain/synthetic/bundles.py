@@ -1,4 +1,4 @@
-"""Fibre bundles between the regions of a made head, and the connectome that they carry."""
+"""Draw fibre bundles between the regions of a synthetic head, and the true connectome."""
 
 from dataclasses import dataclass
 
@@ -20,23 +20,23 @@ _STEP_MM = 1.0
 
 @dataclass(frozen=True)
 class BundleSettings:
-    """Make of the true connectome and of its bundles.
+    """Properties of the true connectome and of its bundles.
 
     Parameters
     ----------
     density : float
-        Share of region pairs that are connected.
+        Fraction of region pairs that are connected.
     decay_mm : float
         Path length over which weights fall by e.
     spread : float
-        Standard deviation of what in the log of a weight neither length, size, hubs nor
-        homotopy explain.
+        Standard deviation of the random part of a log weight, which length, size, hubs and
+        homology do not explain.
     foot_mm2 : float
-        Area of grey-white interface that one end point of fibres stands for.
+        Area of the grey-white interface per end point of fibres.
     paths, copies : int
-        Paths of a bundle between end points, and fibres around each path.
+        Number of paths of a bundle, and of fibres around each path.
     width_mm : float
-        Standard deviation of the fibres about their path.
+        Standard deviation of the distance of fibres from their path.
     """
 
     density: float = 0.30
@@ -50,24 +50,24 @@ class BundleSettings:
 
 @dataclass(frozen=True)
 class Bundles:
-    """True connectome and the fibres that carry it.
+    """The true connectome and its fibres.
 
     Parameters
     ----------
     names : tuple of str
         Regions, in the order of the matrices.
     true_weights : numpy.ndarray, shape (n_regions, n_regions)
-        Summed cross-section of the fibres (mm²), symmetric, zero where there is no connection.
+        Summed cross-section of the fibres (mm²), symmetric, zero without a connection.
     true_lengths_mm : numpy.ndarray, shape (n_regions, n_regions)
-        Mean length of a connection's fibres; zero where there is none.
+        Mean length of the fibres of a connection; zero without one.
     points : numpy.ndarray, shape (n_points, 3)
-        All fibres' points one after another, every mm, T1 scanner RAS mm.
+        Points of all fibres in sequence, 1 mm apart; T1 scanner RAS, mm.
     starts : numpy.ndarray, shape (n_fibres + 1,)
         Fibre f is ``points[starts[f]:starts[f + 1]]``.
     fibre_weights : numpy.ndarray, shape (n_fibres,)
         Cross-section (mm²) of each fibre.
     ends : numpy.ndarray, shape (n_fibres, 2)
-        Positions in `names` of the two regions of each fibre.
+        Indices in `names` of the two regions of each fibre.
     """
 
     names: tuple[str, ...]
@@ -81,35 +81,35 @@ class Bundles:
 
 @dataclass(frozen=True)
 class _Ground:
-    """White matter on a coarse grid: where paths may run, and where they end."""
+    """White matter on a coarse grid: passable voxels, and end points (feet) of paths."""
 
     affine: Floats
     passable: NDArray[np.bool_]
     white: Floats
     feet: Ints  # (n_feet, 3) voxels in white matter
-    tips: Floats  # (n_feet, 3) mm, in grey matter beside the foot
-    region: Ints  # (n_feet,) position in the region table
+    tips: Floats  # (n_feet, 3) mm, in grey matter next to the foot
+    region: Ints  # (n_feet,) index in the region table
     area: Floats  # (n_feet,)
 
 
 def make_bundles(
     head: Head, rng: np.random.Generator, settings: BundleSettings | None = None
 ) -> Bundles:
-    """Draw a connectome and lay its bundles through a head's white matter.
+    """Draw a connectome and its bundles in the white matter of a head.
 
     Fibres follow shortest paths in white matter between end points under the cortex and at the
-    nuclei; between the hemispheres the callosum is the only way. A first guess of the weights
-    (distance, size, hubs, homotopy, log-normal rest) is scaled until the fibres fit into the
-    white matter that is there; what the fibres then carry is the true connectome.
+    nuclei. The hemispheres are connected by the corpus callosum only. The initial weights
+    (distance, size, hubs, homology, log-normal scatter) are scaled until the fibres fit into the
+    available white matter. The summed fibres are the true connectome.
 
     Parameters
     ----------
     head : Head
         From `virtualbrain.synthetic.head.make_head`.
     rng : numpy.random.Generator
-        Source of all that is random.
+        Source of all random numbers.
     settings : BundleSettings, optional
-        Density, decay, spread and make of the bundles.
+        Density, decay, spread and fibres of the bundles.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def make_bundles(
         Connectome and fibres.
     """
     settings = settings or BundleSettings()
-    ground = _lay_ground(head, rng, settings)
+    ground = _find_ground(head, rng, settings)
     trees = _grow_trees(ground, rng)
     pairs, guess = _choose_connections(head.regions, ground, trees.lengths_mm, rng, settings)
     plan = _plan_paths(pairs, guess, ground, trees.lengths_mm, rng, settings)
@@ -138,17 +138,17 @@ def make_bundles(
     )
 
 
-# ---- where fibres can run and end -----------------------------------------------------------
+# ---- passable white matter and end points ---------------------------------------------------
 
 
 def _coarse(volume: NDArray[np.generic]) -> Floats:
-    """Mean over blocks of `_GRID_MM` voxels."""
+    """Return means over blocks of `_GRID_MM` voxels."""
     blocks = volume.reshape([m for n in volume.shape for m in (n // _GRID_MM, _GRID_MM)])
     return np.asarray(blocks.mean(axis=(1, 3, 5)), dtype=np.float64)
 
 
-def _lay_ground(head: Head, rng: np.random.Generator, settings: BundleSettings) -> _Ground:
-    """Find passable white matter and spread the fibres' end points over its border."""
+def _find_ground(head: Head, rng: np.random.Generator, settings: BundleSettings) -> _Ground:
+    """Find passable white matter and distribute the end points of fibres over its border."""
     labels = np.asarray(head.labels.dataobj)
     white = _coarse(np.asarray(head.wm.dataobj))
     half = np.eye(4) * _GRID_MM
@@ -163,7 +163,7 @@ def _lay_ground(head: Head, rng: np.random.Generator, settings: BundleSettings) 
 
 
 def _closed_midline(head: Head, affine: Floats, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Whatever lies on the midline but the callosum (template mm)."""
+    """Return the voxels at the midline outside the corpus callosum (template mm)."""
     points = apply_affine(affine, np.moveaxis(np.indices(shape), 0, -1).astype(np.float64))
     x, y, z = np.moveaxis(head.deformation.to_template(points), -1, 0)
     below_body = (y > -32) & (y < 24) & (z < 15)
@@ -174,7 +174,7 @@ def _closed_midline(head: Head, affine: Floats, shape: tuple[int, ...]) -> NDArr
 def _borders(
     head: Head, labels: NDArray[np.int16], affine: Floats, passable: NDArray[np.bool_]
 ) -> tuple[Ints, Floats, Ints]:
-    """Passable voxels within reach of a region, with the region and a point inside it."""
+    """Return passable voxels near a region, with the region and a point inside it."""
     distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
     voxels = np.argwhere(passable)
     fine = np.rint(
@@ -197,7 +197,7 @@ def _pick_feet(
     border: tuple[Ints, Floats, Ints],
     settings: BundleSettings,
 ) -> _Ground:
-    """Choose end points of every region, far from one another, and share its border out."""
+    """Choose distant end points of every region and divide its border among them."""
     voxels, tips, region = border
     chosen, areas = [], []
     voxel_mm2 = _GRID_MM**2
@@ -213,7 +213,7 @@ def _pick_feet(
 
 
 def _farthest(points: Floats, count: int, rng: np.random.Generator) -> Ints:
-    """Positions of `count` points, each the farthest from those before it."""
+    """Return the indices of `count` points, each the farthest from those before it."""
     picked = [int(rng.integers(len(points)))]
     away = np.linalg.norm(points - points[picked[0]], axis=1)
     for _ in range(count - 1):
@@ -227,19 +227,19 @@ def _farthest(points: Floats, count: int, rng: np.random.Generator) -> Ints:
 
 @dataclass(frozen=True)
 class _Trees:
-    """Shortest paths from every foot: lengths to all feet, and the step back from each voxel."""
+    """Shortest paths from every foot: lengths to all feet, and step back from each voxel."""
 
     lengths_mm: Floats  # (n_feet, n_feet)
     steps: NDArray[np.int8]  # (n_feet, n_passable)
     offsets: Ints  # (n_offsets, 3)
-    number: Ints  # voxel grid -> position among passable voxels, -1 elsewhere
+    number: Ints  # voxel grid -> index among passable voxels, -1 elsewhere
 
 
 def _grow_trees(ground: _Ground, rng: np.random.Generator) -> _Trees:
     """Run a shortest-path search from every foot.
 
-    The cost is least in the middle of white matter; three searches in four see it blurred by a
-    smooth random field of their own, so that bundles do not all share the same few voxels.
+    The cost is lowest in the middle of white matter. Three of four searches multiply it by a
+    smooth random field, so that bundles do not all use the same few voxels.
     """
     deep = ndimage.distance_transform_edt(ground.passable) * _GRID_MM
     cost = 1.0 + 1.2 * np.exp(-deep / 2.5) + 1.0 * (1.0 - ground.white)
@@ -261,7 +261,7 @@ def _grow_trees(ground: _Ground, rng: np.random.Generator) -> _Trees:
 
 
 def _trace(feet: Ints, ground: _Ground, trees: _Trees) -> list[Ints]:
-    """Voxel paths from the second to the first foot of each pair, all walked side by side."""
+    """Return the voxel path from the second to the first foot of each pair."""
     place = ground.feet[feet[:, 1]].copy()
     walked = [place.copy()]
     going = np.ones(len(feet), dtype=bool)
@@ -286,7 +286,7 @@ def _choose_connections(
     rng: np.random.Generator,
     settings: BundleSettings,
 ) -> tuple[Ints, Floats]:
-    """Choose which regions are connected, and guess how strongly."""
+    """Choose the connected pairs of regions and their initial weights."""
     n = len(regions)
     shortest = _region_lengths(ground.region, lengths_mm, n)
     log_weight = _log_guess(regions, ground, shortest, rng, settings)
@@ -304,7 +304,7 @@ def _choose_connections(
 
 
 def _region_lengths(region: Ints, lengths_mm: Floats, n: int) -> Floats:
-    """Tenth percentile of the paths between the feet of two regions; infinite where none."""
+    """Return the 10th percentile of path lengths between regions; infinite without a path."""
     result = np.full((n, n), np.inf)
     both = np.minimum(lengths_mm, lengths_mm.T)
     groups = [np.flatnonzero(region == r) for r in range(n)]
@@ -323,7 +323,7 @@ def _log_guess(
     rng: np.random.Generator,
     settings: BundleSettings,
 ) -> Floats:
-    """Log weight from path length, size, hubs, homotopy and a normal rest; symmetric."""
+    """Return log weights from path length, size, hubs, homology and normal scatter; symmetric."""
     n = len(regions)
     area = np.bincount(ground.region, weights=ground.area, minlength=n)
     bare = regions["name"].str.replace(r"^(ctx-[lr]h-|Left-|Right-)", "", regex=True).to_numpy()
@@ -348,7 +348,7 @@ def _log_guess(
 
 @dataclass(frozen=True)
 class _Plan:
-    """Paths to lay: their pair of regions, their feet and their cross-section."""
+    """Planned paths: pair of regions, feet and cross-section."""
 
     pair: Ints
     feet: Ints
@@ -363,7 +363,7 @@ def _plan_paths(
     rng: np.random.Generator,
     settings: BundleSettings,
 ) -> _Plan:
-    """Draw the end points of every bundle's paths, near ones more often than far ones."""
+    """Draw the end points of the paths of every bundle, preferably close ones."""
     groups = [np.flatnonzero(ground.region == r) for r in range(int(ground.region.max()) + 1)]
     which, feet, weights = [], [], []
     for k, (i, j) in enumerate(pairs):
@@ -389,26 +389,26 @@ def _fibres(
     rng: np.random.Generator,
     settings: BundleSettings,
 ) -> tuple[Floats, Ints]:
-    """Smooth every path, add its ends in grey matter, and lay fibres around it."""
+    """Smooth every path, add its ends in grey matter, and draw fibres around it."""
     fibres = []
     for path, (first, last) in zip(paths, feet, strict=True):
         inner = apply_affine(ground.affine, path[::-1])
         line = _smooth(np.vstack([ground.tips[first], inner, ground.tips[last]]))
         for _ in range(settings.copies):
-            fibres.append(_beside(line, rng, settings.width_mm))
+            fibres.append(_with_offset(line, rng, settings.width_mm))
     starts = np.concatenate([[0], np.cumsum([len(fibre) for fibre in fibres])])
     return np.concatenate(fibres), starts
 
 
 def _resample(line: Floats) -> Floats:
-    """Points every `_STEP_MM` along a line, both ends kept."""
+    """Return points every `_STEP_MM` along a line, with both ends."""
     run = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     at = np.linspace(0.0, run[-1], max(3, round(run[-1] / _STEP_MM) + 1))
     return np.column_stack([np.interp(at, run, axis) for axis in line.T])
 
 
 def _smooth(line: Floats, sigma_mm: float = 4.0) -> Floats:
-    """Gaussian smoothing along a line whose ends stay (they are mirrored through themselves)."""
+    """Smooth a line with a Gaussian; its ends stay fixed (point reflection)."""
     line = _resample(line)
     pad = min(len(line) - 1, int(3 * sigma_mm / _STEP_MM))
     before, after = 2 * line[0] - line[pad:0:-1], 2 * line[-1] - line[-2 : -pad - 2 : -1]
@@ -417,8 +417,8 @@ def _smooth(line: Floats, sigma_mm: float = 4.0) -> Floats:
     return _resample(smooth[pad : pad + len(line)])
 
 
-def _beside(line: Floats, rng: np.random.Generator, width_mm: float) -> Floats:
-    """Return the line moved aside, by an offset that changes slowly along it."""
+def _with_offset(line: Floats, rng: np.random.Generator, width_mm: float) -> Floats:
+    """Return the line with an offset that changes slowly along it."""
     knots = max(2, round(len(line) / 20) + 1)
     offsets = rng.normal(0.0, width_mm, 3) * 0.8 + rng.normal(0.0, width_mm, (knots, 3)) * 0.6
     at = np.linspace(0, knots - 1, len(line))
@@ -429,32 +429,32 @@ def _beside(line: Floats, rng: np.random.Generator, width_mm: float) -> Floats:
 def _fit_into_white_matter(
     points: Floats, starts: Ints, weights: Floats, ground: _Ground, rounds: int = 3
 ) -> Floats:
-    """Scale fibres until no place holds more of them than there is white matter.
+    """Scale the fibres so that they fill no more than the available white matter.
 
     In each round a fibre is scaled by the square root of the mean ratio of white matter to
-    fibres along it; the ratio is bounded, so that the first guess leaves its mark.
+    fibres along it. The ratio is bounded, so that the result depends on the initial weights.
     """
     voxels = np.rint(apply_affine(np.linalg.inv(ground.affine), points)).astype(int)
     voxels = np.clip(voxels, 0, np.array(ground.white.shape) - 1)
     flat = np.ravel_multi_index(tuple(voxels.T), ground.white.shape)
     counts = np.diff(starts)
-    room = ndimage.gaussian_filter(ground.white, 1.0).ravel()
+    available = ndimage.gaussian_filter(ground.white, 1.0).ravel()
     for _ in range(rounds):
         each = np.repeat(weights, counts)
-        filled = np.bincount(flat, weights=each * _STEP_MM, minlength=room.size)
+        filled = np.bincount(flat, weights=each * _STEP_MM, minlength=available.size)
         filled = ndimage.gaussian_filter(filled.reshape(ground.white.shape), 1.0).ravel()
-        typical = (filled[flat] * each).sum() / (room[flat] * each).sum()
-        ratio = typical * room[flat] / np.maximum(filled[flat], 1e-12)
+        typical = (filled[flat] * each).sum() / (available[flat] * each).sum()
+        ratio = typical * available[flat] / np.maximum(filled[flat], 1e-12)
         mean = np.add.reduceat(np.clip(ratio, 0.1, 10.0), starts[:-1]) / counts
         weights = weights * np.sqrt(mean)
     each = np.repeat(weights, counts)
-    filled = np.bincount(flat, weights=each * _STEP_MM, minlength=room.size)
-    scale = np.percentile((filled / (np.maximum(room, 0.3) * _GRID_MM**3))[filled > 0], 90)
+    filled = np.bincount(flat, weights=each * _STEP_MM, minlength=available.size)
+    scale = np.percentile((filled / (np.maximum(available, 0.3) * _GRID_MM**3))[filled > 0], 90)
     return np.asarray(weights / scale)
 
 
 def _carried(ends: Ints, weights: Floats, starts: Ints, n: int) -> tuple[Floats, Floats]:
-    """Weights and mean lengths that the fibres carry, symmetric."""
+    """Return the summed weights and mean lengths of the fibres, symmetric."""
     flat = ends[:, 0] * n + ends[:, 1]
     lengths = (np.diff(starts) - 1) * _STEP_MM
     carried = np.bincount(flat, weights=weights, minlength=n * n).reshape(n, n)

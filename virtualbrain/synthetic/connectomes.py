@@ -1,4 +1,4 @@
-"""Connectomes for made patients: one from geometry alone, and errors for a given one."""
+"""Draw connectomes of synthetic patients, and add errors to a given connectome."""
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,11 @@ Matrix = NDArray[np.float64]
 
 
 def connectome_from_geometry(regions: pd.DataFrame, rng: np.random.Generator) -> Network:
-    r"""Draw a connectome with the known traits of measured ones.
+    r"""Draw the connectome of a demo patient, with known properties of measured ones.
 
     Weights fall with distance, :math:`w \propto \sqrt{V_i V_j}\, e^{-d/\lambda + \epsilon}`
     with :math:`\lambda` = 22 mm and log-normal scatter; connections across the midline are
-    weaker except between the two sides of one region; the weakest 60 % are absent.
+    weaker, except between homologous regions; the weakest 60 % are absent.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def with_errors(
     log_sd : float
         Standard deviation of the log weight.
     missing : float
-        Share of the connections that are lost; the weak go first, by chance.
+        Fraction of the connections that are lost, preferably weak ones.
     """
     n = network.n_regions
     weights = network.weights * np.exp(log_sd * _symmetric_normal(n, rng))
@@ -70,6 +70,35 @@ def with_errors(
     return Network(weights, lengths, network.regions, network.normalisation)
 
 
+def connectome_from_centres(centres: Matrix, rng: np.random.Generator) -> Matrix:
+    """Draw the weights of a validation patient: they fall with distance and have heavy tails.
+
+    Homologous regions, which are half of the regions apart, get an additional connection.
+
+    Parameters
+    ----------
+    centres : numpy.ndarray, shape (n_regions, 3)
+        Millimetres; one hemisphere after the other, both in the same order.
+    rng : numpy.random.Generator
+        Source of the scatter.
+    """
+    n = len(centres)
+    distance = np.linalg.norm(centres[:, None] - centres[None], axis=-1)
+    weights = np.exp(-distance / 18.0) * rng.lognormal(0, 1.0, (n, n))
+    weights = np.triu(weights, 1)
+    weights[rng.random((n, n)) < 0.4 * (distance > 45)] = 0.0
+    half = n // 2
+    weights[np.arange(half), np.arange(half) + half] += 0.1 * rng.lognormal(0, 0.5, half)
+    return np.asarray(1e4 * (weights + weights.T))
+
+
+def with_lost_connections(weights: Matrix, rng: np.random.Generator) -> Matrix:
+    """Return weights with log-normal errors (sd 0.5), 15 % of the connections lost at random."""
+    factor = np.triu(rng.lognormal(0, 0.5, weights.shape), 1)
+    factor[rng.random(weights.shape) < 0.15] = 0.0
+    return np.asarray(weights * (factor + factor.T))
+
+
 def _symmetric_normal(n: int, rng: np.random.Generator) -> Matrix:
     """Draw a symmetric matrix of standard normal numbers."""
     upper = np.triu(rng.standard_normal((n, n)), k=1)
@@ -77,7 +106,7 @@ def _symmetric_normal(n: int, rng: np.random.Generator) -> Matrix:
 
 
 def _homotopic(names: list[str]) -> NDArray[np.bool_]:
-    """Mark the pairs that are the two sides of one region."""
+    """Return which pairs are homologous regions of the two hemispheres."""
     bare = np.array([_without_side(name) for name in names])
     return np.asarray((bare[:, None] == bare) & ~np.eye(len(names), dtype=bool))
 

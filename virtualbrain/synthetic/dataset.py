@@ -1,4 +1,4 @@
-"""BIDS folders of made patients, each with its truth in a folder of its own."""
+"""Write the BIDS datasets of demo patients, with the truth in a separate folder."""
 
 import logging
 from pathlib import Path
@@ -14,40 +14,40 @@ from virtualbrain.network import Network
 from virtualbrain.synthetic.bundles import Bundles, make_bundles
 from virtualbrain.synthetic.connectomes import connectome_from_geometry, with_errors
 from virtualbrain.synthetic.deformation import rigid
+from virtualbrain.synthetic.demo_patient import DemoPatient, DemoSettings, draw_demo_patient
 from virtualbrain.synthetic.diffusion_signal import DiffusionImage, make_diffusion
 from virtualbrain.synthetic.head import Head, make_head
 from virtualbrain.synthetic.ieeg_files import mark_events, write_ieeg
-from virtualbrain.synthetic.patients import ImplantedPatient, PatientSettings, make_patient
 from virtualbrain.synthetic.points import (
     RegionPoints,
     atlas_head,
     points_from_labels,
     with_geometry,
 )
-from virtualbrain.synthetic.truth import ATLAS, write_truth
+from virtualbrain.synthetic.truth_files import ATLAS, write_truth
 
 _LOG = logging.getLogger(__name__)
 
 
 def write_demo(
-    folder: Path, seed: int, label: str = "01", settings: PatientSettings | None = None
-) -> ImplantedPatient:
-    """Write a patient with T1, diffusion MRI and SEEG, everything of known truth.
+    folder: Path, seed: int, label: str = "01", settings: DemoSettings | None = None
+) -> DemoPatient:
+    """Write a demo patient with T1, diffusion MRI and SEEG, and the truth.
 
     Parameters
     ----------
     folder : Path
-        Becomes the root of a BIDS dataset; the truth goes to ``derivatives/truth``.
+        Root of the new BIDS dataset; the truth is written to ``derivatives/truth``.
     seed : int
         The same seed gives the same files.
     label : str
         The participant, without ``sub-``.
-    settings : PatientSettings, optional
+    settings : DemoSettings, optional
         Disease, electrodes and recording.
 
     Returns
     -------
-    ImplantedPatient
+    DemoPatient
         The truth.
     """
     folder = Path(folder)
@@ -58,7 +58,7 @@ def write_demo(
     bundles = make_bundles(head, streams[1])
     _LOG.info("diffusion series")
     image = make_diffusion(head, bundles, streams[2])
-    _describe(folder, "Virtual patient", "T1, diffusion MRI and SEEG of a made patient")
+    _describe(folder, "Synthetic patient", "T1, diffusion MRI and SEEG of a synthetic patient")
     _write_images(folder, label, head, image)
     _LOG.info("disease, seizure and recording")
     network = _network_of(bundles)
@@ -76,9 +76,9 @@ def write_seeg(
     points: RegionPoints,
     seed: int,
     rng: np.random.Generator,
-    settings: PatientSettings | None = None,
+    settings: DemoSettings | None = None,
     labels: Any = None,
-) -> ImplantedPatient:
+) -> DemoPatient:
     """Draw a patient on a connectome; write ``ieeg/`` and the truth.
 
     Parameters
@@ -90,36 +90,36 @@ def write_seeg(
     regions : pandas.DataFrame
         Region table in the network's order.
     points : RegionPoints
-        Grey matter in the frame of the coordinates to be written.
+        Grey matter in the frame of the written coordinates.
     seed : int
-        Told in the truth.
+        Written with the truth.
     rng : numpy.random.Generator
-        Source of all that is random.
-    settings : PatientSettings, optional
+        Source of all random numbers.
+    settings : DemoSettings, optional
         Disease, electrodes and recording.
     labels : nibabel image, optional
-        Label image that belongs to the truth.
+        True label image, written with the truth.
     """
-    made = make_patient(network, regions, points, rng, settings)
-    events = mark_events(made, rng)
+    patient = draw_demo_patient(network, regions, points, rng, settings)
+    events = mark_events(patient, rng)
     t1 = sorted((folder / f"sub-{label}").glob("anat/*_T1w.nii*"))
-    write_ieeg(folder, label, made, events, t1[0].relative_to(folder).as_posix() if t1 else None)
-    write_truth(folder, label, made, regions, network, {"seed": seed}, events, labels)
-    return made
+    write_ieeg(folder, label, patient, events, t1[0].relative_to(folder).as_posix() if t1 else None)
+    write_truth(folder, label, patient, regions, network, {"seed": seed}, events, labels)
+    return patient
 
 
 def write_connectome_patient(
     folder: Path,
     seed: int,
     label: str = "01",
-    settings: PatientSettings | None = None,
+    settings: DemoSettings | None = None,
     log_sd: float = 0.3,
     missing: float = 0.0,
-) -> ImplantedPatient:
-    """Write a patient that has only a ready connectome and SEEG.
+) -> DemoPatient:
+    """Write a demo patient with a ready connectome and SEEG, without images.
 
-    The head is the built-in atlas, scaled and turned by chance; the connectome in the dataset
-    is the true one with log-normal errors, and its regions are centroids without an image.
+    The head is the built-in atlas with a random size and pose. The connectome in the dataset is
+    the true one with log-normal errors; its regions are centroids without a label image.
 
     Parameters
     ----------
@@ -130,21 +130,21 @@ def write_connectome_patient(
 
     Returns
     -------
-    ImplantedPatient
+    DemoPatient
         The truth.
     """
     folder = Path(folder)
     shape, wiring, errors, disease = np.random.default_rng(seed).spawn(4)
     regions, points = _personal_head(shape)
     network = connectome_from_geometry(regions, wiring)
-    _describe(folder, "Virtual patient", "connectome and SEEG of a made patient")
+    _describe(folder, "Synthetic patient", "connectome and SEEG of a synthetic patient")
     (folder / f"sub-{label}").mkdir(parents=True, exist_ok=True)
     _write_ready(folder, label, regions, with_errors(network, errors, log_sd, missing))
     return write_seeg(folder, label, network, regions, points, seed, disease, settings)
 
 
 def _personal_head(rng: np.random.Generator) -> tuple[pd.DataFrame, RegionPoints]:
-    """Give the atlas' grey matter another size and pose."""
+    """Return the grey matter of the built-in atlas with a random size and pose."""
     table, points = atlas_head()
     pose = rigid(np.deg2rad(rng.normal(0.0, 4.0, 3)), rng.normal(0.0, 6.0, 3))
     scaled = points.positions_mm * rng.normal(1.0, 0.03, 3)
@@ -160,7 +160,7 @@ def _network_of(bundles: Bundles) -> Network:
 
 
 def _describe(folder: Path, name: str, text: str) -> None:
-    """Write what makes a folder a BIDS dataset; mne-bids adds the participant."""
+    """Write dataset_description.json and README; mne-bids adds the participant."""
     write_json(
         folder / "dataset_description.json",
         {"Name": name, "BIDSVersion": "1.10.0", "DatasetType": "raw", "License": "CC0",

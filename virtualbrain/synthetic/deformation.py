@@ -1,4 +1,4 @@
-"""Smooth invertible maps between a made patient's space and the template's."""
+"""Smooth invertible maps between a synthetic head and the template."""
 
 from dataclasses import dataclass
 
@@ -29,9 +29,10 @@ class Deformation:
 
     Notes
     -----
-    With :math:`\varphi = \exp(v)` a point of the patient is at :math:`\varphi(P^{-1} p)` in the
-    template, and a point of the template at :math:`P\,\exp(-v)(q)` in the patient (scaling and
-    squaring; Arsigny 2006, doi:10.1007/11866565_113).
+    With :math:`\varphi = \exp(v)` and the pose P, a patient point p is at
+    :math:`\varphi(P^{-1} p)` in the template, and a template point q is at
+    :math:`P\,\exp(-v)(q)` in the patient (scaling and squaring; Arsigny 2006,
+    doi:10.1007/11866565_113).
     """
 
     velocity: Floats
@@ -39,19 +40,19 @@ class Deformation:
     pose: Floats
 
     def to_template(self, points: Floats) -> Floats:
-        """Return the template place (mm) of patient points (mm), shape (..., 3)."""
+        """Return the template coordinates (mm) of patient points (mm), shape (..., 3)."""
         upright = apply_affine(np.linalg.inv(self.pose), points)
         moved = upright + _sample(exponential(self.velocity), self.grid_affine, upright)
         return np.asarray(moved)
 
     def to_patient(self, points: Floats) -> Floats:
-        """Return the patient place (mm) of template points (mm), shape (..., 3)."""
+        """Return the patient coordinates (mm) of template points (mm), shape (..., 3)."""
         points = np.asarray(points, dtype=np.float64)
         moved = points + _sample(exponential(-self.velocity), self.grid_affine, points)
         return np.asarray(apply_affine(self.pose, moved))
 
     def jacobian(self) -> Floats:
-        """Return the determinant of the patient-to-template map's derivative on the grid."""
+        """Return the Jacobian determinant of the patient-to-template map on the grid."""
         return jacobian_determinant(exponential(self.velocity), GRID_SPACING_MM)
 
 
@@ -63,11 +64,11 @@ def random_deformation(
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of all that is random.
+        Source of all random numbers.
     largest_mm : float
         Largest displacement within the head, mm.
     pose : bool
-        Turn the head by a few degrees and shift it by a few mm.
+        Rotate the head by a few degrees and shift it by a few mm.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def random_pose(rng: np.random.Generator, angle_deg: float = 4.0, shift_mm: floa
 
 
 def rigid(angles_rad: Floats, shift_mm: Floats) -> Floats:
-    """Return the matrix that turns about x, y, z in this order and then shifts."""
+    """Return the matrix of rotations about x, y, z in this order, followed by a shift."""
     matrix = np.eye(4)
     for axis, angle in enumerate(angles_rad):
         turn = np.eye(3)
@@ -133,7 +134,7 @@ def jacobian_determinant(displacement: Floats, spacing_mm: float) -> Floats:
 
 
 def _random_velocity(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Sum of smooth Gaussian fields of two scales, faded out at the border."""
+    """Return a sum of smooth Gaussian fields of two scales that is zero at the border."""
     total = np.zeros((3, *shape))
     for scale in _SCALES_MM:
         for part in total:
@@ -145,7 +146,7 @@ def _random_velocity(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats
 
 
 def _sample(displacement: Floats, grid_affine: Floats, points: Floats) -> Floats:
-    """Displacement (mm) at points (mm) by linear interpolation."""
+    """Return the displacement (mm) at points (mm) by linear interpolation."""
     places = np.moveaxis(apply_affine(np.linalg.inv(grid_affine), points), -1, 0)
     return np.stack(
         [ndimage.map_coordinates(part, places, order=1, mode="nearest") for part in displacement],

@@ -1,4 +1,4 @@
-"""The diffusion series that a scanner would give of a made head with its fibre bundles."""
+"""Simulate the diffusion series of a synthetic head with its fibre bundles."""
 
 from dataclasses import dataclass, field
 
@@ -18,17 +18,17 @@ Floats = NDArray[np.float64]
 
 _MIDDLE_MM = (0.0, -16.0, 4.0)
 _FINE_STEP = 3  # points per mm of fibre
-_LEAST_WHITE = 0.02  # share of white matter below which a voxel holds no fibres
+_LEAST_WHITE = 0.02  # fraction of white matter below which a voxel has no fibres
 
 
 @dataclass(frozen=True)
 class Acquisition:
-    """How the series is acquired.
+    """Acquisition of the series.
 
     Parameters
     ----------
     directions, b0_images : int
-        Weighted volumes and volumes without weighting; the latter are spread over the series.
+        Number of weighted volumes, and of volumes without weighting throughout the series.
     b_value : float
         s/mm².
     voxel_mm : float
@@ -38,7 +38,7 @@ class Acquisition:
     echo_time_s, repetition_time_s : float
         Echo and repetition time.
     snr : float
-        White matter's signal without weighting over the noise's standard deviation.
+        Unweighted signal of white matter over the standard deviation of the noise.
     """
 
     directions: int = 32
@@ -55,7 +55,7 @@ class Acquisition:
 class TissueProperties:
     """Diffusivities (mm²/s), T2 (s) and proton densities of a 3 T brain.
 
-    `stick` is the share of a fascicle's signal inside axons; the rest is a zeppelin.
+    `stick` is the fraction of a fascicle's signal inside axons; the remainder is a zeppelin.
     """
 
     along: float = 1.7e-3
@@ -84,12 +84,12 @@ class DiffusionImage:
     bvals : numpy.ndarray, shape (n_volumes,)
         s/mm².
     bvecs : numpy.ndarray, shape (3, n_volumes)
-        FSL's convention: along the image's axes, the first negated where the affine's
-        determinant is positive.
+        FSL's convention: along the image's axes, the first negated if the determinant of the
+        affine is positive.
     sidecar : dict
         BIDS metadata.
     t1_to_dwi : numpy.ndarray, shape (4, 4)
-        Rigid map of T1 scanner mm to the series' scanner mm: the head moved in between.
+        Rigid map of T1 scanner mm to scanner mm of the series: head motion between the two.
     """
 
     series: nib.Nifti1Image
@@ -100,8 +100,8 @@ class DiffusionImage:
 
 
 @dataclass(frozen=True)
-class _Shares:
-    """What each voxel of the series holds: shape (n_voxels,) and fascicles per direction."""
+class _TissueFractions:
+    """Tissue fractions of each voxel, shape (n_voxels,), and fascicles per direction."""
 
     wm: Array
     gm: Array
@@ -123,8 +123,8 @@ def make_diffusion(
     .. math:: S = \sum_u f_u R(b, g \cdot u) + (f_{wm} - \sum_u f_u) R_h + f_{gm} R_{gm}
               + f_{csf} R_{csf} + f_{soft} R_{soft}
 
-    with :math:`f_u` the density of fibres along u in the voxel (every mm of every fibre counted
-    where it lies), R a stick and a zeppelin with the tissue's T2, and Rician noise.
+    with :math:`f_u` the density of fibres along u in the voxel, R the signal of a stick and a
+    zeppelin with the tissue's T2, and Rician noise.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def make_diffusion(
     bundles : Bundles
         Fibres in the head's space.
     rng : numpy.random.Generator
-        Source of all that is random.
+        Source of all random numbers.
     acquisition, tissue : optional
         Protocol and tissue properties.
 
@@ -147,9 +147,9 @@ def make_diffusion(
     moved = random_pose(rng, angle_deg=3.0, shift_mm=4.0)
     affine = _series_affine(head, moved, rng, acquisition)
     orientations = hemisphere_directions(321)
-    shares = _voxel_shares(head, bundles, moved, affine, orientations, acquisition.shape)
+    fractions = _voxel_fractions(head, bundles, moved, affine, orientations, acquisition.shape)
     bvals, directions = gradient_table(acquisition)
-    signal = _signal(shares, orientations, bvals, directions, acquisition, tissue)
+    signal = _signal(fractions, orientations, bvals, directions, acquisition, tissue)
     volumes = signal.reshape(*acquisition.shape, len(bvals))
     scanned = _scan(rng, volumes, acquisition, tissue)
     return DiffusionImage(
@@ -165,7 +165,7 @@ def make_diffusion(
 
 
 def hemisphere_directions(count: int) -> Floats:
-    """Return `count` unit vectors spread evenly over a half sphere (a Fibonacci spiral)."""
+    """Return `count` evenly distributed unit vectors of a half sphere (Fibonacci spiral)."""
     k = np.arange(count) + 0.5
     z = k / count
     turn = np.pi * (1 + 5**0.5) * k
@@ -174,9 +174,9 @@ def hemisphere_directions(count: int) -> Floats:
 
 
 def repelled_directions(count: int, rounds: int = 400) -> Floats:
-    """Return `count` axes spread by electrostatic repulsion (Jones 1999), not in one half only.
+    """Return `count` directions distributed by electrostatic repulsion (Jones 1999).
 
-    Every second vector is turned to the other side, so that eddy currents would balance.
+    Every second vector is reversed, so that eddy currents balance.
     """
     vectors = hemisphere_directions(count)
     for k in range(rounds):
@@ -205,8 +205,8 @@ def gradient_table(acquisition: Acquisition) -> tuple[Floats, Floats]:
 def fsl_vectors(directions: Floats, affine: Floats) -> Floats:
     """Return scanner directions (n, 3) as FSL's b-vectors (3, n) for an image.
 
-    FSL's vectors run along the image's axes; where the affine's determinant is positive the
-    first axis counts backwards.
+    FSL's vectors are along the image's axes; the first component is negated if the determinant
+    of the affine is positive.
     """
     axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     along = directions @ np.linalg.inv(axes).T
@@ -215,13 +215,13 @@ def fsl_vectors(directions: Floats, affine: Floats) -> Floats:
     return np.asarray(along.T)
 
 
-# ---- what a voxel holds ---------------------------------------------------------------------
+# ---- contents of a voxel --------------------------------------------------------------------
 
 
 def _series_affine(
     head: Head, moved: Floats, rng: np.random.Generator, acquisition: Acquisition
 ) -> Floats:
-    """Axes L, A, S (as converters write them), tilted like slices along the callosum."""
+    """Return axes L, A, S (as converters write them), tilted as slices along the callosum."""
     tilt = np.deg2rad(np.array([-8.0, 0.0, 0.0]) + rng.normal(0.0, 1.5, 3))
     linear = rigid(tilt, np.zeros(3))[:3, :3] @ np.diag([-1.0, 1.0, 1.0]) * acquisition.voxel_mm
     middle = apply_affine(moved @ head.deformation.pose, np.array(_MIDDLE_MM))
@@ -229,31 +229,31 @@ def _series_affine(
     return np.asarray(nib.affines.from_matvec(linear, origin))
 
 
-def _voxel_shares(
+def _voxel_fractions(
     head: Head,
     bundles: Bundles,
     moved: Floats,
     affine: Floats,
     orientations: Floats,
     shape: tuple[int, int, int],
-) -> _Shares:
-    """Mean tissue shares of each voxel, and its fibres by orientation."""
+) -> _TissueFractions:
+    """Return the tissue fractions of each voxel, and its fibres by orientation."""
     wm, gm, csf, soft = (
         _averaged(image, moved, affine, shape) for image in (head.wm, head.gm, head.csf, head.soft)
     )
     occupied = np.flatnonzero(wm > _LEAST_WHITE)
     density = _fibre_density(bundles, moved, affine, orientations, occupied, shape)
     total, white = density.sum(axis=1), wm[occupied]
-    # More fibres than white matter cannot be: the share levels off at what is there.
+    # The fraction of fibres saturates at the fraction of white matter.
     held = white * (1 - np.exp(-total / white))
     density *= (held / np.maximum(total, 1e-9))[:, None]
-    return _Shares(wm, gm, csf, soft, occupied, density.astype(np.float32))
+    return _TissueFractions(wm, gm, csf, soft, occupied, density.astype(np.float32))
 
 
 def _averaged(
     image: nib.Nifti1Image, moved: Floats, affine: Floats, shape: tuple[int, int, int]
 ) -> Array:
-    """Mean of a 1 mm map over each voxel of the series (27 samples a voxel)."""
+    """Return the mean of a 1 mm map over each voxel of the series (27 samples per voxel)."""
     volume = np.asarray(image.dataobj, dtype=np.float32)
     back = np.linalg.inv(image.affine) @ np.linalg.inv(moved) @ affine
     voxels = np.moveaxis(np.indices(shape), 0, -1).reshape(-1, 3)
@@ -273,7 +273,7 @@ def _fibre_density(
     occupied: NDArray[np.int64],
     shape: tuple[int, int, int],
 ) -> Floats:
-    """Share of each occupied voxel that fibres fill, by orientation."""
+    """Return the fraction of each occupied voxel that fibres fill, by orientation."""
     number = np.full(int(np.prod(shape)), -1)
     number[occupied] = np.arange(len(occupied))
     inner = np.ones(len(bundles.points) - 1, dtype=bool)
@@ -300,7 +300,7 @@ def _fibre_density(
 def _nearest_orientation(
     steps: Floats, orientations: Floats, block: int = 20_000
 ) -> NDArray[np.int64]:
-    """Position of the orientation nearest to each step, signs ignored."""
+    """Return the index of the orientation nearest to each step, ignoring signs."""
     parts = [
         np.abs(np.einsum("ij,kj->ik", steps[k : k + block], orientations)).argmax(axis=1)
         for k in range(0, len(steps), block)
@@ -312,7 +312,7 @@ def _nearest_orientation(
 
 
 def _weights_at_echo(tissue: TissueProperties, echo_time_s: float) -> dict[str, float]:
-    """Signal of a pure voxel of each tissue without diffusion weighting."""
+    """Return the signal of a pure voxel of each tissue without diffusion weighting."""
     return {
         name: tissue.density[name] * float(np.exp(-echo_time_s / t2))
         for name, t2 in tissue.t2_s.items()
@@ -320,7 +320,7 @@ def _weights_at_echo(tissue: TissueProperties, echo_time_s: float) -> dict[str, 
 
 
 def fascicle_signal(bval: float, cosines: Floats, tissue: TissueProperties) -> Floats:
-    r"""Return the attenuation of a fascicle, a stick and a zeppelin.
+    r"""Return the attenuation of a fascicle: a stick and a zeppelin.
 
     .. math:: f e^{-b d_\parallel c^2}
               + (1 - f) e^{-b (d_\perp + (d_\parallel - d_\perp) c^2)}
@@ -330,9 +330,9 @@ def fascicle_signal(bval: float, cosines: Floats, tissue: TissueProperties) -> F
     bval : float
         s/mm².
     cosines : numpy.ndarray
-        Between gradient and fascicle.
+        Cosines of the angle between gradient and fascicle.
     tissue : TissueProperties
-        Diffusivities and share.
+        Diffusivities and stick fraction.
     """
     squares = np.asarray(cosines) ** 2
     stick = np.exp(-bval * tissue.along * squares)
@@ -341,33 +341,33 @@ def fascicle_signal(bval: float, cosines: Floats, tissue: TissueProperties) -> F
 
 
 def _signal(
-    shares: _Shares,
+    fractions: _TissueFractions,
     orientations: Floats,
     bvals: Floats,
     directions: Floats,
     acquisition: Acquisition,
     tissue: TissueProperties,
 ) -> Array:
-    """Noise-free signal, shape (n_voxels, n_volumes)."""
+    """Return the signal without noise, shape (n_voxels, n_volumes)."""
     at_echo = _weights_at_echo(tissue, acquisition.echo_time_s)
-    occupied, fascicles = shares.occupied, shares.fascicles
-    loose = shares.wm.copy()
+    occupied, fascicles = fractions.occupied, fractions.fascicles
+    loose = fractions.wm.copy()
     loose[occupied] -= fascicles.sum(axis=1)
-    signal = np.zeros((len(shares.wm), len(bvals)), dtype=np.float32)
+    signal = np.zeros((len(fractions.wm), len(bvals)), dtype=np.float32)
     for k, (bval, direction) in enumerate(zip(bvals, directions, strict=True)):
         response = fascicle_signal(bval, orientations @ direction, tissue).astype(np.float32)
         signal[occupied, k] = at_echo["wm"] * np.einsum("vu,u->v", fascicles, response)
         signal[:, k] += at_echo["wm"] * loose * np.exp(-bval * tissue.hindered)
-        signal[:, k] += at_echo["gm"] * shares.gm * np.exp(-bval * tissue.grey)
-        signal[:, k] += at_echo["csf"] * shares.csf * np.exp(-bval * tissue.fluid)
-        signal[:, k] += at_echo["soft"] * shares.soft * np.exp(-bval * tissue.soft)
+        signal[:, k] += at_echo["gm"] * fractions.gm * np.exp(-bval * tissue.grey)
+        signal[:, k] += at_echo["csf"] * fractions.csf * np.exp(-bval * tissue.fluid)
+        signal[:, k] += at_echo["soft"] * fractions.soft * np.exp(-bval * tissue.soft)
     return signal
 
 
 def _scan(
     rng: np.random.Generator, volumes: Array, acquisition: Acquisition, tissue: TissueProperties
 ) -> NDArray[np.int16]:
-    """Receive field, Rician noise, integers."""
+    """Apply the receive field, add Rician noise and convert to integers."""
     white = _weights_at_echo(tissue, acquisition.echo_time_s)["wm"]
     coarse = ndimage.gaussian_filter(rng.normal(size=acquisition.shape), 14.0, mode="nearest")
     receive = np.exp(0.12 * coarse / coarse.std()).astype(np.float32)
@@ -378,7 +378,7 @@ def _scan(
 
 
 def _sidecar(acquisition: Acquisition) -> dict[str, object]:
-    """BIDS metadata of the series; no susceptibility distortion was simulated."""
+    """Return BIDS metadata of the series; no susceptibility distortion is simulated."""
     return {
         "MagneticFieldStrength": 3.0,
         "Manufacturer": "synthetic",

@@ -1,4 +1,4 @@
-"""A made patient's head: T1 image, brain, tissues and regions, all of them known."""
+"""Draw a synthetic head: T1 image, brain mask, tissues and regions."""
 
 import warnings
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 SHAPE = (236, 222, 196)  # along the stored axes: posterior, superior, left
 _TEMPLATE = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
-_FLOOR_MM = -71.0  # where the template cuts the brainstem
+_FLOOR_MM = -71.0  # lower end of the brainstem in the template
 _MIDDLE_MM = (0.0, -16.0, -5.0)
 
 # Signals of a T1-weighted image at 3 T, in units of the template's (white matter about 220).
@@ -31,10 +31,16 @@ _SCALE = 3.6  # from these units to the stored integers
 
 @dataclass(frozen=True)
 class HeadSettings:
-    """How much a made head differs from the template, and how good its scanner is.
+    """Deviation of a synthetic head from the template, and quality of its image.
 
-    `largest_mm` bounds the deformation; `noise` is the noise's standard deviation and
-    `bias` the receive field's, as shares of white matter's signal and of one.
+    Parameters
+    ----------
+    largest_mm : float
+        Largest displacement of the deformation.
+    noise : float
+        Standard deviation of the noise, relative to the signal of white matter.
+    bias : float
+        Standard deviation of the log receive field.
     """
 
     largest_mm: float = 7.0
@@ -44,25 +50,25 @@ class HeadSettings:
 
 @dataclass(frozen=True)
 class Head:
-    """A head with its truth; all images lie on the T1's grid (1 mm, scanner RAS).
+    """A head with its true tissues and regions; all images have the grid of the T1 (1 mm).
 
     Parameters
     ----------
     t1 : nibabel.Nifti1Image
         int16, with skull, scalp, air, bias field and Rician noise.
     brain_mask : nibabel.Nifti1Image
-        uint8; what the template holds as brain, ventricles included.
+        uint8; brain of the template, including the ventricles.
     labels : nibabel.Nifti1Image
         int16; numbers as in column index of `regions`, 0 elsewhere.
     regions : pandas.DataFrame
-        index name hemisphere structure x y z area volume; mm, mm², mm³; the area of what is no
-        cortex is missing.
+        index name hemisphere structure x y z area volume; mm, mm², mm³; only cortical regions
+        have an area.
     gm, wm, csf : nibabel.Nifti1Image
-        float32 shares of grey matter, white matter and fluid; their sum is one in the brain.
+        float32 fractions of grey matter, white matter and fluid; their sum is 1 in the brain.
     intracranial : nibabel.Nifti1Image
-        uint8; brain and the fluid around it.
+        uint8; brain and surrounding fluid.
     soft : nibabel.Nifti1Image
-        float32 share of scalp, muscle and marrow.
+        float32 fraction of scalp, muscle and marrow.
     deformation : Deformation
         Patient mm to template mm and back.
     """
@@ -81,7 +87,7 @@ class Head:
 
 @dataclass(frozen=True)
 class _Layers:
-    """Signal without field and noise, what is inside the skull, and the share of soft tissue."""
+    """Signal without field and noise, inside of the skull, and fraction of soft tissue."""
 
     signal: Array
     intracranial: NDArray[np.bool_]
@@ -89,24 +95,24 @@ class _Layers:
 
 
 def make_head(rng: np.random.Generator, settings: HeadSettings | None = None) -> Head:
-    """Make a head: the template's brain in another shape and pose, inside a skull and a scalp.
+    """Draw a head: the deformed brain of the template in another pose, with skull and scalp.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of all that is random; the same state gives the same head, bit by bit.
+        Source of all random numbers; the same state gives an identical head.
     settings : HeadSettings, optional
         Deformation, noise and field.
 
     Returns
     -------
     Head
-        Image and truth.
+        Image and true tissues and regions.
 
     Raises
     ------
     ToolError
-        The packages that ship template and atlas are not installed.
+        The packages with template and atlas are not installed.
     """
     settings = settings or HeadSettings()
     atlas = desikan_killiany()
@@ -136,7 +142,7 @@ def make_head(rng: np.random.Generator, settings: HeadSettings | None = None) ->
 
 
 def _scanner_affine(rng: np.random.Generator, pose: Floats) -> Floats:
-    """Axes P, S, L as of a sagittal acquisition at 1 mm, a little oblique, the head central."""
+    """Return axes P, S, L of a slightly oblique sagittal acquisition at 1 mm."""
     axes = np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     linear = rigid(np.deg2rad(rng.normal(0.0, 1.5, 3)), np.zeros(3))[:3, :3] @ axes
     origin = apply_affine(pose, np.array(_MIDDLE_MM)) - linear @ ((np.array(SHAPE) - 1) / 2)
@@ -144,7 +150,7 @@ def _scanner_affine(rng: np.random.Generator, pose: Floats) -> Floats:
 
 
 def _voxel_points(affine: Floats) -> Floats:
-    """Millimetre place of every voxel, shape (*SHAPE, 3)."""
+    """Return the coordinates of every voxel (mm), shape (*SHAPE, 3)."""
     i, j, k = (np.arange(n, dtype=np.float64) for n in SHAPE)
     linear, origin = affine[:3, :3], affine[:3, 3]
     return np.asarray(
@@ -161,20 +167,20 @@ def template_volume(kind: str) -> nib.Nifti1Image:
     return read_image(folder / _TEMPLATE.format(kind))
 
 
-def _share_map(kind: str) -> Array:
-    """Tissue map of the template as shares from 0 to 1."""
+def _fraction_map(kind: str) -> Array:
+    """Return a tissue map of the template as fractions from 0 to 1."""
     stored = np.asarray(template_volume(kind).dataobj, dtype=np.float32)
     return np.asarray(stored / 255, dtype=np.float32)
 
 
 def _warped_tissues(places: Array) -> tuple[Array, Array, Array, Array]:
-    """Shares of brain, grey and white matter, and the template's signal, at template places."""
+    """Return fractions of brain, grey and white matter, and the signal, at template points."""
     t1 = template_volume("t1")
     voxels = np.moveaxis(apply_affine(np.linalg.inv(t1.affine), places), -1, 0)
     volumes: list[Array] = [
         (np.asarray(t1.dataobj) > 0).astype(np.float32),
-        _share_map("gm"),
-        _share_map("wm"),
+        _fraction_map("gm"),
+        _fraction_map("wm"),
         np.asarray(t1.dataobj, dtype=np.float32),
     ]
     brain, gm, wm, signal = (
@@ -185,13 +191,13 @@ def _warped_tissues(places: Array) -> tuple[Array, Array, Array, Array]:
 
 
 def _brain_signal(template: Array, gm: Array, wm: Array, csf: Array) -> Array:
-    """Half the template's signal, half what the tissues give: its contrast is no copy."""
+    """Return the mean of the template's signal and the signal of the tissues."""
     tissues = gm * _GREY + wm * _WHITE + csf * _FLUID
     return np.asarray(0.5 * template + 0.5 * tissues, dtype=np.float32)
 
 
 def _warped_labels(atlas: Atlas, places: Array) -> NDArray[np.int16]:
-    """Labels of the nearest atlas voxel at template places."""
+    """Return the label of the nearest atlas voxel at template points."""
     source = np.asarray(atlas.image.dataobj)
     voxels = np.rint(apply_affine(np.linalg.inv(atlas.image.affine), places)).astype(np.int32)
     inside = ((voxels >= 0) & (voxels < source.shape)).all(axis=-1)
@@ -200,13 +206,13 @@ def _warped_labels(atlas: Atlas, places: Array) -> NDArray[np.int16]:
     return labels
 
 
-# ---- what is around the brain ---------------------------------------------------------------
+# ---- skull, scalp, face and neck ------------------------------------------------------------
 
 
 def _head_layers(
     rng: np.random.Generator, mask: NDArray[np.bool_], places: Array, brain: Array
 ) -> _Layers:
-    """Put fluid, bone with marrow, muscle, fat and skin around the brain."""
+    """Add fluid, bone with marrow, muscle, fat and skin around the brain."""
     outside = _envelope_distance(mask)
     fluid_mm = 1.6 + 0.5 * _smooth_field(rng, 20.0)
     bone_mm = fluid_mm + np.maximum(6.0 + 1.2 * _smooth_field(rng, 25.0), 3.0)
@@ -229,15 +235,15 @@ def _head_layers(
         _paint(signal, value, inside_mm)
     soft = np.clip(depth, 0, 1) * np.clip(outside - bone_mm + 0.5, 0, 1)
     intracranial = ((outside < fluid_mm) & (places[..., 2] > _FLOOR_MM)) | mask
-    share = ndimage.gaussian_filter(mask.astype(np.float32), 0.4)
-    signal += share * (np.where(mask, brain, signal) - signal)
+    fraction = ndimage.gaussian_filter(mask.astype(np.float32), 0.4)
+    signal += fraction * (np.where(mask, brain, signal) - signal)
     return _Layers(signal, intracranial, soft.astype(np.float32))
 
 
 def _paint(signal: Array, value: float | Array, inside_mm: Array) -> None:
-    """Lay a tissue over the signal where `inside_mm` is positive, its edge shared by voxels."""
-    share = np.clip(inside_mm + 0.5, 0.0, 1.0).astype(np.float32)
-    signal += share * (value - signal)
+    """Set the signal to a tissue where `inside_mm` is positive; edges are partial volumes."""
+    fraction = np.clip(inside_mm + 0.5, 0.0, 1.0).astype(np.float32)
+    signal += fraction * (value - signal)
 
 
 def _smooth_field(rng: np.random.Generator, scale_mm: float) -> Array:
@@ -252,35 +258,35 @@ def _smooth_field(rng: np.random.Generator, scale_mm: float) -> Array:
 
 
 def _stretch(field: Array, axis: int, n: int, step: int) -> Array:
-    """Interpolate linearly along one axis to `n` samples, `step` for each sample given."""
+    """Interpolate linearly along one axis to `n` samples, `step` per given sample."""
     at = (np.arange(n) / step + 1.0).astype(np.float32)
     low = at.astype(int)
-    share = (at - low).reshape([-1 if a == axis else 1 for a in range(3)])
+    fraction = (at - low).reshape([-1 if a == axis else 1 for a in range(3)])
     return np.asarray(
-        np.take(field, low, axis) * (1 - share) + np.take(field, low + 1, axis) * share
+        np.take(field, low, axis) * (1 - fraction) + np.take(field, low + 1, axis) * fraction
     )
 
 
 def _halved(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Every second sample; enough for surfaces that are smoothed afterwards."""
+    """Return a mask on the half grid, which is sufficient for smoothed surfaces."""
     blocks = mask.reshape([m for n in mask.shape for m in (n // 2, 2)])
     return np.asarray(blocks.mean(axis=(1, 3, 5)) >= 0.5)
 
 
 def _doubled(field: Array) -> Array:
-    """Back to the full grid, linearly."""
+    """Interpolate from the half grid to the full grid."""
     zoomed = ndimage.zoom(field, 2, order=1, grid_mode=True, mode="nearest")
     return np.asarray(zoomed, dtype=np.float32)
 
 
 def _signed_distance(mask: NDArray[np.bool_]) -> Array:
-    """Distance (mm) to a mask on the half grid: positive outside, negative inside."""
+    """Return the distance (mm) to a mask on the half grid, negative inside."""
     away = ndimage.distance_transform_edt(~mask) - ndimage.distance_transform_edt(mask)
     return np.asarray(2.0 * away, dtype=np.float32)
 
 
 def _envelope_distance(mask: NDArray[np.bool_], closing_mm: float = 14.0) -> Array:
-    """Signed distance (mm) from the smooth hull that closes the brain's sulci and fissures."""
+    """Return the signed distance (mm) from a smooth hull that closes sulci and fissures."""
     coarse = _halved(mask)
     grown = _signed_distance(coarse) < closing_mm
     closed = _signed_distance(grown) < -closing_mm + 2.0
@@ -289,19 +295,19 @@ def _envelope_distance(mask: NDArray[np.bool_], closing_mm: float = 14.0) -> Arr
 
 
 def _depth(solid: NDArray[np.bool_]) -> Array:
-    """Depth (mm) below the smoothed surface of a solid, negative outside."""
+    """Return the depth (mm) below the smoothed surface of a solid, negative outside."""
     smooth = ndimage.gaussian_filter(_signed_distance(_halved(solid)), 2.0)
     return -_doubled(smooth)
 
 
 def _ellipsoid(places: Array, centre: tuple[float, ...], radii: tuple[float, ...]) -> Array:
-    """About the distance (mm) inside an ellipsoid; a radius of infinity makes a cylinder."""
+    """Return the approximate depth (mm) in an ellipsoid; an infinite radius gives a cylinder."""
     scaled = (places - np.asarray(centre, np.float32)) / np.asarray(radii, np.float32)
     return np.asarray(min(radii) * (1.0 - np.sqrt((scaled**2).sum(axis=-1))), dtype=np.float32)
 
 
 def _face_and_neck(places: Array) -> NDArray[np.bool_]:
-    """Return a closed lower head, without features by which anyone could be known."""
+    """Return the lower head as a solid without identifying features."""
     face = _ellipsoid(places, (0.0, 36.0, -62.0), (60.0, 54.0, 62.0)) > 0
     neck = (_ellipsoid(places, (0.0, -32.0, 0.0), (56.0, 62.0, np.inf)) > 0) & (
         places[..., 2] < -40.0
@@ -310,7 +316,7 @@ def _face_and_neck(places: Array) -> NDArray[np.bool_]:
 
 
 def _face_parts(places: Array, depth: Array) -> list[tuple[float, Array]]:
-    """Eyes, and the air of nose and throat."""
+    """Return the eyes, and the air in nose and throat."""
     eyes = [_ellipsoid(places, (x, 60.0, -38.0), (12.0, 12.0, 12.0)) for x in (-32.0, 32.0)]
     nose = _ellipsoid(places, (0.0, 48.0, -58.0), (11.0, 26.0, 15.0))
     throat = _ellipsoid(places, (0.0, 8.0, -95.0), (10.0, 8.0, 40.0))
@@ -322,7 +328,7 @@ def _face_parts(places: Array, depth: Array) -> list[tuple[float, Array]]:
 
 
 def _spine(places: Array) -> list[tuple[float, Array]]:
-    """Vertebra, fluid and cord below the place where the template ends."""
+    """Return vertebra, fluid and cord below the end of the template."""
     below = _FLOOR_MM + 2.0 - places[..., 2]
     parts = []
     for value, radius in ((_BONE, 20.0), (_MARROW, 16.5), (_BONE, 11.5), (_FLUID, 9.0)):
@@ -333,7 +339,7 @@ def _spine(places: Array) -> list[tuple[float, Array]]:
 
 
 def _scan(rng: np.random.Generator, signal: Array, settings: HeadSettings) -> NDArray[np.int16]:
-    """Receive field, Rician noise, integers."""
+    """Apply the receive field, add Rician noise and convert to integers."""
     field = np.exp(settings.bias * _smooth_field(rng, 70.0))
     sd = np.float32(settings.noise * _WHITE)
     real = signal * field + sd * rng.standard_normal(SHAPE, dtype=np.float32)
@@ -347,7 +353,7 @@ def _scan(rng: np.random.Generator, signal: Array, settings: HeadSettings) -> ND
 def _region_table(
     atlas: Atlas, labels: NDArray[np.int16], wm: Array, affine: Floats
 ) -> pd.DataFrame:
-    """Centroid, volume and area of every region as it lies in the head."""
+    """Return centroid, volume and area of every region in the head."""
     table = atlas.table[["index", "name", "hemisphere", "structure"]].reset_index(drop=True)
     count = int(table["index"].max()) + 1
     places = np.nonzero(labels)
@@ -365,15 +371,15 @@ def _region_table(
 
 
 def _surface_areas(labels: NDArray[np.int16], wm: Array, count: int) -> Floats:
-    """Area (mm²) of the surface between grey and white matter that lies nearest to each label.
+    """Return the area (mm²) of the grey-white surface that is nearest to each label.
 
-    Triangles farther than 3 mm from any label belong to none.
+    Triangles more than 3 mm from any label are not counted.
     """
     box = tuple(slice(max(int(p.min()) - 4, 0), int(p.max()) + 5) for p in np.nonzero(labels))
     labels, wm = labels[box], wm[box]
     distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
     with warnings.catch_warnings():
-        # scikit-image reads its tables in a way that NumPy 2.5 has begun to phase out
+        # scikit-image uses a way to set shapes that NumPy 2.5 deprecates
         warnings.filterwarnings("ignore", "Setting the shape", DeprecationWarning)
         vertices, triangles, _, _ = measure.marching_cubes(wm, 0.5)
     corners = vertices[triangles]

@@ -1,4 +1,4 @@
-"""A made recording as iEEG-BIDS."""
+"""Write the recording of a demo patient as iEEG-BIDS."""
 
 import json
 import warnings
@@ -13,7 +13,7 @@ import pandas as pd
 from mne_bids import BIDSPath
 
 from virtualbrain.io.atomic import write_json
-from virtualbrain.synthetic.patients import ImplantedPatient
+from virtualbrain.synthetic.demo_patient import DemoPatient
 from virtualbrain.synthetic.recording import SeegRecording
 
 _TASK = "ictal"
@@ -30,18 +30,18 @@ class Event:
     trial_type: str
 
 
-def mark_events(made: ImplantedPatient, rng: np.random.Generator) -> tuple[Event, ...]:
-    """Mark a recording as a clinic would: the first visible change, about half a second off.
+def mark_events(patient: DemoPatient, rng: np.random.Generator) -> tuple[Event, ...]:
+    """Return the events that a clinic would mark, the seizure onset with an error of up to 0.5 s.
 
-    Visible is what the true onsets of the good channels are; where no channel shows the seizure,
-    its first region counts. Beside the seizure two rows tell what happened in the room.
+    The onset is the earliest true onset of the channels without faults, or that of the first
+    region if no channel shows the seizure. Other events describe the circumstances.
     """
-    recording, seizure = made.recording, made.patient.seizure
-    marked = set(recording.status.loc[recording.status["fault"] != "none", "name"])
+    recording, seizure = patient.recording, patient.brain.seizure
+    faulty = set(recording.status.loc[recording.status["fault"] != "none", "name"])
     pairs = recording.channel_onsets
-    good = ~pairs["anode"].isin(marked) & ~pairs["cathode"].isin(marked)
-    seen = pairs.loc[good, "onset_s"].min()
-    start = float(seen) if np.isfinite(seen) else seizure.first_onset_s
+    good = ~pairs["anode"].isin(faulty) & ~pairs["cathode"].isin(faulty)
+    visible = pairs.loc[good, "onset_s"].min()
+    start = float(visible) if np.isfinite(visible) else seizure.first_onset_s
     onset = round(start + float(np.clip(rng.normal(0.0, 0.25), -0.5, 0.5)), 1)
     end = round(seizure.last_end_s + float(np.clip(rng.normal(0.0, 0.5), -1.0, 1.0)), 1)
     return (
@@ -53,7 +53,7 @@ def mark_events(made: ImplantedPatient, rng: np.random.Generator) -> tuple[Event
 
 
 def write_ieeg(
-    root: Path, label: str, made: ImplantedPatient, events: Sequence[Event], t1: str | None
+    root: Path, label: str, patient: DemoPatient, events: Sequence[Event], t1: str | None
 ) -> None:
     """Write signal, channels, events, electrodes and coordinate system of one patient.
 
@@ -63,19 +63,19 @@ def write_ieeg(
         Root of the BIDS dataset.
     label : str
         The participant, without ``sub-``.
-    made : ImplantedPatient
+    patient : DemoPatient
         Contacts and signals.
     events : sequence of Event
         Rows of events.tsv.
     t1 : str, optional
-        The T1w that the coordinates belong to, relative to the dataset's root.
+        The T1w image that defines the coordinates, relative to the dataset's root.
     """
-    recording = made.recording
+    recording = patient.recording
     raw = _raw(recording, events)
     path = BIDSPath(subject=label, task=_TASK, run="01", datatype="ieeg", root=root)
     with warnings.catch_warnings():
-        # Said by mne-bids of every array that it converts to EDF, and of contacts without a
-        # montage: electrodes.tsv is written below.
+        # mne-bids warns of every array that it converts to EDF, and of contacts without a
+        # montage; electrodes.tsv is written below.
         warnings.simplefilter("ignore")
         mne_bids.write_raw_bids(
             raw,
@@ -88,15 +88,15 @@ def write_ieeg(
         )
     folder = root / f"sub-{label}" / "ieeg"
     for name in ("electrodes.tsv", "electrodes.json", "coordsystem.json"):
-        (folder / f"sub-{label}_{name}").unlink(missing_ok=True)  # empty without a montage
+        (folder / f"sub-{label}_{name}").unlink(missing_ok=True)  # they are empty without a montage
     _complete_sidecar(folder / f"sub-{label}_task-{_TASK}_run-01_ieeg.json")
-    _complete_channels(folder / f"sub-{label}_task-{_TASK}_run-01_channels.tsv", made)
-    _write_electrodes(folder, label, made.contacts)
+    _complete_channels(folder / f"sub-{label}_task-{_TASK}_run-01_channels.tsv", patient)
+    _write_electrodes(folder, label, patient.contacts)
     _write_coordsystem(folder, label, t1)
 
 
 def _raw(recording: SeegRecording, events: Sequence[Event]) -> mne.io.RawArray:
-    """Return the recording in volts with its marks."""
+    """Return the recording in volts with its annotations."""
     names = [*recording.contacts["name"], "ECG"]
     kinds = ["seeg"] * len(recording.contacts) + ["ecg"]
     info = mne.create_info(names, recording.rate_hz, kinds)
@@ -116,18 +116,18 @@ def _raw(recording: SeegRecording, events: Sequence[Event]) -> mne.io.RawArray:
 
 
 def _complete_sidecar(path: Path) -> None:
-    """Say what mne-bids cannot know of the recording."""
+    """Add the reference and the task, which mne-bids does not know."""
     content = json.loads(path.read_text(encoding="utf-8"))
     content["iEEGReference"] = "a contact in white matter"
     content["TaskDescription"] = "long-term recording at rest, with a spontaneous seizure"
     write_json(path, content)
 
 
-def _complete_channels(path: Path, made: ImplantedPatient) -> None:
-    """Add reference, electrode, filter and reasons to what mne-bids knows of the channels."""
+def _complete_channels(path: Path, patient: DemoPatient) -> None:
+    """Add the columns that mne-bids does not know: reference, electrode, filter, reasons."""
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    contacts = made.contacts.set_index("name")["electrode"]
-    status = made.recording.status.set_index("name")
+    contacts = patient.contacts.set_index("name")["electrode"]
+    status = patient.recording.status.set_index("name")
     bad = [name in status.index and bool(status["marked"][name]) for name in table["name"]]
     table["low_cutoff"] = str(_HIGH_PASS_HZ)
     table.insert(5, "reference", ["n/a" if n == "ECG" else "white matter" for n in table["name"]])
@@ -140,7 +140,7 @@ def _complete_channels(path: Path, made: ImplantedPatient) -> None:
 
 
 def _write_electrodes(folder: Path, label: str, contacts: pd.DataFrame) -> None:
-    """Write the contacts in mm; mne-bids would turn them into metres."""
+    """Write the contacts in mm; mne-bids would convert them to metres."""
     table = pd.DataFrame(
         {
             "name": contacts["name"],

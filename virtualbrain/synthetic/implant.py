@@ -1,4 +1,4 @@
-"""Depth electrodes planned as a clinic would: towards suspects, through grey matter, apart."""
+"""Plan depth electrodes as a clinic does: towards suspected regions, through grey matter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ImplantSettings:
-    """Rules of the plan.
+    """Rules for the placement of electrodes.
 
     Parameters
     ----------
     electrodes : tuple of int
-        Fewest and most electrodes.
+        Smallest and largest number of electrodes.
     spacing_mm : float
-        Between contact centres.
+        Distance between contact centres.
     contacts : tuple of int
-        Fewest and most contacts of an electrode.
+        Smallest and largest number of contacts of an electrode.
     clearance_mm : float
         Least distance between contacts of two electrodes.
     avoid_mm : float
@@ -44,15 +44,15 @@ class ImplantSettings:
 
 @dataclass(frozen=True)
 class _Hemisphere:
-    """One side of the brain: its points and the planes of its convex hull."""
+    """One side of the brain: the planes of its convex hull."""
 
     centre_x: float
     sign: float
     normals: Array
     offsets: Array
 
-    def way_out_mm(self, start: Array, direction: Array) -> float:
-        """Distance from a point inside to the surface."""
+    def distance_to_hull_mm(self, start: Array, direction: Array) -> float:
+        """Return the distance from a point inside to the hull along a direction."""
         speed = self.normals @ direction
         slack = -(self.normals @ start + self.offsets)
         ahead = speed > 1e-9
@@ -68,34 +68,34 @@ def plan_implantation(
 ) -> pd.DataFrame:
     """Place electrodes around a suspected focus.
 
-    About 70 % of the electrodes aim at the focus and the regions next to it, the others
-    farther off in the same hemisphere and at the mirror of the focus. Every electrode enters
-    through the convex outside of its hemisphere, nearly at right angles to the midline or
-    obliquely; its first contact is the deepest.
+    About 70 % of the electrodes are aimed at the focus and neighbouring regions, the others at
+    more distant regions of the same hemisphere and at the homologous side. Every electrode enters
+    through the convex hull of its hemisphere, nearly perpendicular to the midline or oblique. Its
+    first contact is the deepest.
 
     Parameters
     ----------
     points : RegionPoints
         Grey matter.
     focus : sequence of str
-        What the clinic suspects; at least one electrode aims at each.
+        Suspected regions; at least one electrode is aimed at each.
     rng : numpy.random.Generator
-        Source of all that is random.
+        Source of all random numbers.
     settings : ImplantSettings, optional
         Rules.
     avoid : sequence of str
-        Regions that no contact may come near.
+        Regions that every contact must keep away from.
 
     Returns
     -------
     pandas.DataFrame
-        `name electrode number x y z`, mm in the frame of the points; left electrodes bear an
-        apostrophe.
+        `name electrode number x y z`, mm in the frame of the points; names of left electrodes
+        end with an apostrophe.
 
     Raises
     ------
     ModelError
-        No electrode could be placed for a region of the focus, or the focus is unknown.
+        No electrode could be placed for a region of the focus, or a region is unknown.
     """
     settings = settings or ImplantSettings()
     unknown = [name for name in (*focus, *avoid) if name not in points.regions]
@@ -119,15 +119,15 @@ def plan_implantation(
 
 
 def _require_reached(focus: Sequence[str], aims: Sequence[str], avoid: Sequence[str]) -> None:
-    missed = [name for name in focus if name not in aims and name not in avoid]
-    if missed:
+    unreached = [name for name in focus if name not in aims and name not in avoid]
+    if unreached:
         raise ModelError(
-            f"no electrode reaches {missed[0]}", hint="allow more electrodes or less clearance"
+            f"no electrode reaches {unreached[0]}", hint="allow more electrodes or less clearance"
         )
 
 
 def _hemisphere(points: RegionPoints, side: str) -> _Hemisphere:
-    """Hull of the points on one side of the brain's middle."""
+    """Return the convex hull of the points on one side of the midline."""
     centre = float(np.median(points.centroids_mm()[:, 0]))
     sign = -1.0 if side == "L" else 1.0
     own = points.positions_mm[(points.positions_mm[:, 0] - centre) * sign > 0]
@@ -142,7 +142,7 @@ def _targets(
     settings: ImplantSettings,
     avoid: Sequence[str],
 ) -> list[str]:
-    """List targets in the order of their importance, more than will be used."""
+    """Return targets in the order of their importance, more than are used."""
     centres = dict(zip(points.regions, points.centroids_mm(), strict=True))
     middle = np.median([place[0] for place in centres.values()])
     here = np.mean([centres[name] for name in focus], axis=0)
@@ -174,7 +174,7 @@ def _best_electrode(
     rng: np.random.Generator,
     settings: ImplantSettings,
 ) -> Array | None:
-    """Try trajectories; return the contacts of the one with most grey matter of its target."""
+    """Try trajectories; return the contacts of the one with most contacts in grey matter."""
     own = points.of(target)
     place = points.regions.index(target)
     side = sides["L" if own[:, 0].mean() < sides["L"].centre_x else "R"]
@@ -199,16 +199,16 @@ def _best_electrode(
 def _trajectory(
     own: Array, side: _Hemisphere, rng: np.random.Generator, settings: ImplantSettings
 ) -> Array | None:
-    """Draw a straight way from a point of the target to the outside; None where none fits."""
+    """Draw a straight trajectory from the target to the hull; None if it breaks a rule."""
     tip = own[rng.integers(len(own))]
     oblique = rng.uniform() < 0.3
     tilt = rng.normal(0.0, 0.45 if oblique else 0.12, 2)
     direction = np.array([side.sign, tilt[0], tilt[1]]) / np.sqrt(1.0 + tilt @ tilt)
     length = (settings.contacts[0] - 1) * settings.spacing_mm
-    out_mm = side.way_out_mm(tip, direction)
-    if out_mm < length:  # the target lies near the surface: the tip goes deeper
+    out_mm = side.distance_to_hull_mm(tip, direction)
+    if out_mm < length:  # the target is near the surface: move the tip deeper
         tip = tip - (length - out_mm + rng.uniform(0.0, 3.0)) * direction
-        out_mm = side.way_out_mm(tip, direction)
+        out_mm = side.distance_to_hull_mm(tip, direction)
     if (tip[0] - side.centre_x) * side.sign < settings.midline_mm or out_mm < length:
         return None
     if (side.normals @ tip + side.offsets).max() > 0:
@@ -254,7 +254,7 @@ def _contact_table(
 
 
 def _electrode_name(aim: str, left: bool, used: set[str]) -> str:
-    """Return a letter or two for the target, an apostrophe on the left; the first that is free."""
+    """Return the first unused name: letters of the target, and an apostrophe on the left."""
     bare = aim.lower()
     for prefix in ("ctx-lh-", "ctx-rh-", "left-", "right-"):
         bare = bare.removeprefix(prefix)

@@ -1,4 +1,4 @@
-"""Points that fill the grey matter of every region: where sources lie and what contacts touch."""
+"""Points that fill the grey matter of every region, for sources and regions of contacts."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ _DEFAULT_VOLUME_MM3 = 6000.0
 
 @dataclass(frozen=True)
 class RegionPoints:
-    """Grey matter as points, each of one region.
+    """Grey matter as points, each in one region.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ class RegionPoints:
     positions_mm : numpy.ndarray, shape (n_points, 3)
         Scanner RAS.
     region : numpy.ndarray, shape (n_points,)
-        Position of each point's region in `regions`.
+        Index of each point's region in `regions`.
     spacing_mm : float
-        Edge of the cube that a point stands for.
+        Edge of the cube that a point represents.
     """
 
     regions: tuple[str, ...]
@@ -57,15 +57,15 @@ class RegionPoints:
         return np.stack(sums, axis=1) / np.maximum(counts, 1)[:, None]
 
     def region_at(self, positions_mm: Positions, reach_mm: float | None = None) -> NDArray[np.intp]:
-        """Return the region of the nearest point, or -1 when none lies within reach.
+        """Return the region of the nearest point, or -1 if none is within reach.
 
         Parameters
         ----------
         positions_mm : numpy.ndarray, shape (n, 3)
-            Places to look up.
+            Positions to look up.
         reach_mm : float, optional
-            Largest distance to a point; half the diagonal of a point's cube if not given,
-            so that only places inside grey matter have a region.
+            Largest distance to a point; by default half the diagonal of a point's cube, so that
+            only positions in grey matter have a region.
         """
         reach = 0.5 * np.sqrt(3.0) * self.spacing_mm if reach_mm is None else reach_mm
         distance_mm, nearest = self.tree.query(positions_mm)
@@ -73,7 +73,7 @@ class RegionPoints:
         return np.where(inside, self.region[np.minimum(nearest, len(self.region) - 1)], -1)
 
     def moved(self, positions_mm: Positions) -> "RegionPoints":
-        """Return the same points at other places."""
+        """Return the same points at other positions."""
         return RegionPoints(self.regions, positions_mm, self.region, self.spacing_mm)
 
 
@@ -109,12 +109,12 @@ def points_from_labels(labels: Any, regions: pd.DataFrame) -> RegionPoints:
 
 
 def points_from_centroids(regions: pd.DataFrame, spacing_mm: float = 2.0) -> RegionPoints:
-    """Fill a ball of each region's volume around its centroid; balls that meet share the border.
+    """Fill a ball of each region's volume around its centroid; overlapping balls are divided.
 
     Parameters
     ----------
     regions : pandas.DataFrame
-        Region table with `name x y z` and, where known, `volume` (mm³; else 6000).
+        Region table with `name x y z` and, if known, `volume` (mm³; default 6000).
     spacing_mm : float
         Distance between points of the grid.
 
@@ -138,7 +138,7 @@ def points_from_centroids(regions: pd.DataFrame, spacing_mm: float = 2.0) -> Reg
 
 
 def _volumes_mm3(regions: pd.DataFrame) -> NDArray[np.float64]:
-    """Volumes, with a usual one where the table has none."""
+    """Return the volumes, with a default for missing ones."""
     if "volume" not in regions:
         return np.full(len(regions), _DEFAULT_VOLUME_MM3)
     volumes = pd.to_numeric(regions["volume"], errors="coerce").to_numpy(dtype=np.float64)
@@ -146,7 +146,7 @@ def _volumes_mm3(regions: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def _grid_around(centres: Positions, radii: NDArray[np.float64], spacing_mm: float) -> Positions:
-    """Grid over the box that holds every ball."""
+    """Return a grid over the bounding box of all balls."""
     low = (centres - radii[:, None]).min(axis=0)
     high = (centres + radii[:, None]).max(axis=0)
     axes = [np.arange(a, b + spacing_mm, spacing_mm) for a, b in zip(low, high, strict=True)]
@@ -154,12 +154,12 @@ def _grid_around(centres: Positions, radii: NDArray[np.float64], spacing_mm: flo
 
 
 def atlas_head() -> tuple[pd.DataFrame, RegionPoints]:
-    """Return the built-in atlas as a head in template space, without any image.
+    """Return the built-in atlas as a head in template space, without images.
 
     Returns
     -------
     regions : pandas.DataFrame
-        Region table; areas unknown.
+        Region table; areas are missing.
     points : RegionPoints
         Every voxel of the atlas at 1 mm.
     """
@@ -170,7 +170,7 @@ def atlas_head() -> tuple[pd.DataFrame, RegionPoints]:
 
 
 def with_geometry(table: pd.DataFrame, points: RegionPoints) -> pd.DataFrame:
-    """Return a region table with the centroids and volumes of points; areas are unknown."""
+    """Return a region table with the centroids and volumes of points; areas are missing."""
     centroids = points.centroids_mm()
     counts = np.bincount(points.region, minlength=len(points.regions))
     return table.assign(

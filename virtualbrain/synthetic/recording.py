@@ -1,4 +1,4 @@
-"""From what the regions do to what an amplifier records: sources, volume conduction, noise."""
+"""Simulate the SEEG recording of a seizure: sources, volume conduction, noise and faults."""
 
 from dataclasses import dataclass
 
@@ -10,36 +10,36 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, sosfiltfilt
 
 from virtualbrain.synthetic.points import RegionPoints
-from virtualbrain.synthetic.sources import Seizure
+from virtualbrain.synthetic.seizure import Seizure
 
 Array = NDArray[np.float64]
 Signal = NDArray[np.float32]
 
-_DIPOLE_LENGTH_MM = 8.0  # a net current counts as much as a dipole at this distance
+_DIPOLE_LENGTH_MM = 8.0  # a net current and a dipole are equal at this distance
 
 
 @dataclass(frozen=True)
 class RecordingSettings:
-    """Amplitudes in microvolt at the contact nearest to a source, unless said otherwise.
+    """Settings of a recording; amplitudes in microvolts at the contact nearest to a source.
 
     Parameters
     ----------
     patch_mm3 : float
-        Grey matter that acts together; regions have 2 to 14 patches.
+        Volume of grey matter that acts coherently; regions have 2 to 14 patches.
     points_per_patch : int
-        Current sources of a patch.
+        Number of current sources of a patch.
     clamp_mm : float
         Least distance between a contact and a source: half a contact's length.
     background, discharge, fast, spike : float
         1/f activity, slow ictal discharge of the model, ictal fast activity, interictal spikes.
     noise, reference, line : float
-        Each contact's own noise, activity of the common reference, mains.
+        Noise of each contact, activity of the common reference, mains.
     line_hz : float
         Mains frequency.
     n_bad : int
-        Bad channels; all but the last are marked so in the dataset.
+        Number of bad contacts; all but the last are marked as bad in the dataset.
     onset_ratio : float
-        Ictal power over background power (10 to 120 Hz) from which a channel seizes.
+        Ratio of ictal to background power (10 to 120 Hz) above which a channel seizes.
     """
 
     patch_mm3: float = 1500.0
@@ -59,20 +59,20 @@ class RecordingSettings:
 
 @dataclass(frozen=True)
 class SeegRecording:
-    """A recording with its truth.
+    """A recording and the truth about it.
 
     Parameters
     ----------
     signal_uv : numpy.ndarray, shape (n_contacts, n_times)
-        Against a common reference.
+        Signals against a common reference.
     ecg_uv : numpy.ndarray, shape (n_times,)
         Electrocardiogram.
     status : pandas.DataFrame
-        Per contact `name fault marked`: what is wrong with it (``none``, ``flat``, ``noisy``,
-        ``loose``) and whether the dataset says so.
+        Per contact `name fault marked`: its fault (``none``, ``flat``, ``noisy``, ``loose``) and
+        whether the dataset marks it as bad.
     channel_onsets : pandas.DataFrame
-        Per bipolar pair of neighbours `name anode cathode onset_s ictal_ratio`: when and how
-        much ictal power stands above the background, without faults of the contacts.
+        Per bipolar pair of neighbours `name anode cathode onset_s ictal_ratio`: onset and
+        largest ratio of ictal to background power, without faults of the contacts.
     """
 
     contacts: pd.DataFrame
@@ -85,7 +85,7 @@ class SeegRecording:
 
 @dataclass(frozen=True)
 class _Patches:
-    """Groups of current sources that act together."""
+    """Groups of current sources that act coherently."""
 
     region: NDArray[np.intp]
     places_mm: Array  # (n_patches, n_points, 3)
@@ -110,19 +110,19 @@ def record(
 
     (d at least `clamp_mm`). A patch's signal is 1/f background, interictal spikes, the
     model's discharge and, while its region seizes, fast activity that falls from about 70 to
-    20 Hz and comes in bursts with the discharge. Patches of a region differ in share and
-    delay. To this come the contacts' own noise, a common reference, mains and bad channels.
+    20 Hz and comes in bursts with the discharge. Patches of a region differ in amplitude and
+    delay. Noise of the contacts, a common reference, mains and faults are added.
 
     Parameters
     ----------
     seizure : Seizure
-        What the regions do.
+        Activity of the regions.
     points : RegionPoints
-        Where they lie; `points.regions` must equal `seizure.regions`.
+        Positions of the regions; `points.regions` must equal `seizure.regions`.
     contacts : pandas.DataFrame
         `name electrode number x y z`, mm in the same frame.
     rng : numpy.random.Generator
-        Source of all that is random.
+        Source of all random numbers.
     settings : RecordingSettings, optional
         Amplitudes.
 
@@ -142,17 +142,17 @@ def record(
     signal = quiet
     signal += ictal
     signal += _contact_noise(len(contacts), len(seizure.times_s), rate, rng, settings)
-    status = _spoil(signal, contacts, rate, rng, settings)
+    status = _add_faults(signal, contacts, rate, rng, settings)
     return SeegRecording(contacts, rate, signal, _ecg(seizure, rate, rng), status, onsets)
 
 
-# ---- sources in space -----------------------------------------------------------------------
+# ---- positions of sources -------------------------------------------------------------------
 
 
 def _make_patches(
     points: RegionPoints, rng: np.random.Generator, settings: RecordingSettings
 ) -> _Patches:
-    """Group each region's points around random seeds and give them dipoles."""
+    """Group the points of each region around random seeds and draw dipoles."""
     region, places, moments, charges, volumes = [], [], [], [], []
     for index, name in enumerate(points.regions):
         own = points.of(name)
@@ -177,16 +177,16 @@ def _make_patches(
 
 
 def _lead_field(patches: _Patches, contacts_mm: Array, settings: RecordingSettings) -> Signal:
-    """Potential at every contact per unit of every patch, shape (n_contacts, n_patches).
+    """Return the potential at every contact per unit of every patch, (n_contacts, n_patches).
 
-    The unit is such that 3 mm from the middle of a patch one reads about as many microvolts as
-    the patch has; grey matter is equally dense in current everywhere.
+    The unit is chosen so that the potential 3 mm from the middle of a patch equals about the
+    amplitude of the patch. The current density of grey matter is the same everywhere.
     """
-    shown = np.linspace(0, len(patches.region) - 1, 80).astype(int)
+    sample = np.linspace(0, len(patches.region) - 1, 80).astype(int)
     steps = 3.0 * np.concatenate([np.eye(3), -np.eye(3)])
     near = [
         _potential(patches, patch, patches.places_mm[patch].mean(axis=0) + steps, settings)
-        for patch in shown
+        for patch in sample
     ]
     field = [_potential(patches, p, contacts_mm, settings) for p in range(len(patches.region))]
     unit = np.sqrt(np.mean(np.square(near)))
@@ -196,7 +196,7 @@ def _lead_field(patches: _Patches, contacts_mm: Array, settings: RecordingSettin
 def _potential(
     patches: _Patches, patch: int, places_mm: Array, settings: RecordingSettings
 ) -> Array:
-    """Potential of one patch, in an arbitrary unit, shape (n_places,)."""
+    """Return the potential of one patch in an arbitrary unit, shape (n_places,)."""
     away = places_mm[:, None, :] - patches.places_mm[patch]
     distance = np.maximum(np.linalg.norm(away, axis=2), settings.clamp_mm)
     dipole = (away * patches.moments[patch]).sum(axis=2) / distance**3
@@ -204,7 +204,7 @@ def _potential(
     return np.asarray(patches.volumes_mm3[patch] * (dipole + net).mean(axis=1))
 
 
-# ---- what the patches do --------------------------------------------------------------------
+# ---- activity of the patches ----------------------------------------------------------------
 
 
 def _background(
@@ -214,15 +214,15 @@ def _background(
     rng: np.random.Generator,
     settings: RecordingSettings,
 ) -> Signal:
-    """1/f activity of every patch with interictal spikes of the irritable ones."""
+    """Return 1/f activity of every patch, with interictal spikes of the irritative ones."""
     n, n_times = len(patches.region), len(seizure.times_s)
     signal = coloured_noise(n, n_times, rate, rng, exponent=2.2, knee_hz=3.0)
     signal *= settings.background * rng.lognormal(0.0, 0.3, (n, 1)).astype(np.float32)
     attenuation = 1.0 - 0.5 * _involvement(seizure, rate)
     after = _postictal(seizure)
     signal *= (attenuation * after).astype(np.float32)[:, patches.region].T
-    irritable = np.isfinite(seizure.onset_s)[patches.region]
-    for patch in np.flatnonzero(irritable | (rng.uniform(size=n) < 0.03)):
+    irritative = np.isfinite(seizure.onset_s)[patches.region]
+    for patch in np.flatnonzero(irritative | (rng.uniform(size=n) < 0.03)):
         if rng.uniform() < 0.6:
             _add_spikes(signal[patch], seizure, rate, rng, settings)
     return signal
@@ -235,7 +235,7 @@ def _add_spikes(
     rng: np.random.Generator,
     settings: RecordingSettings,
 ) -> None:
-    """Add spikes with their slow waves before the seizure, a few a minute."""
+    """Add spikes with slow waves before the seizure, a few per minute."""
     t = np.arange(-0.15, 0.5, 1.0 / rate)
     wave = np.exp(-0.5 * (t / 0.018) ** 2) - 0.45 * np.exp(-0.5 * ((t - 0.16) / 0.07) ** 2)
     per_minute = rng.uniform(1.0, 9.0)
@@ -256,27 +256,27 @@ def _ictal(
     rng: np.random.Generator,
     settings: RecordingSettings,
 ) -> Signal:
-    """Discharge and fast activity of the patches of seizing regions; zero elsewhere."""
+    """Return discharge and fast activity of the patches of seizing regions; zero elsewhere."""
     signal = np.zeros((len(patches.region), len(seizure.times_s)), dtype=np.float32)
     state = _involvement(seizure, rate)
     for region in np.flatnonzero(np.isfinite(seizure.onset_s)):
         own = np.flatnonzero(patches.region == region)
-        shares = rng.lognormal(0.0, 0.4, len(own))
+        amplitudes = rng.lognormal(0.0, 0.4, len(own))
         delays_s = np.concatenate([[0.0], rng.uniform(0.0, 1.2, len(own) - 1)])
         since = np.maximum(seizure.times_s - seizure.onset_s[region], 0.0)
         growth = 0.35 + 0.65 * np.minimum(since / 5.0, 1.0)
         discharge = growth * _discharge(seizure.lfp[:, region], state[:, region], rate)
         bursts = _bursts(seizure.x1[:, region], rate)
-        for patch, share, delay_s in zip(own, shares, delays_s, strict=True):
+        for patch, amplitude, delay_s in zip(own, amplitudes, delays_s, strict=True):
             fast = _fast_activity(seizure, int(region), state[:, region], bursts, rate, rng)
             both = settings.discharge * discharge + settings.fast * fast
             shift = int(delay_s * rate)
-            signal[patch, shift:] = (share * both)[: len(both) - shift]
+            signal[patch, shift:] = (amplitude * both)[: len(both) - shift]
     return signal
 
 
 def _involvement(seizure: Seizure, rate: float) -> Signal:
-    """How far each region is in seizure, 0 to 1, rising over about a second."""
+    """Return the involvement of each region in the seizure, 0 to 1, rising over about 1 s."""
     state = np.zeros(seizure.x1.shape, dtype=np.float32)
     for region in np.flatnonzero(np.isfinite(seizure.onset_s)):
         first = int(seizure.onset_s[region] * rate)
@@ -288,7 +288,7 @@ def _involvement(seizure: Seizure, rate: float) -> Signal:
 
 
 def _postictal(seizure: Seizure) -> Signal:
-    """Background after a region's seizure: a quarter at first, recovering over half a minute."""
+    """Return the factor of the background after a seizure: 0.3 at first, recovering over 30 s."""
     after = np.ones(seizure.x1.shape, dtype=np.float32)
     for region in np.flatnonzero(np.isfinite(seizure.end_s)):
         since = seizure.times_s - seizure.end_s[region]
@@ -298,14 +298,14 @@ def _postictal(seizure: Seizure) -> Signal:
 
 
 def _discharge(lfp: Signal, state: Signal, rate: float) -> Array:
-    """Pass the model's field potential through an amplifier with a 0.5 Hz high-pass."""
+    """Return the field potential of the model after a 0.5 Hz high-pass filter."""
     band = butter(2, [0.5, min(100.0, 0.45 * rate)], "bandpass", fs=rate, output="sos")
     passed = sosfiltfilt(band, lfp.astype(np.float64))
     return np.asarray(passed * (0.15 + 0.85 * state) * 0.8)
 
 
 def _bursts(x1: Signal, rate: float) -> Array:
-    """Strength of fast activity within the discharge: follows the active phase of x1."""
+    """Return the strength of fast activity in the discharge, from the active phase of x1."""
     active = np.clip(x1 + 0.4, 0.0, 1.5).astype(np.float64)
     return np.asarray(uniform_filter1d(active, max(int(0.03 * rate), 1)))
 
@@ -318,7 +318,7 @@ def _fast_activity(
     rate: float,
     rng: np.random.Generator,
 ) -> Array:
-    """Low-voltage fast activity that slows from about 70 to 20 Hz, and broadband bursts."""
+    """Return low-voltage fast activity that slows from about 70 to 20 Hz, and broadband bursts."""
     since = np.maximum(seizure.times_s - seizure.onset_s[region], 0.0)
     start_hz, settle_s = rng.uniform(55.0, 85.0), rng.uniform(5.0, 12.0)
     frequency = 20.0 + (start_hz - 20.0) * np.exp(-since / settle_s)
@@ -357,29 +357,29 @@ def coloured_noise(
 def _contact_noise(
     n: int, n_times: int, rate: float, rng: np.random.Generator, settings: RecordingSettings
 ) -> Signal:
-    """Electrode noise, common reference and mains with harmonics, shape (n, n_times)."""
+    """Return electrode noise, common reference and mains with harmonics, (n, n_times)."""
     own = settings.noise * rng.standard_normal((n, n_times), dtype=np.float32)
     own += settings.noise * coloured_noise(n, n_times, rate, rng, exponent=1.0, knee_hz=0.5)
     own += settings.reference * coloured_noise(1, n_times, rate, rng, exponent=1.5, knee_hz=1.0)
     drift = 0.02 * coloured_noise(1, n_times, rate, rng, exponent=2.0, knee_hz=0.02)[0]
     phase = 2 * np.pi * np.cumsum(settings.line_hz + drift) / rate
-    for harmonic, share in ((1, 1.0), (2, 0.2), (3, 0.35), (4, 0.08)):
+    for harmonic, fraction in ((1, 1.0), (2, 0.2), (3, 0.35), (4, 0.08)):
         if harmonic * settings.line_hz < 0.5 * rate:
-            size = settings.line * share * rng.lognormal(0.0, 0.5, (n, 1))
+            size = settings.line * fraction * rng.lognormal(0.0, 0.5, (n, 1))
             own += (size * np.sin(harmonic * phase + rng.normal(0.0, 0.4, (n, 1)))).astype(
                 np.float32
             )
     return own
 
 
-def _spoil(
+def _add_faults(
     signal: Signal,
     contacts: pd.DataFrame,
     rate: float,
     rng: np.random.Generator,
     settings: RecordingSettings,
 ) -> pd.DataFrame:
-    """Make a few contacts flat, noisy or loose; the last one is left for others to find."""
+    """Make a few contacts flat, noisy or loose; the last one is not marked as bad."""
     n = len(contacts)
     fault, marked = np.full(n, "none", dtype=object), np.zeros(n, dtype=bool)
     kinds = ["flat", "noisy", "noisy", "loose"]
@@ -392,7 +392,7 @@ def _spoil(
 
 
 def _faulty(signal: Signal, kind: str, rate: float, rng: np.random.Generator) -> Signal:
-    """One contact's signal with a fault."""
+    """Return the signal of one contact with a fault."""
     n = len(signal)
     if kind == "flat":
         return np.asarray(0.05 * rng.standard_normal(n, dtype=np.float32))
@@ -405,7 +405,7 @@ def _faulty(signal: Signal, kind: str, rate: float, rng: np.random.Generator) ->
 
 
 def _ecg(seizure: Seizure, rate: float, rng: np.random.Generator) -> Signal:
-    """Electrocardiogram at about 70 beats a minute, faster in the seizure."""
+    """Return an electrocardiogram of about 70 beats per minute, faster in the seizure."""
     trace = np.zeros(len(seizure.times_s), dtype=np.float32)
     width = np.arange(-0.3, 0.45, 1.0 / rate)
     beat = sum(
@@ -426,7 +426,7 @@ def _ecg(seizure: Seizure, rate: float, rng: np.random.Generator) -> Signal:
     return trace
 
 
-# ---- the truth of the channels --------------------------------------------------------------
+# ---- true channel onsets --------------------------------------------------------------------
 
 
 def _channel_onsets(
@@ -437,7 +437,7 @@ def _channel_onsets(
     rate: float,
     settings: RecordingSettings,
 ) -> pd.DataFrame:
-    """When ictal power (10 to 120 Hz) exceeds the background's in pairs of neighbours."""
+    """Return onset and ictal ratio (10 to 120 Hz) of the pairs of neighbouring contacts."""
     band = butter(3, [10.0, min(120.0, 0.45 * rate)], "bandpass", fs=rate, output="sos")
     until = int(seizure.first_onset_s * rate) if seizure.seizing else quiet.shape[1]
     window = int(rate)

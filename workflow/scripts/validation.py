@@ -1,4 +1,4 @@
-"""Put the scores of all virtual patients together."""
+"""Summarise the scores of all synthetic patients."""
 
 from virtualbrain.pipeline.job import run_logged
 
@@ -6,7 +6,7 @@ with run_logged(snakemake.log[0], snakemake.threads):
     import pandas as pd
 
     from inference.settings import Settings
-    from inference.validate import Scores, conclude
+    from inference.validate import PatientScores, conclude
     from inference.validate_surgery import SurgeryScorer
     from virtualbrain.config import settings_from
     from virtualbrain.io.atomic import read_json
@@ -17,4 +17,6 @@ with run_logged(snakemake.log[0], snakemake.threads):
         tables = [pd.DataFrame(content["surgery"]) for content in found]
         SurgeryScorer(params.seed, params.out, scores=tables).write()
     settings = settings_from(params.settings, Settings, "inference")
-    conclude([Scores.from_json(content) for content in found], params.seed, settings, params.out)
+    conclude(
+        [PatientScores.from_json(content) for content in found], params.seed, settings, params.out
+    )

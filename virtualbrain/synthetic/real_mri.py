@@ -1,4 +1,4 @@
-"""A made seizure on a real brain: their T1 and diffusion as they are, the SEEG simulated."""
+"""Demo patient on real MRI: a person's T1 and diffusion images with simulated SEEG."""
 
 import shutil
 from pathlib import Path
@@ -13,28 +13,28 @@ from virtualbrain.io.layout import PatientLayout
 from virtualbrain.network import Network
 from virtualbrain.synthetic.connectomes import with_errors
 from virtualbrain.synthetic.dataset import write_seeg
-from virtualbrain.synthetic.patients import ImplantedPatient, PatientSettings
+from virtualbrain.synthetic.demo_patient import DemoPatient, DemoSettings
 from virtualbrain.synthetic.points import points_from_labels
 
 _COPIED = ("anat", "dwi", "fmap")
 
 
-def prepare_real(source: Path, folder: Path, label: str) -> None:
+def copy_real_mri(source: Path, folder: Path, label: str) -> None:
     """Copy a person's T1 and diffusion (and FreeSurfer subject, if any) into a new dataset.
 
     Parameters
     ----------
     source : Path
-        BIDS dataset with the person.
+        BIDS dataset of the person.
     folder : Path
-        New dataset; the folders of the person must not be there yet.
+        New dataset; it must not have this participant yet.
     label : str
         The participant, without ``sub-``.
 
     Raises
     ------
     InputError
-        The person has no T1 or no diffusion series, or `folder` holds the participant already.
+        The person has no T1 or no diffusion series, or `folder` has the participant already.
     """
     root, folder = require_dataset(source), Path(folder)
     files = find_patient(root, label)
@@ -46,9 +46,7 @@ def prepare_real(source: Path, folder: Path, label: str) -> None:
         )
     target = folder / f"sub-{label}"
     if target.exists():
-        raise InputError(
-            f"sub-{label} is there already", where=str(folder), hint="give a new folder"
-        )
+        raise InputError(f"sub-{label} exists already", where=str(folder), hint="give a new folder")
     for path in sorted((root / f"sub-{label}").rglob("*")):
         inside = path.relative_to(root / f"sub-{label}")
         if path.is_file() and set(inside.parts) & set(_COPIED):
@@ -59,34 +57,34 @@ def prepare_real(source: Path, folder: Path, label: str) -> None:
     shutil.copyfile(root / "dataset_description.json", folder / "dataset_description.json")
 
 
-def simulate_on_real(
+def simulate_on_real_mri(
     folder: Path,
     layout: PatientLayout,
     seed: int,
-    settings: PatientSettings | None = None,
+    settings: DemoSettings | None = None,
     log_sd: float = 0.4,
-) -> ImplantedPatient:
-    """Implant a real brain and simulate a seizure on its connectome with errors.
+) -> DemoPatient:
+    """Implant electrodes in a real brain and simulate a seizure on its connectome.
 
-    The truth is the measured connectome times log-normal errors, so that the one the pipeline
-    measures is wrong as all measured ones are; sources lie in the measured labels.
+    The true connectome is the measured one times log-normal errors, so that the connectome that
+    the pipeline measures has errors. The sources are in the measured regions.
 
     Parameters
     ----------
     folder : Path
-        Dataset that `prepare_real` made; gets ``ieeg/`` and the truth.
+        Dataset from `copy_real_mri`; ``ieeg/`` and the truth are added.
     layout : PatientLayout
         Results of anatomy and diffusion.
     seed : int
         The same seed and results give the same files.
-    settings : PatientSettings, optional
+    settings : DemoSettings, optional
         Disease, electrodes and recording.
     log_sd : float
         Standard deviation of the log of the errors.
 
     Returns
     -------
-    ImplantedPatient
+    DemoPatient
         The truth.
     """
     connectome = read_connectome(layout)

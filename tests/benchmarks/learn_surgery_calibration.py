@@ -1,8 +1,9 @@
-"""Learn how far a share of draws without a seizure is to be believed; prints the constants.
+"""Learn the constants that calibrate p_seizure_free from the fraction of seizure-free draws.
 
-``python tests/benchmarks/learn_promise.py VALIDATION ...``: output folders of validations with
-``--surgery``. Prints too what the calibration would have been, each validation left out in turn.
-Never report on a seed that taught.
+    python tests/benchmarks/learn_surgery_calibration.py VALIDATION ...
+
+The arguments are output folders of validations with ``--surgery``. Prints the constants and the
+calibration with each validation left out in turn. Never report on a seed that was learned from.
 """
 
 import argparse
@@ -13,21 +14,21 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from inference.scores import calibration_error
 from virtualbrain.posterior import expected_ez_regions, log_expected_ez_regions
 from virtualbrain.surgery.calibration import evidence
 from virtualbrain.surgery.settings import SurgerySettings
+from virtualbrain.synthetic.scores import calibration_error
 
 FEATURES = ["evidence", "log_ez_regions"]
 
 
 def learned(features: pd.DataFrame, true: pd.Series) -> LogisticRegression:
-    """Regress what came true."""
+    """Fit a logistic regression of the outcome."""
     return LogisticRegression(C=1e3).fit(features.to_numpy(), true.to_numpy(dtype=bool))
 
 
 def patients_of(folder: Path) -> pd.DataFrame:
-    """Read what each fit expects to start seizures, and whether the zone was sampled."""
+    """Return the expected EZ regions of each fit, and whether the zone was sampled."""
     regions = pd.read_csv(folder / "regions.tsv", sep="\t")
     by = regions.groupby("patient")
     starts = by["fit"].apply(lambda p: log_expected_ez_regions(expected_ez_regions(p.to_numpy())))
@@ -35,19 +36,20 @@ def patients_of(folder: Path) -> pd.DataFrame:
 
 
 def plans_of(folder: Path, patients: pd.DataFrame) -> pd.DataFrame:
-    """Read the plans, with the share of draws that promised an end, and what the fits expected."""
+    """Return the plans with the fraction of seizure-free draws and the expected EZ regions."""
     plans = pd.read_csv(folder / "surgery.tsv", sep="\t", na_values="n/a")
-    # tables of before this correction hold the share itself as p_seizure_free
-    share = plans["share_free" if "share_free" in plans else "p_seizure_free"]
+    # earlier tables have the uncorrected fraction as p_seizure_free
+    fraction = plans["share_free" if "share_free" in plans else "p_seizure_free"]
     n_draws = SurgerySettings().draws
-    plans["share"], plans["evidence"] = share, [evidence(s, n_draws) for s in share.fillna(0.0)]
+    plans["fraction"] = fraction
+    plans["evidence"] = [evidence(f, n_draws) for f in fraction.fillna(0.0)]
     return plans[plans["kind"] == "plan"].merge(
         patients[["patient", "log_ez_regions"]], on="patient"
     )
 
 
 def left_out(table: pd.DataFrame, features: list[str], true: str) -> np.ndarray:
-    """Predict each validation by what the others taught."""
+    """Predict each validation with a model learned from the others."""
     found = np.empty(len(table))
     for number in table["validation"].unique():
         out = (table["validation"] == number).to_numpy()
@@ -56,7 +58,7 @@ def left_out(table: pd.DataFrame, features: list[str], true: str) -> np.ndarray:
     return found
 
 
-def tell(what: str, predicted: np.ndarray, true: np.ndarray) -> None:
+def report(what: str, predicted: np.ndarray, true: np.ndarray) -> None:
     """Print calibration, Brier score and AUC."""
     print(
         f"{what}: calibration error {calibration_error(predicted, true, 5):.3f}, "
@@ -81,19 +83,19 @@ def main() -> None:
     patients = pd.concat(
         [table.assign(validation=number) for number, table in enumerate(each)], ignore_index=True
     )
-    promise = learned(plans[FEATURES], plans["free"])
-    constants = ", ".join(f"{c:.3f}" for c in (promise.intercept_[0], *promise.coef_[0]))
+    outcome = learned(plans[FEATURES], plans["free"])
+    constants = ", ".join(f"{c:.3f}" for c in (outcome.intercept_[0], *outcome.coef_[0]))
     print(f"INTERCEPT, PER_EVIDENCE, PER_EZ_REGIONS = {constants}")
-    seen = learned(patients[["log_ez_regions"]], patients["sampled"])
-    constants = f"{seen.intercept_[0]:.3f}, {seen.coef_[0, 0]:.3f}"
-    print(f"SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = {constants}")
+    zone_sampled = learned(patients[["log_ez_regions"]], patients["sampled"])
+    intercept, per_starts = zone_sampled.intercept_[0], zone_sampled.coef_[0, 0]
+    print(f"SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = {intercept:.3f}, {per_starts:.3f}")
     free, sampled = (plans[name].to_numpy(dtype=bool) for name in ("free", "sampled"))
-    told = left_out(plans, FEATURES, "free")
-    tell("shares of draws", plans["share"].to_numpy(), free)
-    tell("promises, left out", told, free)
-    tell("  of sampled zones", told[sampled], free[sampled])
+    predicted = left_out(plans, FEATURES, "free")
+    report("fraction of draws", plans["fraction"].to_numpy(), free)
+    report("calibrated, left out", predicted, free)
+    report("  of sampled zones", predicted[sampled], free[sampled])
     known = patients["sampled"].to_numpy(dtype=bool)
-    tell("zone seen, left out", left_out(patients, ["log_ez_regions"], "sampled"), known)
+    report("zone sampled, left out", left_out(patients, ["log_ez_regions"], "sampled"), known)
 
 
 if __name__ == "__main__":

@@ -1,31 +1,29 @@
-"""Scores that cannot be fooled by knowing the truth, and baselines that find easy zones."""
+"""Measures of the zones, and the baselines of a validation."""
 
 import numpy as np
 import pytest
 
-from inference.problem import Problem
-from inference.scores import (
+from virtualbrain.synthetic.baselines import nearest_baseline, nnls_baseline
+from virtualbrain.synthetic.scores import (
     calibration_curve,
     calibration_error,
-    nearest_baseline,
-    nnls_baseline,
-    score,
     top_k_recall,
+    zone_scores,
 )
 
 
-def test_a_perfect_and_a_reversed_ranking():
+def test_scores_of_a_perfect_and_a_reversed_ranking():
     ez = np.array([True, True, False, False, False])
-    good = score(np.array([0.9, 0.8, 0.1, 0.2, 0.0]), ez)
+    good = zone_scores(np.array([0.9, 0.8, 0.1, 0.2, 0.0]), ez)
     assert good["auc_pr"] == good["top_k_recall"] == good["f1"] == 1
-    bad = score(np.array([0.0, 0.1, 0.9, 0.8, 0.7]), ez)
+    bad = zone_scores(np.array([0.0, 0.1, 0.9, 0.8, 0.7]), ez)
     assert bad["auc_roc"] == 0
     assert bad["precision"] == bad["recall"] == 0
 
 
-def test_calling_every_region_epileptogenic_is_punished():
+def test_precision_is_low_if_every_region_is_called_epileptogenic():
     ez = np.arange(84) < 2
-    everything = score(np.full(84, 0.99), ez)
+    everything = zone_scores(np.full(84, 0.99), ez)
     assert everything["precision"] == pytest.approx(2 / 84)
     assert everything["auc_pr"] < 0.05
 
@@ -44,11 +42,13 @@ def test_calibrated_probabilities_have_little_error():
     assert calibration_curve(probability, ez)["regions"].sum() == 20_000
 
 
-def test_baselines_find_the_loud_and_early_region():
+def test_baselines_find_the_region_of_high_and_early_power():
     times = np.arange(60) * 0.5
     envelope = np.zeros((60, 3))
     envelope[10:, 1] = 4.0
     envelope[40:, 2] = 4.0
-    problem = Problem(envelope, np.eye(3) + 0.01, np.ones((3, 3)), times=times)
-    assert np.argmax(nnls_baseline(problem)) == 1
-    assert list(np.argsort(-nearest_baseline(problem, np.array([0, 1, 2])))) == [1, 2, 0]
+    gain = np.eye(3) + 0.01
+    gain /= gain.sum(axis=1, keepdims=True)
+    nearest = nearest_baseline(envelope, times, np.array([0, 1, 2]), 3)
+    assert np.argmax(nnls_baseline(envelope, gain)) == 1
+    assert list(np.argsort(-nearest)) == [1, 2, 0]

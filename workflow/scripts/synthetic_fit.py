@@ -1,4 +1,4 @@
-"""Fit one virtual patient; of the patient only what a clinic has is handed on."""
+"""Fit one synthetic patient; the fit gets only what a clinic has of it."""
 
 from virtualbrain.pipeline.job import run_logged
 
@@ -7,13 +7,13 @@ with run_logged(snakemake.log[0], snakemake.threads):
 
     from inference.posterior import save
     from inference.settings import Settings
-    from inference.validate import draw, fit_patient
+    from inference.validate import draw, fit_patient, problem_of
     from virtualbrain.config import settings_from
 
     params, number = snakemake.params, int(snakemake.wildcards.number) - 1
     settings = replace(
         settings_from(params.settings, Settings, "inference"), cores=snakemake.threads
     )
-    problem = draw(params.seed, number).problem
+    problem = problem_of(draw(params.seed, number))
     posterior = fit_patient(problem, params.seed, number, settings, snakemake.input[0])
     save(posterior, snakemake.output[0])

@@ -12,17 +12,17 @@ from virtualbrain.io.atomic import write_json, write_text
 from virtualbrain.io.images import make_image, write_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import write_matrix, write_table
-from virtualbrain.synthetic.score import (
+from virtualbrain.synthetic.demo_score import score_demo
+from virtualbrain.synthetic.demo_score_table import print_scores
+from virtualbrain.synthetic.scores import (
     OnsetScore,
-    Share,
+    Proportion,
     compare_onsets,
     compare_weights,
     depths_mm,
     dice_by_region,
-    print_scores,
-    score_demo,
 )
-from virtualbrain.synthetic.truth import ATLAS, truth_folder
+from virtualbrain.synthetic.truth_files import ATLAS, truth_folder
 
 NAMES = ["ctx-lh-a", "ctx-rh-a", "Left-Hippocampus", "ctx-lh-b"]
 STRUCTURES = ["cortex", "cortex", "subcortex", "cortex"]
@@ -49,7 +49,7 @@ def labels(shift=0):
 
 @pytest.fixture
 def dataset(tmp_path, table, weights):
-    """Truth of four regions."""
+    """Write the truth of four regions."""
     folder = truth_folder(tmp_path / "bids", "01")
     stem = f"sub-01_atlas-{ATLAS}"
     zones = pd.DataFrame(
@@ -57,7 +57,7 @@ def dataset(tmp_path, table, weights):
     )
     write_table(folder / "sub-01_regions.tsv", zones, {})
     contacts = pd.DataFrame({"name": ["A1", "A2", "A3", "A4"], "region": [*NAMES[:3], None]})
-    # A2 lies in the middle of its region, the others near its border.
+    # A2 is in the middle of its region, the others near a border.
     contacts = contacts.assign(x=[7.0, 13.5, 20.4, 9.0], y=4.5, z=4.5, fault="none")
     write_table(folder / "sub-01_contacts.tsv", contacts, {})
     write_table(folder / f"{stem}_dseg.tsv", table, {})
@@ -68,7 +68,7 @@ def dataset(tmp_path, table, weights):
 
 @pytest.fixture
 def results(tmp_path, table, weights):
-    """Results that are right but for some shift, one contact and the order of the zones."""
+    """Write results that are correct except for a shift, one contact and the ranks."""
     layout = PatientLayout(tmp_path / "out", "01")
     write_table(layout.regions, table, {})
     write_image(layout.labels, make_image(labels(shift=1), np.eye(4)))
@@ -84,7 +84,7 @@ def results(tmp_path, table, weights):
     return layout
 
 
-def test_all_scores_of_a_known_run(dataset, results):
+def test_scores_of_a_known_run(dataset, results):
     scores = score_demo(results.out, dataset)
     assert scores.dice_cortical == pytest.approx(7 / 8)
     assert scores.dice_subcortical == pytest.approx(7 / 8)
@@ -96,8 +96,8 @@ def test_all_scores_of_a_known_run(dataset, results):
     assert scores.recruited_in_first_ten == 1.0
     assert scores.verdict == "caution"
     assert scores.contact_accuracy == pytest.approx(2 / 3)
-    assert scores.deep_contacts == Share(1, 1)
-    assert scores.clear_contacts == Share(2, 3)
+    assert scores.deep_contacts == Proportion(1, 1)
+    assert scores.clear_contacts == Proportion(2, 3)
     assert scores.onsets is None
     assert scores.seconds == {"anatomy": 12.5}
 
@@ -113,12 +113,12 @@ def test_missing_results_are_none(dataset, tmp_path):
     assert scores.seconds == {}
 
 
-def test_a_dataset_without_truth_is_refused(results, tmp_path):
+def test_dataset_without_truth_raises_an_error(results, tmp_path):
     with pytest.raises(InputError, match="no such file"):
         score_demo(results.out, tmp_path)
 
 
-def test_the_table_tells_ranks_verdict_and_times(dataset, results):
+def test_tables_show_ranks_verdict_and_durations(dataset, results):
     stream = io.StringIO()
     print_scores(score_demo(results.out, dataset), Console(file=stream, width=120))
     text = stream.getvalue()
@@ -129,7 +129,7 @@ def test_the_table_tells_ranks_verdict_and_times(dataset, results):
     assert "anatomy" in text
 
 
-def test_dice_is_by_name_whatever_the_numbers_and_the_grid(table):
+def test_dice_is_independent_of_label_numbers_and_grid(table):
     true = nib.Nifti1Image(labels(), np.eye(4))
     other = pd.DataFrame({"index": [40, 30, 20, 10], "name": NAMES})
     values = np.array([0, 40, 30, 20, 10], np.int16)[labels()]
@@ -139,13 +139,13 @@ def test_dice_is_by_name_whatever_the_numbers_and_the_grid(table):
     assert (dice_by_region(true, table, found, other)["dice"] == 1.0).all()
 
 
-def test_a_region_that_is_missing_scores_zero(table):
+def test_dice_of_a_missing_region_is_zero(table):
     true = nib.Nifti1Image(labels(), np.eye(4))
     dice = dice_by_region(true, table, true, table[table["name"] != NAMES[1]])
     assert dice["dice"].tolist() == [1.0, 0.0, 1.0, 1.0]
 
 
-def test_weights_are_compared_by_name_and_lost_ones_count_as_weak(weights):
+def test_weights_are_compared_by_name_and_missing_ones_count_as_weak(weights):
     shuffled = weights.loc[NAMES[::-1], NAMES[::-1]]
     assert compare_weights(weights, shuffled)[0] == pytest.approx(1.0)
     strongest = weights.to_numpy().argmax() // 4, weights.to_numpy().argmax() % 4
@@ -157,7 +157,7 @@ def test_weights_are_compared_by_name_and_lost_ones_count_as_weak(weights):
     assert share == pytest.approx(5 / 6)
 
 
-def test_depth_is_the_way_out_of_a_region_in_millimetres():
+def test_depth_is_the_distance_to_the_border_in_millimetres():
     values = np.zeros((30, 20, 20), np.int16)
     values[5:15, 5:15, 5:15] = 1
     values[15:25, 5:15, 5:15] = 2
@@ -169,7 +169,7 @@ def test_depth_is_the_way_out_of_a_region_in_millimetres():
     np.testing.assert_allclose(apart, [6.0, 1.0, 6.0])
 
 
-def test_onsets_are_counted_over_faultless_channels_and_false_ones_over_what_was_found():
+def test_seizing_channels_have_no_faults_and_false_onsets_are_counted_among_all():
     true = pd.DataFrame(
         {
             "name": ["a", "b", "c", "d", "e", "f"],
@@ -178,11 +178,11 @@ def test_onsets_are_counted_over_faultless_channels_and_false_ones_over_what_was
         }
     )
     found = pd.Series({"a": 10.9, "b": 13.5, "d": 11.0, "e": 20.0, "f": np.nan})
-    # a is right, b is late, c was left out, d is false, e has a fault and is not counted.
+    # a is correct, b is late, c was excluded, d is false, e has a fault and is not counted.
     assert compare_onsets(true, found) == OnsetScore(3, 1, 4, 1)
 
 
-def test_onsets_of_a_run_are_read_and_told(dataset, results):
+def test_onsets_of_a_run_are_scored_and_printed(dataset, results):
     from virtualbrain.io.seeg import write_envelope
 
     channels = pd.DataFrame(

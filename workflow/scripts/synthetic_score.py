@@ -1,4 +1,4 @@
-"""Score the fit of one virtual patient; where plans are asked for, they are made first."""
+"""Score the fit of one synthetic patient; requested plans are made before the truth is used."""
 
 from virtualbrain.pipeline.job import run_logged
 

@@ -1,4 +1,4 @@
-"""The truth of a made patient, in a folder of its own that no stage reads."""
+"""Write and read the truth of a demo patient, in a folder that no stage of the pipeline reads."""
 
 from pathlib import Path
 from typing import Any
@@ -11,30 +11,31 @@ from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.images import write_image
 from virtualbrain.io.tables import read_matrix, read_table, write_matrix, write_table
 from virtualbrain.network import Network
+from virtualbrain.synthetic.demo_patient import DemoPatient
+from virtualbrain.synthetic.epileptic_network import EpilepticNetwork
 from virtualbrain.synthetic.ieeg_files import Event
-from virtualbrain.synthetic.patients import ImplantedPatient
-from virtualbrain.synthetic.sources import Seizure, VirtualPatient
+from virtualbrain.synthetic.seizure import Seizure
 
 ATLAS = "DesikanKilliany"
 _KEPT_RATE_HZ = 64.0
 
 
 def truth_folder(dataset: Path, label: str) -> Path:
-    """Return where a patient's truth stands."""
+    """Return the folder of a patient's truth."""
     return Path(dataset) / "derivatives" / "truth" / f"sub-{label}"
 
 
 def write_truth(
     dataset: Path,
     label: str,
-    made: ImplantedPatient,
+    patient: DemoPatient,
     regions: pd.DataFrame,
     network: Network,
     about: dict[str, Any],
     events: tuple[Event, ...],
     labels: Any = None,
 ) -> None:
-    """Write everything that is known of a patient.
+    """Write the truth of a patient: tables, matrices, labels and sources.
 
     Parameters
     ----------
@@ -42,52 +43,52 @@ def write_truth(
         Root of the dataset.
     label : str
         The participant.
-    made : ImplantedPatient
+    patient : DemoPatient
         Disease, seizure, contacts and recording.
     regions : pandas.DataFrame
         Region table.
     network : Network
-        The true connectome as it was before normalisation.
+        The true connectome before normalisation.
     about : dict
-        Seed and how the patient was made.
+        Further entries of the summary, such as the seed.
     events : tuple of Event
-        The marks of the clinic, for comparison with the true onset.
+        Events that the clinic marked, for comparison with the true onset.
     labels : nibabel image, optional
         True labels on the T1's grid.
     """
     folder = truth_folder(dataset, label)
     stem = f"sub-{label}_atlas-{ATLAS}"
-    note = {"Description": "truth of a made patient; no stage of the pipeline reads it"}
+    note = {"Description": "truth of a synthetic patient; no stage of the pipeline reads it"}
     write_json(
         folder.parent / "dataset_description.json",
         {"Name": "Truth", "BIDSVersion": "1.10.0", "DatasetType": "derivative",
          "GeneratedBy": [{"Name": "virtualbrain"}]},
     )  # fmt: skip
-    write_json(folder / f"sub-{label}_truth.json", {**about, **_summary(made, events)})
+    write_json(folder / f"sub-{label}_truth.json", {**about, **_summary(patient, events)})
     place = {"CoordinateSystem": "T1w scanner RAS", "CoordinateUnits": "mm"}
     write_table(folder / f"{stem}_dseg.tsv", regions, {**note, **place})
     if labels is not None:
         write_image(folder / f"{stem}_dseg.nii.gz", labels)
     _write_matrices(folder, stem, network, note)
-    write_table(folder / f"sub-{label}_regions.tsv", region_truth(made.patient), note)
-    faults = made.recording.status.set_index("name")["fault"]
-    contacts = made.contacts.assign(fault=faults.loc[made.contacts["name"]].to_numpy())
+    write_table(folder / f"sub-{label}_regions.tsv", region_truth(patient.brain), note)
+    faults = patient.recording.status.set_index("name")["fault"]
+    contacts = patient.contacts.assign(fault=faults.loc[patient.contacts["name"]].to_numpy())
     write_table(folder / f"sub-{label}_contacts.tsv", contacts, {**note, **place})
-    write_table(folder / f"sub-{label}_channels.tsv", made.recording.channel_onsets, note)
-    _write_sources(folder / f"sub-{label}_sources.nc", made.patient.seizure)
+    write_table(folder / f"sub-{label}_channels.tsv", patient.recording.channel_onsets, note)
+    _write_sources(folder / f"sub-{label}_sources.nc", patient.brain.seizure)
 
 
-def _summary(made: ImplantedPatient, events: tuple[Event, ...]) -> dict[str, Any]:
-    """Gather the truth in one object."""
-    patient = made.patient
-    disease, seizure = patient.disease, patient.seizure
+def _summary(patient: DemoPatient, events: tuple[Event, ...]) -> dict[str, Any]:
+    """Return the content of truth.json."""
+    brain = patient.brain
+    disease, seizure = brain.disease, brain.seizure
     return {
         "epileptogenic": disease.epileptogenic,
-        "recruited": patient.recruited,
+        "recruited": brain.recruited,
         "susceptible": disease.susceptible,
-        "unsampled": made.unsampled,
+        "unsampled": patient.unsampled,
         "K": disease.K,
-        "normalisation": patient.network.normalisation,
+        "normalisation": brain.network.normalisation,
         "x0": dict(zip(disease.regions, disease.x0, strict=True)),
         "onset_s": dict(zip(seizure.regions, seizure.onset_s, strict=True)),
         "end_s": dict(zip(seizure.regions, seizure.end_s, strict=True)),
@@ -97,24 +98,24 @@ def _summary(made: ImplantedPatient, events: tuple[Event, ...]) -> dict[str, Any
             {"onset_s": e.onset_s, "duration_s": e.duration_s, "trial_type": e.trial_type}
             for e in events
         ],
-        "draws": patient.attempts,
+        "draws": brain.attempts,
         "model": "6D Epileptor",
     }
 
 
-def region_truth(patient: VirtualPatient) -> pd.DataFrame:
+def region_truth(brain: EpilepticNetwork) -> pd.DataFrame:
     """Return `region zone x0 onset_s end_s`; zone is EZ, PZ (recruited) or none."""
-    own, recruited = set(patient.disease.epileptogenic), set(patient.recruited)
+    zone, recruited = set(brain.disease.epileptogenic), set(brain.recruited)
     zones = [
-        "EZ" if n in own else "PZ" if n in recruited else "none" for n in patient.seizure.regions
+        "EZ" if n in zone else "PZ" if n in recruited else "none" for n in brain.seizure.regions
     ]
     return pd.DataFrame(
         {
-            "region": list(patient.seizure.regions),
+            "region": list(brain.seizure.regions),
             "zone": zones,
-            "x0": patient.disease.x0,
-            "onset_s": patient.seizure.onset_s,
-            "end_s": patient.seizure.end_s,
+            "x0": brain.disease.x0,
+            "onset_s": brain.seizure.onset_s,
+            "end_s": brain.seizure.end_s,
         }
     )
 
@@ -131,7 +132,7 @@ def _write_matrices(folder: Path, stem: str, network: Network, note: dict[str, s
 
 
 def _write_sources(path: Path, seizure: Seizure) -> None:
-    """Write the sources, thinned to about 64 Hz."""
+    """Write the sources, downsampled to about 64 Hz."""
     rate = 1.0 / float(seizure.times_s[1] - seizure.times_s[0])
     step = max(1, round(rate / _KEPT_RATE_HZ))
     dims = ("time", "region")
@@ -144,26 +145,26 @@ def _write_sources(path: Path, seizure: Seizure) -> None:
         kept.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
 
 
-# ---- reading it back, for scores ------------------------------------------------------------
+# ---- reading ------------------------------------------------------------------------------
 
 
 def read_region_truth(dataset: Path, label: str) -> pd.DataFrame:
-    """Read the table of `region_truth`."""
+    """Read the table that `region_truth` returned."""
     return read_table(truth_folder(dataset, label) / f"sub-{label}_regions.tsv")
 
 
 def read_true_contacts(dataset: Path, label: str) -> pd.DataFrame:
-    """Read the contacts with their true regions."""
+    """Read the contacts and their true regions."""
     return read_table(truth_folder(dataset, label) / f"sub-{label}_contacts.tsv")
 
 
 def read_true_channels(dataset: Path, label: str) -> pd.DataFrame:
-    """Read the channels with their simulated onsets, in seconds of the recording."""
+    """Read the channels and their simulated onsets, in seconds from the start of the recording."""
     return read_table(truth_folder(dataset, label) / f"sub-{label}_channels.tsv")
 
 
 def read_true_weights(dataset: Path, label: str) -> pd.DataFrame:
-    """Read the true connection weights, named rows and columns."""
+    """Read the true connection weights; rows and columns are region names."""
     folder = truth_folder(dataset, label)
     return read_matrix(folder / f"sub-{label}_atlas-{ATLAS}_stat-streamlines_relmat.tsv")
 
