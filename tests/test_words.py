@@ -147,7 +147,7 @@ def test_a_planted_word_is_found(tmp_path, name, content, line):
 
 CLEAN = [
     ("a.py", "told = 1\nprint(told)\n"),
-    ("a.py", 'x = "bringing an aggregate, a delegate and a mended-like mendelian name"\n'),
+    ("a.py", 'x = "bringing an aggregate to a delegate, an amendment of a mendelian name"\n'),
     ("a.html", "<p>The first page of the report.</p>\n"),
     ("a.js", "window.tell(1); new Promise(resolve);\n"),
     ("glossary.md", f"# Glossary\n\n{FORBIDDEN_WORDS_TABLE}\n\n| ledger | manifest |\n"),

@@ -1,1 +1,1 @@
-"""Files in and out: the only room that knows their names."""
+"""Read and write all files: BIDS datasets, results, images, tables and manifests."""
