@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from virtualbrain.anatomy.quality import dice, notes_on, region_figures, surface_figures
-from virtualbrain.anatomy.surface import Surface
+from virtualbrain.io.anatomy import Surface
 
 
 def test_dice_of_known_overlaps():

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from virtualbrain.anatomy.regions import COLUMNS, hull_area, lost_regions, region_table
-from virtualbrain.anatomy.surface import Surface
+from virtualbrain.io.anatomy import Surface
 
 AFFINE = np.array([[2.0, 0, 0, -20], [0, 2, 0, -30], [0, 0, 2.5, 5], [0, 0, 0, 1]])
 REGIONS = pd.DataFrame(

@@ -4,7 +4,6 @@ import pytest
 from scipy import ndimage
 
 from virtualbrain.anatomy.surface import (
-    Surface,
     area_vectors,
     enclosed_volume,
     outward,
@@ -14,6 +13,7 @@ from virtualbrain.anatomy.surface import (
     vertex_area_vectors,
     vertex_areas,
 )
+from virtualbrain.io.anatomy import Surface
 
 RADIUS, CENTRE = 20.0, np.array([30.0, -12.0, 7.0])
 AFFINE = np.array([[-1.0, 0, 0, 60], [0, 0, 1, -42], [0, -1, 0, 37], [0, 0, 0, 1]])

@@ -31,20 +31,20 @@ from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from virtualbrain.anatomy.atlases import desikan_killiany
-from virtualbrain.anatomy.grids import isotropic, voxel_volume
-from virtualbrain.anatomy.names import canonical, is_dropped
+from virtualbrain.anatomy.region_names import canonical, is_dropped
 from virtualbrain.anatomy.regions import region_table
-from virtualbrain.anatomy.registration import Pair, register_affine, register_deformable
 from virtualbrain.anatomy.run import run_anatomy
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.template import BRAINSTEM, load_template
+from virtualbrain.anatomy.template_registration import Pair, register_affine, register_deformable
 from virtualbrain.anatomy.tissues import Tissues, five_tissues
+from virtualbrain.anatomy.voxel_grids import isotropic, voxel_volume
 from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.check import check_dwi
 from virtualbrain.diffusion.connectome import ConnectomeFiles, Edges, build_connectome
 from virtualbrain.diffusion.fod import FodFiles, estimate_fod
-from virtualbrain.diffusion.orientation import brain_voxels
+from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.preprocess import preprocess_dwi
 from virtualbrain.diffusion.quality import compare_connectomes
 from virtualbrain.diffusion.series import load_series
@@ -204,7 +204,7 @@ def template_structure(series: DwiSeries, out: Path) -> Structure:
     """Register the template to a head that has no T1: mean weighted volume, mutual information."""
     loaded = load_series(series)
     weighted = loaded.volumes[..., ~loaded.table.is_b0].mean(axis=3)
-    head = ndimage.binary_erosion(brain_voxels(loaded.mean_b0))
+    head = ndimage.binary_erosion(head_mask(loaded.mean_b0))
     small = make_image((weighted * head).astype(np.float32), loaded.affine)
     grid = isotropic(small, 1.5)
     values = nib.processing.resample_from_to(small, (grid.shape, grid.affine), order=1)

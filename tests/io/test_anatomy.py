@@ -4,10 +4,8 @@ import pandas as pd
 import pytest
 
 from virtualbrain.anatomy.regions import COLUMNS
-from virtualbrain.anatomy.result import Anatomy
-from virtualbrain.anatomy.surface import Surface
 from virtualbrain.errors import InputError
-from virtualbrain.io.anatomy import read_anatomy, write_anatomy
+from virtualbrain.io.anatomy import Anatomy, Surface, read_anatomy, write_anatomy
 from virtualbrain.io.images import make_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import sidecar_of

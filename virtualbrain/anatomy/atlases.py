@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from nibabel.affines import apply_affine
 
-from virtualbrain.anatomy.names import (
+from virtualbrain.anatomy.region_names import (
     canonical,
     desikan_name,
     hemisphere_of,

@@ -10,10 +10,10 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from virtualbrain.anatomy.atlases import load_atlas
-from virtualbrain.anatomy.brain import require_contrast
-from virtualbrain.anatomy.grids import resample, voxel_volume
+from virtualbrain.anatomy.brain_mask import require_contrast
 from virtualbrain.anatomy.reconstruct import reconstruction_obstacle
 from virtualbrain.anatomy.settings import BUILT_IN, AnatomySettings
+from virtualbrain.anatomy.voxel_grids import resample, voxel_volume
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.freesurfer import open_subject, read_surface

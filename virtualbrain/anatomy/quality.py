@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.anatomy.regions import lost_regions
-from virtualbrain.anatomy.surface import Surface
+from virtualbrain.io.anatomy import Surface
 from virtualbrain.quality_limits import Gate, outside
 
 _LOOK = "Look at the parcellation before trusting it."

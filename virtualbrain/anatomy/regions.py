@@ -7,14 +7,14 @@ import pandas as pd
 from nibabel.affines import apply_affine, voxel_sizes
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.grids import voxel_volume
 from virtualbrain.anatomy.surface import (
-    Surface,
     area_vectors,
     level_surface,
     vertex_area_vectors,
     vertex_areas,
 )
+from virtualbrain.anatomy.voxel_grids import voxel_volume
+from virtualbrain.io.anatomy import Surface
 
 COLUMNS = (
     *("index", "name", "hemisphere", "structure"),

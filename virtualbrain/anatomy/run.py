@@ -9,21 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.brain import require_contrast
-from virtualbrain.anatomy.builtin import Parcellation, parcellate
+from virtualbrain.anatomy.atlas_registration import Parcellation, parcellate
+from virtualbrain.anatomy.brain_mask import require_contrast
 from virtualbrain.anatomy.check import require_same_head
-from virtualbrain.anatomy.grids import resample, voxel_volume
-from virtualbrain.anatomy.head import Head, cropped, extract_brain, lesion_on, on_working_grid
+from virtualbrain.anatomy.freesurfer_subject import (
+    parcellate_subject,
+    read_subject,
+    subject_surfaces,
+)
 from virtualbrain.anatomy.parcellation import without_lesion
+from virtualbrain.anatomy.preprocess import Head, cropped, extract_brain, lesion_on, on_working_grid
 from virtualbrain.anatomy.quality import notes_on, region_figures, surface_figures
 from virtualbrain.anatomy.reconstruct import reconstruct
 from virtualbrain.anatomy.regions import region_table
-from virtualbrain.anatomy.result import Anatomy
 from virtualbrain.anatomy.settings import AnatomySettings
-from virtualbrain.anatomy.subject import parcellate_subject, read_subject, subject_surfaces
-from virtualbrain.anatomy.surface import Surface, regions_of_vertices, surface_of
+from virtualbrain.anatomy.surface import regions_of_vertices, surface_of
 from virtualbrain.anatomy.tissues import Tissues, five_tissues, grey_white_contrast
+from virtualbrain.anatomy.voxel_grids import resample, voxel_volume
 from virtualbrain.errors import InputError
+from virtualbrain.io.anatomy import Anatomy, Surface
 from virtualbrain.io.images import make_image, read_image, same_grid
 
 logger = logging.getLogger(__name__)

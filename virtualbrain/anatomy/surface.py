@@ -1,7 +1,6 @@
 """Pial surfaces: from a segmentation, with areas, normals and a region per vertex."""
 
 import warnings
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,28 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.spatial import cKDTree
 
-from virtualbrain.anatomy.grids import largest_component
+from virtualbrain.anatomy.voxel_grids import largest_component
 
 Vertices = NDArray[np.float64]
 Triangles = NDArray[np.int64]
-
-
-class Surface(NamedTuple):
-    """A closed surface of one hemisphere; unpacks to vertices, triangles, regions.
-
-    Parameters
-    ----------
-    vertices : numpy.ndarray, shape (n, 3)
-        mm, scanner RAS.
-    triangles : numpy.ndarray, shape (m, 3)
-        Vertex numbers, counter-clockwise seen from outside.
-    regions : numpy.ndarray, shape (n,)
-        Region index of every vertex, 0 where there is none (medial wall).
-    """
-
-    vertices: Vertices
-    triangles: Triangles
-    regions: NDArray[np.int32]
 
 
 def surface_of(

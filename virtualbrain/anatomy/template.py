@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.anatomy.atlases import desikan_killiany, package_folder
-from virtualbrain.anatomy.grids import largest_component, resample
+from virtualbrain.anatomy.voxel_grids import largest_component, resample
 from virtualbrain.io.images import make_image, read_image
 
 LEFT, RIGHT, CEREBELLUM, BRAINSTEM = 1, 2, 3, 4

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.grids import from_ants, load_ants, to_ants
+from virtualbrain.anatomy.voxel_grids import from_ants, load_ants, to_ants
 from virtualbrain.io.images import make_image
 
 CORTICAL, SUBCORTICAL, WHITE, FLUID, PATHOLOGICAL = range(5)

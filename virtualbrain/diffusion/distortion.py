@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from virtualbrain.diffusion.registration import ants_module, one_thread_workers
 from virtualbrain.diffusion.series import PhaseEncoding
+from virtualbrain.rigid_registration import ants_module, one_thread_workers
 
 Array = NDArray[np.float64]
 Volume = NDArray[np.float32]

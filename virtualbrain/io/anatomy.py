@@ -1,8 +1,9 @@
-"""The anatomy's results: written and read by their place in the output folder."""
+"""Read and write the results of the anatomy stage: images, region table and pial surfaces."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.parsers.expat import ExpatError
 
 import nibabel as nib
@@ -10,9 +11,8 @@ import numpy as np
 import pandas as pd
 from nibabel.filebasedimages import ImageFileError
 from nibabel.gifti import GiftiCoordSystem, GiftiDataArray, GiftiImage, GiftiLabel, GiftiLabelTable
+from numpy.typing import NDArray
 
-from virtualbrain.anatomy.result import Anatomy
-from virtualbrain.anatomy.surface import Surface
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path, read_json, write_json
 from virtualbrain.io.images import read_image, write_image
@@ -35,6 +35,58 @@ _COLUMN_MEANINGS = {
     "ny": "mean outward normal of the cortex, unit vector, scanner RAS",
     "nz": "mean outward normal of the cortex, unit vector, scanner RAS",
 }
+
+
+class Surface(NamedTuple):
+    """The closed pial surface of one hemisphere.
+
+    Parameters
+    ----------
+    vertices : numpy.ndarray, shape (n, 3)
+        mm, scanner RAS.
+    triangles : numpy.ndarray, shape (m, 3)
+        Vertex numbers, counter-clockwise seen from outside.
+    regions : numpy.ndarray, shape (n,)
+        Region index of every vertex; 0 on the medial wall.
+    """
+
+    vertices: NDArray[np.float64]
+    triangles: NDArray[np.int64]
+    regions: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Regions, tissues and pial surfaces of a patient's brain, on the grid of the T1.
+
+    Parameters
+    ----------
+    t1 : nibabel.Nifti1Image
+        Bias-corrected T1.
+    brain_mask : nibabel.Nifti1Image
+        1 inside the brain.
+    labels : nibabel.Nifti1Image
+        Label image: region index of every voxel, 0 outside all regions.
+    regions : pandas.DataFrame
+        Region table (`virtualbrain.anatomy.regions.COLUMNS`); `index` is the value in `labels`.
+    tissues : nibabel.Nifti1Image
+        Five-tissue image for MRtrix's anatomically constrained tractography.
+    surfaces : mapping of str to Surface
+        Pial surfaces by hemisphere, ``L`` and ``R``.
+    quality : mapping
+        Quality figures of registration and parcellation.
+    notes : tuple of str
+        Remarks for the report, in full sentences.
+    """
+
+    t1: nib.Nifti1Image
+    brain_mask: nib.Nifti1Image
+    labels: nib.Nifti1Image
+    regions: pd.DataFrame
+    tissues: nib.Nifti1Image
+    surfaces: Mapping[str, Surface]
+    quality: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def write_anatomy(layout: PatientLayout, anatomy: Anatomy, sidecar: Mapping[str, Any]) -> None:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.anatomy.atlases import package_folder
-from virtualbrain.anatomy.brain import correct_bias, is_stripped, robex_mask
+from virtualbrain.anatomy.brain_mask import correct_bias, is_stripped, robex_mask
 from virtualbrain.anatomy.check import require_lesion
-from virtualbrain.anatomy.grids import crop, resample, working_grid
-from virtualbrain.anatomy.registration import Pair, register_affine, register_deformable
 from virtualbrain.anatomy.settings import AnatomySettings
+from virtualbrain.anatomy.template_registration import Pair, register_affine, register_deformable
+from virtualbrain.anatomy.voxel_grids import crop, resample, working_grid
 from virtualbrain.errors import ToolError
 from virtualbrain.io.images import make_image, read_image
 

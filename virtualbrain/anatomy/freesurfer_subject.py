@@ -7,14 +7,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy import segmentation
+from virtualbrain.anatomy import freesurfer_labels
+from virtualbrain.anatomy.atlas_registration import Moved, Parcellation, fit_labels, parcellate
 from virtualbrain.anatomy.atlases import Atlas, load_atlas, make_atlas
-from virtualbrain.anatomy.builtin import Moved, Parcellation, fit_labels, parcellate
-from virtualbrain.anatomy.grids import resample
-from virtualbrain.anatomy.head import Head, lesion_on
+from virtualbrain.anatomy.preprocess import Head, lesion_on
 from virtualbrain.anatomy.settings import BUILT_IN, AnatomySettings
-from virtualbrain.anatomy.surface import Surface, regions_of_vertices
+from virtualbrain.anatomy.surface import regions_of_vertices
+from virtualbrain.anatomy.voxel_grids import resample
 from virtualbrain.errors import InputError
+from virtualbrain.io.anatomy import Surface
 from virtualbrain.io.freesurfer import (
     FreeSurferSubject,
     freesurfer_names,
@@ -49,7 +50,7 @@ def read_subject(
     voxels = np.asarray(resample(t1, image).dataobj, dtype=np.float32)
     values = np.asarray(image.dataobj, dtype=np.int32)
     grid = make_image(voxels, image.affine)
-    return subject, Head(grid, segmentation.brain_of(values), lesion_on(lesion, grid)), values
+    return subject, Head(grid, freesurfer_labels.brain_of(values), lesion_on(lesion, grid)), values
 
 
 def parcellate_subject(
@@ -59,7 +60,7 @@ def parcellate_subject(
 
     Only an atlas in MNI space needs a registration here.
     """
-    tissues = segmentation.tissues_of(values)
+    tissues = freesurfer_labels.tissues_of(values)
     figures: dict[str, Any]
     if settings.atlas_image:
         labels, regions, figures = _own_labels(head, values, settings, seed)
@@ -72,9 +73,9 @@ def parcellate_subject(
         labels=labels,
         regions=regions,
         tissues=tissues,
-        nuclei=segmentation.nuclei(values),
-        stem=segmentation.brainstem(values),
-        content={s: segmentation.hemisphere(values, s).astype(np.float32) for s in "LR"},
+        nuclei=freesurfer_labels.nuclei(values),
+        stem=freesurfer_labels.brainstem(values),
+        content={s: freesurfer_labels.hemisphere(values, s).astype(np.float32) for s in "LR"},
         figures=figures,
     )
 
@@ -93,7 +94,7 @@ def subject_atlas(values: Labels, head: Head, label: str) -> Atlas:
             f"label values that FreeSurfer's colour table lacks: {unknown[:5]}",
             expected="aparc+aseg or aparc.a2009s+aseg",
         )
-    rows = sorted(present | set(segmentation.expected_values(present)))
+    rows = sorted(present | set(freesurfer_labels.expected_values(present)))
     table = pd.DataFrame({"index": rows, "name": [names[value] for value in rows]})
     image = make_image(values, head.t1.affine)
     return make_atlas(label, image, table, space="T1w", source="FreeSurfer subject")
@@ -111,7 +112,7 @@ def _own_labels(
     own = np.asarray(resample(atlas.image, head.t1, order=0).dataobj, dtype=np.int32)
     base = np.asarray(nuclei.image.dataobj, dtype=np.int32)
     moved = Moved(head.mask.astype(np.int32), head.mask, own, base, nuclei.table)
-    labels, regions = fit_labels(atlas, moved, segmentation.tissues_of(values), head, settings)
+    labels, regions = fit_labels(atlas, moved, freesurfer_labels.tissues_of(values), head, settings)
     return labels, regions, {"atlas_source": atlas.source, "dropped": list(atlas.dropped)}
 
 

@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.anatomy.atlases import Atlas, desikan_killiany, load_atlas
-from virtualbrain.anatomy.grids import resample
-from virtualbrain.anatomy.head import Head
 from virtualbrain.anatomy.parcellation import has_subcortex, joined, onto_grey_matter
+from virtualbrain.anatomy.preprocess import Head
 from virtualbrain.anatomy.quality import dice
-from virtualbrain.anatomy.registration import Pair, Warp, register_affine, register_deformable
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.template import BRAINSTEM, LEFT, RIGHT, load_template
+from virtualbrain.anatomy.template_registration import (
+    Pair,
+    Warp,
+    register_affine,
+    register_deformable,
+)
 from virtualbrain.anatomy.tissues import Tissues, segment_tissues
+from virtualbrain.anatomy.voxel_grids import resample
 from virtualbrain.io.images import make_image
 
 Mask = NDArray[np.bool_]

@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.grids import from_ants, isotropic, load_ants, resample, to_ants
 from virtualbrain.anatomy.settings import Registration
+from virtualbrain.anatomy.voxel_grids import from_ants, isotropic, load_ants, resample, to_ants
 from virtualbrain.errors import ToolError
 from virtualbrain.io.images import make_image
 

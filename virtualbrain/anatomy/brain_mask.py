@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.anatomy.atlases import package_folder
-from virtualbrain.anatomy.grids import (
+from virtualbrain.anatomy.voxel_grids import (
     from_ants,
     largest_component,
     load_ants,
