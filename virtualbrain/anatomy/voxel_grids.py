@@ -1,7 +1,6 @@
-"""Voxel grids: cropping, resampling, and the way to and from ANTs images."""
+"""Crop and resample images, and convert them to and from ANTs."""
 
 import os
-import warnings
 from typing import Any
 
 import nibabel as nib
@@ -12,33 +11,22 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.io.images import make_image, same_grid
+from virtualbrain.rigid_registration import THREADS_VARIABLE, import_ants, volume_to_ants
 
-# Fixed, so that sums are added in the same order whatever the number of cores.
+# A fixed number: the order of floating-point sums must not depend on the cores.
 ITK_THREADS = 2
-_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
 
 def load_ants() -> Any:
-    """Import antspyx with a fixed number of threads, so that results do not depend on cores."""
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(ITK_THREADS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import ants
-    return ants
+    """Import ANTs with a fixed number of threads: results must not depend on the cores."""
+    os.environ[THREADS_VARIABLE] = str(ITK_THREADS)
+    return import_ants()
 
 
 def to_ants(image: nib.Nifti1Image) -> Any:
-    """Return an ANTs image (float) of a three-dimensional image with orthogonal axes."""
-    affine = np.asarray(image.affine, dtype=float)
-    spacing = voxel_sizes(affine)
-    direction = _TO_LPS @ (affine[:3, :3] / spacing)
-    voxels = np.asarray(image.dataobj, dtype=np.float32)
-    return load_ants().from_numpy(
-        voxels,
-        origin=(_TO_LPS @ affine[:3, 3]).tolist(),
-        spacing=spacing.tolist(),
-        direction=direction,
-    )
+    """Convert a three-dimensional image with orthogonal axes to an ANTs image (float)."""
+    load_ants()
+    return volume_to_ants(np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine))
 
 
 def from_ants(image: Any, like: nib.Nifti1Image) -> nib.Nifti1Image:

@@ -42,10 +42,10 @@ from virtualbrain.io.bids import DwiSeries, EpiImage
 from virtualbrain.io.gradients import GradientTable
 from virtualbrain.rigid_registration import (
     RegistrationTask,
-    ants_module,
+    import_ants,
     one_thread_workers,
     register_all,
-    to_ants,
+    volume_to_ants,
 )
 
 Array = NDArray[np.float64]
@@ -375,12 +375,12 @@ def _without_bias(series: Series, settings: DiffusionSettings, journal: _Journal
 
 def _bias_field(mean_b0: Array, affine: Array) -> NDArray[np.float32]:
     """Return the receive field, scaled to a mean of one inside the head."""
-    ants = ants_module()
+    ants = import_ants()
     mask = head_mask(mean_b0)
-    image = to_ants(mean_b0.astype(np.float32), affine)
+    image = volume_to_ants(mean_b0.astype(np.float32), affine)
     field = ants.n4_bias_field_correction(
         image,
-        mask=to_ants(mask.astype(np.float32), affine),
+        mask=volume_to_ants(mask.astype(np.float32), affine),
         shrink_factor=4,
         return_bias_field=True,
     ).numpy()
