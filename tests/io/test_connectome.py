@@ -1,7 +1,6 @@
 import subprocess
 import sys
 import zipfile
-from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -117,10 +116,14 @@ def test_results_round_trip(connectome, tmp_path):
 def test_edge_matrices_are_written_by_name(connectome, tmp_path):
     layout = PatientLayout(tmp_path, "01")
     matrix = np.arange(16.0).reshape(4, 4)
-    built = SimpleNamespace(
-        connectome=connectome, counts=matrix, density=matrix / 2, reliability=matrix / 16
+    write_edge_matrices(
+        layout,
+        connectome.names,
+        counts=matrix,
+        density=matrix / 2,
+        reliability=matrix / 16,
+        sidecar={},
     )
-    write_edge_matrices(layout, built, {})
     assert read_matrix(layout.relmat("density")).loc[NAMES[1], NAMES[2]] == 3
     assert read_matrix(layout.relmat("count")).loc[NAMES[1], NAMES[2]] == 6
 

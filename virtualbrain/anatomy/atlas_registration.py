@@ -122,8 +122,10 @@ def register_template(
         Pair(head.brain, template.t1),
         Pair(make_image(tissues.wm, head.t1.affine), template.wm),
     ]
-    effort = settings.registration
-    return tissues, register_deformable(pairs, affine, folder, seed, effort, head.healthy)
+    warp = register_deformable(
+        pairs, affine, folder, seed, effort=settings.registration, healthy=head.healthy
+    )
+    return tissues, warp
 
 
 def _resample_atlases(warp: Warp, atlas: Atlas, head: Head) -> RegisteredAtlases:

@@ -15,7 +15,7 @@ from virtualbrain.anatomy.atlas_registration import (
     parcellate,
 )
 from virtualbrain.anatomy.atlases import Atlas, load_atlas, make_atlas
-from virtualbrain.anatomy.preprocess import Head, lesion_on
+from virtualbrain.anatomy.preprocess import Head, read_lesion_mask
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.surface import regions_of_vertices
 from virtualbrain.anatomy.voxel_grids import resample
@@ -52,7 +52,11 @@ def read_subject(
     voxels = np.asarray(resample(t1, image).dataobj, dtype=np.float32)
     values = np.asarray(image.dataobj, dtype=np.int32)
     grid = make_image(voxels, image.affine)
-    return subject, Head(grid, freesurfer_labels.brain_of(values), lesion_on(lesion, grid)), values
+    return (
+        subject,
+        Head(grid, freesurfer_labels.brain_of(values), read_lesion_mask(lesion, grid)),
+        values,
+    )
 
 
 def parcellate_subject(

@@ -29,7 +29,7 @@ _COLUMN_MEANINGS = {
     "x": "centroid, mm, T1w scanner RAS",
     "y": "centroid, mm, T1w scanner RAS",
     "z": "centroid, mm, T1w scanner RAS",
-    "area": "mm², pial surface for cortex, hull of the voxels for nuclei",
+    "area": "mm²; pial surface of a cortical region, surface of the voxels of a nucleus",
     "volume": "mm³",
     "nx": "mean outward normal of the cortex, unit vector, scanner RAS",
     "ny": "mean outward normal of the cortex, unit vector, scanner RAS",
@@ -95,11 +95,11 @@ def write_anatomy(layout: PatientLayout, anatomy: Anatomy, sidecar: Mapping[str,
     Parameters
     ----------
     layout : PatientLayout
-        Where the files go.
+        File names of the patient's results.
     anatomy : Anatomy
-        What `anatomy.run.run_anatomy` returned.
+        Result of `virtualbrain.anatomy.run.run_anatomy`.
     sidecar : mapping
-        Sources, configuration and versions; goes into the table's sidecar and the quality file.
+        Sources, configuration and versions, written to all JSON files.
     """
     write_image(layout.t1, anatomy.t1)
     write_json(layout.t1.with_suffix("").with_suffix(".json"), {**sidecar, "SkullStripped": False})
@@ -123,14 +123,14 @@ def write_anatomy(layout: PatientLayout, anatomy: Anatomy, sidecar: Mapping[str,
 
 
 def read_anatomy(layout: PatientLayout) -> Anatomy:
-    """Read what `write_anatomy` wrote.
+    """Read the files of `write_anatomy`.
 
     Raises
     ------
     InputError
         A file is missing or unreadable.
     """
-    said = read_json(layout.anatomy_quality)
+    quality = read_json(layout.anatomy_quality)
     surfaces = {
         hemisphere: read_surface(layout.pial(hemisphere), layout.pial_labels(hemisphere))
         for hemisphere in "LR"
@@ -143,13 +143,13 @@ def read_anatomy(layout: PatientLayout) -> Anatomy:
         regions=read_table(layout.regions, required=("index", "name", "hemisphere", "structure")),
         tissues=read_image(layout.tissues, dimensions=4),
         surfaces=surfaces,
-        quality=said.get("figures", {}),
-        notes=tuple(said.get("notes", ())),
+        quality=quality.get("figures", {}),
+        notes=tuple(quality.get("notes", ())),
     )
 
 
 def write_surface(path: Path, surface: Surface, hemisphere: str) -> None:
-    """Write a surface as GIFTI in scanner RAS mm."""
+    """Write a surface as GIFTI, in mm and scanner RAS."""
     side = {"L": "CortexLeft", "R": "CortexRight"}[hemisphere]
     points = GiftiDataArray(
         surface.vertices.astype(np.float32),
@@ -167,7 +167,7 @@ def write_surface(path: Path, surface: Surface, hemisphere: str) -> None:
 def write_vertex_labels(
     path: Path, surface: Surface, regions: pd.DataFrame, hemisphere: str
 ) -> None:
-    """Write the region of every vertex as a GIFTI label file, names included."""
+    """Write the region of every vertex as a GIFTI label file with the region names."""
     table = GiftiLabelTable()
     names = {0: "unknown", **dict(zip(regions["index"], regions["name"], strict=True))}
     for key in sorted({0, *np.unique(surface.regions).tolist()}):
@@ -189,12 +189,12 @@ def _save(path: Path, image: GiftiImage) -> None:
 
 
 def read_surface(path: Path, labels: Path) -> Surface:
-    """Read a surface and the region of its vertices.
+    """Read a surface and the regions of its vertices.
 
     Raises
     ------
     InputError
-        A file is missing or not readable.
+        A file is missing or unreadable.
     """
     faces, values = _load(path), _load(labels)
     return Surface(
@@ -209,5 +209,8 @@ def _load(path: Path) -> GiftiImage:
         return nib.load(path)
     except (FileNotFoundError, ImageFileError, ExpatError, ValueError):
         raise InputError(
-            "not a readable surface", where=str(path), hint="run the anatomy stage again"
+            "missing or unreadable surface",
+            where=str(path),
+            expected="a GIFTI file of the anatomy stage",
+            hint="run the anatomy stage again",
         ) from None

@@ -3,9 +3,9 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,6 @@ from virtualbrain.io.atomic import atomic_path
 from virtualbrain.io.connectome_formats import place_of, read_other_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_matrix, read_table, write_matrix, write_table
-
-if TYPE_CHECKING:
-    from virtualbrain.diffusion.connectome import BuiltConnectome
 
 ZIP_NAME = "connectivity.zip"
 _ZIP_LIMIT_BYTES = 64 * 2**20
@@ -46,14 +43,19 @@ def write_connectome(
 
 
 def write_edge_matrices(
-    layout: PatientLayout, built: "BuiltConnectome", sidecar: Mapping[str, Any]
+    layout: PatientLayout,
+    names: Sequence[str],
+    *,
+    counts: Array,
+    density: Array,
+    reliability: Array,
+    sidecar: Mapping[str, Any],
 ) -> None:
-    """Write what is known about each connection beside its weight."""
-    names = built.connectome.names
+    """Write streamline count, density and reliability of every connection."""
     for stat, matrix, unit in (
-        ("count", built.counts, "streamlines"),
-        ("density", built.density, "weight per mm3 of the two regions' mean volume"),
-        ("reliability", built.reliability, "one minus the coefficient of variation"),
+        ("count", counts, "streamlines"),
+        ("density", density, "weight per mm3 of the two regions' mean volume"),
+        ("reliability", reliability, "one minus the coefficient of variation"),
     ):
         write_matrix(layout.relmat(stat), matrix, names, names, {**sidecar, "Units": unit})
 

@@ -56,7 +56,14 @@ with stage_of(snakemake):
                 reference,
             )
         write_connectome(layout, built.connectome, about)
-        write_edge_matrices(layout, built, about)
+        write_edge_matrices(
+            layout,
+            built.connectome.names,
+            counts=built.counts,
+            density=built.density,
+            reliability=built.reliability,
+            sidecar=about,
+        )
         quality = {
             **read_json(layout.fod_quality),
             **read_json(layout.tracks_quality),
