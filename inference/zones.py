@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.names import hemisphere_of
+from virtualbrain.anatomy.region_names import hemisphere_of
 from virtualbrain.models.reduced_physics import SEIZING_X_2D
 from virtualbrain.posterior import chain_weights, starts_seizures
 from virtualbrain.seeg.gain import observability

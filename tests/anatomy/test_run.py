@@ -47,7 +47,7 @@ def lesion(brain):
 
 @pytest.fixture(scope="module")
 def anatomy(brain, lesion):
-    return run_anatomy(brain[0], None, lesion, QUICK, seed=3)
+    return run_anatomy(QUICK, t1=brain[0], lesion=lesion, seed=3)
 
 
 @pytest.mark.slow
@@ -144,7 +144,9 @@ def subject(brain, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def from_subject(subject, brain, lesion):
-    return run_anatomy(brain[0], subject[0], lesion, AnatomySettings(surface_spacing_mm=3.0))
+    return run_anatomy(
+        AnatomySettings(surface_spacing_mm=3.0), t1=brain[0], freesurfer=subject[0], lesion=lesion
+    )
 
 
 def test_a_subjects_regions_have_the_volumes_of_its_label_image(subject, from_subject, lesion):
@@ -177,7 +179,7 @@ def test_the_t1_of_somebody_else_is_refused(subject, brain, tmp_path):
     moved[:3, 3] += 60
     write_image(tmp_path / "other_T1w.nii.gz", make_image(np.asarray(image.dataobj), moved))
     with pytest.raises(InputError, match="do not lie over each other"):
-        run_anatomy(tmp_path / "other_T1w.nii.gz", subject[0], None, AnatomySettings())
+        run_anatomy(AnatomySettings(), t1=tmp_path / "other_T1w.nii.gz", freesurfer=subject[0])
 
 
 def test_own_atlas_in_t1_space_is_taken_as_drawn(subject, brain, tmp_path):
@@ -193,19 +195,19 @@ def test_own_atlas_in_t1_space_is_taken_as_drawn(subject, brain, tmp_path):
         atlas_space="T1w",
         surface_spacing_mm=3.0,
     )
-    found = run_anatomy(None, subject[0], None, settings)
+    found = run_anatomy(settings, freesurfer=subject[0])
     table = found.regions
     assert table["name"].tolist()[:2] == ["first", "second"]
     assert (table["structure"] == "subcortex").sum() == 14 + 2
     labels = np.asarray(found.labels.dataobj)
     taken = labels > 2
     np.testing.assert_array_equal((labels == 1) | taken, (truth == 5) | taken)
-    alone = run_anatomy(None, subject[0], None, replace(settings, join_subcortex=False))
+    alone = run_anatomy(replace(settings, join_subcortex=False), freesurfer=subject[0])
     assert len(alone.regions) == 2
 
 
 def test_without_a_t1_and_a_subject_nothing_can_be_done(subject):
     with pytest.raises(InputError, match="no T1w image"):
-        run_anatomy(None, None, None, AnatomySettings())
+        run_anatomy(AnatomySettings())
     with pytest.raises(InputError, match="no T1w image"):
-        run_anatomy(None, subject[0], None, AnatomySettings(use_freesurfer=False))
+        run_anatomy(AnatomySettings(use_freesurfer=False), freesurfer=subject[0])

@@ -31,20 +31,20 @@ from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from virtualbrain.anatomy.atlases import desikan_killiany
-from virtualbrain.anatomy.grids import isotropic, voxel_volume
-from virtualbrain.anatomy.names import canonical, is_dropped
+from virtualbrain.anatomy.region_names import canonical, is_dropped
 from virtualbrain.anatomy.regions import region_table
-from virtualbrain.anatomy.registration import Pair, register_affine, register_deformable
 from virtualbrain.anatomy.run import run_anatomy
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.template import BRAINSTEM, load_template
+from virtualbrain.anatomy.template_registration import Pair, register_affine, register_deformable
 from virtualbrain.anatomy.tissues import Tissues, five_tissues
+from virtualbrain.anatomy.voxel_grids import isotropic, voxel_volume
 from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.check import check_dwi
 from virtualbrain.diffusion.connectome import ConnectomeFiles, Edges, build_connectome
 from virtualbrain.diffusion.fod import FodFiles, estimate_fod
-from virtualbrain.diffusion.orientation import brain_voxels
+from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.preprocess import preprocess_dwi
 from virtualbrain.diffusion.quality import compare_connectomes
 from virtualbrain.diffusion.series import load_series
@@ -80,7 +80,7 @@ class Structure:
 def measure_labels(subject: Path):
     """Every region of both label images with its volume; vertices beside the volume's labels."""
     for atlas in ("DesikanKilliany", "Destrieux"):
-        found = run_anatomy(None, subject, None, AnatomySettings(atlas=atlas))
+        found = run_anatomy(AnatomySettings(atlas=atlas), freesurfer=subject)
         print(f"{atlas}: {len(found.regions)} regions")
         print(f"  {differences(subject, atlas, found.regions)}")
         for side, share in vertex_agreement(subject, atlas, found).items():
@@ -155,8 +155,8 @@ def measure_built_in(subject: Path, out: Path):
     files = open_subject(subject)
     t1 = out / "t1.nii.gz"
     nib.save(read_image(files.t1), t1)
-    ours = run_anatomy(t1, None, None, AnatomySettings())
-    theirs = run_anatomy(None, subject, None, AnatomySettings())
+    ours = run_anatomy(AnatomySettings(), t1=t1)
+    theirs = run_anatomy(AnatomySettings(), freesurfer=subject)
     table = dice_by_region(theirs.labels, theirs.regions, ours.labels, ours.regions)
     table = table[table["region"].isin(ours.regions["name"])]
     table.to_csv(out / "dice.tsv", sep="\t", index=False)
@@ -204,7 +204,7 @@ def template_structure(series: DwiSeries, out: Path) -> Structure:
     """Register the template to a head that has no T1: mean weighted volume, mutual information."""
     loaded = load_series(series)
     weighted = loaded.volumes[..., ~loaded.table.is_b0].mean(axis=3)
-    head = ndimage.binary_erosion(brain_voxels(loaded.mean_b0))
+    head = ndimage.binary_erosion(head_mask(loaded.mean_b0))
     small = make_image((weighted * head).astype(np.float32), loaded.affine)
     grid = isotropic(small, 1.5)
     values = nib.processing.resample_from_to(small, (grid.shape, grid.affine), order=1)
@@ -213,7 +213,8 @@ def template_structure(series: DwiSeries, out: Path) -> Structure:
     work = out / "registration"
     work.mkdir(parents=True, exist_ok=True)
     affine = register_affine(patient, template.t1, work, 0)
-    warp = register_deformable([Pair(patient, template.t1, "mattes")], affine, work, 0, "quick")
+    pairs = [Pair(patient, template.t1, "mattes")]
+    warp = register_deformable(pairs, affine, work, 0, effort="quick")
     inside = make_image(template.mask.astype(np.float32), template.t1.affine)
     mask = np.asarray(warp.apply(inside, grid).dataobj) > 0.5
     t1 = warp.apply(template.t1, grid)
@@ -233,22 +234,38 @@ def connectome_of(dwi: Path, structure: Structure, out: Path, settings, threads)
     if (out / "ends.txt").is_file():
         return part(edges_of(out, len(structure.regions)), slice(None), structure.regions)
     files = FodFiles(
-        dwi, structure.t1, structure.mask, structure.tissues, out / "fod.mif", out / "t1.txt",
-        out / "tissues.mif", out / "work",
-    )  # fmt: skip
+        dwi=dwi,
+        t1=structure.t1,
+        t1_mask=structure.mask,
+        tissues=structure.tissues,
+        fod=out / "fod.mif",
+        t1_to_dwi=out / "t1.txt",
+        tissues_in_dwi=out / "tissues.mif",
+        workdir=out / "work",
+    )
     if not files.tissues_in_dwi.is_file():
         print("  fod:", estimate_fod(files, threads), flush=True)
     tracks = TrackFiles(
-        files.fod, files.tissues_in_dwi, out / "tracks.tck", out / "weights.txt", out / "work"
+        fod=files.fod,
+        tissues=files.tissues_in_dwi,
+        tracks=out / "tracks.tck",
+        weights=out / "weights.txt",
+        workdir=out / "work",
     )
     print("  tracks:", generate_tracks(tracks, settings, threads), flush=True)
     built = build_connectome(
         ConnectomeFiles(
-            tracks.tracks, tracks.weights, structure.labels, files.t1_to_dwi, files.fod,
-            out / "work",
+            tracks=tracks.tracks,
+            weights=tracks.weights,
+            labels=structure.labels,
+            t1_to_dwi=files.t1_to_dwi,
+            fod=files.fod,
+            workdir=out / "work",
         ),
-        structure.regions, settings, threads,
-    )  # fmt: skip
+        structure.regions,
+        settings,
+        threads,
+    )
     short = ("n_edges", "edge_share", "isolated_regions", "poorly_covered_regions",
              "assigned_share", "left_right_correlation")  # fmt: skip
     print("  connectome:", {key: built.quality[key] for key in short}, flush=True)
@@ -296,7 +313,7 @@ def corrected(series, out: Path, settings, threads) -> Path:
     target = out / "dwi.mif"
     if target.is_file():
         return target
-    quality = preprocess_dwi(series, target, out / "work", settings, threads)
+    quality = preprocess_dwi(series, target, out / "work", settings, threads=threads)
     for one in quality["corrections"]:
         print(f"  {one['name']}: {'done' if one['done'] else 'NOT done'}: {one['how']}")
     shown = ("snr_b0", "max_motion_mm", "orientation_margin", "susceptibility", "notes")
@@ -349,7 +366,8 @@ def measure_directions(bids: Path, label: str, out: Path, settings, threads, run
 
 def new_structure(files, folder: Path) -> Structure:
     """Anatomy of a person, as a run makes it."""
-    found = run_anatomy(files.t1, files.freesurfer, None, AnatomySettings(registration="quick"))
+    settings = AnatomySettings(registration="quick")
+    found = run_anatomy(settings, t1=files.t1, freesurfer=files.freesurfer)
     print("anatomy:", found.notes)
     images = (found.t1, found.brain_mask, found.tissues, found.labels)
     return save_structure(folder, *images, found.regions)
@@ -399,7 +417,11 @@ def measure_memory(run: Path, label: str, out: Path, settings, threads, copies):
     layout = PatientLayout.of_results(run, label)
     out.mkdir(parents=True, exist_ok=True)
     files = TrackFiles(
-        layout.fod, layout.tissues_in_dwi, out / "tracks.tck", out / "weights.txt", out / "work"
+        fod=layout.fod,
+        tissues=layout.tissues_in_dwi,
+        tracks=out / "tracks.tck",
+        weights=out / "weights.txt",
+        workdir=out / "work",
     )
     part = replace(settings, streamlines=settings.streamlines // copies)
     generate_tracks(files, part, threads)
@@ -412,10 +434,17 @@ def measure_memory(run: Path, label: str, out: Path, settings, threads, copies):
         print(f"SIFT2 of {count_tracks(files.tracks)}: {peaks()}", flush=True)
     built = build_connectome(
         ConnectomeFiles(
-            files.tracks, files.weights, layout.labels, layout.t1_to_dwi, layout.fod, out / "work"
+            tracks=files.tracks,
+            weights=files.weights,
+            labels=layout.labels,
+            t1_to_dwi=layout.t1_to_dwi,
+            fod=layout.fod,
+            workdir=out / "work",
         ),
-        read_table(layout.regions), settings, threads,
-    )  # fmt: skip
+        read_table(layout.regions),
+        settings,
+        threads,
+    )
     print(f"connectome of {built.connectome.n_regions} regions: {peaks()}")
     files.tracks.unlink()
 

@@ -17,11 +17,11 @@ from tests.diffusion.phantom import (
 from virtualbrain.diffusion.connectome import ConnectomeFiles, build_connectome
 from virtualbrain.diffusion.fod import FodFiles, estimate_fod
 from virtualbrain.diffusion.preprocess import preprocess_dwi
-from virtualbrain.diffusion.registration import read_itk_matrix
 from virtualbrain.diffusion.series import read_mif
 from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.diffusion.tracks import TrackFiles, generate_tracks
 from virtualbrain.errors import InputError
+from virtualbrain.rigid_registration import read_itk_matrix
 
 pytestmark = [pytest.mark.tools, pytest.mark.slow]
 

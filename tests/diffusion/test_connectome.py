@@ -12,8 +12,8 @@ from virtualbrain.diffusion.connectome import (
     density_of,
     edge_reliability,
 )
-from virtualbrain.diffusion.registration import write_itk_matrix
 from virtualbrain.errors import InputError
+from virtualbrain.rigid_registration import write_itk_matrix
 
 
 def edges_of(ends, weights=None, lengths=None, n=4):

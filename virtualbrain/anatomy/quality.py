@@ -1,4 +1,4 @@
-"""Figures on an anatomy, and what they mean in words."""
+"""Compute quality figures of an anatomy and describe the unusual ones in words."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from virtualbrain.anatomy.regions import lost_regions
 from virtualbrain.io.anatomy import Surface
 from virtualbrain.quality_limits import QualityLimit, outside
 
-_LOOK = "Look at the parcellation before trusting it."
+_LOOK = "Inspect the parcellation before you use it."
 LIMITS: Mapping[str, QualityLimit] = {
     "template_overlap": QualityLimit(
         0.90, 1.0, "overlap of the registered template with the brain mask", _LOOK
@@ -36,7 +36,7 @@ def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 
 
 def region_figures(table: pd.DataFrame) -> dict[str, Any]:
-    """Return counts of regions, the lost ones by name, and the left-right ratio of volumes."""
+    """Return the number of regions, the names of lost regions and the left-right volume ratio."""
     volume = table.groupby("hemisphere")["volume"].sum()
     right = float(volume.get("R", 0.0))
     return {
@@ -47,7 +47,7 @@ def region_figures(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def surface_figures(surfaces: Mapping[str, Surface]) -> dict[str, Any]:
-    """Return how many vertices the surfaces have and the share that carries a region."""
+    """Return the number of vertices of the surfaces and the fraction with a region."""
     regions = [surface.regions for surface in surfaces.values()]
     if not regions:
         return {"n_vertices": {}}
@@ -59,7 +59,7 @@ def surface_figures(surfaces: Mapping[str, Surface]) -> dict[str, Any]:
 
 
 def notes_on(figures: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a sentence for each figure outside its usual range, and one for lost regions."""
+    """Describe in words the figures outside their quality limits and the lost regions."""
     notes = outside(figures, LIMITS)
     lost = figures.get("lost_regions", [])
     if lost:

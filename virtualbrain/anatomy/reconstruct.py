@@ -1,4 +1,4 @@
-"""A FreeSurfer or FastSurfer subject made from a T1, where the program is installed."""
+"""Compute a FreeSurfer subject from a T1 with recon-all or FastSurfer."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ _PROGRAMS: dict[Reconstruction, str] = {"recon-all": "recon-all", "fastsurfer": 
 
 
 def reconstruction_obstacle(settings: AnatomySettings) -> ToolError | None:
-    """Return why the program that is asked for cannot be started; None where it can."""
+    """Return why the configured program cannot be started; None if it can or none is configured."""
     if settings.reconstruct == "none":
         return None
     program = _PROGRAMS[settings.reconstruct]
@@ -23,14 +23,14 @@ def reconstruction_obstacle(settings: AnatomySettings) -> ToolError | None:
     if not os.environ.get(variable):
         missing = f"{variable} is not set"
     elif _program(program, variable) is None:
-        missing = f"{program} is not there"
+        missing = f"{program} is not installed"
     else:
         return None
     return ToolError(
-        f"{settings.reconstruct} is asked for, but {missing}",
+        f"{settings.reconstruct} cannot run: {missing}",
         where="configuration, anatomy.reconstruct",
-        expected=f"{program} on the PATH or in {variable}, with its licence",
-        hint="install it, or set anatomy.reconstruct to none for the built-in route",
+        expected=f"{program} on the PATH or in {variable}, with a licence",
+        hint="install it, or set anatomy.reconstruct to none for the built-in parcellation",
     )
 
 
@@ -41,18 +41,18 @@ def _program(name: str, variable: str) -> str | None:
 
 
 def reconstruct(t1: Path, subject: Path, settings: AnatomySettings, threads: int) -> Path:
-    """Run recon-all or FastSurfer on a T1; a finished subject of an earlier run is kept.
+    """Run recon-all or FastSurfer on a T1; reuse a finished subject of an earlier run.
 
     Parameters
     ----------
     t1 : Path
         The T1 image.
     subject : Path
-        The subject's folder, to be made; its parent is the subjects' directory.
+        The subject's folder, to be created inside the subjects directory.
     settings : AnatomySettings
-        Which program.
+        States the program.
     threads : int
-        Cores to use.
+        Number of cores.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def reconstruct(t1: Path, subject: Path, settings: AnatomySettings, threads: int
     Raises
     ------
     ToolError
-        The program is not installed, failed, or left no label image.
+        The program is not installed, failed, or wrote no label image.
     """
     if _is_finished(subject):
         logger.info("using the finished subject %s", subject.name)
@@ -73,24 +73,25 @@ def reconstruct(t1: Path, subject: Path, settings: AnatomySettings, threads: int
     shutil.rmtree(subject, ignore_errors=True)
     subject.parent.mkdir(parents=True, exist_ok=True)
     command = _command(t1, subject, settings.reconstruct, threads)
-    logger.info("%s, some hours", " ".join(command))
+    logger.info("running %s (takes some hours)", " ".join(command))
     ended = subprocess.run(
         command, capture_output=True, text=True, errors="replace", check=False,
         stdin=subprocess.DEVNULL, env={**os.environ, "SUBJECTS_DIR": str(subject.parent)},
     )  # fmt: skip
     if ended.returncode or not _is_finished(subject):
-        said = (ended.stderr or ended.stdout).strip().splitlines()
-        logger.error("%s", "\n".join(said[-50:]))
+        output = (ended.stderr or ended.stdout).strip().splitlines()
+        logger.error("%s", "\n".join(output[-50:]))
+        reason = output[-1] if output else f"exit status {ended.returncode}"
         raise ToolError(
-            f"{settings.reconstruct} failed ({said[-1] if said else ended.returncode})",
+            f"{settings.reconstruct} failed ({reason})",
             where=subject.name,
-            hint=f"see {subject}/scripts, or set anatomy.reconstruct to none",
+            hint=f"read the logs in {subject}/scripts, or set anatomy.reconstruct to none",
         )
     return subject
 
 
 def _command(t1: Path, subject: Path, kind: Reconstruction, threads: int) -> list[str]:
-    """Return the command line that each program's manual gives for a whole run."""
+    """Return the command line for a complete run, as in the manual of the program."""
     folder, name = str(subject.parent), subject.name
     if kind == "recon-all":
         program = str(_program("recon-all", "FREESURFER_HOME"))
@@ -101,6 +102,6 @@ def _command(t1: Path, subject: Path, kind: Reconstruction, threads: int) -> lis
 
 
 def _is_finished(subject: Path) -> bool:
-    """Whether a subject holds a label image and both pial surfaces."""
+    """Whether a subject has a label image and both pial surfaces."""
     has_labels = any((subject / "mri" / name).is_file() for name in LABEL_FILES["DesikanKilliany"])
     return has_labels and all((subject / "surf" / f"{side}.pial").exists() for side in ("lh", "rh"))

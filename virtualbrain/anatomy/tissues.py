@@ -1,4 +1,4 @@
-"""Grey matter, white matter and fluid; the five-tissue image of MRtrix."""
+"""Segment grey matter, white matter and fluid, and build MRtrix's five-tissue image."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.grids import from_ants, load_ants, to_ants
+from virtualbrain.anatomy.voxel_grids import from_ants, load_ants, to_ants
 from virtualbrain.io.images import make_image
 
 CORTICAL, SUBCORTICAL, WHITE, FLUID, PATHOLOGICAL = range(5)
@@ -15,7 +15,7 @@ Volume = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Tissues:
-    """Probabilities of fluid, grey and white matter on one grid; zero outside the brain."""
+    """Probabilities of fluid, grey and white matter on one grid; 0 outside the brain."""
 
     csf: Volume
     gm: Volume
@@ -23,12 +23,12 @@ class Tissues:
 
     @property
     def is_grey(self) -> NDArray[np.bool_]:
-        """Where grey matter is the likeliest."""
+        """Voxels in which grey matter is the most probable tissue."""
         return np.asarray((self.gm >= self.wm) & (self.gm > self.csf))
 
     @property
     def is_white(self) -> NDArray[np.bool_]:
-        """Where white matter is the likeliest."""
+        """Voxels in which white matter is the most probable tissue."""
         return np.asarray((self.wm > self.gm) & (self.wm > self.csf))
 
 
@@ -38,23 +38,23 @@ def segment_tissues(
     priors: tuple[nib.Nifti1Image, nib.Nifti1Image],
     prior_weight: float = 0.1,
 ) -> Tissues:
-    """Segment a T1 with Atropos (Avants 2011): Gaussian classes, a Markov field, template priors.
+    """Segment a T1 with Atropos (Avants 2011): Gaussian classes, Markov field, template priors.
 
     Parameters
     ----------
     brain : nibabel.Nifti1Image
-        T1 without bias field.
+        Bias-corrected T1.
     mask : numpy.ndarray of bool
-        The brain.
+        Brain mask.
     priors : tuple of two images
         Grey and white matter probability of the template, on the grid of `brain`.
     prior_weight : float
-        Zero trusts intensities alone, one the template alone.
+        0 uses the intensities alone, 1 the priors alone.
     """
     ants = load_ants()
     grey, white = (np.clip(np.asarray(p.dataobj, dtype=np.float32), 0, 1) for p in priors)
     fluid = np.clip(1 - grey - white, 0, 1)
-    # A floor keeps a class possible where the template never has it.
+    # The floor keeps every class possible in every voxel.
     stack = np.stack([fluid, grey, white]) * 0.97 + 0.01
     stack = np.where(mask, stack / stack.sum(axis=0), 0).astype(np.float32)
     found = ants.atropos(
@@ -80,10 +80,9 @@ def five_tissues(
 ) -> Volume:
     """Return the five-tissue volumes of MRtrix, shape (x, y, z, 5).
 
-    In order: cortical grey, subcortical grey, white matter, fluid, lesion.
-
-    The sum is one inside the brain and zero outside, as ``5ttcheck`` wants it. Nuclei are
-    wholly subcortical grey; the brainstem (`white_zone`) is white matter, as in ``5ttgen``.
+    The order is cortical grey, subcortical grey, white matter, fluid, lesion. The sum is 1
+    inside the brain and 0 outside, as ``5ttcheck`` requires. Nuclei are entirely subcortical
+    grey; the brainstem (`white_zone`) is white matter, as in ``5ttgen``.
     """
     stack = np.zeros((*mask.shape, 5), dtype=np.float32)
     stack[..., CORTICAL], stack[..., WHITE] = tissues.gm, tissues.wm
@@ -102,13 +101,14 @@ def five_tissues(
 
 
 def _only(tissue: int) -> NDArray[np.float32]:
+    """Return the probabilities of a voxel that is entirely one tissue."""
     row = np.zeros(5, dtype=np.float32)
     row[tissue] = 1
     return row
 
 
 def grey_white_contrast(t1: NDArray[np.float32], tissues: Tissues) -> float:
-    """Return the contrast to noise of grey and white matter: difference of means over pooled sd."""
+    """Return the contrast-to-noise ratio: difference of the means over the pooled SD."""
     grey, white = t1[tissues.is_grey], t1[tissues.is_white]
     if not grey.size or not white.size:
         return float("nan")

@@ -10,14 +10,15 @@ from scipy import ndimage
 from skimage.measure import block_reduce
 
 from virtualbrain.diffusion.fsl import eddy_obstacle
-from virtualbrain.diffusion.orientation import brain_voxels, check_order, check_orientation
-from virtualbrain.diffusion.registration import RegistrationTask, register_rigid
+from virtualbrain.diffusion.gradient_check import check_order, check_orientation
+from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.series import Series, load_epi, load_series
 from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.errors import InputError, ToolError, VirtualBrainError
 from virtualbrain.io.bids import DwiSeries, EpiImage
 from virtualbrain.io.gradients import GradientTable
 from virtualbrain.io.images import read_image
+from virtualbrain.rigid_registration import RegistrationTask, register_rigid
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ def check_same_head(t1: Path, files: DwiSeries) -> list[VirtualBrainError]:
     series, image = load_series(files), read_image(t1)
     b0, b0_affine = _coarse(series.mean_b0, series.affine)
     head, t1_affine = _coarse(np.asarray(image.dataobj, dtype=float), np.asarray(image.affine))
-    within, filled = brain_voxels(b0), brain_voxels(head).astype(np.float32)
+    within, filled = head_mask(b0), head_mask(head).astype(np.float32)
 
     def share(matrix: Array) -> float:
         """Share of the series' head in the T1's, once it is moved."""
@@ -187,7 +188,7 @@ def _signal_problems(series: Series, files: DwiSeries) -> list[VirtualBrainError
     """Problems that show in the signal: an empty image, volumes in another order."""
     if not (series.mean_b0 > 0).any() or np.ptp(series.mean_b0) == 0:
         return [InputError("the b0 image is empty", where=files.image.name)]
-    means = series.volumes[brain_voxels(series.mean_b0)].mean(axis=0)
+    means = series.volumes[head_mask(series.mean_b0)].mean(axis=0)
     is_b0 = series.table.is_b0
     if is_b0.all():
         return []

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from virtualbrain.diffusion.registration import ants_module, one_thread_workers
 from virtualbrain.diffusion.series import PhaseEncoding
+from virtualbrain.rigid_registration import import_ants, one_thread_workers
 
 Array = NDArray[np.float64]
 Volume = NDArray[np.float32]
@@ -77,7 +77,7 @@ def estimate_unwarping(forward: Volume, backward: Volume, sizes: Array, axis: in
 
 def _displacement(fixed: Volume, moving: Volume, sizes: Array, axis: int) -> Array:
     """Displacement in mm along one axis from points of `fixed` to points of `moving`."""
-    ants = ants_module()
+    ants = import_ants()
     first, second = (
         ants.from_numpy(np.ascontiguousarray(v, dtype=np.float32), spacing=tuple(sizes))
         for v in (fixed, moving)

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.diffusion import mrtrix
-from virtualbrain.diffusion.figures import draw_alignment
-from virtualbrain.diffusion.orientation import brain_voxels
-from virtualbrain.diffusion.registration import (
+from virtualbrain.diffusion.alignment_figure import draw_alignment
+from virtualbrain.diffusion.head_mask import head_mask
+from virtualbrain.diffusion.series import Series, read_mif
+from virtualbrain.errors import InputError
+from virtualbrain.io.atomic import atomic_path
+from virtualbrain.rigid_registration import (
     RegistrationTask,
     read_itk_matrix,
     register_all,
     write_itk_matrix,
 )
-from virtualbrain.diffusion.series import Series, read_mif
-from virtualbrain.errors import InputError
-from virtualbrain.io.atomic import atomic_path
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -176,7 +176,7 @@ def _align(series: Series, files: FodFiles) -> dict[str, Any]:
             expected=f"the T1's, {t1.shape[:3]}",
         )
     t1_affine = np.asarray(t1.affine, dtype=float)
-    head = brain_voxels(series.mean_b0)
+    head = head_mask(series.mean_b0)
     logger.info("aligning the T1 with the diffusion series")
     task = RegistrationTask(
         fixed=(series.mean_b0 * head).astype(np.float32),

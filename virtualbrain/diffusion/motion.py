@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from virtualbrain.diffusion.orientation import brain_voxels
-from virtualbrain.diffusion.registration import RegistrationTask, register_all
+from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.series import Series
 from virtualbrain.diffusion.tensor import predict_left_out
 from virtualbrain.io.gradients import GradientTable
+from virtualbrain.rigid_registration import RegistrationTask, register_all
 
 Array = NDArray[np.float64]
 Volume = NDArray[np.float32]
@@ -54,7 +54,7 @@ def estimate_motion(series: Series, workers: int) -> Motion:
     workers : int
         Processes to share the registrations out over.
     """
-    mask = brain_voxels(series.mean_b0)
+    mask = head_mask(series.mean_b0)
     grown = ndimage.binary_dilation(mask, iterations=2)
     n = series.volumes.shape[3]
     matrices = np.tile(np.eye(4), (n, 1, 1))

@@ -18,6 +18,8 @@ from virtualbrain.diffusion.distortion import (
     sample_undistorted,
 )
 from virtualbrain.diffusion.fsl import correct_with_eddy, eddy_obstacle
+from virtualbrain.diffusion.gradient_check import check_orientation
+from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.motion import (
     Motion,
     estimate_motion,
@@ -25,15 +27,7 @@ from virtualbrain.diffusion.motion import (
     resample,
     rotate_gradients,
 )
-from virtualbrain.diffusion.orientation import brain_voxels, check_orientation
 from virtualbrain.diffusion.quality import notes_on
-from virtualbrain.diffusion.registration import (
-    RegistrationTask,
-    ants_module,
-    one_thread_workers,
-    register_all,
-    to_ants,
-)
 from virtualbrain.diffusion.series import (
     PhaseEncoding,
     Series,
@@ -46,6 +40,13 @@ from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.io.atomic import atomic_path
 from virtualbrain.io.bids import DwiSeries, EpiImage
 from virtualbrain.io.gradients import GradientTable
+from virtualbrain.rigid_registration import (
+    RegistrationTask,
+    import_ants,
+    one_thread_workers,
+    register_all,
+    volume_to_ants,
+)
 
 Array = NDArray[np.float64]
 logger = logging.getLogger(__name__)
@@ -178,7 +179,7 @@ def _note_noise(image: Path, series: Series, workdir: Path, journal: _Journal) -
         return
     copy = workdir / f"{image.stem}.nii"
     mrtrix.convert(image, copy, "-strides", "1,2,3")
-    inside = brain_voxels(series.mean_b0)
+    inside = head_mask(series.mean_b0)
     sigma = float(np.median(np.asarray(nib.load(copy).dataobj, dtype=float)[inside]))
     journal.figures["noise_sd"] = sigma
     journal.figures["snr_b0"] = float(series.mean_b0[inside].mean()) / max(sigma, 1e-12)
@@ -253,7 +254,7 @@ def _motion_of(
 
 def _between_series(reference: Series, others: list[Series]) -> list[Array]:
     """Register the mean b0 of each further series to the first one's."""
-    mask = brain_voxels(reference.mean_b0)
+    mask = head_mask(reference.mean_b0)
     tasks = [
         RegistrationTask(
             fixed=reference.mean_b0.astype(np.float32),
@@ -316,7 +317,7 @@ def _judge_unwarping(
     unwarping: Unwarping, pair: list[Array], reference: Series, journal: _Journal
 ) -> None:
     """Note how alike the two directions are before and after."""
-    mask = brain_voxels((pair[0] + pair[1]) / 2)
+    mask = head_mask((pair[0] + pair[1]) / 2)
     after = [
         sample_undistorted(
             image.astype(np.float32), unwarping.positions(sign), np.eye(4), unwarping.axis
@@ -374,12 +375,12 @@ def _without_bias(series: Series, settings: DiffusionSettings, journal: _Journal
 
 def _bias_field(mean_b0: Array, affine: Array) -> NDArray[np.float32]:
     """Return the receive field, scaled to a mean of one inside the head."""
-    ants = ants_module()
-    mask = brain_voxels(mean_b0)
-    image = to_ants(mean_b0.astype(np.float32), affine)
+    ants = import_ants()
+    mask = head_mask(mean_b0)
+    image = volume_to_ants(mean_b0.astype(np.float32), affine)
     field = ants.n4_bias_field_correction(
         image,
-        mask=to_ants(mask.astype(np.float32), affine),
+        mask=volume_to_ants(mask.astype(np.float32), affine),
         shrink_factor=4,
         return_bias_field=True,
     ).numpy()

@@ -1,4 +1,4 @@
-"""Results of the anatomy stage: their types, and how they are written and read."""
+"""Read and write the results of the anatomy stage: images, region table and pial surfaces."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _COLUMN_MEANINGS = {
     "x": "centroid, mm, T1w scanner RAS",
     "y": "centroid, mm, T1w scanner RAS",
     "z": "centroid, mm, T1w scanner RAS",
-    "area": "mm², pial surface for cortex, hull of the voxels for nuclei",
+    "area": "mm²; pial surface of a cortical region, surface of the voxels of a nucleus",
     "volume": "mm³",
     "nx": "mean outward normal of the cortex, unit vector, scanner RAS",
     "ny": "mean outward normal of the cortex, unit vector, scanner RAS",
@@ -38,7 +38,7 @@ _COLUMN_MEANINGS = {
 
 
 class Surface(NamedTuple):
-    """A closed surface of one hemisphere; unpacks to vertices, triangles, regions.
+    """The closed pial surface of one hemisphere.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Surface(NamedTuple):
     triangles : numpy.ndarray, shape (m, 3)
         Vertex numbers, counter-clockwise seen from outside.
     regions : numpy.ndarray, shape (n,)
-        Region index of every vertex, 0 outside all regions (medial wall).
+        Region index of every vertex; 0 on the medial wall.
     """
 
     vertices: NDArray[np.float64]
@@ -57,26 +57,26 @@ class Surface(NamedTuple):
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Result of the anatomy stage: regions, tissues and surfaces on the T1's grid.
+    """Regions, tissues and pial surfaces of a patient's brain, on the grid of the T1.
 
     Parameters
     ----------
     t1 : nibabel.Nifti1Image
         Bias-corrected T1.
     brain_mask : nibabel.Nifti1Image
-        1 in the brain.
+        1 inside the brain.
     labels : nibabel.Nifti1Image
-        Region index of every voxel, 0 outside all regions.
+        Label image: region index of every voxel, 0 outside all regions.
     regions : pandas.DataFrame
-        The region table (`anatomy.regions.COLUMNS`); `index` is the value in `labels`.
+        Region table (`virtualbrain.anatomy.regions.COLUMNS`); `index` is the value in `labels`.
     tissues : nibabel.Nifti1Image
-        Five volumes for MRtrix's anatomically constrained tractography.
+        Five-tissue image for MRtrix's anatomically constrained tractography.
     surfaces : mapping of str to Surface
         Pial surfaces by hemisphere, ``L`` and ``R``.
     quality : mapping
         Quality figures of registration and parcellation.
     notes : tuple of str
-        Sentences for a reader of the results.
+        Remarks for the report, in full sentences.
     """
 
     t1: nib.Nifti1Image
@@ -95,11 +95,11 @@ def write_anatomy(layout: PatientLayout, anatomy: Anatomy, sidecar: Mapping[str,
     Parameters
     ----------
     layout : PatientLayout
-        Where the files go.
+        File names of the patient's results.
     anatomy : Anatomy
-        Result of `anatomy.run.run_anatomy`.
+        Result of `virtualbrain.anatomy.run.run_anatomy`.
     sidecar : mapping
-        Sources, configuration and versions; goes into the table's sidecar and the quality file.
+        Sources, configuration and versions, written to all JSON files.
     """
     write_image(layout.t1, anatomy.t1)
     write_json(layout.t1.with_suffix("").with_suffix(".json"), {**sidecar, "SkullStripped": False})
@@ -123,14 +123,14 @@ def write_anatomy(layout: PatientLayout, anatomy: Anatomy, sidecar: Mapping[str,
 
 
 def read_anatomy(layout: PatientLayout) -> Anatomy:
-    """Read what `write_anatomy` wrote.
+    """Read the files of `write_anatomy`.
 
     Raises
     ------
     InputError
         A file is missing or unreadable.
     """
-    said = read_json(layout.anatomy_quality)
+    quality = read_json(layout.anatomy_quality)
     surfaces = {
         hemisphere: read_surface(layout.pial(hemisphere), layout.pial_labels(hemisphere))
         for hemisphere in "LR"
@@ -143,13 +143,13 @@ def read_anatomy(layout: PatientLayout) -> Anatomy:
         regions=read_table(layout.regions, required=("index", "name", "hemisphere", "structure")),
         tissues=read_image(layout.tissues, dimensions=4),
         surfaces=surfaces,
-        quality=said.get("figures", {}),
-        notes=tuple(said.get("notes", ())),
+        quality=quality.get("figures", {}),
+        notes=tuple(quality.get("notes", ())),
     )
 
 
 def write_surface(path: Path, surface: Surface, hemisphere: str) -> None:
-    """Write a surface as GIFTI in scanner RAS mm."""
+    """Write a surface as GIFTI, in mm and scanner RAS."""
     side = {"L": "CortexLeft", "R": "CortexRight"}[hemisphere]
     points = GiftiDataArray(
         surface.vertices.astype(np.float32),
@@ -167,7 +167,7 @@ def write_surface(path: Path, surface: Surface, hemisphere: str) -> None:
 def write_vertex_labels(
     path: Path, surface: Surface, regions: pd.DataFrame, hemisphere: str
 ) -> None:
-    """Write the region of every vertex as a GIFTI label file, names included."""
+    """Write the region of every vertex as a GIFTI label file with the region names."""
     table = GiftiLabelTable()
     names = {0: "unknown", **dict(zip(regions["index"], regions["name"], strict=True))}
     for key in sorted({0, *np.unique(surface.regions).tolist()}):
@@ -189,12 +189,12 @@ def _save(path: Path, image: GiftiImage) -> None:
 
 
 def read_surface(path: Path, labels: Path) -> Surface:
-    """Read a surface and the region of its vertices.
+    """Read a surface and the regions of its vertices.
 
     Raises
     ------
     InputError
-        A file is missing or not readable.
+        A file is missing or unreadable.
     """
     faces, values = _load(path), _load(labels)
     return Surface(
@@ -209,5 +209,8 @@ def _load(path: Path) -> GiftiImage:
         return nib.load(path)
     except (FileNotFoundError, ImageFileError, ExpatError, ValueError):
         raise InputError(
-            "not a readable surface", where=str(path), hint="run the anatomy stage again"
+            "missing or unreadable surface",
+            where=str(path),
+            expected="a GIFTI file of the anatomy stage",
+            hint="run the anatomy stage again",
         ) from None

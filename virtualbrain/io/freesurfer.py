@@ -1,4 +1,4 @@
-"""FreeSurfer and FastSurfer subjects: which file holds what, and in which frame."""
+"""Find and read the files of FreeSurfer and FastSurfer subjects."""
 
 import re
 import struct
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from virtualbrain.errors import InputError
 from virtualbrain.io.images import open_image
 
-# The first that is there is used: recon-all's own, then FastSurfer's.
+# The first existing file is used: first the names of recon-all, then those of FastSurfer.
 LABEL_FILES = {
     "DesikanKilliany": (
         "aparc+aseg.mgz",
@@ -30,24 +30,40 @@ ANNOTATIONS = {
     "Destrieux": ("aparc.a2009s.annot",),
 }
 _T1_FILES = ("T1.mgz", "orig_nu.mgz", "nu.mgz", "orig.mgz")
-_BRAIN_FILES = ("brainmask.mgz", "mask.mgz", "brain.mgz")
+
 _SIDES = {"L": "lh", "R": "rh"}
 
 
 @dataclass(frozen=True)
 class FreeSurferSubject:
-    """The files of one subject that are used; None where the subject has none.
+    """The files of one subject.
 
-    `surfaces` and `annotations` map hemisphere ``L`` or ``R`` to a file.
+    `pial`, `white` and `annotations` map the hemispheres ``L`` and ``R`` to existing files.
     """
 
     folder: Path
     labels: Path
     t1: Path | None
-    brain: Path | None
     pial: dict[str, Path]
     white: dict[str, Path]
     annotations: dict[str, Path]
+
+    def require_t1(self) -> Path:
+        """Return the file of the T1.
+
+        Raises
+        ------
+        InputError
+            The subject has no T1.
+        """
+        if self.t1 is None:
+            raise InputError(
+                "the FreeSurfer subject has no T1",
+                where=str(self.folder / "mri"),
+                expected=" or ".join(_T1_FILES),
+                hint="run recon-all again, or remove the FreeSurfer subject",
+            )
+        return self.t1
 
 
 def open_subject(folder: Path | str, atlas: str = "DesikanKilliany") -> FreeSurferSubject:
@@ -56,33 +72,37 @@ def open_subject(folder: Path | str, atlas: str = "DesikanKilliany") -> FreeSurf
     Parameters
     ----------
     folder : Path or str
-        The subject's folder, with ``mri/`` and, where there are surfaces, ``surf/``.
+        The subject's folder, with ``mri/`` and optionally ``surf/`` and ``label/``.
     atlas : {"DesikanKilliany", "Destrieux"}
-        Which label image is wanted.
+        Atlas of the label image.
 
     Raises
     ------
     InputError
-        There is no such folder, or no label image of that atlas in it.
+        The folder does not exist, or it has no label image of the atlas.
     """
     folder = Path(folder)
     mri = folder / "mri"
     if not mri.is_dir():
-        raise InputError("no folder mri", where=str(folder), expected="a FreeSurfer subject")
+        raise InputError(
+            "the folder mri is missing",
+            where=str(folder),
+            expected="the folder of a FreeSurfer or FastSurfer subject",
+            hint="provide the complete subject folder",
+        )
     labels = _first(mri, LABEL_FILES.get(atlas, ()))
     if labels is None:
         raise InputError(
-            f"the FreeSurfer subject holds no label image of {atlas}",
+            f"the FreeSurfer subject has no label image of {atlas}",
             where=str(mri),
             expected=" or ".join(LABEL_FILES.get(atlas, ("aparc+aseg.mgz",))),
-            hint="let recon-all or FastSurfer finish, or remove the folder "
+            hint="wait until recon-all or FastSurfer has finished, or remove the folder "
             "to use the built-in parcellation",
         )
     return FreeSurferSubject(
         folder=folder,
         labels=labels,
         t1=_first(mri, _T1_FILES),
-        brain=_first(mri, _BRAIN_FILES),
         pial=_per_side(folder / "surf", ("pial", "pial.T1")),
         white=_per_side(folder / "surf", ("white",)),
         annotations=_per_side(folder / "label", ANNOTATIONS.get(atlas, ())),
@@ -94,7 +114,7 @@ def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _per_side(folder: Path, names: tuple[str, ...]) -> dict[str, Path]:
-    """Map each hemisphere to the first of its files that is there."""
+    """Map each hemisphere to the first of its files that exists."""
     found = {
         side: _first(folder, tuple(f"{prefix}.{name}" for name in names))
         for side, prefix in _SIDES.items()
@@ -105,18 +125,18 @@ def _per_side(folder: Path, names: tuple[str, ...]) -> dict[str, Path]:
 def read_surface(
     path: Path | str, volume: Path | str
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    r"""Read a FreeSurfer surface into scanner RAS.
+    r"""Read a FreeSurfer surface in scanner RAS.
 
-    Surfaces are in tkRAS, the frame centred on the conformed volume. With ``T`` that volume's
-    voxel-to-tkRAS matrix and ``S`` its voxel-to-scanner matrix, :math:`x = S T^{-1} x_{tk}`;
-    a surface file that says it is already in scanner RAS is left as it is.
+    FreeSurfer stores surfaces in tkRAS, a frame centred on the conformed volume. With ``T`` the
+    voxel-to-tkRAS and ``S`` the voxel-to-scanner matrix of that volume,
+    :math:`x = S T^{-1} x_{tk}`. A file marked as scanner RAS is not transformed.
 
     Parameters
     ----------
     path : Path or str
         ``lh.pial`` or the like.
     volume : Path or str
-        A conformed volume of the same subject (``mri/T1.mgz``, the label image).
+        A conformed volume of the same subject (``mri/T1.mgz`` or the label image).
 
     Returns
     -------
@@ -128,23 +148,26 @@ def read_surface(
     Raises
     ------
     InputError
-        The surface cannot be read, or the volume says no tkRAS frame.
+        The surface is unreadable, or the volume has no tkRAS frame.
     """
     path = Path(path)
     try:
         vertices, triangles = fsio.read_geometry(path)
     except (OSError, ValueError, IndexError):
         raise InputError(
-            "not a readable FreeSurfer surface", where=path.name, hint="run recon-all again"
+            "unreadable FreeSurfer surface",
+            where=path.name,
+            expected="a complete surface file of recon-all",
+            hint="copy the file again, or run recon-all again",
         ) from None
     vertices = np.asarray(vertices, dtype=float)
-    if not _is_scanner(path, len(vertices), len(triangles)):
+    if not _is_scanner_ras(path, len(vertices), len(triangles)):
         vertices = apply_affine(tkras_to_scanner(volume), vertices)
     return vertices, np.asarray(triangles, dtype=np.int64)
 
 
-def _is_scanner(path: Path, n_vertices: int, n_triangles: int) -> bool:
-    """Whether a surface file says scanner RAS: the tag 2 after its triangles has the value 1."""
+def _is_scanner_ras(path: Path, n_vertices: int, n_triangles: int) -> bool:
+    """Whether a surface file is marked as scanner RAS: tag 2 after the triangles has value 1."""
     content = path.read_bytes()
     header = content.index(b"\n", content.index(b"\n") + 1) + 1
     footer = header + 8 + 12 * (n_vertices + n_triangles)
@@ -152,39 +175,45 @@ def _is_scanner(path: Path, n_vertices: int, n_triangles: int) -> bool:
 
 
 def tkras_to_scanner(volume: Path | str) -> NDArray[np.float64]:
-    """Return the matrix (4, 4) from tkRAS to scanner RAS, out of an MGZ header.
+    """Return the matrix (4, 4) from tkRAS to scanner RAS, from an MGZ header.
 
     Raises
     ------
     InputError
-        The volume is no MGZ image and so carries no tkRAS frame.
+        The volume is not an MGZ image and therefore has no tkRAS frame.
     """
     image = open_image(volume)
     if not isinstance(image, nib.MGHImage):
         raise InputError(
-            "no tkRAS frame", where=Path(volume).name, expected="an MGZ volume of the subject"
+            "the image has no tkRAS frame",
+            where=Path(volume).name,
+            expected="an MGZ volume of the FreeSurfer subject",
+            hint="provide mri/T1.mgz",
         )
     matrix = image.header.get_vox2ras() @ np.linalg.inv(image.header.get_vox2ras_tkr())
     return np.asarray(matrix, dtype=float)
 
 
 def read_annotation(path: Path | str, prefix: str) -> NDArray[np.object_]:
-    """Return the region name of every vertex of an annotation, ``""`` where there is none.
+    """Return the region name of every vertex of an annotation; ``""`` for no region.
 
-    `prefix` (``ctx-lh-`` or ``ctx_lh_``) makes the names those of the label volume.
+    With `prefix` (``ctx-lh-`` or ``ctx_lh_``) the names equal those of the label image.
     """
     try:
         codes, _, names = fsio.read_annot(path)
     except (OSError, ValueError, IndexError):
         raise InputError(
-            "not a readable annotation", where=Path(path).name, hint="run recon-all again"
+            "unreadable FreeSurfer annotation",
+            where=Path(path).name,
+            expected="a complete .annot file of recon-all",
+            hint="copy the file again, or run recon-all again",
         ) from None
     table = np.array([prefix + name.decode() for name in names] + [""], dtype=object)
     return np.asarray(table[np.where(codes < 0, len(names), codes)], dtype=object)
 
 
 def freesurfer_names() -> dict[int, str]:
-    """Return FreeSurfer's colour table as label value -> name, out of the installed mne."""
+    """Return FreeSurfer's colour table from the installed mne: label value to name."""
     from mne import read_freesurfer_lut
 
     ids, _ = read_freesurfer_lut()
@@ -192,10 +221,10 @@ def freesurfer_names() -> dict[int, str]:
 
 
 def read_lookup(path: Path | str) -> pd.DataFrame:
-    """Read a label table that separates by white space: FreeSurfer's, MRtrix's or Schaefer's.
+    """Read a lookup table separated by white space, as of FreeSurfer, MRtrix or Schaefer.
 
-    Rows are ``index name [R G B A]`` or ``index short-name name [R G B A]``; ``#`` begins a
-    remark.
+    Rows are ``index name [R G B A]`` or ``index short-name name [R G B A]``; ``#`` starts a
+    comment.
 
     Returns
     -------
@@ -205,7 +234,7 @@ def read_lookup(path: Path | str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        A row does not begin with a number and a name, with its number.
+        A row does not start with a label value and a name.
     """
     path = Path(path)
     rows = []
@@ -215,7 +244,7 @@ def read_lookup(path: Path | str) -> pd.DataFrame:
             continue
         if len(cells) < 2 or not re.fullmatch(r"\d+", cells[0]):
             raise InputError(
-                f"cannot read {line.strip()[:40]!r}",
+                f"unreadable row {line.strip()[:40]!r}",
                 where=f"{path.name}, row {number}",
                 expected="a label value, white space and a name",
                 hint="save the table as TSV with the columns index and name",
@@ -226,14 +255,24 @@ def read_lookup(path: Path | str) -> pd.DataFrame:
 
 def _lines(path: Path) -> list[str]:
     if not path.is_file():
-        raise InputError("no such file", where=str(path), expected="the atlas' label table")
+        raise InputError(
+            "no such file",
+            where=str(path),
+            expected="the label table of the atlas",
+            hint="check the path in anatomy.atlas_table",
+        )
     try:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise InputError("not UTF-8 text", where=path.name, hint="save it as UTF-8") from None
+        raise InputError(
+            "the file is not UTF-8 text",
+            where=path.name,
+            expected="a label table in UTF-8",
+            hint="save the table as UTF-8",
+        ) from None
 
 
 def _name_of(cells: list[str]) -> str:
-    """Take the long name where MRtrix's layout gives a short one before it."""
+    """Return the name; MRtrix tables have a short name before it."""
     has_short = len(cells) >= 3 and not cells[2].lstrip("-").replace(".", "").isdigit()
     return cells[2] if has_short else cells[1]

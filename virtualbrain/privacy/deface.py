@@ -5,9 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from virtualbrain.anatomy.brain import is_stripped
-from virtualbrain.anatomy.grids import resample
-from virtualbrain.anatomy.head import template_mask
+from virtualbrain.anatomy.brain_mask import is_stripped
+from virtualbrain.anatomy.preprocess import template_mask
+from virtualbrain.anatomy.voxel_grids import resample
 from virtualbrain.errors import InputError
 from virtualbrain.io.images import make_image
 

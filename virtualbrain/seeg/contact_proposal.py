@@ -8,12 +8,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from virtualbrain.diffusion.registration import RegistrationTask, register_all
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.bids import PatientFiles, electrodes_to_write
 from virtualbrain.io.images import read_image
 from virtualbrain.io.tables import read_table, write_table
+from virtualbrain.rigid_registration import RegistrationTask, register_all
 from virtualbrain.seeg.contacts import (
     DEFAULT_SPACING_MM,
     contacts_from_endpoints,

@@ -16,10 +16,10 @@ with run_job(snakemake):
     settings = settings_from(params.settings, AnatomySettings, "anatomy").of_patient(label)
     layout = PatientLayout(params.out, label, settings.atlas)
     anatomy = run_anatomy(
-        files.t1,
-        files.freesurfer,
-        files.lesion,
         settings,
+        t1=files.t1,
+        freesurfer=files.freesurfer,
+        lesion=files.lesion,
         seed=params.seed,
         threads=snakemake.threads,
         subject=layout.freesurfer,

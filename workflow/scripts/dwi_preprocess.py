@@ -21,7 +21,12 @@ if __name__ == "__main__":  # worker processes of the registration import this f
         settings = replace(settings, seed=params.seed)
         with scratch(PatientLayout(params.out, label).work("dwi_preprocess")) as workdir:
             quality = preprocess_dwi(
-                files.dwi, Path(output.dwi), workdir, settings, snakemake.threads, files.epi
+                files.dwi,
+                Path(output.dwi),
+                workdir,
+                settings,
+                threads=snakemake.threads,
+                epi=files.epi,
             )
         sources = [path.name for path in files.dwi_files()]
         about = sidecar({"diffusion": params.settings}, ["diffusion"], sources)

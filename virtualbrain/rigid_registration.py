@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Volume = NDArray[np.float32]
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_THREADS_VARIABLE = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
+THREADS_VARIABLE = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class RegistrationTask:
 @contextmanager
 def one_thread_workers(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool whose processes start with ITK and OpenMP bound to one thread."""
-    names = (_THREADS_VARIABLE, "OMP_NUM_THREADS")
+    names = (THREADS_VARIABLE, "OMP_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
     context = multiprocessing.get_context("spawn")
@@ -88,12 +88,12 @@ def register_rigid(task: RegistrationTask) -> Array:
     numpy.ndarray, shape (4, 4)
         Scanner RAS, mm; the moving image sampled at the mapped points lies on the fixed one.
     """
-    ants = ants_module()
-    fixed = to_ants(task.fixed, task.fixed_affine)
-    moving = to_ants(task.moving, task.moving_affine)
+    ants = import_ants()
+    fixed = volume_to_ants(task.fixed, task.fixed_affine)
+    moving = volume_to_ants(task.moving, task.moving_affine)
     mask = None
     if task.fixed_mask is not None:
-        mask = to_ants(task.fixed_mask.astype(np.float32), task.fixed_affine)
+        mask = volume_to_ants(task.fixed_mask.astype(np.float32), task.fixed_affine)
     with tempfile.TemporaryDirectory() as folder:
         start = None if task.from_centres else "Identity"
         found = ants.registration(
@@ -113,16 +113,16 @@ def register_rigid(task: RegistrationTask) -> Array:
         return read_itk_matrix(Path(found["fwdtransforms"][0]))
 
 
-def ants_module() -> Any:
+def import_ants() -> Any:
     """Import ANTs without the warnings of its own source."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module("ants")
 
 
-def to_ants(values: NDArray[np.float32], affine: Array) -> Any:
+def volume_to_ants(values: NDArray[np.float32], affine: Array) -> Any:
     """Return an ANTs image of a volume given in scanner RAS."""
-    ants = ants_module()
+    ants = import_ants()
     lps = _LPS @ affine
     sizes = np.linalg.norm(lps[:3, :3], axis=0)
     return ants.from_numpy(
@@ -135,7 +135,7 @@ def to_ants(values: NDArray[np.float32], affine: Array) -> Any:
 
 def read_itk_matrix(path: Path) -> Array:
     """Read an ITK linear transform as a matrix in scanner RAS (fixed to moving points)."""
-    ants = ants_module()
+    ants = import_ants()
     transform = ants.read_transform(str(path))
     parameters = np.asarray(transform.parameters, dtype=float)
     centre = np.asarray(transform.fixed_parameters, dtype=float)

@@ -1,4 +1,4 @@
-"""What FreeSurfer's label values say: tissues, brain, hemispheres."""
+"""Derive tissues, brain mask and hemispheres from FreeSurfer's label values."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,9 @@ _NOT_CEREBRUM = (6, 7, 8, 45, 46, 47, 16, 15)
 
 
 def expected_values(present: set[int]) -> tuple[int, ...]:
-    """Return the label values that an atlas has, told by those present: DK, DKT or Destrieux.
+    """Return all label values of the atlas (DK, DKT or Destrieux) to which `present` belong.
 
-    A region of the atlas that is not among them is lost in this subject.
+    A value that is expected and not present is a lost region of this subject.
     """
     sixteen = (*_NUCLEI, *_CEREBELLAR_CORTEX)
     if any(value >= 11100 for value in present):
@@ -32,23 +32,23 @@ def expected_values(present: set[int]) -> tuple[int, ...]:
 
 
 def is_cortex(labels: Labels) -> NDArray[np.bool_]:
-    """Where a label image has cerebral cortex (aseg's, aparc's or aparc.a2009s')."""
+    """Return the cerebral cortex of a label image (aseg, aparc or aparc.a2009s)."""
     parcels = ((labels >= 1000) & (labels < 3000)) | ((labels >= 11100) & (labels < 13000))
     return np.asarray(parcels | np.isin(labels, _CORTEX))
 
 
 def nuclei(labels: Labels) -> NDArray[np.bool_]:
-    """Where a label image has subcortical grey matter, the hippocampus and amygdala included."""
+    """Return the subcortical grey matter of a label image, with hippocampus and amygdala."""
     return np.isin(labels, _NUCLEI)
 
 
 def brainstem(labels: Labels) -> NDArray[np.bool_]:
-    """Where a label image has brainstem."""
+    """Return the brainstem of a label image."""
     return np.isin(labels, _STEM)
 
 
 def brain_of(labels: Labels) -> NDArray[np.bool_]:
-    """Return the brain: all labels, with sulci closed and holes filled."""
+    """Return the brain mask: all labels, with sulci closed and holes filled."""
     padded = np.pad(labels > 0, 6)
     near = ndimage.distance_transform_edt(~padded) <= 4
     closed = ndimage.distance_transform_edt(near) > 4
@@ -57,7 +57,7 @@ def brain_of(labels: Labels) -> NDArray[np.bool_]:
 
 
 def tissues_of(labels: Labels) -> Tissues:
-    """Return tissues, certain in every voxel: grey, fluid, and white for all other labels."""
+    """Return tissues with probabilities 0 or 1: grey matter, fluid, and white matter elsewhere."""
     brain = brain_of(labels)
     grey = is_cortex(labels) | np.isin(labels, _CEREBELLAR_CORTEX) | nuclei(labels)
     fluid = brain & (np.isin(labels, _FLUID) | (labels == 0))
@@ -66,7 +66,7 @@ def tissues_of(labels: Labels) -> Tissues:
 
 
 def hemisphere(labels: Labels, side: str) -> NDArray[np.bool_]:
-    """Return one cerebral hemisphere: cortex, white matter, nuclei and ventricle of a side."""
+    """Return one cerebral hemisphere: its cortex, white matter, nuclei and ventricle."""
     thousands = {"L": (1000, 11100), "R": (2000, 12100)}[side]
     inside = np.isin(labels, _LEFT if side == "L" else _RIGHT)
     for first in thousands:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from virtualbrain.anatomy.segmentation import (
+from virtualbrain.anatomy.freesurfer_labels import (
     brain_of,
     brainstem,
     expected_values,

@@ -1,7 +1,6 @@
-"""Voxel grids: cropping, resampling, and the way to and from ANTs images."""
+"""Crop and resample images, and convert them to and from ANTs."""
 
 import os
-import warnings
 from typing import Any
 
 import nibabel as nib
@@ -12,37 +11,26 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.io.images import make_image, same_grid
+from virtualbrain.rigid_registration import THREADS_VARIABLE, import_ants, volume_to_ants
 
-# Fixed, so that sums are added in the same order whatever the number of cores.
+# A fixed number: the order of floating-point sums must not depend on the cores.
 ITK_THREADS = 2
-_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
 
 def load_ants() -> Any:
-    """Import antspyx with a fixed number of threads, so that results do not depend on cores."""
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(ITK_THREADS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import ants
-    return ants
+    """Import ANTs with a fixed number of threads: results must not depend on the cores."""
+    os.environ[THREADS_VARIABLE] = str(ITK_THREADS)
+    return import_ants()
 
 
 def to_ants(image: nib.Nifti1Image) -> Any:
-    """Return an ANTs image (float) of a three-dimensional image with orthogonal axes."""
-    affine = np.asarray(image.affine, dtype=float)
-    spacing = voxel_sizes(affine)
-    direction = _TO_LPS @ (affine[:3, :3] / spacing)
-    voxels = np.asarray(image.dataobj, dtype=np.float32)
-    return load_ants().from_numpy(
-        voxels,
-        origin=(_TO_LPS @ affine[:3, 3]).tolist(),
-        spacing=spacing.tolist(),
-        direction=direction,
-    )
+    """Convert a three-dimensional image with orthogonal axes to an ANTs image (float)."""
+    load_ants()
+    return volume_to_ants(np.asarray(image.dataobj, dtype=np.float32), np.asarray(image.affine))
 
 
 def from_ants(image: Any, like: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Return an ANTs image as NIfTI with the affine of `like`, on whose grid it must lie."""
+    """Convert an ANTs image to NIfTI with the affine of `like`; both have the same voxel grid."""
     return make_image(np.asarray(image.numpy(), dtype=np.float32), like.affine)
 
 
@@ -52,37 +40,36 @@ def voxel_volume(affine: NDArray[np.float64]) -> float:
 
 
 def is_orthogonal(affine: NDArray[np.float64]) -> bool:
-    """Whether the voxel axes stand at right angles."""
+    """Whether the voxel axes are orthogonal."""
     axes = np.asarray(affine)[:3, :3] / voxel_sizes(affine)
     return bool(np.allclose(axes.T @ axes, np.eye(3), atol=1e-3))
 
 
-def resample(
-    image: nib.Nifti1Image, grid: nib.Nifti1Image, *, order: int = 1, cval: float = 0.0
-) -> nib.Nifti1Image:
-    """Return an image on another image's grid (order 0 keeps labels).
+def resample(image: nib.Nifti1Image, grid: nib.Nifti1Image, *, order: int = 1) -> nib.Nifti1Image:
+    """Resample an image to the voxel grid of another image (order 0 for label images).
 
-    A grid much coarser than the image is fed by a smoothed image, so that nothing aliases.
+    The image is smoothed before resampling to a much coarser grid, to avoid aliasing. Voxels
+    outside the image are 0.
     """
     voxels = np.asarray(image.dataobj)
     if same_grid(image, grid):
         return make_image(voxels, grid.affine)
     shift = _whole_voxel_shift(image, grid)
     if shift is not None:
-        return make_image(_shifted(voxels, shift, grid.shape[:3], cval), grid.affine)
+        return make_image(_shifted(voxels, shift, grid.shape[:3]), grid.affine)
     if order > 0:
         voxels = _smoothed_for(voxels.astype(np.float32), image, grid)
     moved = resample_from_to(
         nib.Nifti1Image(voxels, image.affine),
         (grid.shape[:3], grid.affine),
         order=order,
-        cval=cval,
+        cval=0.0,
     )
     return make_image(np.asarray(moved.dataobj, dtype=voxels.dtype), grid.affine)
 
 
 def _whole_voxel_shift(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> NDArray[np.int64] | None:
-    """Return where the image's first voxel lies in a grid of the same voxels, None if it is not."""
+    """Return the shift between two grids in whole voxels; None if there is no such shift."""
     step = np.linalg.inv(grid.affine) @ image.affine
     shift = np.rint(step[:3, 3])
     if np.allclose(step[:3, :3], np.eye(3), atol=1e-5) and np.allclose(
@@ -93,10 +80,10 @@ def _whole_voxel_shift(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> NDArray
 
 
 def _shifted(
-    voxels: NDArray[Any], shift: NDArray[np.int64], shape: tuple[int, ...], cval: float
+    voxels: NDArray[Any], shift: NDArray[np.int64], shape: tuple[int, ...]
 ) -> NDArray[Any]:
-    """Copy what two grids share; exact, because no voxel lies between two others."""
-    result = np.full(shape, cval, dtype=voxels.dtype)
+    """Copy the voxels that two grids have in common; exact, because nothing is interpolated."""
+    result = np.zeros(shape, dtype=voxels.dtype)
     low = np.maximum(shift, 0)
     high = np.minimum(shift + voxels.shape, shape)
     if (high > low).all():
@@ -109,7 +96,7 @@ def _shifted(
 def _smoothed_for(
     voxels: NDArray[np.float32], image: nib.Nifti1Image, grid: nib.Nifti1Image
 ) -> NDArray[np.float32]:
-    """Smooth by what the grid's voxels are larger than the image's."""
+    """Smooth an image according to the ratio of the voxel sizes of grid and image."""
     fine, coarse = voxel_sizes(image.affine), voxel_sizes(grid.affine)
     ratio = coarse.min() / fine
     if (ratio <= 1.5).all():
@@ -119,7 +106,7 @@ def _smoothed_for(
 
 
 def crop(image: nib.Nifti1Image, mask: NDArray[np.bool_], margin_mm: float) -> nib.Nifti1Image:
-    """Cut an image to the box of a mask and a margin around it; voxels stay where they are."""
+    """Crop an image to the bounding box of a mask plus a margin; voxel positions are kept."""
     margin = np.ceil(margin_mm / voxel_sizes(image.affine)).astype(int)
     places = np.nonzero(mask)
     low = [max(int(axis.min()) - m, 0) for axis, m in zip(places, margin, strict=True)]
@@ -135,20 +122,21 @@ def crop(image: nib.Nifti1Image, mask: NDArray[np.bool_], margin_mm: float) -> n
 def working_grid(
     image: nib.Nifti1Image, mask: NDArray[np.bool_], working_mm: float, margin_mm: float = 10.0
 ) -> nib.Nifti1Image:
-    """Return the image around the brain, on its own voxels where they suit, else isotropic.
+    """Return the image around the brain at the working resolution.
 
-    Voxels suit when every side is within a third of `working_mm` and the axes are orthogonal.
+    The voxels are kept if every edge is within a third of `working_mm` and the axes are
+    orthogonal. Otherwise the image is resampled to isotropic voxels of `working_mm`.
     """
-    cut = crop(image, mask, margin_mm)
-    sizes = voxel_sizes(cut.affine)
-    suits = (sizes > working_mm * 0.74).all() and (sizes < working_mm * 1.34).all()
-    if suits and is_orthogonal(cut.affine):
-        return cut
-    return resample(cut, isotropic(cut, working_mm))
+    cropped = crop(image, mask, margin_mm)
+    sizes = voxel_sizes(cropped.affine)
+    is_close = (sizes > working_mm * 0.74).all() and (sizes < working_mm * 1.34).all()
+    if is_close and is_orthogonal(cropped.affine):
+        return cropped
+    return resample(cropped, isotropic(cropped, working_mm))
 
 
 def isotropic(image: nib.Nifti1Image, size_mm: float) -> nib.Nifti1Image:
-    """Return an empty isotropic grid along scanner axes that covers an image."""
+    """Return an empty isotropic grid along the scanner axes that covers an image."""
     corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in image.shape[:3]])).reshape(3, -1).T
     points = apply_affine(image.affine, corners)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -158,7 +146,7 @@ def isotropic(image: nib.Nifti1Image, size_mm: float) -> nib.Nifti1Image:
 
 
 def largest_component(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the largest connected part of a mask."""
+    """Return the largest connected component of a mask."""
     parts, count = ndimage.label(mask)
     if count <= 1:
         return mask

@@ -1,4 +1,4 @@
-"""The MNI152 template registered to a patient's brain with ANTs."""
+"""Register the MNI152 template to a patient's brain with ANTs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,13 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.grids import from_ants, isotropic, load_ants, resample, to_ants
 from virtualbrain.anatomy.settings import Registration
+from virtualbrain.anatomy.voxel_grids import from_ants, isotropic, load_ants, resample, to_ants
 from virtualbrain.errors import ToolError
 from virtualbrain.io.images import make_image
 
-# Voxel size in mm that the deformation is sought on, iterations at 4, 2 and 1 times that size.
-# At 1 mm it takes many times longer and follows cortical folds hardly better.
+# Voxel size in mm of the deformation, and iterations at 4, 2 and 1 times that size.
+# 1 mm takes many times longer and follows the cortical folds hardly better.
 _EFFORTS: dict[Registration, tuple[float, tuple[int, ...]]] = {
     "standard": (2.0, (60, 40, 15)),
     "quick": (3.0, (30, 15, 5)),
@@ -23,14 +23,14 @@ _EFFORTS: dict[Registration, tuple[float, tuple[int, ...]]] = {
 
 @dataclass(frozen=True)
 class Warp:
-    """A map from the template to a patient, as files of ANTs in the order they are applied."""
+    """The transform from template to patient: files of ANTs, in the order of application."""
 
     transforms: tuple[str, ...]
 
     def apply(
         self, image: nib.Nifti1Image, grid: nib.Nifti1Image, *, labels: bool = False
     ) -> nib.Nifti1Image:
-        """Return a template-space image on a patient's grid (labels by nearest neighbour)."""
+        """Resample an image in template space to a patient's grid (labels: nearest neighbour)."""
         moved = load_ants().apply_transforms(
             fixed=to_ants(grid),
             moving=to_ants(image),
@@ -45,7 +45,7 @@ class Warp:
 
 @dataclass(frozen=True)
 class Pair:
-    """One contrast seen in both brains: the patient's, the template's, metric and weight."""
+    """One contrast for the registration: both images, the metric and its weight."""
 
     patient: nib.Nifti1Image
     template: nib.Nifti1Image
@@ -60,18 +60,18 @@ def register_affine(
     seed: int,
     healthy: NDArray[np.bool_] | None = None,
 ) -> Warp:
-    """Register the template to the patient with an affine map (Mattes mutual information).
+    """Register the template to the patient with an affine transform (Mattes mutual information).
 
     Parameters
     ----------
     patient, template : nibabel.Nifti1Image
-        The same contrast: both brains, or both heads.
+        Images of the same contrast: both brains, or both heads.
     folder : Path
-        Where the transform's file is put.
+        Folder for the file of the transform.
     seed : int
-        ANTs' seed.
+        Seed of ANTs.
     healthy : numpy.ndarray of bool, optional
-        Patient voxels that may drive the registration (cost-function masking).
+        Voxels of the patient that the metric uses (cost-function masking).
 
     Raises
     ------
@@ -100,25 +100,26 @@ def register_deformable(
     start: Warp,
     folder: Path,
     seed: int,
+    *,
     effort: Registration = "standard",
     healthy: NDArray[np.bool_] | None = None,
 ) -> Warp:
-    """Register the template to the patient with SyN (Avants 2008), driven by several contrasts.
+    """Register the template to the patient with SyN (Avants 2008), with one or more contrasts.
 
     Parameters
     ----------
     pairs : list of Pair
-        The first drives alone where there is no other.
+        At least one contrast.
     start : Warp
-        The affine map to begin from.
+        The affine transform to start from.
     folder : Path
-        Where the transform's files are put.
+        Folder for the files of the transform.
     seed : int
-        ANTs' seed.
+        Seed of ANTs.
     effort : {"standard", "quick"}
-        How fine, and how many iterations at each resolution.
+        Resolution and number of iterations.
     healthy : numpy.ndarray of bool, optional
-        Patient voxels that may drive the registration.
+        Voxels of the patient that the metric uses.
 
     Raises
     ------
@@ -151,21 +152,22 @@ def register_deformable(
 
 
 def _registration(**arguments: Any) -> dict[str, Any]:
-    """Run ANTs' registration, its failure told in one line."""
+    """Run the registration of ANTs and report a failure in one line."""
     try:
         return dict(load_ants().registration(**arguments))
     except RuntimeError as error:
         raise ToolError(
-            f"the registration failed ({error})",
+            f"the registration of the template failed ({error})",
             where="ANTs",
-            hint="look at the brain mask: a T1 with a wrong frame cannot be registered",
+            expected="a T1 of a whole head with a correct affine",
+            hint="inspect the brain mask and the orientation of the T1",
         ) from None
 
 
 def _ants_mask(
     mask: NDArray[np.bool_] | None, like: nib.Nifti1Image, grid: nib.Nifti1Image | None = None
 ) -> Any:
-    """Return a mask as ANTs wants it, on another grid where one is given."""
+    """Convert a mask to an ANTs image, resampled to `grid` if given."""
     if mask is None:
         return None
     image = make_image(mask.astype(np.float32), like.affine)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from virtualbrain.anatomy.brain import is_stripped
+from virtualbrain.anatomy.brain_mask import is_stripped
 from virtualbrain.io.images import make_image
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.tensor import (
     fit_tensor,
     fractional_anisotropy,
@@ -53,17 +54,6 @@ class OrientationCheck:
         return self.scores["as given"] / max(others)
 
 
-def brain_voxels(mean_b0: Array) -> NDArray[np.bool_]:
-    """Return a rough head mask: Otsu's threshold, largest part, holes filled."""
-    from skimage.filters import threshold_otsu
-
-    smooth = ndimage.median_filter(mean_b0, size=3)
-    labels, _ = ndimage.label(smooth > 0.7 * threshold_otsu(smooth))
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()))
-
-
 def check_orientation(
     volumes: NDArray[np.float32], affine: Array, table: GradientTable
 ) -> OrientationCheck:
@@ -78,7 +68,7 @@ def check_orientation(
     table : GradientTable
         Its gradients, scanner RAS.
     """
-    mask = brain_voxels(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
+    mask = head_mask(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     image_axes = affine[:3, :3] / sizes
     along_axes = GradientTable(table.bvals, table.directions @ image_axes)
@@ -133,7 +123,7 @@ def check_order(volumes: NDArray[np.float32], table: GradientTable, seed: int = 
         Of the random orders and of the voxels looked at.
     """
     rng = np.random.default_rng(seed)
-    mask = brain_voxels(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
+    mask = head_mask(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
     inner = ndimage.binary_erosion(mask, iterations=2)
     voxels = np.flatnonzero(inner if inner.any() else mask)
     chosen = rng.choice(voxels, min(_ORDER_VOXELS, len(voxels)), replace=False)

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from nibabel.freesurfer.io import write_geometry
 
-from virtualbrain.anatomy.builtin import Parcellation
-from virtualbrain.anatomy.head import Head
+from virtualbrain.anatomy.atlas_registration import Parcellation
+from virtualbrain.anatomy.freesurfer_subject import subject_surfaces
+from virtualbrain.anatomy.preprocess import Head
 from virtualbrain.anatomy.settings import AnatomySettings
-from virtualbrain.anatomy.subject import subject_surfaces
 from virtualbrain.anatomy.tissues import Tissues
 from virtualbrain.io.freesurfer import open_subject
 from virtualbrain.io.images import make_image

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtualbrain.anatomy.names import (
+from virtualbrain.anatomy.region_names import (
     canonical,
     desikan_name,
     hemisphere_of,

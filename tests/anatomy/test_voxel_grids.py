@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from virtualbrain.anatomy.grids import (
+from virtualbrain.anatomy.voxel_grids import (
     crop,
     from_ants,
     is_orthogonal,
