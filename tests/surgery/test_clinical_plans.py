@@ -13,7 +13,7 @@ from virtualbrain.io.images import make_image, write_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.surgery.check import check_pairs
 from virtualbrain.surgery.clinical_plans import DONE, clinical_plans
-from virtualbrain.surgery.masks import shares_in_mask
+from virtualbrain.surgery.resected_fraction import shares_in_mask
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 

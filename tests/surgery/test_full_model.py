@@ -15,7 +15,7 @@ from virtualbrain.surgery.full_model import (
     full_model_onsets,
     p_seizure_free_full_model,
 )
-from virtualbrain.surgery.interventions import change_of
+from virtualbrain.surgery.network_change import change_of
 from virtualbrain.surgery.settings import StimulationSettings, SurgerySettings
 from virtualbrain.surgery.stimulation import COLUMNS, evoked, site_of, stimulation_table
 

@@ -8,7 +8,7 @@ import pytest
 from virtualbrain.errors import ModelError
 from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.surgery.candidates import Candidate, no_surgery, resection
-from virtualbrain.surgery.interventions import HEALTHY_X0, change_of
+from virtualbrain.surgery.network_change import HEALTHY_X0, change_of
 from virtualbrain.surgery.outcome import _quantiles, onset_steps, remaining_x0, simulate_plans
 from virtualbrain.surgery.settings import SurgerySettings
 

@@ -9,7 +9,7 @@ from virtualbrain.io.results import PatientResults
 from virtualbrain.report import assets, findings
 from virtualbrain.report.page import environment, region_names
 from virtualbrain.report.tables import Cell, Column, View, with_interval
-from virtualbrain.surgery.prediction import PredictionScore, score_predictions
+from virtualbrain.surgery.outcome_prediction import PredictionScore, score_predictions
 
 N_REGIONS = 3
 

@@ -15,8 +15,8 @@ from virtualbrain.io.images import read_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.network import Matrix
 from virtualbrain.surgery.candidates import Candidate
-from virtualbrain.surgery.connections import callosotomy, tract_plan
-from virtualbrain.surgery.masks import shares_in_mask
+from virtualbrain.surgery.disconnections import callosotomy, tract_plan
+from virtualbrain.surgery.resected_fraction import shares_in_mask
 
 CALLOSOTOMY = ("callosotomy",)
 DONE = "the resection that was done"

@@ -13,7 +13,7 @@ from virtualbrain.models.simulation import Options, simulate_ensemble
 from virtualbrain.network import Network
 from virtualbrain.surgery.candidates import Candidate, no_surgery
 from virtualbrain.surgery.draws import FittedDraws
-from virtualbrain.surgery.interventions import Change, change_of
+from virtualbrain.surgery.network_change import Change, change_of
 from virtualbrain.surgery.outcome import onset_steps, remaining_x0
 from virtualbrain.surgery.settings import SurgerySettings
 

@@ -10,7 +10,7 @@ from virtualbrain.models.reduced import ReducedMembers, run_reduced
 from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.surgery.candidates import Candidate
 from virtualbrain.surgery.draws import FittedDraws
-from virtualbrain.surgery.interventions import HEALTHY_X0, Change, change_of
+from virtualbrain.surgery.network_change import HEALTHY_X0, Change, change_of
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]

@@ -15,13 +15,13 @@ from virtualbrain.surgery.candidates import (
     no_surgery,
     sham_plans,
 )
-from virtualbrain.surgery.connections import module_plan, plans_by_stability
+from virtualbrain.surgery.disconnections import module_plan, plans_by_stability
 from virtualbrain.surgery.draws import FittedDraws, draws_from
 from virtualbrain.surgery.full_model import p_seizure_free_full_model
-from virtualbrain.surgery.interventions import change_of
+from virtualbrain.surgery.network_change import change_of
 from virtualbrain.surgery.next_electrode import COLUMNS, next_regions
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
-from virtualbrain.surgery.prediction import predicted_outcome
+from virtualbrain.surgery.outcome_prediction import predicted_outcome
 from virtualbrain.surgery.ranking import (
     RankingCriteria,
     any_better_than_sham,
@@ -31,8 +31,8 @@ from virtualbrain.surgery.ranking import (
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.search import Search
 from virtualbrain.surgery.settings import SurgerySettings
+from virtualbrain.surgery.signal_transmission import transmission_change
 from virtualbrain.surgery.stimulation import site_of, stimulation_table
-from virtualbrain.surgery.transmission import transmission_change
 
 N_PLANS_FOR_ADVICE = 6
 DO_NOT_USE = "do-not-use"

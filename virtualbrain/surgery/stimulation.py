@@ -26,7 +26,7 @@ from virtualbrain.surgery.full_model import (
     FullModel,
     full_model,
 )
-from virtualbrain.surgery.interventions import change_of
+from virtualbrain.surgery.network_change import change_of
 from virtualbrain.surgery.settings import StimulationSettings, SurgerySettings
 
 Array = NDArray[np.float64]

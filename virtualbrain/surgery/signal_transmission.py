@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.models.reduced_physics import equilibrium
-from virtualbrain.surgery.interventions import HEALTHY_X0, Change
+from virtualbrain.surgery.network_change import HEALTHY_X0, Change
 
 Array = NDArray[np.float64]
 

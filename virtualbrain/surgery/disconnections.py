@@ -12,7 +12,7 @@ from virtualbrain.models.stability import linear_stability
 from virtualbrain.network import Network
 from virtualbrain.surgery.candidates import Candidate, Edge
 from virtualbrain.surgery.draws import FittedDraws
-from virtualbrain.surgery.interventions import positions
+from virtualbrain.surgery.network_change import positions
 
 Array = NDArray[np.float64]
 EDGE_COUNTS = (5, 10, 20)

@@ -12,7 +12,7 @@ from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.draws import draws_from
 from virtualbrain.surgery.next_electrode import COLUMNS, next_regions, unsampled_ez_probabilities
 from virtualbrain.surgery.outcome import simulate_plans
-from virtualbrain.surgery.prediction import predicted_outcome, score_predictions
+from virtualbrain.surgery.outcome_prediction import predicted_outcome, score_predictions
 from virtualbrain.surgery.settings import SurgerySettings
 
 SETTINGS = SurgerySettings()

@@ -9,16 +9,16 @@ from virtualbrain.errors import ModelError
 from virtualbrain.models.stability import network_equilibrium
 from virtualbrain.network import Network
 from virtualbrain.surgery.candidates import Candidate, no_surgery, resection
-from virtualbrain.surgery.connections import (
+from virtualbrain.surgery.disconnections import (
     callosotomy,
     connections_between,
     module_plan,
     plans_by_stability,
     tract_plan,
 )
-from virtualbrain.surgery.interventions import HEALTHY_X0, change_of
+from virtualbrain.surgery.network_change import HEALTHY_X0, change_of
 from virtualbrain.surgery.settings import SurgerySettings
-from virtualbrain.surgery.transmission import responses, transmission_change
+from virtualbrain.surgery.signal_transmission import responses, transmission_change
 
 SETTINGS = SurgerySettings()
 
