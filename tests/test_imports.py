@@ -15,7 +15,7 @@ ROOT = project_root()
 LAYERS = (
     {"errors"},
     {"config", "network", "quality_limits"},
-    {"connectome"},
+    {"connectome", "rigid_registration"},
     {"io"},
     {"models"},
     {"anatomy", "diffusion", "seeg"},
@@ -30,8 +30,8 @@ LAYERS = (
 """Packages and modules of virtualbrain, and inference, from the lowest layer to the highest."""
 
 INFERENCE_MAY_IMPORT = {
-    "errors", "config", "network", "quality_limits", "connectome", "io", "models", "seeg",
-    "posterior",
+    "errors", "config", "network", "quality_limits", "connectome", "io", "models", "anatomy",
+    "seeg", "posterior",
 }  # fmt: skip
 """The fit itself must not depend on virtual surgery or synthetic patients."""
 

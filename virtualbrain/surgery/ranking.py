@@ -270,7 +270,7 @@ def any_better_than_sham(table: pd.DataFrame) -> bool:
 
 
 def recruitment_table(outcomes: Sequence[Outcome], regions: Sequence[str]) -> pd.DataFrame:
-    """Tell, for each plan, how likely each region seizes and when it starts.
+    """Return the probability and the onset of a seizure of each region after each plan.
 
     Returns
     -------

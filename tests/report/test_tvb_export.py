@@ -13,8 +13,8 @@ from virtualbrain.connectome import Connectome
 from virtualbrain.io.connectome import write_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import write_matrix, write_table
-from virtualbrain.io.tvb import export_patient
 from virtualbrain.network import normalise_weights
+from virtualbrain.report.tvb_export import export_patient
 
 NAMES = ["a", "b", "c", "d"]
 

@@ -1,4 +1,4 @@
-"""A fitted patient as files that The Virtual Brain opens."""
+"""Export a fitted patient as files for The Virtual Brain."""
 
 from pathlib import Path
 from typing import Any
