@@ -103,8 +103,7 @@ def _check_matrix(matrix: Array, names: tuple[str, ...], field: str) -> None:
     if not np.isfinite(matrix).all():
         i, j = np.argwhere(~np.isfinite(matrix))[0]
         raise InputError(
-            f"the {entry} of {names[i]} and {names[j]} is not a number",
-            expected="finite numbers",
+            f"the {entry} of {names[i]} and {names[j]} is not a finite number",
             hint="correct the matrix",
         )
     if (matrix < 0).any():

@@ -77,7 +77,12 @@ def test_diagonal_is_zero_and_lists_agree(connectome):
 @pytest.mark.parametrize("scale", [1.0, 1e-9, 1e9])
 @pytest.mark.parametrize(
     ("change", "word"),
-    [(-1.0, "negative"), (np.nan, "no number"), (np.inf, "no number"), (50.0, "differs")],
+    [
+        (-1.0, "negative"),
+        (np.nan, "not a finite number"),
+        (np.inf, "not a finite number"),
+        (50.0, "differs"),
+    ],
 )
 def test_wrong_matrices_are_refused(regions, scale, change, word):
     weights = np.ones((4, 4)) * scale
