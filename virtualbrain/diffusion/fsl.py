@@ -42,7 +42,7 @@ def eddy_obstacle(series: Sequence[Series], settings: DiffusionSettings) -> str:
     """
     first = series[0]
     if settings.motion not in ("auto", "eddy"):
-        return "diffusion.motion does not select it"
+        return "diffusion.motion does not select FSL's eddy"
     if settings.susceptibility == "none" and len(series) > 1:
         return "dwifslpreproc cannot join several series without susceptibility correction"
     if not eddy_is_installed():
