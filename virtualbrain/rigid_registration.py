@@ -1,7 +1,7 @@
-"""Rigid registration with ANTs in worker processes of one thread each.
+"""Register images rigidly with ANTs, in worker processes of one thread each.
 
-ITK's sums depend on how threads share them out; one thread per worker gives the same numbers
-on any number of cores.
+The sums of ITK depend on the number of threads. With one thread per worker the results are the
+same on any number of cores.
 """
 
 import importlib
@@ -27,7 +27,7 @@ THREADS_VARIABLE = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
 
 @dataclass(frozen=True)
 class RegistrationTask:
-    """Two volumes to be brought together.
+    """Two volumes to register, and how.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ class RegistrationTask:
     fixed_affine, moving_affine : numpy.ndarray, shape (4, 4)
         Voxel to scanner RAS, mm.
     fixed_mask : numpy.ndarray, optional
-        Where the likeness is measured.
+        Voxels that the metric uses.
     from_centres : bool
-        Begin with the images' centres of mass on each other instead of where they lie.
+        Start with aligned centres of mass instead of the given affines.
     shrink, iterations : tuple of int
-        Voxels put together and iterations allowed, level by level.
+        Shrink factor and largest number of iterations of each resolution level.
     sampling : float
-        Share of the voxels that the metric looks at, in a fixed pattern.
+        Fraction of the voxels that the metric uses, in a fixed pattern.
     """
 
     fixed: Volume
@@ -58,7 +58,7 @@ class RegistrationTask:
 
 @contextmanager
 def one_thread_workers(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool whose processes start with ITK and OpenMP bound to one thread."""
+    """Yield a pool of processes in which ITK and OpenMP use one thread."""
     names = (THREADS_VARIABLE, "OMP_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
@@ -75,18 +75,19 @@ def one_thread_workers(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def register_all(tasks: Iterable[RegistrationTask], workers: int) -> list[Array]:
-    """Return `register_rigid` of every task, in order, shared out over processes."""
+    """Return the result of `register_rigid` for every task, computed in worker processes."""
     with one_thread_workers(workers) as pool:
         return list(pool.map(register_rigid, tasks))
 
 
 def register_rigid(task: RegistrationTask) -> Array:
-    """Return the rigid matrix that takes points of the fixed image to the moving one.
+    """Return the rigid transform from points of the fixed to points of the moving image.
 
     Returns
     -------
     numpy.ndarray, shape (4, 4)
-        Scanner RAS, mm; the moving image sampled at the mapped points lies on the fixed one.
+        Scanner RAS, mm. The moving image, sampled at the transformed points, is aligned with the
+        fixed image.
     """
     ants = import_ants()
     fixed = volume_to_ants(task.fixed, task.fixed_affine)
@@ -114,14 +115,14 @@ def register_rigid(task: RegistrationTask) -> Array:
 
 
 def import_ants() -> Any:
-    """Import ANTs without the warnings of its own source."""
+    """Import ANTs without its warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module("ants")
 
 
 def volume_to_ants(values: NDArray[np.float32], affine: Array) -> Any:
-    """Return an ANTs image of a volume given in scanner RAS."""
+    """Convert a volume with an affine to scanner RAS to an ANTs image."""
     ants = import_ants()
     lps = _LPS @ affine
     sizes = np.linalg.norm(lps[:3, :3], axis=0)
@@ -134,7 +135,7 @@ def volume_to_ants(values: NDArray[np.float32], affine: Array) -> Any:
 
 
 def read_itk_matrix(path: Path) -> Array:
-    """Read an ITK linear transform as a matrix in scanner RAS (fixed to moving points)."""
+    """Read a linear ITK transform as a matrix in scanner RAS (fixed to moving points)."""
     ants = import_ants()
     transform = ants.read_transform(str(path))
     parameters = np.asarray(transform.parameters, dtype=float)

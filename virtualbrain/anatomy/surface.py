@@ -154,7 +154,7 @@ def regions_of_vertices(
 def _nearest(
     points: Vertices, mask: NDArray[np.bool_], affine: NDArray[np.float64], reach_mm: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the nearest voxel of a mask and its distance in mm (inf beyond reach)."""
+    """Return distance in mm and index of the nearest voxel of a mask (inf beyond the reach)."""
     places = np.argwhere(mask)
     tree = cKDTree(apply_affine(affine, places))
     distance, which = tree.query(points, distance_upper_bound=reach_mm)

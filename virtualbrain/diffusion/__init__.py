@@ -1,1 +1,1 @@
-"""From diffusion MRI to the connectome, with MRtrix3."""
+"""Compute the connectome from diffusion MRI with MRtrix3."""

@@ -1,4 +1,4 @@
-"""The picture by which an eye judges whether T1 and diffusion lie over each other."""
+"""Draw the figure that shows how well T1 and diffusion series are aligned."""
 
 from pathlib import Path
 
@@ -18,29 +18,29 @@ _OUTLINE = "#ffb000"
 def draw_alignment(
     path: Path, background: Volume, white: Volume, inside: NDArray[np.bool_]
 ) -> None:
-    """Draw the outline of the T1's white matter over the diffusion series, in slices.
+    """Draw slices of the diffusion series with the outline of the T1's white matter.
 
     Parameters
     ----------
     path : Path
         PNG to write.
     background : numpy.ndarray, shape (nx, ny, nz)
-        Mean volume without weighting, axes towards right, front and top.
+        Mean b = 0 volume in RAS orientation.
     white : numpy.ndarray, shape (nx, ny, nz)
         Probability of white matter on the same grid.
     inside : numpy.ndarray of bool, shape (nx, ny, nz)
-        The brain; nothing is drawn outside.
+        Brain mask; nothing is drawn outside.
     """
     figure = Figure(figsize=(_COLUMNS * _INCH, 2 * _INCH), dpi=100, facecolor="black")
     FigureCanvasAgg(figure)
     shown = np.where(inside, background, 0)
     top = float(np.quantile(shown[inside], 0.98)) if inside.any() else 1.0
     for row, axis in enumerate((2, 1)):  # axial above, coronal below
-        for column, place in enumerate(_places(inside, axis)):
+        for column, index in enumerate(_slices(inside, axis)):
             axes = figure.add_subplot(2, _COLUMNS, row * _COLUMNS + column + 1)
             axes.set_axis_off()
-            axes.imshow(shown.take(place, axis).T, cmap="gray", vmin=0, vmax=top, origin="lower")
-            outline = white.take(place, axis).T
+            axes.imshow(shown.take(index, axis).T, cmap="gray", vmin=0, vmax=top, origin="lower")
+            outline = white.take(index, axis).T
             if outline.min() < 0.5 < outline.max():
                 axes.contour(outline, levels=[0.5], colors=_OUTLINE, linewidths=0.6)
     figure.subplots_adjust(0, 0, 1, 1, 0.02, 0.02)
@@ -48,9 +48,9 @@ def draw_alignment(
         figure.savefig(temporary, format="png", facecolor="black", metadata={"Software": None})
 
 
-def _places(inside: NDArray[np.bool_], axis: int) -> list[int]:
-    """Return slices that are spread evenly over the brain along an axis."""
+def _slices(inside: NDArray[np.bool_], axis: int) -> list[int]:
+    """Return the indices of slices at equal distances through the brain along an axis."""
     others = tuple(i for i in range(3) if i != axis)
     filled = np.flatnonzero(inside.any(axis=others))
     low, high = (filled[0], filled[-1]) if len(filled) else (0, inside.shape[axis] - 1)
-    return [int(place) for place in np.linspace(low, high, _COLUMNS + 2).round()[1:-1]]
+    return [int(index) for index in np.linspace(low, high, _COLUMNS + 2).round()[1:-1]]

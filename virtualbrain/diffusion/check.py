@@ -1,4 +1,4 @@
-"""What is wrong with the diffusion series, found before any long work starts."""
+"""Check the diffusion series before any long computation."""
 
 import logging
 from collections.abc import Sequence
@@ -23,15 +23,16 @@ from virtualbrain.rigid_registration import RegistrationTask, register_rigid
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
+_HINT_SAME_SERIES = "provide the bval and bvec files of this series"
 MIN_DIRECTIONS = 6
 MIN_SHARE_IN_T1 = 0.8
-"""Share of the head in the diffusion images that must lie in the T1's head."""
+"""Smallest fraction of the head in the diffusion series that is inside the head in the T1."""
 MIN_DIRECTIONS_TO_JUDGE_ORDER = 10
 MIN_ORDER_ABOVE_CHANCE = 3.0
-"""Standard deviations above random orders that the order as given must reach."""
+"""Smallest distance of the given volume order from random orders, in standard deviations."""
 _COARSE_MM = 4.0
 MIN_ORIENTATION_MARGIN = 0.95
-"""Continuity of the table as given over the best other one, below which it is refused."""
+"""Smallest ratio of the continuity of the given gradient table to that of the best other one."""
 
 
 def check_dwi(
@@ -39,16 +40,16 @@ def check_dwi(
     epi: Sequence[EpiImage] = (),
     settings: DiffusionSettings | None = None,
 ) -> list[VirtualBrainError]:
-    """Return every problem of a patient's diffusion series, one line each.
+    """Return every problem of a patient's diffusion series.
 
     Parameters
     ----------
     series : sequence of DwiSeries
-        As `virtualbrain.io.bids.find_patient` found them; empty is no problem here.
+        Series from `virtualbrain.io.bids.find_patient`; none is not a problem.
     epi : sequence of EpiImage
-        The images of fmap/ that belong to them.
+        Images in fmap/ for these series.
     settings : DiffusionSettings, optional
-        Refused when they ask for what these series or this machine cannot do.
+        Methods; checked against the series and the installed programs.
     """
     problems: list[VirtualBrainError] = []
     loaded = []
@@ -67,7 +68,7 @@ def check_dwi(
 
 
 def _epi_problems(files: EpiImage) -> list[VirtualBrainError]:
-    """Problems of an image of fmap/: unreadable, or without its phase encoding."""
+    """Check that an image in fmap/ is readable and states its phase encoding."""
     try:
         load_epi(files)
     except VirtualBrainError as problem:
@@ -76,50 +77,51 @@ def _epi_problems(files: EpiImage) -> list[VirtualBrainError]:
 
 
 def _eddy_problems(loaded: list[Series], settings: DiffusionSettings) -> list[VirtualBrainError]:
-    """Say why FSL's eddy cannot be used where it is asked for by name."""
+    """Check that FSL's eddy can be used if the settings require it."""
     obstacle = eddy_obstacle(loaded, settings) if settings.motion == "eddy" else ""
     if not obstacle:
         return []
     return [
         ToolError(
-            f"FSL's eddy is asked for, but {obstacle}",
+            f"FSL's eddy cannot be used: {obstacle}",
             where="configuration, diffusion.motion",
-            expected="FSL on the PATH, FSLDIR set, and sidecars that state the read-out",
+            expected="FSL on the PATH, FSLDIR set, and sidecars with PhaseEncodingDirection and "
+            "TotalReadoutTime",
             hint="set diffusion.motion to auto",
         )
     ]
 
 
 def count_directions(table: GradientTable) -> int:
-    """Return the number of weighted directions that differ by more than a sign."""
+    """Return the number of distinct gradient directions; opposite directions count once."""
     directions = table.directions[~table.is_b0]
     if not len(directions):
         return 0
-    alike = np.abs(directions @ directions.T) > np.cos(np.deg2rad(2.0))
-    first_of_its_kind = ~np.any(np.tril(alike, k=-1), axis=1)
-    return int(first_of_its_kind.sum())
+    same = np.abs(directions @ directions.T) > np.cos(np.deg2rad(2.0))
+    is_new = ~np.any(np.tril(same, k=-1), axis=1)
+    return int(is_new.sum())
 
 
 def check_same_head(t1: Path, files: DwiSeries) -> list[VirtualBrainError]:
-    """Find a T1 that no turn or shift brings over the diffusion series, as another part's is.
+    """Check that a rigid transform aligns the T1 with the diffusion series.
 
-    Heads of two people of one size pass: what tells them apart is the figure
-    ``white_matter_likeness``, known when tissues and fibres are.
+    This finds a T1 of another body part. It does not distinguish two people: the figure
+    ``white_matter_likeness`` does, after the FODs have been estimated.
     """
     series, image = load_series(files), read_image(t1)
     b0, b0_affine = _coarse(series.mean_b0, series.affine)
     head, t1_affine = _coarse(np.asarray(image.dataobj, dtype=float), np.asarray(image.affine))
     within, filled = head_mask(b0), head_mask(head).astype(np.float32)
 
-    def share(matrix: Array) -> float:
-        """Share of the series' head in the T1's, once it is moved."""
+    def fraction_inside(matrix: Array) -> float:
+        """Return the fraction of the series' head inside the transformed head of the T1."""
         pull = np.linalg.inv(t1_affine) @ matrix @ b0_affine
         moved = ndimage.affine_transform(
             filled, pull[:3, :3], pull[:3, 3], output_shape=within.shape, order=1
         )
         return float((moved[within] > 0.5).mean())
 
-    if share(np.eye(4)) >= MIN_SHARE_IN_T1:
+    if fraction_inside(np.eye(4)) >= MIN_SHARE_IN_T1:
         return []
     task = RegistrationTask(
         fixed=b0.astype(np.float32),
@@ -132,22 +134,22 @@ def check_same_head(t1: Path, files: DwiSeries) -> list[VirtualBrainError]:
         iterations=(100, 50),
         sampling=0.5,
     )
-    found = share(register_rigid(task))
-    if found >= MIN_SHARE_IN_T1:
+    fraction = fraction_inside(register_rigid(task))
+    if fraction >= MIN_SHARE_IN_T1:
         return []
     return [
         InputError(
-            f"only {found:.0%} of the head in the diffusion series lies in the T1's head, "
-            "however the two are turned",
+            f"after registration only {fraction:.0%} of the head in the diffusion series is "
+            "inside the head in the T1",
             where=f"{t1.name}, {files.image.name}",
             expected=f"{MIN_SHARE_IN_T1:.0%} or more",
-            hint="check that both images are of this patient, and of the whole head",
+            hint="check that both images show the whole head of this patient",
         )
     ]
 
 
 def _coarse(volume: Array, affine: Array) -> tuple[Array, Array]:
-    """Average a volume to voxels of about 4 mm, for a first look."""
+    """Average a volume to voxels of about 4 mm."""
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     factors = np.maximum(np.rint(_COARSE_MM / sizes), 1).astype(int)
     kept = tuple(slice(n // f * f) for n, f in zip(volume.shape, factors, strict=True))
@@ -158,15 +160,15 @@ def _coarse(volume: Array, affine: Array) -> tuple[Array, Array]:
 
 
 def _problems_of(series: Series, files: DwiSeries) -> list[VirtualBrainError]:
-    """Problems of one series that could be read."""
+    """Return the problems of a readable series."""
     table, name = series.table, files.image.name
     if not table.is_b0.any():
         return [
             InputError(
-                "no volume without diffusion weighting",
+                "no b = 0 volume",
                 where=files.bval.name,
-                expected="at least one b-value of 0",
-                hint="add the b0 image of the same scan",
+                expected="at least one volume without diffusion weighting (b-value 0)",
+                hint="add the b = 0 volume of the same scan",
             )
         ]
     if table.is_b0.all():
@@ -177,17 +179,32 @@ def _problems_of(series: Series, files: DwiSeries) -> list[VirtualBrainError]:
                 f"the largest b-value is {table.bvals.max():g}",
                 where=files.bval.name,
                 expected="b-values in s/mm², 700 or more for tractography",
+                hint="convert the b-values to s/mm²",
             )
         ]
     if not np.isfinite(series.volumes).all():
-        return [InputError("values that are not numbers", where=name, hint="convert it again")]
+        return [
+            InputError(
+                "some voxel values are not finite numbers",
+                where=name,
+                expected="finite values in every voxel",
+                hint="convert the series again",
+            )
+        ]
     return _signal_problems(series, files)
 
 
 def _signal_problems(series: Series, files: DwiSeries) -> list[VirtualBrainError]:
-    """Problems that show in the signal: an empty image, volumes in another order."""
+    """Check the signal: the b = 0 volumes are not empty and are the brightest."""
     if not (series.mean_b0 > 0).any() or np.ptp(series.mean_b0) == 0:
-        return [InputError("the b0 image is empty", where=files.image.name)]
+        return [
+            InputError(
+                "the b = 0 volumes are empty",
+                where=files.image.name,
+                expected="positive signal in the head",
+                hint="convert the series again",
+            )
+        ]
     means = series.volumes[head_mask(series.mean_b0)].mean(axis=0)
     is_b0 = series.table.is_b0
     if is_b0.all():
@@ -196,17 +213,17 @@ def _signal_problems(series: Series, files: DwiSeries) -> list[VirtualBrainError
         volume = int(np.flatnonzero(is_b0)[np.argmin(means[is_b0])]) + 1
         return [
             InputError(
-                f"volume {volume} has a b-value of 0 but is darker than the weighted ones",
+                f"volume {volume} has b-value 0 but is darker than the diffusion-weighted volumes",
                 where=files.bval.name,
                 expected="b-values in the order of the volumes",
-                hint="take bval and bvec of this very series",
+                hint=_HINT_SAME_SERIES,
             )
         ]
     return []
 
 
 def _joint_problems(loaded: list[Series], files: Sequence[DwiSeries]) -> list[VirtualBrainError]:
-    """Problems of the series together: too few directions, a turned gradient table."""
+    """Check the series together: number of directions, volume order and gradient axes."""
     table = GradientTable(
         np.concatenate([one.table.bvals for one in loaded]),
         np.vstack([one.table.directions for one in loaded]),
@@ -215,10 +232,10 @@ def _joint_problems(loaded: list[Series], files: Sequence[DwiSeries]) -> list[Vi
     if n_directions < MIN_DIRECTIONS:
         return [
             InputError(
-                f"{n_directions} diffusion directions",
+                f"only {n_directions} diffusion directions",
                 where=", ".join(one.bvec.name for one in files),
-                expected=f"{MIN_DIRECTIONS} or more that differ",
-                hint="give every series of the scan, or a ready connectome",
+                expected=f"{MIN_DIRECTIONS} or more distinct directions",
+                hint="provide all series of the scan, or a ready connectome",
             )
         ]
     found = []
@@ -232,31 +249,32 @@ def _joint_problems(loaded: list[Series], files: Sequence[DwiSeries]) -> list[Vi
 
 
 def order_problem(series: Series, files: DwiSeries) -> InputError | None:
-    """Return the error of directions that stand in another order than the volumes, else None."""
+    """Return the error if the directions are not in the order of the volumes, else None."""
     found = check_order(series.volumes, series.table)
     if found.above_chance < MIN_ORDER_ABOVE_CHANCE:
-        what = "the directions fit the volumes no better than in a random order"
+        what = "the gradient directions predict the volumes no better than in a random order"
     elif found.better:
-        what = f"the directions {found.better} fit the volumes better"
+        what = f"the gradient directions {found.better} predict the volumes better"
     else:
         return None
     return InputError(
         what,
         where=files.bvec.name,
         expected="one direction per volume, in the order of the volumes",
-        hint="take bval and bvec of this very series",
+        hint=_HINT_SAME_SERIES,
     )
 
 
 def orientation_problem(series: Series, files: DwiSeries) -> InputError | None:
-    """Return the error of a gradient table that does not belong to its image, else None."""
+    """Return the error if the axes of the gradient table are wrong, else None."""
     found = check_orientation(series.volumes, series.affine, series.table)
     if found.margin >= MIN_ORIENTATION_MARGIN:
         return None
     return InputError(
-        f"fibres are more continuous with the gradient table's {found.best} "
-        f"(continuity {found.scores[found.best]:.3f} against {found.scores['as given']:.3f})",
+        f"the axes of the gradient table are probably wrong: with {found.best} the fibres are "
+        f"more continuous ({found.scores[found.best]:.3f}, as given "
+        f"{found.scores['as given']:.3f})",
         where=files.bvec.name,
-        expected="directions along the image's axes in FSL's convention",
+        expected="directions along the image axes in FSL's convention",
         hint="convert the series again, or correct the bvec file",
     )

@@ -1,4 +1,4 @@
-"""From weighted streamlines and region labels to a connectome and how far to trust it."""
+"""Build the connectome from weighted streamlines and region labels, with its reliability."""
 
 import logging
 from dataclasses import dataclass
@@ -22,22 +22,22 @@ Integers = NDArray[np.int64]
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ConnectomeFiles:
-    """Files that `build_connectome` reads.
+    """Input files of `build_connectome`.
 
     Parameters
     ----------
     tracks, weights : Path
         Streamlines (diffusion space) and their SIFT2 weights.
     labels : Path
-        Region labels on the T1's grid.
+        Label image on the grid of the T1.
     t1_to_dwi : Path
         Rigid transform from T1 to diffusion space.
     fod : Path
-        Orientation distributions; their extent is the field of view.
+        FODs; their extent is the field of view.
     workdir : Path
-        Folder for files that are not kept.
+        Folder for temporary files.
     """
 
     tracks: Path
@@ -50,12 +50,12 @@ class ConnectomeFiles:
 
 @dataclass(frozen=True)
 class Edges:
-    """Streamlines as connections: the two regions each one joins, its weight and length.
+    """The two end regions, the weight and the length of every streamline.
 
     Parameters
     ----------
     ends : numpy.ndarray, shape (n_streamlines, 2)
-        Positions in the region table; -1 where an end is in no region.
+        Row of each end region in the region table; -1 for no region.
     weights, lengths_mm : numpy.ndarray, shape (n_streamlines,)
         SIFT2 weight and length.
     n_regions : int
@@ -68,40 +68,42 @@ class Edges:
     n_regions: int
 
     def sums(self, values: Array) -> Array:
-        """Return the symmetric matrix of sums of a value over the streamlines of each edge."""
+        """Return the symmetric matrix of the sums of a value over the streamlines of each pair."""
         n = self.n_regions
-        flat = np.bincount(self._edge, weights=values[self._joined], minlength=n * n)
+        flat = np.bincount(self._pair_index, weights=values[self._is_connecting], minlength=n * n)
         upper = flat.reshape(n, n)
         return np.asarray(upper + upper.T)
 
     @property
-    def _joined(self) -> NDArray[np.bool_]:
-        within = (self.ends >= 0).all(axis=1)
-        return np.asarray(within & (self.ends[:, 0] != self.ends[:, 1]))
+    def _is_connecting(self) -> NDArray[np.bool_]:
+        """Whether a streamline connects two different regions."""
+        assigned = (self.ends >= 0).all(axis=1)
+        return np.asarray(assigned & (self.ends[:, 0] != self.ends[:, 1]))
 
     @property
-    def _edge(self) -> Integers:
-        low_high = np.sort(self.ends[self._joined], axis=1)
+    def _pair_index(self) -> Integers:
+        """Index of the pair of regions in the flattened upper triangle."""
+        low_high = np.sort(self.ends[self._is_connecting], axis=1)
         return np.asarray(low_high[:, 0] * self.n_regions + low_high[:, 1])
 
 
 @dataclass(frozen=True)
 class BuiltConnectome:
-    """A connectome from tractography with what is known about each connection.
+    """A connectome from tractography, with count, density and reliability of its connections.
 
     Parameters
     ----------
     connectome : Connectome
         Weights are SIFT2-weighted streamline counts.
     counts : numpy.ndarray, shape (n_regions, n_regions)
-        Plain streamline counts.
+        Streamline counts.
     density : numpy.ndarray, shape (n_regions, n_regions)
-        Weights over the mean volume of the two regions, per mm³.
+        Weights divided by the mean volume of the two regions, per mm³.
     reliability : numpy.ndarray, shape (n_regions, n_regions)
-        One minus the coefficient of variation of the weight when streamlines are resampled,
-        not below zero; zero where there is no connection.
+        One minus the coefficient of variation of the weight under bootstrap of the streamlines,
+        0 or more; 0 without connection.
     quality : dict
-        Figures on the whole.
+        Quality figures.
     """
 
     connectome: Connectome
@@ -118,33 +120,33 @@ def build_connectome(
     threads: int,
     reference: Connectome | None = None,
 ) -> BuiltConnectome:
-    """Sum weighted streamlines between regions.
+    """Build the connectome: sum the weighted streamlines between regions.
 
-    Each end of a streamline belongs to the nearest labelled voxel within
+    Each end of a streamline is assigned to the nearest labelled voxel within
     ``search_radius_mm``. Weights are sums of SIFT2 weights, lengths are weighted means.
 
     Parameters
     ----------
     files : ConnectomeFiles
-        What to read.
+        Input files.
     regions : pandas.DataFrame
-        Region table; its order is the connectome's. Regions without voxels stay, unconnected.
+        Region table; the connectome has its order. Regions without voxels have no connection.
     settings : DiffusionSettings
         Search radius, resamples, seed.
     threads : int
-        Cores to use; the result does not depend on it.
+        Number of cores; the result does not depend on it.
     reference : Connectome, optional
-        One to compare with.
+        Connectome to compare with.
 
     Raises
     ------
     InputError
-        Labels in the image that the table lacks.
+        A label of the image is missing from the table.
     ToolError
         MRtrix3 is missing or failed.
     """
     files.workdir.mkdir(parents=True, exist_ok=True)
-    logger.info("joining streamlines to regions")
+    logger.info("assigning streamlines to regions")
     edges = read_edges(files, regions, settings.search_radius_mm, threads)
     weights, counts = edges.sums(edges.weights), edges.sums(np.ones_like(edges.weights))
     lengths = np.divide(
@@ -179,13 +181,13 @@ def read_edges(
 
 
 def _numbers(path: Path) -> Array:
-    """Read a text file of numbers, comments left out."""
+    """Read a text file of numbers without its comments."""
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     return np.fromstring(" ".join(lines), sep=" ") if lines else np.zeros(0)
 
 
 def _nodes_in_dwi(files: ConnectomeFiles, regions: pd.DataFrame) -> nib.Nifti1Image:
-    """Return labels as 1, 2, ... in the table's order, placed in diffusion space."""
+    """Return the label image in diffusion space, with labels 1, 2, ... in the table's order."""
     image = nib.load(files.labels)
     labels = np.asarray(image.dataobj).astype(np.int64)
     present = np.unique(labels[labels > 0])
@@ -194,8 +196,8 @@ def _nodes_in_dwi(files: ConnectomeFiles, regions: pd.DataFrame) -> nib.Nifti1Im
         raise InputError(
             f"the label {unknown[0]} is not in the region table",
             where=files.labels.name,
-            expected="every label of the image in the table",
-            hint="complete the table or remove the label",
+            expected="a row of the region table for every label of the image",
+            hint="add the region to the table, or remove the label from the image",
         )
     lookup = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.int32)
     for position, index in enumerate(regions["index"].to_numpy(dtype=np.int64), start=1):
@@ -206,17 +208,17 @@ def _nodes_in_dwi(files: ConnectomeFiles, regions: pd.DataFrame) -> nib.Nifti1Im
 
 
 def density_of(weights: Array, regions: pd.DataFrame) -> Array:
-    """Return weights over the mean volume of the two regions; zero where it is not known."""
+    """Return the weights divided by the mean volume of the two regions; 0 for unknown volume."""
     volumes = np.nan_to_num(regions["volume"].to_numpy(dtype=float))
     mean = (volumes[:, None] + volumes[None, :]) / 2
     return np.asarray(np.divide(weights, mean, out=np.zeros_like(weights), where=mean > 0))
 
 
 def edge_reliability(edges: Edges, resamples: int, rng: np.random.Generator) -> Array:
-    """Return one minus the coefficient of variation of each weight over resampled streamlines.
+    """Return one minus the coefficient of variation of each weight under bootstrap.
 
-    Every sample gives each streamline a Poisson number of copies (the bootstrap for many
-    independent draws), so memory does not grow with the number of samples.
+    Each sample takes every streamline a Poisson number of times (Poisson bootstrap), so memory
+    does not grow with the number of samples.
     """
     total = np.zeros((edges.n_regions, edges.n_regions))
     squares = np.zeros_like(total)

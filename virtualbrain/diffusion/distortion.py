@@ -1,8 +1,9 @@
-"""Susceptibility distortion from two opposite phase-encoding directions, with ANTs.
+"""Correct susceptibility distortion from two opposite phase-encoding directions, with ANTs.
 
-The two b0 images are stretched in opposite ways along one axis. A symmetric diffeomorphic
-registration bound to that axis gives the displacement between them; the true place lies half
-way. Signal is scaled by the local stretch, so that none is made or lost.
+The two b = 0 images are distorted in opposite directions along one axis. A symmetric
+diffeomorphic registration restricted to that axis gives the displacement between them; the
+undistorted position is half way. The signal is scaled by the local stretch, so that its sum is
+preserved.
 """
 
 import logging
@@ -25,14 +26,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Unwarping:
-    """Where along the phase-encoding axis each true voxel lies in the two distorted images.
+    """Position of every undistorted voxel in the two distorted images.
 
     Parameters
     ----------
     axis : int
-        The image axis of the phase encoding.
+        Image axis of the phase encoding.
     forward, backward : numpy.ndarray, shape (nx, ny, nz)
-        Position in voxels along `axis` in the image of positive and of negative encoding.
+        Position in voxels along `axis` in the image of positive and of negative phase encoding.
     """
 
     axis: int
@@ -40,11 +41,11 @@ class Unwarping:
     backward: Array
 
     def positions(self, sign: int) -> Array:
-        """Return the positions for a series of positive or negative encoding."""
+        """Return the positions for a series of positive or negative phase encoding."""
         return self.forward if sign > 0 else self.backward
 
     def largest_shift(self, mask: NDArray[np.bool_]) -> float:
-        """Return the 98th percentile of the displacement in the mask, voxels."""
+        """Return the 98th percentile of the displacement in the mask, in voxels."""
         index = np.moveaxis(np.indices(mask.shape)[self.axis], 0, 0)
         return float(np.percentile(np.abs(self.forward - index)[mask], 98))
 
@@ -58,16 +59,16 @@ def encoding_on_grid(encoding: PhaseEncoding, affine: Array) -> tuple[int, int]:
 
 
 def estimate_unwarping(forward: Volume, backward: Volume, sizes: Array, axis: int) -> Unwarping:
-    """Estimate the distortion from b0 images of opposite phase encoding on one grid.
+    """Estimate the distortion from b = 0 images of opposite phase encoding on one grid.
 
     Parameters
     ----------
     forward, backward : numpy.ndarray, shape (nx, ny, nz)
-        Mean b0 of positive and of negative encoding along `axis`, rigidly aligned.
+        Mean b = 0 image of positive and of negative phase encoding along `axis`, rigidly aligned.
     sizes : numpy.ndarray, shape (3,)
-        Voxel edges, mm.
+        Voxel sizes, mm.
     axis : int
-        The image axis of the phase encoding.
+        Image axis of the phase encoding.
     """
     logger.info("susceptibility: registering the two phase-encoding directions")
     with one_thread_workers(1) as pool:
@@ -76,7 +77,7 @@ def estimate_unwarping(forward: Volume, backward: Volume, sizes: Array, axis: in
 
 
 def _displacement(fixed: Volume, moving: Volume, sizes: Array, axis: int) -> Array:
-    """Displacement in mm along one axis from points of `fixed` to points of `moving`."""
+    """Return the displacement in mm along one axis from points of `fixed` to those of `moving`."""
     ants = import_ants()
     first, second = (
         ants.from_numpy(np.ascontiguousarray(v, dtype=np.float32), spacing=tuple(sizes))
@@ -104,17 +105,17 @@ def _displacement(fixed: Volume, moving: Volume, sizes: Array, axis: int) -> Arr
 
 
 def unwarping_from(displacement: Array, axis: int) -> Unwarping:
-    r"""Return where true voxels lie, from the displacement between the two images.
+    r"""Return the positions of undistorted voxels from the displacement between the two images.
 
-    A point x of the first image is the point :math:`x + d(x)` of the second; the truth is half
-    way, :math:`y = x + d(x) / 2`. This is turned around line by line.
+    A point x of the first image corresponds to :math:`x + d(x)` in the second. The undistorted
+    position is half way, :math:`y = x + d(x) / 2`. This map is inverted line by line.
 
     Parameters
     ----------
     displacement : numpy.ndarray, shape (nx, ny, nz)
         d in voxels along `axis`.
     axis : int
-        The image axis of the phase encoding.
+        Image axis of the phase encoding.
     """
     lines = np.moveaxis(displacement, axis, -1)
     flat = lines.reshape(-1, lines.shape[-1])
@@ -127,18 +128,18 @@ def unwarping_from(displacement: Array, axis: int) -> Unwarping:
 
 
 def sample_undistorted(volume: Volume, positions: Array, pull: Array, axis: int) -> Volume:
-    """Return a volume on the true grid: unwarped, moved back, scaled by the stretch.
+    """Resample a volume to the undistorted grid and scale its signal by the local stretch.
 
     Parameters
     ----------
     volume : numpy.ndarray, shape (nx, ny, nz)
-        As measured.
+        The measured volume.
     positions : numpy.ndarray, shape (nx, ny, nz)
-        Where each true voxel lies along `axis` in the distorted reference.
+        Position of each undistorted voxel along `axis` in the distorted reference.
     pull : numpy.ndarray, shape (4, 4)
-        From voxels of the distorted reference to voxels of the volume.
+        Transform from voxels of the distorted reference to voxels of the volume.
     axis : int
-        The image axis of the phase encoding.
+        Image axis of the phase encoding.
     """
     places = np.indices(positions.shape, dtype=float)
     places[axis] = positions

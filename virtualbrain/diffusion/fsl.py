@@ -1,4 +1,4 @@
-"""FSL's topup and eddy, by MRtrix' dwifslpreproc, where FSL is there and the data allow it."""
+"""Run FSL's topup and eddy through MRtrix's dwifslpreproc, if FSL is installed."""
 
 import json
 import logging
@@ -18,70 +18,66 @@ from virtualbrain.io.gradients import GradientTable
 
 logger = logging.getLogger(__name__)
 _EDDY = ("eddy_cuda", "eddy", "eddy_openmp", "eddy_cpu")
-MIN_DIRECTIONS = 10
-"""Directions below which eddy's model of the signal has too little to go by (its manual)."""
+EDDY_MIN_DIRECTIONS = 10
+"""Smallest number of directions for the signal model of eddy, according to its manual."""
 
 
 def eddy_is_installed() -> bool:
-    """Whether FSL's eddy can be started: its program is there, and FSLDIR is set."""
+    """Whether FSL's eddy can be started: its program is installed and FSLDIR is set."""
     folder = os.environ.get("FSLDIR", "")
     places = os.pathsep.join([str(Path(folder) / "bin"), os.environ.get("PATH", "")])
     return bool(folder) and any(shutil.which(name, path=places) for name in _EDDY)
 
 
 def eddy_obstacle(series: Sequence[Series], settings: DiffusionSettings) -> str:
-    """Return why FSL's eddy is not to be used on these series, empty where it is.
+    """Return why FSL's eddy is not used for these series; empty if it is used.
 
     Parameters
     ----------
     series : sequence of Series
-        Every series of the patient.
+        All series of the patient.
     settings : DiffusionSettings
-        With susceptibility switched off, dwifslpreproc would unwarp opposite series all the same.
+        Methods. eddy cannot be used on several series if susceptibility correction is switched
+        off: dwifslpreproc would correct it if their phase encodings are opposite.
     """
     first = series[0]
     if settings.motion not in ("auto", "eddy"):
-        return "FSL's eddy is not asked for"
+        return "diffusion.motion does not select FSL's eddy"
     if settings.susceptibility == "none" and len(series) > 1:
-        return "several series and no unwarping cannot be had from dwifslpreproc"
+        return "dwifslpreproc cannot join several series without susceptibility correction"
     if not eddy_is_installed():
         return "FSL's eddy is not installed"
     if any(one.phase_encoding is None or np.isnan(one.phase_encoding.readout_s) for one in series):
         return "a sidecar does not state PhaseEncodingDirection and TotalReadoutTime"
-    if not all(_same_grid(one, first) for one in series):
-        return "the series lie on different grids"
-    if sum(int((~one.table.is_b0).sum()) for one in series) < MIN_DIRECTIONS:
-        return f"FSL's eddy wants {MIN_DIRECTIONS} directions or more"
+    if not all(one.has_same_grid(first, tolerance_mm=1e-3) for one in series):
+        return "the series have different voxel grids"
+    if sum(int((~one.table.is_b0).sum()) for one in series) < EDDY_MIN_DIRECTIONS:
+        return f"FSL's eddy needs {EDDY_MIN_DIRECTIONS} directions or more"
     return ""
-
-
-def _same_grid(one: Series, other: Series) -> bool:
-    same_shape = one.volumes.shape[:3] == other.volumes.shape[:3]
-    return bool(same_shape and np.allclose(one.affine, other.affine, atol=1e-3))
 
 
 def correct_with_eddy(
     series: Sequence[Series], epi: Sequence[Series], workdir: Path, threads: int
 ) -> tuple[Series, NDArray[np.float64]]:
-    """Correct motion, eddy currents and, with two directions, susceptibility.
+    """Correct motion, eddy currents and, with two phase encodings, susceptibility distortion.
 
     Parameters
     ----------
     series : sequence of Series
-        Denoised series on one grid, in the order they are joined.
+        Denoised series on one grid, in the order of concatenation.
     epi : sequence of Series
-        Images without weighting of other directions.
+        b = 0 images of other phase encodings.
     workdir : Path
-        Folder for files that are not kept.
+        Folder for temporary files.
     threads : int
-        Cores to use.
+        Number of cores.
 
     Returns
     -------
     Series
-        All series joined, gradients turned.
+        All series concatenated, with rotated gradients.
     numpy.ndarray, shape (n_volumes,)
-        Displacement of each volume against the first, mm (empty where eddy does not say).
+        Displacement of each volume from the first, mm; empty if eddy wrote none.
 
     Raises
     ------
@@ -97,7 +93,7 @@ def correct_with_eddy(
         images = [_with_encoding(one, workdir / f"epi-{i}.mif") for i, one in enumerate(pairs)]
         _join(images, workdir / "epi.mif")
         options = ["-se_epi", workdir / "epi.mif"]
-    logger.info("FSL: topup where two directions are there, then eddy")
+    logger.info("FSL: topup (with two phase encodings), then eddy")
     mrtrix.run(
         "dwifslpreproc", joined, target, "-rpe_header", *options,
         "-eddy_options", " --slm=linear ", "-eddyqc_text", figures, "-scratch", workdir, "-force",
@@ -107,14 +103,14 @@ def correct_with_eddy(
 
 
 def _b0s_of(series: Series) -> Series:
-    """Return the volumes of a series without weighting."""
+    """Return the b = 0 volumes of a series."""
     chosen = series.table.is_b0
     table = GradientTable(series.table.bvals[chosen], series.table.directions[chosen])
     return Series(series.volumes[..., chosen], series.affine, table, series.phase_encoding)
 
 
 def _with_encoding(series: Series, path: Path) -> Path:
-    """Write a series with its phase encoding in the header, as MRtrix reads it from BIDS."""
+    """Write a series with its phase encoding in the header, as MRtrix imports it from BIDS."""
     assert series.phase_encoding is not None
     axis, sign = encoding_on_grid(series.phase_encoding, series.affine)
     stated = {
@@ -128,7 +124,7 @@ def _with_encoding(series: Series, path: Path) -> Path:
 
 
 def _join(images: Sequence[Path], target: Path) -> None:
-    """Put series one behind the other, gradients and phase encodings with them."""
+    """Concatenate series with their gradients and phase encodings."""
     if len(images) == 1:
         mrtrix.convert(images[0], target)
     else:
@@ -136,5 +132,5 @@ def _join(images: Sequence[Path], target: Path) -> None:
 
 
 def _movement(path: Path) -> NDArray[np.float64]:
-    """Read eddy's displacement against the first volume, its first column."""
+    """Read the displacement from the first volume: the first column of eddy's file."""
     return np.loadtxt(path, ndmin=2)[:, 0] if path.is_file() else np.zeros(0)

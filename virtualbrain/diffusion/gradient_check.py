@@ -1,10 +1,9 @@
-"""Whether a gradient table belongs to its image: in its axes, and in the order of its volumes.
+"""Check the axes and the volume order of a gradient table against its images.
 
-Fibres go on from voxel to voxel.
-
-A table with a reversed or exchanged axis gives principal directions that no longer run along
-the bundles they lie in (Schilling et al. 2019, doi:10.1016/j.mri.2019.05.039). Exchanging axes
-of the table turns the fitted tensors in the same way, so one fit serves all twenty-four tables.
+Fibres are continuous from voxel to voxel. If an axis of the table is reversed or exchanged, the
+principal directions no longer follow the bundles (Schilling et al. 2019,
+doi:10.1016/j.mri.2019.05.039). Exchanging axes of the table rotates the fitted tensors in the
+same way, so one fit is enough for all twenty-four tables.
 """
 
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.tensor import (
     fit_tensor,
     fractional_anisotropy,
-    gain_of_directions,
+    prediction_improvement,
 )
 from virtualbrain.io.gradients import GradientTable
 
@@ -32,12 +31,12 @@ _ORDER_VOXELS = 4000
 
 @dataclass(frozen=True)
 class OrientationCheck:
-    """How well each exchange of gradient axes makes fibres continuous.
+    """Continuity of the fibres for each exchange of gradient axes.
 
     Parameters
     ----------
     scores : dict
-        Continuity (0 to 1) of each table; ``as given`` is the one in the file.
+        Continuity (0 to 1) of each table; ``as given`` is the table of the file.
     """
 
     scores: dict[str, float]
@@ -49,7 +48,7 @@ class OrientationCheck:
 
     @property
     def margin(self) -> float:
-        """Continuity of the table as given over the best other one; below 1 is a fault."""
+        """Ratio of the continuity of the given table to the best other one; 1 or more if right."""
         others = [score for name, score in self.scores.items() if name != "as given"]
         return self.scores["as given"] / max(others)
 
@@ -57,7 +56,7 @@ class OrientationCheck:
 def check_orientation(
     volumes: NDArray[np.float32], affine: Array, table: GradientTable
 ) -> OrientationCheck:
-    """Score every exchange and reversal of the gradient axes along the image's axes.
+    """Compute the fibre continuity for every exchange and reversal of the gradient axes.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ def check_orientation(
     affine : numpy.ndarray, shape (4, 4)
         Voxel to scanner RAS.
     table : GradientTable
-        Its gradients, scanner RAS.
+        Gradient table of the series, scanner RAS.
     """
     mask = head_mask(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
@@ -81,16 +80,16 @@ def check_orientation(
 
 @dataclass(frozen=True)
 class OrderCheck:
-    """How well tensors predict left-out volumes with the directions in their order and in others.
+    """Prediction of left-out volumes with the directions in the given order and in others.
 
     Parameters
     ----------
     given : float
-        `virtualbrain.diffusion.tensor.gain_of_directions` of the table as it is.
+        `virtualbrain.diffusion.tensor.prediction_improvement` of the given order.
     shuffled : tuple of float
-        The same with the directions in random orders.
+        The same for random orders.
     moved : dict of str to float
-        The same with them shifted by some volumes, and reversed.
+        The same for orders shifted by some volumes, and for the reverse order.
     """
 
     given: float
@@ -99,19 +98,19 @@ class OrderCheck:
 
     @property
     def above_chance(self) -> float:
-        """How many standard deviations of the random orders the order as given is above them."""
+        """Distance of the given order from the mean of random orders, in standard deviations."""
         spread = max(float(np.std(self.shuffled, ddof=1)), 1e-9)
         return (self.given - float(np.mean(self.shuffled))) / spread
 
     @property
     def better(self) -> str:
-        """The moved order that fits better than the one given; empty where none does."""
+        """The shifted or reversed order that predicts better than the given one, or ``""``."""
         best = max(self.moved, key=self.moved.__getitem__)
         return best if self.moved[best] > self.given else ""
 
 
 def check_order(volumes: NDArray[np.float32], table: GradientTable, seed: int = 0) -> OrderCheck:
-    """Compare the directions in the order of the file with other orders.
+    """Compare the order of the directions in the file with other orders.
 
     Parameters
     ----------
@@ -120,7 +119,7 @@ def check_order(volumes: NDArray[np.float32], table: GradientTable, seed: int = 
     table : GradientTable
         One row per volume.
     seed : int
-        Of the random orders and of the voxels looked at.
+        Seed of the random orders and of the sampled voxels.
     """
     rng = np.random.default_rng(seed)
     mask = head_mask(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
@@ -130,22 +129,22 @@ def check_order(volumes: NDArray[np.float32], table: GradientTable, seed: int = 
     signal = volumes.reshape(-1, volumes.shape[3])[chosen].astype(float)
     weighted = np.flatnonzero(~table.is_b0)
 
-    def gain(order: NDArray[np.int_]) -> float:
+    def improvement(order: NDArray[np.int_]) -> float:
         directions = table.directions.copy()
         directions[weighted] = table.directions[order]
-        return gain_of_directions(signal, GradientTable(table.bvals, directions))
+        return prediction_improvement(signal, GradientTable(table.bvals, directions))
 
     moved = {f"shifted by {step:+d} volumes": np.roll(weighted, step) for step in _SHIFTS}
     moved["in reverse order"] = weighted[::-1]
     return OrderCheck(
-        given=gain(weighted),
-        shuffled=tuple(gain(rng.permutation(weighted)) for _ in range(_SHUFFLES)),
-        moved={name: gain(order) for name, order in moved.items()},
+        given=improvement(weighted),
+        shuffled=tuple(improvement(rng.permutation(weighted)) for _ in range(_SHUFFLES)),
+        moved={name: improvement(order) for name, order in moved.items()},
     )
 
 
 def _scores(anisotropy: Array, main: Array, sizes: Array) -> dict[str, float]:
-    """Continuity of each of the twenty-four tables that differ by more than a sign."""
+    """Return the continuity of each of the twenty-four tables that differ by more than a sign."""
     pairs = [_pair(anisotropy, main, np.array(step)) for step in _half_neighbourhood()]
     total = sum(float(weight.sum()) for _, _, weight in pairs)
     found = {}
@@ -164,12 +163,12 @@ _SIGNS = ((1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1))
 
 
 def _half_neighbourhood() -> list[tuple[int, int, int]]:
-    """Thirteen of the twenty-six steps to a neighbour, one of each opposite pair."""
+    """Return thirteen of the twenty-six steps to a neighbour, one of each opposite pair."""
     return [(i, j, k) for i, j, k in product((-1, 0, 1), repeat=3) if (i, j, k) > (0, 0, 0)]
 
 
 def _pair(anisotropy: Array, main: Array, step: Array) -> tuple[Array, Array, Array]:
-    """Directions of both voxels of every anisotropic pair one step apart, and its weight."""
+    """Return the directions of every pair of anisotropic voxels one step apart, and its weight."""
     here = tuple(
         slice(max(0, -s), n - max(0, s)) for s, n in zip(step, anisotropy.shape, strict=True)
     )
@@ -182,7 +181,7 @@ def _pair(anisotropy: Array, main: Array, step: Array) -> tuple[Array, Array, Ar
 
 
 def _name(order: tuple[int, ...], signs: tuple[int, ...]) -> str:
-    """Say in words what an exchange does to the table."""
+    """Describe in words how an exchange changes the table."""
     if order == (0, 1, 2) and signs == (1, 1, 1):
         return "as given"
     parts = [] if order == (0, 1, 2) else ["axes in the order " + "".join(_AXES[i] for i in order)]

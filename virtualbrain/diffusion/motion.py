@@ -1,8 +1,8 @@
-"""Head motion and eddy-current shifts between diffusion volumes, by registration.
+"""Estimate and correct head motion and eddy-current shifts of diffusion volumes by registration.
 
-Weighted volumes are registered to the mean weighted volume, then each to what a tensor fitted
-to the *other* volumes predicts for its gradient (its own value left out, so that it is not
-drawn to where it already lies). Volumes without weighting are registered to their mean.
+The weighted volumes are first registered to the mean weighted volume. Then each one is
+registered to the volume predicted by a tensor fitted to the *other* volumes; including itself
+would bias the result towards no motion. The b = 0 volumes are registered to their mean.
 """
 
 import logging
@@ -27,14 +27,14 @@ _MIN_VOLUMES_FOR_PREDICTION = 12
 
 @dataclass(frozen=True)
 class Motion:
-    """Where the head was in every volume.
+    """Head motion of every volume.
 
     Parameters
     ----------
     matrices : numpy.ndarray, shape (n_volumes, 4, 4)
-        From points of the corrected grid to points of the volume, scanner RAS, mm.
+        Rigid transform from points of the corrected grid to points of the volume, scanner RAS, mm.
     displacement_mm : numpy.ndarray, shape (n_volumes,)
-        Mean displacement of the brain's voxels against the reference.
+        Mean displacement of the head's voxels from the reference.
     """
 
     matrices: Array
@@ -42,20 +42,19 @@ class Motion:
 
 
 def estimate_motion(series: Series, workers: int) -> Motion:
-    """Estimate the rigid motion of every volume against the volumes without weighting.
+    """Estimate the rigid motion of every volume relative to the first b = 0 volume.
 
-    Shifts by eddy currents along the phase-encoding direction look like motion and are taken
-    up with it.
+    Eddy-current shifts along the phase-encoding direction look like motion and are included.
 
     Parameters
     ----------
     series : Series
         Denoised volumes.
     workers : int
-        Processes to share the registrations out over.
+        Number of worker processes.
     """
     mask = head_mask(series.mean_b0)
-    grown = ndimage.binary_dilation(mask, iterations=2)
+    dilated = ndimage.binary_dilation(mask, iterations=2)
     n = series.volumes.shape[3]
     matrices = np.tile(np.eye(4), (n, 1, 1))
     rounds = [_mean_targets]
@@ -64,10 +63,10 @@ def estimate_motion(series: Series, workers: int) -> Motion:
     for number, targets_of in enumerate(rounds, start=1):
         logger.info("motion: round %d of %d, %d volumes", number, len(rounds), n)
         corrected = resample(series, matrices)
-        targets = targets_of(corrected, grown)
-        tasks = [_task(series, targets[..., i], series.volumes[..., i], grown) for i in range(n)]
+        targets = targets_of(corrected, dilated)
+        tasks = [_task(series, targets[..., i], series.volumes[..., i], dilated) for i in range(n)]
         matrices = np.array(register_all(tasks, workers))
-    matrices = _on_the_b0s(series, matrices, mask, grown)
+    matrices = _relative_to_first_b0(series, matrices, mask, dilated)
     return Motion(matrices, displacements(matrices, mask, series.affine))
 
 
@@ -82,17 +81,17 @@ def _task(series: Series, fixed: Volume, moving: Volume, mask: Mask) -> Registra
 
 
 def _mean_targets(series: Series, mask: Mask) -> Volume:
-    """Return, for each volume, the mean of its kind: without weighting, or with it."""
+    """Return a target for each volume: the mean b = 0 or the mean weighted volume."""
     targets = np.zeros_like(series.volumes)
-    for kind in (series.table.is_b0, ~series.table.is_b0):
-        if kind.any():
-            mean = series.volumes[..., kind].mean(axis=3) * mask
-            targets[..., kind] = mean[..., None]
+    for group in (series.table.is_b0, ~series.table.is_b0):
+        if group.any():
+            mean = series.volumes[..., group].mean(axis=3) * mask
+            targets[..., group] = mean[..., None]
     return targets
 
 
 def _predicted_targets(series: Series, mask: Mask) -> Volume:
-    """Return, for each weighted volume, what the others predict; for the b0s their mean."""
+    """Return a target for each volume: its prediction by the others, or the mean b = 0 volume."""
     targets = _mean_targets(series, mask)
     weighted = ~series.table.is_b0
     signal = series.volumes[mask].astype(np.float64)
@@ -104,11 +103,12 @@ def _predicted_targets(series: Series, mask: Mask) -> Volume:
     return targets
 
 
-def _on_the_b0s(series: Series, matrices: Array, mask: Mask, grown: Mask) -> Array:
-    """Refer all volumes to the first b0, the weighted ones through their mean.
+def _relative_to_first_b0(series: Series, matrices: Array, mask: Mask, dilated: Mask) -> Array:
+    """Return the motion relative to the first b = 0 volume.
 
-    The unlike contrasts of the b0 and the mean weighted volume draw the registration by up to
-    half a voxel where nothing moved, so a difference below one voxel is not believed.
+    The weighted volumes are linked to it by registering their mean to the mean b = 0 volume. Their
+    contrasts differ, which shifts this registration by up to half a voxel without motion.
+    Therefore a displacement below one voxel is ignored.
     """
     weighted = ~series.table.is_b0
     if not weighted.any() or weighted.all():
@@ -117,7 +117,7 @@ def _on_the_b0s(series: Series, matrices: Array, mask: Mask, grown: Mask) -> Arr
     corrected = resample(series, matrices)
     weighted_mean = corrected.volumes[..., weighted].mean(axis=3)
     pair = [np.asarray(image, dtype=np.float32) for image in (corrected.mean_b0, weighted_mean)]
-    between = register_all([_task(series, pair[0], pair[1], grown)], 1)[0]
+    between = register_all([_task(series, pair[0], pair[1], dilated)], 1)[0]
     if displacements(between[None], mask, series.affine)[0] < series.voxel_sizes.max():
         between = np.eye(4)
     joined = matrices.copy()
@@ -126,7 +126,7 @@ def _on_the_b0s(series: Series, matrices: Array, mask: Mask, grown: Mask) -> Arr
 
 
 def displacements(matrices: Array, mask: Mask, affine: Array) -> Array:
-    """Return the mean displacement in mm of the mask's voxels under each matrix."""
+    """Return the mean displacement in mm of the mask's voxels under each transform."""
     voxels = np.argwhere(mask)[::7]
     points = np.column_stack([voxels, np.ones(len(voxels))]) @ affine.T
     moved = np.einsum("nij,pj->npi", matrices, points)
@@ -134,21 +134,20 @@ def displacements(matrices: Array, mask: Mask, affine: Array) -> Array:
 
 
 def hold_still(motion: Motion, floor_mm: float) -> Motion:
-    """Replace the matrix of volumes that moved less than `floor_mm` by the identity.
+    """Replace the transform of volumes that moved less than `floor_mm` by the identity.
 
-    Interpolation blurs; where the motion is smaller than registration can tell, leaving the
-    volume alone costs less.
+    Interpolation blurs the volume, and registration cannot measure such small motion.
     """
     still = motion.displacement_mm < floor_mm
     return replace(motion, matrices=np.where(still[:, None, None], np.eye(4), motion.matrices))
 
 
 def resample(series: Series, matrices: Array) -> Series:
-    """Return the series with every volume moved back, gradients turned with it.
+    """Return the series with motion corrected and gradients rotated.
 
-    Cubic splines; negative overshoot is cut to zero; volumes whose matrix is the identity are
-    copied. A direction g measured in a volume whose head is turned by R against the reference
-    is Rᵀ g in the reference.
+    Interpolation is by cubic splines; negative values are set to 0. Volumes with the identity
+    transform are copied. If the head is rotated by R from the reference, the gradient direction g
+    of the volume becomes Rᵀ g.
     """
     moved = np.empty_like(series.volumes)
     to_voxels = np.linalg.inv(series.affine)
@@ -165,6 +164,6 @@ def resample(series: Series, matrices: Array) -> Series:
 
 
 def rotate_gradients(table: GradientTable, matrices: Array) -> GradientTable:
-    """Turn each direction by the inverse of its volume's rotation."""
-    turned = np.einsum("nji,nj->ni", matrices[:, :3, :3], table.directions)
-    return GradientTable(table.bvals, turned)
+    """Rotate each direction by the inverse of the rotation of its volume."""
+    rotated = np.einsum("nji,nj->ni", matrices[:, :3, :3], table.directions)
+    return GradientTable(table.bvals, rotated)

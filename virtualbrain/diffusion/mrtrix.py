@@ -1,4 +1,4 @@
-"""The one door to MRtrix3: commands run, logged, and their failures told in one line."""
+"""Run MRtrix3 commands, log them and report failures in one line."""
 
 import logging
 import os
@@ -22,18 +22,17 @@ def require_tool(name: str, hint: str = _INSTALL) -> str:
     Raises
     ------
     ToolError
-        It is not on the PATH.
+        The program is not on the PATH.
     """
     path = shutil.which(name)
     if path is None:
-        raise ToolError(f"the program {name} is not there", expected="it on the PATH", hint=hint)
+        raise ToolError(
+            f"the program {name} is not installed",
+            where="PATH",
+            expected=f"{name} in a folder of the PATH",
+            hint=hint,
+        )
     return path
-
-
-def mrtrix_version() -> str:
-    """Return the version of MRtrix3 that is installed, such as ``3.0.3``."""
-    first = run("mrinfo", "-version", threads=None).splitlines()[0]
-    return first.split("mrinfo")[-1].split()[0] if "mrinfo" in first else first.strip()
 
 
 def run(
@@ -47,18 +46,19 @@ def run(
     Parameters
     ----------
     command : str
-        Its name.
+        Name of the command.
     *arguments : object
-        Its arguments, turned into text.
+        Arguments, converted to text.
     threads : int, optional
-        Given as ``-nthreads``; zero switches threads off altogether, None leaves the option out.
+        Value of ``-nthreads``; 0 switches multi-threading off, None omits the option.
     environment : mapping, optional
-        Variables on top of the present environment.
+        Additional environment variables.
 
     Raises
     ------
     ToolError
-        The program is missing or failed; the message holds its last line, the log all of it.
+        The program is missing or failed. The message has its last error line; the log has its
+        complete output.
     """
     line = [require_tool(command), *(str(argument) for argument in arguments)]
     if threads is not None:
@@ -81,20 +81,22 @@ def run(
 
 
 def _raise_failure(command: str, ended: "subprocess.CompletedProcess[str]") -> None:
-    """Log all that a failed command said and raise its last line."""
+    """Log the output of a failed command and raise an error with its last error line."""
     logger.error("%s\n%s", " ".join(ended.args), ended.stderr.strip())
     plain = _COLOUR.sub("", ended.stderr)
-    said = [text.strip() for text in plain.splitlines() if text.strip()]
-    errors = [text for text in said if "[ERROR]" in text] or said
-    reason = errors[-1] if errors else "without a word"
+    lines = [text.strip() for text in plain.splitlines() if text.strip()]
+    errors = [text for text in lines if "[ERROR]" in text] or lines
+    reason, hint = errors[-1] if errors else "no error message", "read the log of this stage"
     if ended.returncode in (-9, 137):
-        reason = "it was killed, most likely for want of memory"
+        reason = "it was killed, probably because memory ran out"
+        hint = "run it on a machine with more memory, or with fewer streamlines"
     raise ToolError(
-        f"{command} failed ({ended.returncode}): {reason}",
-        hint="the whole output is in the log of this stage",
+        f"{command} failed with exit status {ended.returncode}: {reason}",
+        where="MRtrix3",
+        hint=hint,
     )
 
 
 def convert(source: Path, target: Path, *options: object) -> None:
-    """Write an image in another format (mrconvert), over an earlier one if need be."""
+    """Convert an image with mrconvert; overwrites an existing file."""
     run("mrconvert", source, target, "-force", *options)

@@ -1,4 +1,4 @@
-"""From raw diffusion series to one corrected series: noise, ringing, motion, distortion, bias."""
+"""Correct diffusion series for noise, ringing, motion, distortion and bias, and join them."""
 
 import logging
 from collections.abc import Sequence
@@ -53,14 +53,14 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class _Journal:
-    """What was corrected, what was not, and why."""
+class _CorrectionLog:
+    """Corrections made, corrections omitted with reasons, and quality figures."""
 
     corrections: list[dict[str, Any]] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
 
-    def note(self, name: str, done: bool, how: str) -> None:
-        """Write down one correction."""
+    def note(self, name: str, *, done: bool, how: str) -> None:
+        """Record one correction, made or omitted."""
         self.corrections.append({"name": name, "done": done, "how": how})
         logger.info("%s: %s", name, how)
 
@@ -70,73 +70,74 @@ def preprocess_dwi(
     out_mif: Path,
     workdir: Path,
     settings: DiffusionSettings,
+    *,
     threads: int,
     epi: Sequence[EpiImage] = (),
 ) -> dict[str, Any]:
     """Correct a patient's diffusion series and join them on the grid of the first one.
 
-    Motion, eddy currents and distortion are FSL's where it is installed and the data allow it;
-    elsewhere motion is found by registration, and distortion where series or images of `epi`
-    were read out in opposite directions.
+    FSL corrects motion, eddy currents and susceptibility distortion if it is installed and the
+    data allow it. Otherwise motion is corrected by registration, and susceptibility distortion is
+    corrected if series or images of `epi` have opposite phase encodings.
 
     Parameters
     ----------
     series : sequence of DwiSeries
-        Every series of the patient.
+        All series of the patient.
     out_mif : Path
-        MRtrix image to write, with the turned gradients in its header.
+        MRtrix image to write, with the rotated gradients in its header.
     workdir : Path
-        Folder for files that are not kept.
+        Folder for temporary files.
     settings : DiffusionSettings
-        What to correct.
+        Corrections to make.
     threads : int
-        Cores to use; the result does not depend on it.
+        Number of cores; the result does not depend on it.
     epi : sequence of EpiImage
-        Images without weighting of another phase encoding; they serve the unwarping alone.
+        b = 0 images of another phase encoding, used only to estimate susceptibility distortion.
 
     Returns
     -------
     dict
-        Quality: shells, SNR, motion, the orientation check, and for each correction whether it
-        was made, how, or why not; ``notes`` says in words what is out of the ordinary.
+        Quality figures: shells, SNR, motion, gradient check; ``corrections``: for each
+        correction whether and how it was made, or why not; ``notes``: unusual figures in words.
 
     Raises
     ------
     InputError
-        The series are not as they must be; see `virtualbrain.diffusion.check.check_dwi`.
+        A series is invalid; see `virtualbrain.diffusion.check.check_dwi`.
     ToolError
-        MRtrix3 is missing or failed, or FSL is asked for and cannot be used.
+        MRtrix3 is missing or failed, or FSL is required and cannot be used.
     """
     problems = check_dwi(series, epi, settings)
     if problems:
         raise problems[0]
     workdir.mkdir(parents=True, exist_ok=True)
-    journal = _Journal()
+    log = _CorrectionLog()
     loaded = [
-        _cleaned(load_series(one), i, workdir, settings, threads, journal)
+        _without_noise(load_series(one), i, workdir, settings, threads, log)
         for i, one in enumerate(series)
     ]
     maps = [load_epi(one) for one in epi] if settings.susceptibility != "none" else []
     obstacle = eddy_obstacle(loaded, settings)
     if not obstacle:
-        joined = _through_eddy(loaded, maps, workdir, threads, journal)
+        joined = _corrected_by_eddy(loaded, maps, workdir, threads, log)
     else:
-        joined = _moved_together(loaded, maps, settings, threads, journal, obstacle)
-    joined = _without_bias(joined, settings, journal)
+        joined = _corrected_by_registration(loaded, maps, settings, threads, log, obstacle)
+    joined = _without_bias(joined, settings, log)
     with atomic_path(out_mif) as temporary:
         write_mif(joined, temporary, workdir)
-    return _quality(joined, len(series), journal)
+    return _quality(joined, len(series), log)
 
 
-def _cleaned(
+def _without_noise(
     series: Series,
     number: int,
     workdir: Path,
     settings: DiffusionSettings,
     threads: int,
-    journal: _Journal,
+    log: _CorrectionLog,
 ) -> Series:
-    """Remove thermal noise and ringing, before anything is interpolated."""
+    """Remove thermal noise and Gibbs ringing; this must precede all interpolation."""
     current = workdir / f"series-{number}.mif"
     write_mif(series, current, workdir)
     first = number == 0
@@ -144,20 +145,20 @@ def _cleaned(
         noise, target = workdir / f"noise-{number}.mif", workdir / f"denoised-{number}.mif"
         mrtrix.run("dwidenoise", current, target, "-noise", noise, "-force", threads=threads)
         current = target
-        _note_noise(noise, read_mif(target, workdir), workdir, journal)
+        _note_noise(noise, read_mif(target, workdir), workdir, log)
         if first:
-            journal.note("noise", True, "MP-PCA (dwidenoise)")
+            log.note("noise", done=True, how="MP-PCA (dwidenoise)")
     elif first:
-        why = "switched off" if not settings.denoise else "too few volumes for MP-PCA"
-        journal.note("noise", False, why)
+        reason = "switched off" if not settings.denoise else "too few volumes for MP-PCA"
+        log.note("noise", done=False, how=reason)
     if settings.unring:
-        target = workdir / f"unrung-{number}.mif"
+        target = workdir / f"unringed-{number}.mif"
         axes = _in_plane_axes(series)
         mrtrix.run("mrdegibbs", current, target, "-axes", axes, "-force", threads=threads)
         current = target
     if first:
         how = "sub-voxel shifts (mrdegibbs)" if settings.unring else "switched off"
-        journal.note("ringing", settings.unring, how)
+        log.note("ringing", done=settings.unring, how=how)
     read = read_mif(current, workdir)
     return replace(read, table=series.table, phase_encoding=series.phase_encoding)
 
@@ -166,37 +167,37 @@ _MIN_VOLUMES_TO_DENOISE = 10
 
 
 def _in_plane_axes(series: Series) -> str:
-    """Return the two axes of the slices for MRtrix, which reorders axes towards RAS."""
+    """Return the two in-plane axes in the axis order of MRtrix, which is close to RAS."""
     reordered = np.argmax(np.abs(series.affine[:3, :3] / series.voxel_sizes), axis=0)
     return ",".join(str(axis) for axis in sorted(reordered[:2]))
 
 
-def _note_noise(image: Path, series: Series, workdir: Path, journal: _Journal) -> None:
-    """Note the noise level of the first series and its b0's signal over it, inside the head."""
+def _note_noise(image: Path, series: Series, workdir: Path, log: _CorrectionLog) -> None:
+    """Record the noise level and the SNR of the b = 0 volumes of the first series in the head."""
     import nibabel as nib
 
-    if "noise_sd" in journal.figures:
+    if "noise_sd" in log.figures:
         return
     copy = workdir / f"{image.stem}.nii"
     mrtrix.convert(image, copy, "-strides", "1,2,3")
     inside = head_mask(series.mean_b0)
     sigma = float(np.median(np.asarray(nib.load(copy).dataobj, dtype=float)[inside]))
-    journal.figures["noise_sd"] = sigma
-    journal.figures["snr_b0"] = float(series.mean_b0[inside].mean()) / max(sigma, 1e-12)
+    log.figures["noise_sd"] = sigma
+    log.figures["snr_b0"] = float(series.mean_b0[inside].mean()) / max(sigma, 1e-12)
 
 
-def _through_eddy(
-    loaded: list[Series], maps: list[Series], workdir: Path, threads: int, journal: _Journal
+def _corrected_by_eddy(
+    loaded: list[Series], maps: list[Series], workdir: Path, threads: int, log: _CorrectionLog
 ) -> Series:
-    """Let FSL correct motion, eddy currents and, with two directions, susceptibility."""
+    """Correct motion, eddy currents and, with two phase encodings, susceptibility with FSL."""
     joined, movement = correct_with_eddy(loaded, maps, workdir, threads)
-    journal.note("motion", True, "FSL's eddy (dwifslpreproc), gradients turned")
-    journal.note("eddy currents", True, "FSL's eddy (dwifslpreproc)")
+    log.note("motion", done=True, how="FSL's eddy (dwifslpreproc), gradients rotated")
+    log.note("eddy currents", done=True, how="FSL's eddy (dwifslpreproc)")
     directions = {_rounded(one.phase_encoding) for one in (*loaded, *maps)}
     opposite = len(directions) > 1
-    how = "FSL's topup and eddy" if opposite else "one phase-encoding direction, and no field map"
-    journal.note("susceptibility", opposite, how)
-    journal.figures["motion_mm"] = movement.round(3).tolist() or [0.0]
+    how = "FSL's topup and eddy" if opposite else "only one phase encoding and no field map"
+    log.note("susceptibility", done=opposite, how=how)
+    log.figures["motion_mm"] = movement.round(3).tolist() or [0.0]
     return joined
 
 
@@ -204,21 +205,21 @@ def _rounded(encoding: PhaseEncoding | None) -> tuple[float, ...]:
     return () if encoding is None else tuple(round(part, 2) for part in encoding.direction)
 
 
-def _moved_together(
+def _corrected_by_registration(
     loaded: list[Series],
     maps: list[Series],
     settings: DiffusionSettings,
     threads: int,
-    journal: _Journal,
+    log: _CorrectionLog,
     obstacle: str,
 ) -> Series:
-    """Correct motion within and between series and distortion; one interpolation for all."""
-    motions = [_motion_of(one, settings, threads, journal) for one in (*loaded, *maps)]
-    journal.note("eddy currents", False, f"their shear and scaling: {obstacle}")
+    """Correct motion within and between series and distortion, with a single interpolation."""
+    motions = [_motion_of(one, settings, threads, log) for one in (*loaded, *maps)]
+    log.note("eddy currents", done=False, how=f"their shear and scaling: {obstacle}")
     every, reference = [*loaded, *maps], loaded[0]
     still = [resample(one, motion.matrices) for one, motion in zip(every, motions, strict=True)]
     between = [np.eye(4), *_between_series(reference, still[1:])]
-    unwarping, signs = _unwarping(every, still, between, settings, journal)
+    unwarping, signs = _unwarping(every, still, between, settings, log)
     n = len(loaded)
     pieces = [
         _on_reference(one, motion.matrices @ step, reference, unwarping, sign)
@@ -235,25 +236,25 @@ def _moved_together(
 
 
 def _motion_of(
-    series: Series, settings: DiffusionSettings, threads: int, journal: _Journal
+    series: Series, settings: DiffusionSettings, threads: int, log: _CorrectionLog
 ) -> Motion:
-    """Estimate the motion of one series, or say that it was not done."""
+    """Estimate the motion of one series, or record why this was omitted."""
     n = series.volumes.shape[3]
-    first = "motion_mm" not in journal.figures
+    first = "motion_mm" not in log.figures
     if settings.motion == "none" or n < 2:
         motion = Motion(np.tile(np.eye(4), (n, 1, 1)), np.zeros(n))
         how = "switched off" if settings.motion == "none" else "one volume"
     else:
         motion = estimate_motion(series, threads)
-        how = "rigid registration to predicted volumes (ANTs), gradients turned"
+        how = "rigid registration to predicted volumes (ANTs), gradients rotated"
     if first:
-        journal.note("motion", settings.motion != "none" and n > 1, how)
-    journal.figures.setdefault("motion_mm", []).extend(motion.displacement_mm.round(3).tolist())
+        log.note("motion", done=settings.motion != "none" and n > 1, how=how)
+    log.figures.setdefault("motion_mm", []).extend(motion.displacement_mm.round(3).tolist())
     return hold_still(motion, settings.motion_floor_mm)
 
 
 def _between_series(reference: Series, others: list[Series]) -> list[Array]:
-    """Register the mean b0 of each further series to the first one's."""
+    """Register the mean b = 0 volume of every further series to that of the first."""
     mask = head_mask(reference.mean_b0)
     tasks = [
         RegistrationTask(
@@ -275,9 +276,9 @@ def _unwarping(
     still: list[Series],
     between: list[Array],
     settings: DiffusionSettings,
-    journal: _Journal,
+    log: _CorrectionLog,
 ) -> tuple[Unwarping | None, list[int]]:
-    """Estimate distortion where two series are read out in opposite directions."""
+    """Estimate the susceptibility distortion if two series have opposite phase encodings."""
     reference = loaded[0]
     nothing = [0] * len(loaded)
     encodings = [one.phase_encoding for one in loaded]
@@ -293,11 +294,11 @@ def _unwarping(
     elif len(known) < len(loaded):
         reason = "the sidecar does not state PhaseEncodingDirection"
     elif len({axis for axis, _ in known}) > 1 or len({sign for _, sign in known}) < 2:
-        reason = "no series and no image of fmap/ with opposite phase encoding"
+        reason = "no series or fmap/ image with opposite phase encoding"
     elif len(readouts) > 1 and not all(np.isnan(r) for r in readouts):
         reason = "the series differ in total readout time"
     if reason:
-        journal.note("susceptibility", False, reason)
+        log.note("susceptibility", done=False, how=reason)
         return None, nothing
     axis, signs = known[0][0], [sign for _, sign in known]
     means = [
@@ -309,14 +310,14 @@ def _unwarping(
         for sign in (1, -1)
     ]
     unwarping = estimate_unwarping(pair[0], pair[1], reference.voxel_sizes, axis)
-    _judge_unwarping(unwarping, pair, reference, journal)
+    _note_unwarping(unwarping, pair, reference, log)
     return unwarping, signs
 
 
-def _judge_unwarping(
-    unwarping: Unwarping, pair: list[Array], reference: Series, journal: _Journal
+def _note_unwarping(
+    unwarping: Unwarping, pair: list[Array], reference: Series, log: _CorrectionLog
 ) -> None:
-    """Note how alike the two directions are before and after."""
+    """Record the correlation of the two phase encodings before and after the correction."""
     mask = head_mask((pair[0] + pair[1]) / 2)
     after = [
         sample_undistorted(
@@ -330,23 +331,22 @@ def _judge_unwarping(
         "largest_shift_mm": unwarping.largest_shift(mask)
         * float(reference.voxel_sizes[unwarping.axis]),
     }
-    journal.figures["susceptibility"] = figures
-    journal.note(
+    log.figures["susceptibility"] = figures
+    log.note(
         "susceptibility",
-        True,
-        "symmetric registration of opposite phase encodings (ANTs), "
-        f"b0 correlation {figures['correlation_before']:.2f} to {figures['correlation_after']:.2f}",
+        done=True,
+        how="symmetric registration of opposite phase encodings (ANTs); correlation of the b = 0 "
+        f"volumes {figures['correlation_before']:.2f} before and "
+        f"{figures['correlation_after']:.2f} after",
     )
 
 
 def _on_reference(
     series: Series, matrices: Array, reference: Series, unwarping: Unwarping | None, sign: int
 ) -> Series:
-    """Sample every volume on the reference grid, gradients turned with it."""
+    """Resample every volume to the reference grid and rotate the gradients."""
     table = rotate_gradients(series.table, matrices)
-    same_grid = series.volumes.shape[:3] == reference.volumes.shape[:3] and np.allclose(
-        series.affine, reference.affine, atol=1e-4
-    )
+    same_grid = series.has_same_grid(reference, tolerance_mm=1e-4)
     positions, axis = np.indices(reference.volumes.shape[:3], dtype=float)[0], 0
     if unwarping is not None:
         positions, axis = unwarping.positions(sign), unwarping.axis
@@ -362,19 +362,19 @@ def _on_reference(
     return Series(moved, reference.affine, table)
 
 
-def _without_bias(series: Series, settings: DiffusionSettings, journal: _Journal) -> Series:
-    """Divide by the receive field, estimated by N4 on the mean b0."""
+def _without_bias(series: Series, settings: DiffusionSettings, log: _CorrectionLog) -> Series:
+    """Divide by the bias field, estimated by N4 on the mean b = 0 volume."""
     if not settings.bias:
-        journal.note("bias", False, "switched off")
+        log.note("bias", done=False, how="switched off")
         return series
     with one_thread_workers(1) as pool:
         bias = pool.submit(_bias_field, series.mean_b0, series.affine).result()
-    journal.note("bias", True, "N4 on the mean b0 (ANTs)")
+    log.note("bias", done=True, how="N4 on the mean b = 0 volume (ANTs)")
     return series.with_volumes(series.volumes / bias[..., None])
 
 
 def _bias_field(mean_b0: Array, affine: Array) -> NDArray[np.float32]:
-    """Return the receive field, scaled to a mean of one inside the head."""
+    """Return the bias field, scaled to a mean of 1 inside the head."""
     ants = import_ants()
     mask = head_mask(mean_b0)
     image = volume_to_ants(mean_b0.astype(np.float32), affine)
@@ -387,23 +387,23 @@ def _bias_field(mean_b0: Array, affine: Array) -> NDArray[np.float32]:
     return np.asarray(np.maximum(field / field[mask].mean(), 0.05), dtype=np.float32)
 
 
-def _quality(series: Series, n_series: int, journal: _Journal) -> dict[str, Any]:
-    """Join the figures of all steps."""
+def _quality(series: Series, n_series: int, log: _CorrectionLog) -> dict[str, Any]:
+    """Return the quality figures of all steps."""
     orientation = check_orientation(series.volumes, series.affine, series.table)
-    moved = np.array(journal.figures.get("motion_mm", [0.0]))
+    motion_mm = np.array(log.figures.get("motion_mm", [0.0]))
     figures = {
         "n_series": n_series,
         "n_directions": count_directions(series.table),
         "n_volumes": int(series.volumes.shape[3]),
         "shells": {str(b): n for b, n in series.table.shells().items()},
         "voxel_size_mm": series.voxel_sizes.round(4).tolist(),
-        "max_motion_mm": float(moved.max()),
-        "mean_motion_mm": float(moved.mean()),
+        "max_motion_mm": float(motion_mm.max()),
+        "mean_motion_mm": float(motion_mm.mean()),
         "orientation_margin": orientation.margin,
         "orientation_best": orientation.best,
-        "corrections": journal.corrections,
-        **journal.figures,
+        "corrections": log.corrections,
+        **log.figures,
     }
-    undone = [f"{one['name']} ({one['how']})" for one in journal.corrections if not one["done"]]
-    left = [f"Not corrected: {'; '.join(undone)}."] if undone else []
-    return {**figures, "notes": [*notes_on(figures), *left]}
+    omitted = [f"{one['name']} ({one['how']})" for one in log.corrections if not one["done"]]
+    omitted_note = [f"Not corrected: {'; '.join(omitted)}."] if omitted else []
+    return {**figures, "notes": [*notes_on(figures), *omitted_note]}

@@ -1,4 +1,4 @@
-"""How good a diffusion series and a connectome are: figures, limits, and words for a reader."""
+"""Compute quality figures of diffusion series and connectome, and describe unusual ones."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from virtualbrain.quality_limits import QualityLimit, outside
 
 Array = NDArray[np.float64]
 MIN_COVERAGE = 0.9
-"""Share of a region inside the diffusion image, below which it is named."""
+"""Smallest fraction of a region inside the diffusion image; regions below it are named."""
 _LENGTH_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -26,12 +26,12 @@ LIMITS: Mapping[str, QualityLimit] = {
         30,
         np.inf,
         "number of diffusion directions",
-        "Crossing fibres are told apart poorly: long connections may be missing.",
+        "Crossing fibres are poorly resolved: long connections may be missing.",
     ),
     "snr_b0": QualityLimit(
         10,
         np.inf,
-        "signal of the images without weighting over the noise",
+        "signal-to-noise ratio of the b = 0 volumes",
         "Weak bundles are lost.",
     ),
     "max_motion_mm": QualityLimit(
@@ -40,7 +40,7 @@ LIMITS: Mapping[str, QualityLimit] = {
     "orientation_margin": QualityLimit(
         1,
         np.inf,
-        "continuity of fibres with the gradient table over the best other table",
+        "ratio of fibre continuity with the gradient table to that with the best other table",
         "Check the gradient directions.",
     ),
     "t1_overlap": QualityLimit(
@@ -49,15 +49,15 @@ LIMITS: Mapping[str, QualityLimit] = {
     "white_matter_likeness": QualityLimit(
         0.40,
         1,
-        "correlation of the T1's white matter with the diffusion's",
-        "Make sure that both images are of this patient and lie over each other.",
+        "correlation of white matter in the T1 and in the diffusion series",
+        "Check that both images show this patient and are aligned.",
     ),
     "assigned_share": QualityLimit(0.5, 1, "share of streamlines with a region at both ends"),
     "left_right_correlation": QualityLimit(
         0.5,
         1,
-        "correlation of the left hemisphere's weights with the right one's",
-        "One side may be badly measured, or injured.",
+        "correlation of the weights of the left and the right hemisphere",
+        "One side may have poor data or a lesion.",
     ),
     "median_reliability": QualityLimit(
         0.5, 1, "median reliability of connections under resampling", "More streamlines would help."
@@ -66,13 +66,14 @@ LIMITS: Mapping[str, QualityLimit] = {
 }
 _NAMED = {
     "poorly_covered_regions": "lie partly or wholly outside the diffusion image",
-    "regions_without_voxels": "have no voxel in this brain; they stay in the tables, unconnected",
+    "regions_without_voxels": "have no voxel in this brain; they are in the tables without "
+    "connections",
     "isolated_regions": "have no connection",
 }
 
 
 def notes_on(figures: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each figure outside its usual range and for each list of regions."""
+    """Describe in words the figures outside their quality limits and the regions with problems."""
     notes = outside(figures, LIMITS)
     for name, words in _NAMED.items():
         regions: Sequence[str] = figures.get(name) or ()
@@ -89,7 +90,7 @@ def connectome_quality(
 ) -> dict[str, Any]:
     """Return figures on density, symmetry, lengths, reliability and isolated regions.
 
-    Figures on streamlines are there only for a connectome made from them.
+    Figures on streamlines require `counts`.
 
     Parameters
     ----------
@@ -98,9 +99,9 @@ def connectome_quality(
     counts : numpy.ndarray, shape (n_regions, n_regions), optional
         Streamline counts.
     reliability : numpy.ndarray, shape (n_regions, n_regions), optional
-        Of each connection, 0 to 1.
+        Reliability of each connection, 0 to 1.
     reference : Connectome, optional
-        One of the same regions to compare with.
+        Connectome of the same regions to compare with.
     """
     upper = np.triu_indices(connectome.n_regions, k=1)
     present = connectome.weights[upper] > 0
@@ -122,12 +123,12 @@ def connectome_quality(
         figures["streamlines_per_region"] = dict(zip(connectome.names, per_region, strict=True))
         figures["regions_without_voxels"] = _without_voxels(connectome.regions)
     if reliability is not None and present.any():
-        trusted = reliability[upper][present]
-        figures["median_reliability"] = float(np.median(trusted))
-        figures["share_reliable"] = float((trusted > 0.5).mean())
+        values = reliability[upper][present]
+        figures["median_reliability"] = float(np.median(values))
+        figures["share_reliable"] = float((values > 0.5).mean())
     if reference is not None:
-        alike = compare_connectomes(connectome, reference)
-        figures |= {f"reference_{name}": alike[name] for name in ("spearman", "n_regions")}
+        compared = compare_connectomes(connectome, reference)
+        figures |= {f"reference_{name}": compared[name] for name in ("spearman", "n_regions")}
     return figures
 
 
@@ -136,7 +137,7 @@ def _without_voxels(regions: pd.DataFrame) -> list[str]:
 
 
 def mirror_name(name: str) -> str:
-    """Return the name of the same region in the other hemisphere (the name itself if midline)."""
+    """Return the name of the homologous region (the name itself for a midline region)."""
     for left, right in (("ctx-lh-", "ctx-rh-"), ("Left-", "Right-"), ("L-", "R-"), ("lh", "rh")):
         if name.startswith(left):
             return right + name.removeprefix(left)
@@ -146,9 +147,9 @@ def mirror_name(name: str) -> str:
 
 
 def left_right_correlation(connectome: Connectome) -> float:
-    """Return Spearman's correlation of weights within the left and within the right hemisphere.
+    """Return Spearman's correlation of the weights within the left and the right hemisphere.
 
-    NaN where fewer than three regions have a namesake on the other side.
+    NaN if fewer than three regions have a homologous region.
     """
     places = {name: i for i, name in enumerate(connectome.names)}
     is_left = (connectome.regions["hemisphere"] == "L").to_numpy()
@@ -166,21 +167,22 @@ def left_right_correlation(connectome: Connectome) -> float:
 
 
 def rank_correlation(first: Array, second: Array) -> float:
-    """Return Spearman's correlation, NaN where one side is constant."""
+    """Return Spearman's correlation; NaN if one variable is constant."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
     return float(stats.spearmanr(first, second).statistic)
 
 
 def compare_connectomes(first: Connectome, second: Connectome) -> dict[str, float]:
-    """Return how alike two connectomes are, over the regions that both name.
+    """Return correlations of two connectomes over their common regions.
 
     Returns
     -------
     dict
-        ``pearson_log``: Pearson's correlation of log(1 + w) after scaling each to a mean
-        weight of 1000; ``spearman``: of all weights; ``spearman_present``: where both have a
-        connection; ``n_regions``: how many regions both name.
+        ``pearson_log``: Pearson's correlation of log(1 + w) after scaling each connectome to a
+        mean weight of 1000; ``spearman``: Spearman's correlation of all weights;
+        ``spearman_present``: of the weights of connections present in both; ``n_regions``: number
+        of common regions.
     """
     names = [name for name in first.names if name in set(second.names)]
     upper = np.triu_indices(len(names), k=1)
@@ -198,10 +200,10 @@ def compare_connectomes(first: Connectome, second: Connectome) -> dict[str, floa
 def field_of_view(
     labels: Path, t1_to_dwi: Path, fod: Path, regions: pd.DataFrame, workdir: Path
 ) -> dict[str, Any]:
-    """Return the share of each region that the diffusion image covers, and who lacks much.
+    """Return the fraction of each region inside the diffusion image, and the poorly covered ones.
 
-    Covered is a voxel with an orientation distribution in reach of one diffusion voxel (cortex
-    lies at the edge of the mask).
+    A voxel is covered if there is an FOD within two diffusion voxels, because cortex lies at the
+    edge of the mask.
     """
     copy = workdir / "fod-extent.nii"
     mrtrix.convert(fod, copy, "-coord", 3, 0, "-axes", "0,1,2", "-strides", "1,2,3")
@@ -221,11 +223,13 @@ def field_of_view(
     n_voxels = np.bincount(label_of, minlength=size)
     n_covered = np.bincount(label_of, weights=covered, minlength=size)
     index = regions["index"].to_numpy(dtype=int)
-    share = np.divide(n_covered, n_voxels, out=np.zeros(size), where=n_voxels > 0)[index]
-    coverage = dict(zip(regions["name"], share.tolist(), strict=True))
-    lacking = [
+    fraction = np.divide(n_covered, n_voxels, out=np.zeros(size), where=n_voxels > 0)[index]
+    coverage = dict(zip(regions["name"], fraction.tolist(), strict=True))
+    poorly_covered = [
         name
-        for name, part, n in zip(regions["name"], share, n_voxels[index], strict=True)
-        if part < MIN_COVERAGE and n > 0
+        for name, covered_fraction, n in zip(
+            regions["name"], fraction, n_voxels[index], strict=True
+        )
+        if covered_fraction < MIN_COVERAGE and n > 0
     ]
-    return {"coverage": coverage, "poorly_covered_regions": lacking}
+    return {"coverage": coverage, "poorly_covered_regions": poorly_covered}

@@ -1,4 +1,4 @@
-"""One diffusion series in memory: volumes, affine, gradients, phase encoding."""
+"""Load a diffusion series: volumes, affine, gradient table and phase encoding."""
 
 import json
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ Volumes = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PhaseEncoding:
-    """How a series was read out.
+    """Phase encoding of a series.
 
     Parameters
     ----------
     direction : tuple of float
         Unit vector in scanner RAS.
     readout_s : float
-        Total readout time in seconds; NaN where the sidecar has none.
+        Total readout time in seconds; NaN if the sidecar does not state it.
     """
 
     direction: tuple[float, float, float]
@@ -41,7 +41,7 @@ class PhaseEncoding:
 
 @dataclass(frozen=True)
 class Series:
-    """Diffusion volumes on one grid.
+    """Diffusion volumes on one voxel grid.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Series:
     table : GradientTable
         One row per volume, scanner RAS.
     phase_encoding : PhaseEncoding, optional
-        None where the sidecar does not state it with its sign.
+        None if the sidecar does not state it with its sign.
     """
 
     volumes: Volumes
@@ -62,17 +62,22 @@ class Series:
 
     @property
     def voxel_sizes(self) -> Array:
-        """Edge lengths of a voxel, mm."""
+        """Voxel sizes, mm."""
         return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0))
 
     @property
     def mean_b0(self) -> Array:
-        """Mean of the volumes without weighting."""
+        """Mean of the b = 0 volumes."""
         return np.asarray(self.volumes[..., self.table.is_b0].mean(axis=3), dtype=np.float64)
 
     def with_volumes(self, volumes: Volumes) -> "Series":
         """Return the series with other voxel values on the same grid."""
         return replace(self, volumes=np.asarray(volumes, dtype=np.float32))
+
+    def has_same_grid(self, other: "Series", *, tolerance_mm: float) -> bool:
+        """Whether two series have the same shape and affine."""
+        same_shape = self.volumes.shape[:3] == other.volumes.shape[:3]
+        return bool(same_shape and np.allclose(self.affine, other.affine, atol=tolerance_mm))
 
 
 def load_series(files: DwiSeries) -> Series:
@@ -81,7 +86,7 @@ def load_series(files: DwiSeries) -> Series:
     Raises
     ------
     InputError
-        The image or its gradient files are not as they must be, or do not match.
+        The image or its gradient files are invalid or do not match.
     """
     image = read_image(files.image, dimensions=4)
     volumes = np.asarray(image.dataobj, dtype=np.float32)
@@ -92,18 +97,18 @@ def load_series(files: DwiSeries) -> Series:
             f"{len(table.bvals)} b-values for {volumes.shape[3]} volumes",
             where=files.bval.name,
             expected="one b-value per volume",
-            hint="take bval and bvec of this very series",
+            hint="provide the bval and bvec files of this series",
         )
     return Series(volumes, affine, table, read_phase_encoding(files.sidecar, affine))
 
 
 def load_epi(files: EpiImage) -> Series:
-    """Read an image of fmap/: one volume or several, none of them weighted.
+    """Read an image in fmap/: one or more b = 0 volumes.
 
     Raises
     ------
     InputError
-        The image is not as it must be, or its sidecar does not state how it was read out.
+        The image is invalid, or its sidecar does not state the phase encoding.
     """
     dimensions = len([n for n in open_image(files.image).shape if n > 1])
     image = read_image(files.image, dimensions=dimensions)
@@ -113,17 +118,17 @@ def load_epi(files: EpiImage) -> Series:
     phase_encoding = read_phase_encoding(files.sidecar, affine)
     if phase_encoding is None:
         raise InputError(
-            "no PhaseEncodingDirection",
+            "PhaseEncodingDirection is missing or invalid",
             where=files.sidecar.name,
-            expected="how the image was read out: i, j or k, with - where reversed",
-            hint="state it, or take the image out of fmap/",
+            expected="i, j, k, i-, j- or k-",
+            hint="add PhaseEncodingDirection to the sidecar, or remove the image from fmap/",
         )
     n = volumes.shape[3]
     return Series(volumes, affine, GradientTable(np.zeros(n), np.zeros((n, 3))), phase_encoding)
 
 
 def read_phase_encoding(sidecar: Path | None, affine: Array) -> PhaseEncoding | None:
-    """Return the phase encoding that a BIDS sidecar states, None where it does not.
+    """Return the phase encoding from a BIDS sidecar; None if it states none.
 
     Raises
     ------
@@ -135,7 +140,12 @@ def read_phase_encoding(sidecar: Path | None, affine: Array) -> PhaseEncoding | 
     try:
         stated = json.loads(sidecar.read_text("utf-8"))
     except (ValueError, OSError):
-        raise InputError("not JSON", where=sidecar.name, expected="a BIDS sidecar") from None
+        raise InputError(
+            "the sidecar is not valid JSON",
+            where=sidecar.name,
+            expected="a BIDS sidecar",
+            hint="correct the file, or convert the series again",
+        ) from None
     code = stated.get("PhaseEncodingDirection")
     if code not in ("i", "i-", "j", "j-", "k", "k-"):
         return None
@@ -151,7 +161,7 @@ def read_phase_encoding(sidecar: Path | None, affine: Array) -> PhaseEncoding | 
 def write_mif(series: Series, path: Path, workdir: Path, *options: object) -> None:
     """Write a series as an MRtrix image with its gradients in the header.
 
-    `options` are further ones of mrconvert.
+    `options` are passed to mrconvert.
     """
     image, table = workdir / f"{path.stem}_write.nii", workdir / f"{path.stem}_write.b"
     nib.save(nib.Nifti1Image(series.volumes, series.affine), image)
@@ -162,7 +172,7 @@ def write_mif(series: Series, path: Path, workdir: Path, *options: object) -> No
 
 
 def read_mif(path: Path, workdir: Path) -> Series:
-    """Read an MRtrix image with its gradients; phase encoding is not kept in it."""
+    """Read an MRtrix image with its gradients, without phase encoding."""
     image, table = workdir / f"{path.stem}_read.nii", workdir / f"{path.stem}_read.b"
     mrtrix.convert(path, image, "-strides", "1,2,3,4", "-export_grad_mrtrix", table)
     loaded = nib.load(image)

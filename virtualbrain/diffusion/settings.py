@@ -1,4 +1,4 @@
-"""Settings of the diffusion stages; the section ``diffusion`` of the configuration."""
+"""Define the settings of the diffusion stages: section ``diffusion`` of the configuration."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,45 +8,45 @@ from virtualbrain.errors import ConfigError
 
 @dataclass(frozen=True)
 class DiffusionSettings:
-    """Choices from the diffusion series to the connectome.
+    """Settings of the stages from the diffusion series to the connectome.
 
     Parameters
     ----------
     streamlines : int
-        Streamlines kept.
+        Number of streamlines.
     seed : int
-        Seed of every random choice of these stages.
+        Seed of all random numbers of these stages.
     denoise, unring : bool
         Remove thermal noise (MP-PCA) and Gibbs ringing.
     motion : {"auto", "eddy", "registration", "none"}
-        ``eddy`` is FSL's; ``auto`` takes it where it is installed and the series allow it, and
-        registration to predicted volumes elsewhere.
+        ``eddy`` is FSL's. ``auto`` uses eddy if it is installed and the series allow it, else
+        registration to predicted volumes.
     susceptibility : {"auto", "none"}
-        ``auto`` unwarps where two opposite phase-encoding directions are there.
+        ``auto`` corrects susceptibility distortion if there are two opposite phase encodings.
     bias : bool
-        Remove the receive field (N4 on the mean b0).
+        Correct the bias field (N4 on the mean b = 0 volume).
     motion_floor_mm : float
-        Volumes that moved less than this are left uninterpolated.
+        Volumes that moved less than this are not interpolated.
     act : {"auto", "always", "never"}
-        Tissue constraint; ``auto`` uses it where tissues are known.
+        Anatomically constrained tractography; ``auto`` uses it if there is a five-tissue image.
     seeding : {"white_matter", "gmwmi", "dynamic"}
-        Where streamlines start. ``gmwmi``, the border to grey matter, is faster, but long
-        connections come out weaker; it needs the tissue constraint, without which
+        Seed points of the streamlines. ``gmwmi``, the border of grey and white matter, is faster
+        but weakens long connections. It requires the five-tissue image; without one,
         ``white_matter`` is used.
     step_mm, angle_deg, cutoff : float
-        Step, largest turn per step and amplitude threshold of iFOD2; zero takes MRtrix's default.
+        Step size, largest angle per step and amplitude threshold of iFOD2; 0: MRtrix's default.
     min_length_mm, max_length_mm : float
-        Lengths of streamlines that are kept.
+        Shortest and longest streamline.
     parts : int
-        Independent pieces of the tractography; they give the same streamlines on any number
-        of cores, of which no more than this many are used.
+        Number of independent parts of the tractography. They give the same streamlines on any
+        number of cores; at most this many cores are used.
     search_radius_mm : float
-        How far from a streamline's end its region is looked for.
+        Largest distance between the end of a streamline and its region.
     resamples : int
-        Bootstrap samples of the streamlines behind the reliability of each connection.
+        Bootstrap samples for the reliability of the connections.
     reference : str
-        A connectome of the same regions to compare with: a folder as for a ready connectome,
-        or a TVB zip; empty for none.
+        Connectome of the same regions to compare with: the folder of a ready connectome or a TVB
+        zip; empty for none.
     """
 
     streamlines: int = 1_000_000
@@ -74,10 +74,13 @@ class DiffusionSettings:
             if getattr(self, name) < 1:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)}",
-                    where="configuration, diffusion",
+                    where=f"configuration, diffusion.{name}",
                     expected="1 or more",
                 )
         if not 0 <= self.min_length_mm < self.max_length_mm:
             raise ConfigError(
-                "min_length_mm is not below max_length_mm", where="configuration, diffusion"
+                f"min_length_mm is {self.min_length_mm:g} and max_length_mm is "
+                f"{self.max_length_mm:g}",
+                where="configuration, diffusion",
+                expected="0 or more, and min_length_mm below max_length_mm",
             )

@@ -1,6 +1,7 @@
-"""The diffusion tensor by log-linear least squares.
+"""Fit diffusion tensors by log-linear least squares.
 
-It gives directions for the gradient check and predicted volumes for motion correction.
+The tensors give fibre directions for the gradient check and predicted volumes for motion
+correction.
 """
 
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ def design_matrix(table: GradientTable) -> Array:
     Returns
     -------
     numpy.ndarray, shape (n_volumes, 7)
-        Columns :math:`\ln S_0`, Dxx, Dyy, Dzz, Dxy, Dxz, Dyz; D in 1e-3 mm²/s, which keeps
-        the columns of one size.
+        Columns :math:`\ln S_0`, Dxx, Dyy, Dzz, Dxy, Dxz, Dyz; D in 1e-3 mm²/s, so that the
+        columns have similar magnitude.
     """
     x, y, z = table.directions.T
     b = table.bvals[:, None] * 1e-3
@@ -55,7 +56,7 @@ def fit_tensor(signal: Array, table: GradientTable) -> TensorFit:
     Parameters
     ----------
     signal : numpy.ndarray, shape (n_voxels, n_volumes)
-        Values below a thousandth of a voxel's largest are raised to it.
+        Values below a thousandth of the largest value of a voxel are raised to it.
     table : GradientTable
         One row per volume.
     """
@@ -63,10 +64,10 @@ def fit_tensor(signal: Array, table: GradientTable) -> TensorFit:
 
 
 def predict_left_out(signal: Array, table: GradientTable) -> Array:
-    r"""Return what tensors fitted to all other volumes predict for each volume.
+    r"""Predict each volume by tensors fitted to all other volumes.
 
-    With the hat matrix H of the least squares, the prediction of volume i without its own
-    value is :math:`(\hat y_i - h_{ii} y_i) / (1 - h_{ii})`.
+    With the hat matrix H of the least-squares fit, the leave-one-out prediction of volume i is
+    :math:`(\hat y_i - h_{ii} y_i) / (1 - h_{ii})`.
 
     Returns
     -------
@@ -76,26 +77,26 @@ def predict_left_out(signal: Array, table: GradientTable) -> Array:
     return np.asarray(np.exp(np.minimum(predicted, 50.0)))
 
 
-def gain_of_directions(signal: Array, table: GradientTable) -> float:
+def prediction_improvement(signal: Array, table: GradientTable) -> float:
     r"""Return how much better tensors predict left-out volumes than isotropic diffusion does.
 
-    One minus the ratio of the squared errors of :math:`\ln S`, over the weighted volumes. Above
-    zero where the directions belong to the volumes; below zero where they are in another order,
-    for then a tensor fits nothing but noise.
+    This is one minus the ratio of the squared errors of :math:`\ln S` over the weighted volumes.
+    It is positive if the directions belong to the volumes. It is negative if they are in another
+    order, because then the tensors fit only noise.
 
     Parameters
     ----------
     signal : numpy.ndarray, shape (n_voxels, n_volumes)
-        Of voxels in which diffusion differs with direction.
+        Signal of voxels inside the head.
     table : GradientTable
         One row per volume.
     """
     logs, design = _logarithm(signal), design_matrix(table)
-    alike = np.column_stack([design[:, 0], design[:, 1:4].sum(axis=1)])
+    isotropic = np.column_stack([design[:, 0], design[:, 1:4].sum(axis=1)])
     weighted = ~table.is_b0
     errors = [
         float((((_left_out(logs, columns) - logs)[:, weighted]) ** 2).mean())
-        for columns in (design, alike)
+        for columns in (design, isotropic)
     ]
     return 1 - errors[0] / errors[1] if errors[1] > 0 else 0.0
 
@@ -103,12 +104,12 @@ def gain_of_directions(signal: Array, table: GradientTable) -> float:
 def _left_out(logs: Array, design: Array) -> Array:
     """Predict each volume by least squares on the others."""
     hat = design @ np.linalg.pinv(design)
-    own = np.minimum(np.diag(hat), 0.95)
-    return np.asarray((logs @ hat.T - own * logs) / (1 - own))
+    leverage = np.minimum(np.diag(hat), 0.95)
+    return np.asarray((logs @ hat.T - leverage * logs) / (1 - leverage))
 
 
 def _logarithm(signal: Array) -> Array:
-    """Natural logarithm, small and negative values raised to a floor."""
+    """Return the natural logarithm, with small and negative values raised to a floor."""
     floor = np.maximum(signal.max(axis=1, keepdims=True) * 1e-3, 1e-6)
     return np.asarray(np.log(np.maximum(signal, floor)))
 

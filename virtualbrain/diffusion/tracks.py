@@ -1,9 +1,9 @@
-"""Streamlines and their weights: tckgen (iFOD2) and tcksift2.
+"""Generate streamlines with tckgen (iFOD2) and weight them with tcksift2.
 
-MRtrix's random numbers depend on the thread they are drawn in, and threads share work out as
-it comes. So the tractography is made in a fixed number of pieces, each with a seed of its own
-and no threads; the pieces run side by side and are joined in order. The same seed gives the
-same streamlines on one core as on eight.
+The random numbers of MRtrix depend on the thread that draws them. Therefore tractography is
+split into a fixed number of parts, each with its own seed and without threads. The parts run in
+parallel and are concatenated in order, so the same seed gives the same streamlines on any number
+of cores.
 """
 
 import logging
@@ -22,20 +22,20 @@ from virtualbrain.io.atomic import atomic_path
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrackFiles:
-    """Files that `generate_tracks` reads and writes.
+    """Input and output files of `generate_tracks`.
 
     Parameters
     ----------
     fod : Path
-        Orientation distributions.
+        FODs.
     tissues : Path or None
         Five-tissue image in diffusion space.
     tracks, weights : Path
-        To be written: streamlines (tck), and one SIFT2 weight each.
+        Output: streamlines (tck) and their SIFT2 weights.
     workdir : Path
-        Folder for files that are not kept.
+        Folder for temporary files.
     """
 
     fod: Path
@@ -46,47 +46,47 @@ class TrackFiles:
 
 
 def generate_tracks(files: TrackFiles, settings: DiffusionSettings, threads: int) -> dict[str, Any]:
-    """Track streamlines and weight them so that their density fits the diffusion signal.
+    """Generate streamlines and weight them so that their density fits the diffusion signal.
 
     Parameters
     ----------
     files : TrackFiles
-        What to read and write.
+        Input and output files.
     settings : DiffusionSettings
-        Number, seeding, limits, seed.
+        Number of streamlines, seeding, limits, seed.
     threads : int
-        Cores to use; the result does not depend on it.
+        Number of cores; the result does not depend on it.
 
     Returns
     -------
     dict
-        Quality: streamlines, seeding, whether tissues constrained them, SIFT2's mu.
+        Quality figures: streamlines, seeding, use of the tissue constraint, mu of SIFT2.
 
     Raises
     ------
     ConfigError
-        The tissue constraint is asked for and no tissues are known.
+        The tissue constraint is required and there is no five-tissue image.
     ToolError
-        MRtrix3 is missing or failed, or fewer streamlines were found than asked for.
+        MRtrix3 is missing or failed, or too few streamlines were found.
     """
     files.workdir.mkdir(parents=True, exist_ok=True)
-    tissues = _constraint(files, settings)
+    tissues = _tissue_constraint(files, settings)
     options = [*_seeding(files, settings, tissues), *_limits(settings, tissues)]
-    pieces = _shares(settings.streamlines, settings.parts)
-    logger.info("tracking %d streamlines in %d pieces", settings.streamlines, len(pieces))
-    paths = [files.workdir / f"piece-{i}.tck" for i in range(len(pieces))]
+    sizes = _part_sizes(settings.streamlines, settings.parts)
+    logger.info("tracking %d streamlines in %d parts", settings.streamlines, len(sizes))
+    paths = [files.workdir / f"part-{i}.tck" for i in range(len(sizes))]
 
     def track(i: int) -> None:
-        """Make one piece with a seed of its own and without threads."""
-        seed = {"MRTRIX_RNG_SEED": str(_seed_of(settings.seed, i))}
+        """Generate one part with its own seed and without threads."""
+        seed = {"MRTRIX_RNG_SEED": str(_part_seed(settings.seed, i))}
         mrtrix.run(
-            "tckgen", files.fod, paths[i], "-select", pieces[i], *options, "-force",
+            "tckgen", files.fod, paths[i], "-select", sizes[i], *options, "-force",
             threads=0, environment=seed,
         )  # fmt: skip
-        logger.info("piece %d of %d is there", i + 1, len(pieces))
+        logger.info("part %d of %d is finished", i + 1, len(sizes))
 
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        list(pool.map(track, range(len(pieces))))
+        list(pool.map(track, range(len(sizes))))
     with atomic_path(files.tracks) as temporary:
         mrtrix.run("tckedit", *paths, temporary, "-force", threads=0)
     for path in paths:
@@ -94,10 +94,11 @@ def generate_tracks(files: TrackFiles, settings: DiffusionSettings, threads: int
     n_tracks = count_tracks(files.tracks)
     if n_tracks < settings.streamlines:
         raise ToolError(
-            f"{n_tracks} of {settings.streamlines} streamlines were found",
+            f"tractography found only {n_tracks} of {settings.streamlines} streamlines",
             where=files.tracks.name,
-            expected="as many as asked for",
-            hint="check the alignment of T1 and diffusion, or ask for fewer streamlines",
+            expected="the number in diffusion.streamlines",
+            hint="inspect the alignment of T1 and diffusion series, or set "
+            "diffusion.streamlines lower",
         )
     mu = weight_tracks(files, tissues)
     return {
@@ -109,11 +110,11 @@ def generate_tracks(files: TrackFiles, settings: DiffusionSettings, threads: int
 
 
 def weight_tracks(files: TrackFiles, tissues: Path | None) -> float:
-    """Write the SIFT2 weight of every streamline and return the proportionality mu.
+    """Write the SIFT2 weight of every streamline and return the proportionality coefficient mu.
 
-    The sum of weights times mu is a fibre cross-section in mm². One worker thread: sums taken
-    in another order differ in their last digits, and with threads switched off altogether
-    (``-nthreads 0``) MRtrix 3.0.3 leaves every weight at one.
+    The sum of the weights times mu is a fibre cross-section in mm². One worker thread is used:
+    with more, sums differ in their last digits; with ``-nthreads 0`` MRtrix 3.0.3 leaves every
+    weight at 1.
     """
     logger.info("weighting the streamlines (SIFT2)")
     mu = files.workdir / "mu.txt"
@@ -126,7 +127,7 @@ def weight_tracks(files: TrackFiles, tissues: Path | None) -> float:
 
 
 def count_tracks(tracks: Path) -> int:
-    """Return the number of streamlines that a tck file states in its header."""
+    """Return the number of streamlines stated in the header of a tck file."""
     with tracks.open("rb") as stream:
         for line in stream:
             key, _, value = line.decode("latin-1").partition(":")
@@ -134,22 +135,28 @@ def count_tracks(tracks: Path) -> int:
                 return int(value)
             if key.strip() == "END":
                 break
-    raise ToolError("no count in the header", where=tracks.name, expected="a finished tck file")
+    raise ToolError(
+        "the header does not state the number of streamlines",
+        where=tracks.name,
+        expected="a complete tck file",
+        hint="run the stage again",
+    )
 
 
-def _constraint(files: TrackFiles, settings: DiffusionSettings) -> Path | None:
-    """Return the tissues to track with, or None."""
+def _tissue_constraint(files: TrackFiles, settings: DiffusionSettings) -> Path | None:
+    """Return the five-tissue image for anatomically constrained tractography, or None."""
     if settings.act == "always" and files.tissues is None:
         raise ConfigError(
-            "act: always, but there is no five-tissue image",
-            where="configuration, diffusion",
-            expected="act: auto, or an anatomy with tissues",
+            "act is always, but there is no five-tissue image",
+            where="configuration, diffusion.act",
+            expected="a five-tissue image from the anatomy stage",
+            hint="set diffusion.act to auto",
         )
     return None if settings.act == "never" else files.tissues
 
 
 def _seeding(files: TrackFiles, settings: DiffusionSettings, tissues: Path | None) -> list[object]:
-    """Return tckgen's options on where streamlines start."""
+    """Return the options of tckgen for the seed points."""
     if settings.seeding == "dynamic":
         return ["-seed_dynamic", files.fod]
     if settings.seeding == "gmwmi" and tissues is not None:
@@ -169,7 +176,7 @@ def _seeding(files: TrackFiles, settings: DiffusionSettings, tissues: Path | Non
 
 
 def _limits(settings: DiffusionSettings, tissues: Path | None) -> list[object]:
-    """Return tckgen's options on where streamlines go and end."""
+    """Return the options of tckgen for propagation and termination."""
     options: list[object] = ["-minlength", settings.min_length_mm]
     options += ["-maxlength", settings.max_length_mm]
     if tissues is not None:
@@ -184,12 +191,12 @@ def _limits(settings: DiffusionSettings, tissues: Path | None) -> list[object]:
     return options
 
 
-def _shares(total: int, parts: int) -> list[int]:
-    """Share out streamlines over pieces of nearly the same size, none empty."""
+def _part_sizes(total: int, parts: int) -> list[int]:
+    """Divide the streamlines into non-empty parts of nearly the same size."""
     edges = np.linspace(0, total, min(parts, total) + 1).astype(int)
     return [int(n) for n in np.diff(edges)]
 
 
-def _seed_of(seed: int, piece: int) -> int:
-    """Return the seed of one piece: far apart, and the same on every machine."""
-    return int(np.random.SeedSequence([seed, piece]).generate_state(1)[0] % 2**31)
+def _part_seed(seed: int, part: int) -> int:
+    """Return the seed of one part; it is the same on every machine."""
+    return int(np.random.SeedSequence([seed, part]).generate_state(1)[0] % 2**31)

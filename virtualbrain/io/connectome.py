@@ -1,4 +1,4 @@
-"""Connectomes in and out: named matrices, The Virtual Brain's zip, ready ones of a dataset."""
+"""Read and write connectomes: named matrices, The Virtual Brain's zip, ready connectomes."""
 
 import io
 import zipfile
@@ -26,21 +26,21 @@ EDGE_UNITS = {
 """Matrices beside weights and lengths, with their units."""
 _ZIP_LIMIT_BYTES = 64 * 2**20
 _CENTRES_BYTES = 2**20
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal connectomes give equal files
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # constant, so that equal connectomes give equal files
 
 
-# ---- this project's own results ---------------------------------------------------------
+# ---- results of this project ------------------------------------------------------------
 
 
 def write_connectome(
     layout: PatientLayout, connectome: Connectome, sidecar: Mapping[str, Any]
 ) -> None:
-    """Write region table, both matrices and The Virtual Brain's zip."""
+    """Write the region table, both matrices and The Virtual Brain's zip."""
     about = {**sidecar, "Source": connectome.source, "Directed": False, "DiagonalZeroed": True}
-    place = {"CoordinateSystem": "T1w scanner RAS", "CoordinateUnits": "mm"}
-    write_table(layout.connectome_regions, connectome.regions, {**about, **place})
+    frame = {"CoordinateSystem": "T1w scanner RAS", "CoordinateUnits": "mm"}
+    write_table(layout.connectome_regions, connectome.regions, {**about, **frame})
     for stat, matrix, unit in (
-        ("streamlines", connectome.weights, "as the source gives them, not normalised"),
+        ("streamlines", connectome.weights, "as in the source, not normalised"),
         ("length", connectome.lengths_mm, "mm"),
     ):
         names = connectome.names
@@ -61,7 +61,7 @@ def write_edge_matrices(
 
 
 def read_connectome(layout: PatientLayout) -> Connectome:
-    """Read a connectome that this project wrote."""
+    """Read a connectome written by this project."""
     return read_relmats(layout.connectome, layout.atlas)
 
 
@@ -69,19 +69,19 @@ def read_connectome(layout: PatientLayout) -> Connectome:
 
 
 def ready_atlas(folder: Path) -> str:
-    """Return the atlas label that a ready connectome's files state, else ``Given``."""
+    """Return the atlas label in the file names of a ready connectome, else ``Given``."""
     for path in sorted([*folder.glob("*_atlas-*_relmat.tsv"), *folder.glob("*_atlas-*_dseg.tsv")]):
         return path.name.split("_atlas-")[1].split("_")[0]
     return "Given"
 
 
 def read_ready_connectome(folder: Path) -> Connectome:
-    """Read a dataset's ready connectome: named matrices, or The Virtual Brain's zip.
+    """Read the ready connectome of a dataset, in any of the known formats.
 
     Raises
     ------
     InputError
-        Neither is there, or what is there is no connectome.
+        The folder has no connectome, or an invalid one.
     """
     try:
         return _read_ready(folder)
@@ -90,7 +90,7 @@ def read_ready_connectome(folder: Path) -> Connectome:
 
 
 def _read_ready(folder: Path) -> Connectome:
-    """Read the first kind of connectome that is there."""
+    """Read the connectome in the first format found."""
     if any(folder.glob("*_stat-streamlines_relmat.tsv")):
         return read_relmats(folder, ready_atlas(folder))
     if (folder / ZIP_NAME).is_file():
@@ -99,20 +99,21 @@ def _read_ready(folder: Path) -> Connectome:
     if other is not None:
         return other
     raise InputError(
-        "no connectome",
+        "no connectome in the folder",
         where=place_of(folder),
         expected=f"*_stat-streamlines_relmat.tsv with its region table, {ZIP_NAME}, or the "
         "matrices of MRtrix, QSIRecon, micapipe or neurolib with a region table",
+        hint="add the files, or remove the folder",
     )
 
 
 def read_given_connectome(path: Path) -> Connectome:
-    """Read a connectome that a user names: The Virtual Brain's zip, or a ready one's folder."""
+    """Read a connectome from a user's path: The Virtual Brain's zip, or a folder."""
     return read_tvb_zip(path) if path.is_file() else read_ready_connectome(path)
 
 
 def check_connectome(folder: Path) -> list[VirtualBrainError]:
-    """Find the problem of a ready connectome, if it has one."""
+    """Check a ready connectome; return its problem, if any."""
     try:
         connectome = read_ready_connectome(folder)
         _require_centres(connectome, folder)
@@ -122,7 +123,7 @@ def check_connectome(folder: Path) -> list[VirtualBrainError]:
 
 
 def check_reference(path: str) -> list[VirtualBrainError]:
-    """Find the problem of a connectome to compare with; an empty path is none."""
+    """Check the reference connectome of the settings; an empty path is valid."""
     try:
         if path:
             read_given_connectome(Path(path))
@@ -132,24 +133,25 @@ def check_reference(path: str) -> list[VirtualBrainError]:
 
 
 def _require_centres(connectome: Connectome, folder: Path) -> None:
-    """Refuse a connectome without a single region centre: no contact could be placed."""
+    """Reject a connectome without region centres: contacts could not be assigned to regions."""
     if connectome.regions[["x", "y", "z"]].isna().all(axis=None):
         raise InputError(
-            "no region has a centre",
+            "no region has coordinates",
             where=place_of(folder),
             expected="x, y and z in mm (T1w scanner RAS) in the region table",
+            hint="add the columns x, y and z to the region table",
         )
 
 
 def read_relmats(folder: Path, atlas: str) -> Connectome:
-    """Read named matrices and their region table, aligned by name.
+    """Read named matrices and their region table, and align them by name.
 
     Raises
     ------
     InputError
-        A file is missing, or the names of table and matrices differ.
+        A file is missing, or the names in table and matrices differ.
     """
-    table_path = _only(folder, f"*_atlas-{atlas}_dseg.tsv")
+    table_path = _only_file(folder, f"*_atlas-{atlas}_dseg.tsv")
     regions = read_table(table_path, required=["name", "x", "y", "z"])
     for column in REGION_COLUMNS:
         if column not in regions:
@@ -157,33 +159,36 @@ def read_relmats(folder: Path, atlas: str) -> Connectome:
     names = [str(name) for name in regions["name"]]
     matrices = {}
     for stat in ("streamlines", "length"):
-        path = _only(folder, f"*_atlas-{atlas}_stat-{stat}_relmat.tsv")
+        path = _only_file(folder, f"*_atlas-{atlas}_stat-{stat}_relmat.tsv")
         matrices[stat] = _aligned(read_matrix(path), names, path)
     extra = [column for column in regions if column not in REGION_COLUMNS]
     ordered = regions[[*REGION_COLUMNS, *extra]]
     return Connectome(ordered, matrices["streamlines"], matrices["length"], "named matrices")
 
 
-def _only(folder: Path, pattern: str) -> Path:
+def _only_file(folder: Path, pattern: str) -> Path:
     found = sorted(folder.glob(pattern))
     if len(found) != 1:
         raise InputError(
-            f"{len(found)} files fit {pattern}", where=place_of(folder), expected="exactly one"
+            f"{len(found)} files match {pattern}",
+            where=place_of(folder),
+            expected="exactly one file",
+            hint="add the missing file" if not found else "keep one of them",
         )
     return found[0]
 
 
 def _aligned(matrix: pd.DataFrame, names: list[str], path: Path) -> Array:
-    """Put rows and columns into the region table's order."""
+    """Return the matrix with rows and columns in the order of the region table."""
     for axis, found in (("row", matrix.index), ("column", matrix.columns)):
         missing = [name for name in names if name not in found]
         extra = [name for name in found if name not in names]
         if missing or extra:
             raise InputError(
-                f"no {axis} {missing[0]}" if missing else f"an unknown {axis} {extra[0]}",
+                f"the {axis} {missing[0]} is missing" if missing else f"unknown {axis} {extra[0]}",
                 where=path.name,
                 expected="exactly the regions of the region table",
-                hint="give both the same names",
+                hint="use the same region names in both files",
             )
     return np.asarray(matrix.loc[names, names], dtype=np.float64)
 
@@ -192,7 +197,7 @@ def _aligned(matrix: pd.DataFrame, names: list[str], path: Path) -> Array:
 
 
 def write_tvb_zip(path: Path, connectome: Connectome) -> None:
-    """Write a connectome as The Virtual Brain reads it, hemispheres included."""
+    """Write a connectome in the format of The Virtual Brain, with hemispheres."""
     regions = connectome.regions
     names = [name.replace(" ", "_") for name in connectome.names]
     centres = [
@@ -235,7 +240,7 @@ def read_tvb_zip(path: Path) -> Connectome:
     Raises
     ------
     InputError
-        No zip, a member that is missing, larger than any connectome, or not what it must be.
+        The file is not a zip, or a member is missing, too large or invalid.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -251,13 +256,18 @@ def read_tvb_zip(path: Path) -> Connectome:
                 if _member(members, key)
             }
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError):
-        raise InputError("not a zip file, or a broken one", where=path.name) from None
+        raise InputError(
+            "not a zip file, or a damaged one",
+            where=path.name,
+            expected="connectivity.zip of The Virtual Brain",
+            hint="export the connectome again",
+        ) from None
     regions = _region_table(centres, extra, path)
     return Connectome(regions, np.atleast_2d(weights), np.atleast_2d(lengths), "TVB zip")
 
 
 def _member(members: Mapping[str, zipfile.ZipInfo], key: str) -> zipfile.ZipInfo | None:
-    """Return the member of a key, also by the older name of centres."""
+    """Return the member for a key; centres has older names."""
     names = [f"{key}.txt", f"{key}.txt.bz2"]
     names += ["centers.txt", "positions.txt"] if key == "centres" else []
     return next((members[name] for name in names if name in members), None)
@@ -270,17 +280,23 @@ def _content(
     path: Path,
     limit: int,
 ) -> str:
-    """Return a member's text, refusing what unpacks to more than a connectome can be."""
+    """Return the text of a member; reject one that is too large for a connectome."""
     info = _member(members, key)
     if info is None:
-        raise InputError(f"no {key}.txt", where=path.name, hint="export the connectome again")
+        raise InputError(
+            f"{key}.txt is missing",
+            where=path.name,
+            expected="weights.txt, tract_lengths.txt and centres.txt",
+            hint="export the connectome again",
+        )
     with archive.open(info) as stream:
         raw = stream.read(limit + 1)
     if len(raw) > limit:
         raise InputError(
             f"{key}.txt unpacks to more than {limit >> 10} KiB",
             where=path.name,
-            expected="no more numbers than the regions of centres.txt need",
+            expected="one row and one column per region of centres.txt",
+            hint="export the connectome again",
         )
     return raw.decode("utf-8", errors="replace")
 
@@ -292,7 +308,7 @@ def _numbers(
     path: Path,
     n_regions: int,
 ) -> Array:
-    """Return a member's numbers: at most one row and one column per region."""
+    """Return the numbers of a member: at most one row and one column per region."""
     limit = min(_ZIP_LIMIT_BYTES, 4096 + 40 * n_regions**2)
     text = _content(archive, members, key, path, limit)
     lines = [line for line in text.splitlines() if line.strip()][: n_regions + 1]
@@ -301,29 +317,34 @@ def _numbers(
         values = np.array(rows, dtype=np.float64)
     except ValueError:
         raise InputError(
-            f"{key}.txt is no matrix of numbers",
+            f"{key}.txt is not a table of numbers",
             where=path.name,
             expected=f"rows of numbers for the {n_regions} regions of centres.txt",
-            hint="export it again",
+            hint="export the connectome again",
         ) from None
     return values if values.shape[1:] != (1,) else values[:, 0]
 
 
 def _region_table(centres: list[str], extra: Mapping[str, Array], path: Path) -> pd.DataFrame:
-    """Return the region table of a zip's centres and what else it tells."""
+    """Return the region table from the centres and the optional members of a zip."""
     rows = [line.rsplit(maxsplit=3) for line in centres]
     for number, row in enumerate(rows, start=1):
         if len(row) != 4:
             raise InputError(
-                f"{len(row)} words", where=f"{path.name}, centres.txt, row {number}",
-                expected="name x y z",
-            )  # fmt: skip
+                f"the row has {len(row)} values",
+                where=f"{path.name}, centres.txt, row {number}",
+                expected="4 values: name x y z",
+                hint="export the connectome again",
+            )
     names = [row[0] for row in rows]
     try:
         places = np.array([row[1:] for row in rows], dtype=np.float64).reshape(-1, 3)
     except ValueError:
         raise InputError(
-            "a place that is no number", where=f"{path.name}, centres.txt", expected="name x y z"
+            "a coordinate is not a number",
+            where=f"{path.name}, centres.txt",
+            expected="name x y z in every row",
+            hint="export the connectome again",
         ) from None
     n = len(names)
     missing = np.full(n, np.nan)
@@ -349,6 +370,6 @@ def _region_table(centres: list[str], extra: Mapping[str, Array], path: Path) ->
 
 
 def _sides(hemispheres: Array | None, x: Array) -> list[str]:
-    """Return L or R, from the zip's own flags or else the side of the midline."""
+    """Return L or R from the flags in the zip, else from the sign of x."""
     right = x > 0 if hemispheres is None else hemispheres > 0
     return ["R" if is_right else "L" for is_right in right]

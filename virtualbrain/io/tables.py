@@ -1,4 +1,4 @@
-"""Tab-separated tables and named matrices, each with its JSON sidecar."""
+"""Read and write tab-separated tables and named matrices with their JSON sidecars."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -16,23 +16,23 @@ _LIMIT_BYTES = 256 * 2**20
 
 
 def sidecar_of(path: Path | str) -> Path:
-    """Return the name of the JSON file that describes a table."""
+    """Return the path of the JSON sidecar of a table."""
     return Path(path).with_suffix(".json")
 
 
 def write_table(path: Path | str, table: pd.DataFrame, sidecar: Mapping[str, Any]) -> None:
-    """Write a table as TSV with its sidecar, each whole or not at all.
+    """Write a table as TSV and its sidecar, each atomically.
 
-    Numbers keep every digit (they read back equal), missing values are ``n/a``.
+    Numbers are written with all digits. Missing values are ``n/a``.
 
     Parameters
     ----------
     path : Path or str
-        Ends in ``.tsv``; the sidecar takes the same name with ``.json``.
+        A path with the extension ``.tsv``; the sidecar has the extension ``.json``.
     table : pandas.DataFrame
-        Its index is not written.
+        The table; its index is not written.
     sidecar : mapping
-        Units, sources and choices behind the numbers.
+        Units, sources and settings.
     """
     write_json(sidecar_of(path), sidecar)
     with atomic_path(path) as temporary:
@@ -40,17 +40,17 @@ def write_table(path: Path | str, table: pd.DataFrame, sidecar: Mapping[str, Any
 
 
 def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a TSV whose cells ``n/a`` are missing values.
+    """Read a TSV in which ``n/a`` is a missing value.
 
-    Columns stay text unless every present value is a number. Names such as ``None`` or
-    ``NA`` are kept: only ``n/a`` means missing.
+    A column is numeric if all its values are numbers, else text. Names such as ``None`` or
+    ``NA`` are text: only ``n/a`` is missing.
 
     Parameters
     ----------
     path : Path or str
         The table.
     required : sequence of str
-        Columns that must be there.
+        Required columns.
 
     Raises
     ------
@@ -63,58 +63,78 @@ def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
     missing = [name for name in required if name not in header]
     if missing:
         raise InputError(
-            f"no column {', '.join(missing)}",
+            f"missing column {', '.join(missing)}",
             where=path.name,
             expected=f"the columns {', '.join(required)}, separated by tabs",
             hint=_separator_hint(header),
         )
     if len(set(header)) != len(header):
+        repeated = next(name for name in header if header.count(name) > 1)
         raise InputError(
-            "a column stands twice", where=path.name, hint="give each column its own name"
+            f"the column {repeated} occurs twice",
+            where=path.name,
+            expected="a different name for every column",
+            hint="rename or remove one of them",
         )
     for number, row in enumerate(body, start=2):
         if len(row) != len(header):
             raise InputError(
-                f"{len(row)} cells",
+                f"the row has {len(row)} cells",
                 where=f"{path.name}, row {number}",
                 expected=f"{len(header)} cells separated by tabs",
-                hint="write n/a where a value is missing",
+                hint="write n/a for a missing value",
             )
     columns = {name: _column([row[i] for row in body]) for i, name in enumerate(header)}
     return pd.DataFrame(columns, columns=header)
 
 
 def _read_rows(path: Path) -> list[list[str]]:
-    """Return the cells of every line that is not blank."""
+    """Return the cells of all rows that are not blank."""
     if not path.is_file():
         raise InputError("no such file", where=str(path), hint="check the path and the label")
     if path.stat().st_size > _LIMIT_BYTES:
-        raise InputError(f"larger than {_LIMIT_BYTES >> 20} MiB", where=path.name)
+        raise InputError(
+            f"the table is larger than {_LIMIT_BYTES >> 20} MiB",
+            where=path.name,
+            expected="a table of this patient",
+            hint="check that this is the right file",
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(
-            "not UTF-8 text", where=path.name, hint="save the table as UTF-8"
+            "the file is not UTF-8 text",
+            where=path.name,
+            expected="a table in UTF-8",
+            hint="save the table as UTF-8",
         ) from None
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
-        raise InputError("empty table", where=path.name, expected="a header row")
+        raise InputError(
+            "the table is empty",
+            where=path.name,
+            expected="a header row",
+            hint="fill in the table, or remove the file",
+        )
     try:
         return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_MINIMAL))
     except csv.Error as error:
         raise InputError(
-            f"no table ({error})", where=path.name, expected="cells separated by tabs"
+            f"not a table ({error})",
+            where=path.name,
+            expected="cells separated by tabs",
+            hint="save the table as TSV",
         ) from None
 
 
 def _separator_hint(header: Sequence[str]) -> str:
     if len(header) == 1 and any(mark in header[0] for mark in ",;"):
-        return "the header looks separated by commas or semicolons: save the table with tabs"
-    return f"the header has {', '.join(header)}"
+        return "save the table with tabs: the header has commas or semicolons"
+    return f"the header has: {', '.join(header)}"
 
 
 def _column(cells: Sequence[str]) -> pd.Series:
-    """Turn cells into numbers where every present one is a number, else into text."""
+    """Convert cells to numbers if all present cells are numbers, else keep them as text."""
     present = [cell for cell in cells if cell != MISSING]
     try:
         values = [float(cell) for cell in present]
@@ -137,18 +157,18 @@ def write_matrix(
     columns: Sequence[str],
     sidecar: Mapping[str, Any],
 ) -> None:
-    """Write a matrix with names as header row and first column.
+    """Write a matrix with column names in the header and row names in the first column.
 
     Parameters
     ----------
     path : Path or str
-        Ends in ``.tsv``.
+        A path with the extension ``.tsv``.
     matrix : numpy.ndarray, shape (n_rows, n_columns)
-        The numbers.
+        The matrix.
     rows, columns : sequence of str
-        The names; positions are never trusted across files.
+        Names of the rows and columns, by which files are aligned.
     sidecar : mapping
-        Units, sources and choices behind the numbers.
+        Units, sources and settings.
     """
     frame = pd.DataFrame(np.asarray(matrix), columns=list(columns))
     frame.insert(0, "name", list(rows), allow_duplicates=False)
@@ -156,28 +176,30 @@ def write_matrix(
 
 
 def read_matrix(path: Path | str) -> pd.DataFrame:
-    """Read a named matrix; the index holds the row names.
+    """Read a named matrix; the index of the result has the row names.
 
     Raises
     ------
     InputError
-        A name stands twice or a cell is not a number.
+        A name occurs twice or a cell is not a number.
     """
     table = read_table(path)
     names = table.iloc[:, 0].astype(str)
     if names.duplicated().any():
         raise InputError(
-            f"the name {names[names.duplicated()].iloc[0]} stands twice",
+            f"the name {names[names.duplicated()].iloc[0]} occurs twice",
             where=Path(path).name,
             expected="one row per name",
+            hint="remove one of the rows",
         )
     body = table.iloc[:, 1:]
     for column in body:
         if not pd.api.types.is_numeric_dtype(body[column]):
             raise InputError(
-                f"column {column} holds text",
+                f"the column {column} contains text",
                 where=Path(path).name,
                 expected="names in the header row and the first column, numbers elsewhere",
+                hint="correct the cells of this column",
             )
     matrix = body.astype(float)
     matrix.index = pd.Index(names, name="name")

@@ -15,7 +15,7 @@ from virtualbrain.io.seeg import read_channels, read_gain
 from virtualbrain.io.tables import write_table
 from virtualbrain.posterior import simulated_x0
 
-_HOW = """\
+_README = """\
 Open these files with The Virtual Brain (tvb-library):
 
     import json
@@ -30,9 +30,9 @@ Open these files with The Virtual Brain (tvb-library):
     )
     long_range = coupling.Difference(a=np.array([1.0]))
 
-Ks is minus the fitted K. One step of the fit is fitted["dt"] of model time. The fit uses the cubic
-form on both branches; The Virtual Brain's Epileptor2D has another right branch (x >= 0), so traces
-in the seizure differ while thresholds and recruitment agree.
+Ks is minus the fitted K. The time step of the fit is fitted["dt"] in model time. The fit uses the
+cubic form for all x; The Virtual Brain's Epileptor2D has another form for x >= 0. Therefore the
+traces during the seizure differ, while thresholds and recruitment agree.
 sensors.txt: name x y z (mm, T1w scanner RAS) of the fitted channels; gain.txt: channels by regions.
 """
 
@@ -43,28 +43,28 @@ def export_patient(layout: PatientLayout, priors: str, posterior: xr.DataTree) -
     Parameters
     ----------
     layout : PatientLayout
-        The patient's results.
+        File names of the patient's results.
     priors : str
-        The prior set whose fit is exported.
+        Name of the prior set.
     posterior : xarray.DataTree
-        That fit.
+        Posterior of this prior set.
 
     Returns
     -------
     Path
-        The folder written.
+        The folder of the exported files.
     """
     folder = layout.tvb_export(priors)
     connectome = _as_fitted(read_connectome(layout), posterior)
     write_tvb_zip(folder / "connectivity.zip", connectome)
     write_json(folder / "epileptor2d.json", fitted_parameters(posterior, connectome.names))
     _write_sensors(layout, connectome.names, folder)
-    write_text(folder / "README.txt", _HOW)
+    write_text(folder / "README.txt", _README)
     return folder
 
 
 def _as_fitted(connectome: Connectome, posterior: xr.DataTree) -> Connectome:
-    """Return the connectome with the normalised weights of the fit, in its own order."""
+    """Return the connectome with the normalised weights of the fit; its order is kept."""
     weights = posterior["constant_data"]["weights"]
     names = list(connectome.names)
     ordered = weights.sel(region=names, source=names).to_numpy()
@@ -74,14 +74,14 @@ def _as_fitted(connectome: Connectome, posterior: xr.DataTree) -> Connectome:
 
 
 def fitted_parameters(posterior: xr.DataTree, regions: tuple[str, ...]) -> dict[str, Any]:
-    """Return posterior means under The Virtual Brain's names, with their standard deviations.
+    """Return posterior means with the parameter names of The Virtual Brain, and the SD of x0.
 
     Parameters
     ----------
     posterior : xarray.DataTree
-        The fit.
+        The posterior.
     regions : tuple of str
-        Order of the per-region values.
+        Order of the regions.
     """
     samples = posterior["posterior"].to_dataset().stack(sample=("chain", "draw"))
     x0 = simulated_x0(samples).sel(region=list(regions)).transpose("region", "sample").to_numpy()
@@ -100,14 +100,14 @@ def fitted_parameters(posterior: xr.DataTree, regions: tuple[str, ...]) -> dict[
 
 
 def _write_sensors(layout: PatientLayout, regions: tuple[str, ...], folder: Path) -> None:
-    """Write the fitted channels' places and their gain."""
+    """Write coordinates and gain of the fitted channels."""
     gain = read_gain(layout.gain)
     channels = read_channels(layout.channels).set_index("name").loc[list(gain.index)]
-    places = channels[["x", "y", "z"]]
-    lines = [f"{name} {x:.4f} {y:.4f} {z:.4f}" for name, x, y, z in places.itertuples()]
+    coordinates = channels[["x", "y", "z"]]
+    lines = [f"{name} {x:.4f} {y:.4f} {z:.4f}" for name, x, y, z in coordinates.itertuples()]
     write_text(folder / "sensors.txt", "\n".join(lines) + "\n")
     rows = gain[list(regions)].to_numpy()
     text = "\n".join(" ".join(f"{value:.10g}" for value in row) for row in rows)
     write_text(folder / "gain.txt", text + "\n")
     order = pd.DataFrame({"index": np.arange(len(regions)), "region": list(regions)})
-    write_table(folder / "regions.tsv", order, {"index": "position in every file here"})
+    write_table(folder / "regions.tsv", order, {"index": "position in all files of this folder"})
