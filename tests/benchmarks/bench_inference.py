@@ -1,8 +1,9 @@
-"""Speed of the fit: value and gradient beside pytensor.scan, first sample, four chains.
+"""Measure the speed of the fit: density and gradient, first sample, four chains.
 
-The problem has the size of the problem of record: 84 regions, 162 channels, 130 steps. Run by
-itself or by ``make bench``; a folder with the published weights.npy and gain.npy may be given as
-the argument, otherwise a seeded patient of the same size is made.
+The density is compared with one written in pytensor.scan. The problem has the size of the
+published one: 84 regions, 162 channels, 130 steps. Run directly or by ``make bench``. The argument
+is a folder with the published weights.npy and gain.npy; without it a random problem of the same
+size is used.
 """
 
 import argparse
@@ -34,8 +35,8 @@ from virtualbrain.models.reduced_physics import REST_CURRENT
 
 PUBLISHED_S_PER_CHAIN = 16_488
 EZ, PZ = (6, 34), (5, 11, 27)
-# As published (starts within 0.1 of -2 and 5, K 1 +- 0.1, tau0 fixed), but x0 ~ N(-3, 1) and
-# noise in the unit of a gain whose rows sum to one.
+# Published priors (initial x -2 ± 0.1 and z 5 ± 0.1, K 1 ± 0.1, tau0 fixed), except x0 ~ N(-3, 1)
+# and the noise, which is scaled to a gain with rows of unit sum.
 PRIORS = Priors(
     x0=Normal(-3, 1), x_init=Normal(-2, 0.1), z_init=Normal(5, 0.1), K=LogNormal(1, 0.1),
     tau0=LogNormal(10, 1e-3), amplitude=LogNormal(2, 0.5), level=Normal(10, 0.01),
@@ -70,7 +71,7 @@ def matrices(n_regions, n_channels, folder):
 
 
 def problem_of(n_regions=84, n_channels=162, folder=None, noise=0.1, raw=False):
-    """Simulate the problem; `raw` leaves the gain's rows as they are."""
+    """Simulate the problem; `raw` does not normalise the rows of the gain."""
     weights, gain = matrices(n_regions, n_channels, folder)
     x0 = np.full(n_regions, -3.5)
     x0[list(EZ)], x0[list(PZ)] = -1.6, -2.4
@@ -100,7 +101,7 @@ def milliseconds(function, repeats=50):
 
 
 def scan_density(density):
-    """The same log density written with pytensor.scan and compiled by numba."""
+    """Return the same log density written in pytensor.scan and compiled with numba."""
     problem, layout = density.problem, density.layout
     point = pt.dvector("point")
     flat = layout.centre + layout.scale * point
@@ -135,12 +136,12 @@ def bench_gradient(folder):
     point = 0.1 * np.random.default_rng(0).standard_normal(density.layout.size)
     start = time.perf_counter()
     scan = scan_density(density)
-    ours, theirs = density(point), scan(point)
+    ours, reference = density(point), scan(point)
     compiled = time.perf_counter() - start
-    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(ours[1], reference[1], rtol=1e-6, atol=1e-6)
     fused, slow = milliseconds(lambda: density(point)), milliseconds(lambda: scan(point))
     print(f"value and gradient, 84 regions: {fused:.2f} ms; pytensor.scan {slow:.2f} ms "
-          f"(ratio {slow / fused:.1f}, bar 2.5; scan compiled in {compiled:.0f} s)")  # fmt: skip
+          f"(ratio {slow / fused:.1f}, limit 2.5; scan compiled in {compiled:.0f} s)")  # fmt: skip
     for n_regions in (162, 400):
         larger = build_density(problem_of(n_regions), PRIORS, SETTINGS)
         taken = milliseconds(partial(larger, np.zeros(larger.layout.size)), 10)
@@ -160,14 +161,16 @@ b.sample_nuts([mode], 1)
 
 def bench_first_sample():
     with tempfile.TemporaryDirectory() as cache:
-        for name, bar in (("cold", 40), ("warm", 10)):
+        for name, limit in (("cold", 40), ("warm", 10)):
             start = time.perf_counter()
             env = {"NUMBA_CACHE_DIR": cache, "PATH": "/usr/bin:/bin", "HOME": cache}
             subprocess.run([sys.executable, "-c", FIRST_SAMPLE], check=True, env=env)
-            print(f"first sample, {name} cache: {time.perf_counter() - start:.1f} s (bar {bar})")
+            print(
+                f"first sample, {name} cache: {time.perf_counter() - start:.1f} s (limit {limit} s)"
+            )
 
 
-def bench_chains(problem, priors, name, bar):
+def bench_chains(problem, priors, name, limit):
     start = time.perf_counter()
     density = build_density(problem, priors, SETTINGS)
     with threadpool_limits(1, user_api="blas"):
@@ -183,19 +186,19 @@ def bench_chains(problem, priors, name, bar):
     depths = np.bincount(stats["tree_depth"].to_numpy().ravel()).tolist()
     print(f"four chains, {name}: {seconds:.0f} s, R-hat {r_hat:.3f}, ESS bulk {bulk:.0f} "
           f"tail {tail:.0f}, divergences {int(stats['diverging'].sum())}, at maximum depth "
-          f"{deep:.1%}, depths {depths}, first regions {first} ({bar})", flush=True)  # fmt: skip
+          f"{deep:.1%}, depths {depths}, first regions {first} ({limit})", flush=True)  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, help="with weights.npy and gain.npy")
+    parser.add_argument("folder", nargs="?", type=Path, help="folder with weights.npy and gain.npy")
     folder = parser.parse_args().folder
     bench_gradient(folder)
     bench_first_sample()
     bench_chains(problem_of(folder=folder), PRIORS, "x0 ~ N(-3, 1)",
-                 "bar: 300 s, R-hat 1.01, ESS 400")  # fmt: skip
+                 "limits: 300 s, R-hat 1.01, ESS 400")  # fmt: skip
     bench_chains(problem_of(folder=folder, noise=1.0, raw=True), PUBLISHED, "as published",
-                 f"published: {PUBLISHED_S_PER_CHAIN} s a chain")  # fmt: skip
+                 f"published: {PUBLISHED_S_PER_CHAIN} s per chain")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Speed and memory of the simulator beside The Virtual Brain (and JAX, where it is installed).
+"""Compare speed and memory of the simulator with The Virtual Brain and, if installed, JAX.
 
-Run by itself or by ``make bench``. Wall-clock times, best of several, all in one process on one
-machine; TVB and this project take turns, so that a busy machine slows both.
+Run directly or by ``make bench``. Times are the best wall-clock times of several runs in one
+process. Runs of TVB and of this project alternate, so that load on the machine slows both.
 """
 
 import logging
@@ -71,7 +71,7 @@ def seconds(function):
 
 
 def best_rates(jobs):
-    """Return steps per second of each (name -> (function, steps)), turn and turn about."""
+    """Return steps per second of each job (name -> (function, steps)); the jobs alternate."""
     best = dict.fromkeys(jobs, np.inf)
     for _ in range(REPEATS):
         for name, (function, _) in jobs.items():
@@ -97,14 +97,14 @@ def our_jobs(network, noisy, n_steps, n_members):
 
 
 def product_speed(size=1500):
-    """Return the machine's own matrix-product speed in flop per second, all cores."""
+    """Return the speed of a matrix product on all cores, flop per second."""
     matrix = np.random.default_rng(0).random((size, size))
     matrix @ matrix
     return 2 * size**3 / min(seconds(lambda: matrix @ matrix) for _ in range(8))
 
 
 def jax_rates(network, noisy, n_steps):
-    """Return JAX's single run rate of the same equations, or None where it is not installed."""
+    """Return steps per second of the same equations in JAX, or None if JAX is not installed."""
     try:
         import jax
         import jax.numpy as jnp
@@ -154,13 +154,13 @@ def print_speed():
         print(f"  {'with' if noisy else 'without'} noise")
         print(f"    The Virtual Brain {rate['tvb']:>12,.0f}")
         print(f"    JAX, single run   {f'{jax_rate:>12,.0f}' if jax_rate else 'not installed':>12}")
-        for name, bar in zip(("single", "ensemble"), needed, strict=True):
+        for name, limit in zip(("single", "ensemble"), needed, strict=True):
             ratio = rate[name] / rate["tvb"]
-            print(f"    {name:<17} {rate[name]:>12,.0f}   {ratio:6.0f} x TVB (asked: {bar})")
+            print(f"    {name:<17} {rate[name]:>12,.0f}   {ratio:6.0f} x TVB (limit: {limit})")
 
 
 def print_growth():
-    print("Growth with regions, without noise; share of the machine's matrix-product speed")
+    print("Growth with regions, without noise; share of the speed of a matrix product")
     print("  regions        single   ensemble of 32   product share")
     for n_regions in (76, 84, 162, 400, 1000):
         network = network_of(n_regions)
@@ -177,7 +177,7 @@ def print_growth():
 
 
 def peak_mib():
-    """Return the peak of this process; ru_maxrss would hold that of the process that forked it."""
+    """Return the peak memory of this process, without that of the parent (as in ru_maxrss)."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
@@ -185,7 +185,7 @@ def peak_mib():
 def peak_memory_of_ensemble():
     """Run 256 members of 162 regions over 60 s, LFP at 256 Hz; print the peak in MiB."""
     network = network_of(162)
-    # Ten times slower than TVB's unit, so that a seizure lasts ten seconds.
+    # Ten times slower than in TVB: a seizure lasts ten seconds.
     model = Epileptor(x0=excitability(162), K=1.0, tt=0.1)
     before = peak_mib()
     with tempfile.TemporaryDirectory() as folder:
@@ -199,12 +199,12 @@ def peak_memory_of_ensemble():
         run.close()
     peak = peak_mib()
     print("256 runs of 162 regions over 60 s, LFP at 256 Hz, single precision, to a file")
-    print(f"  peak {peak:,.0f} MiB (asked: under 2048), of it {before:,.0f} before the run;")
+    print(f"  peak {peak:,.0f} MiB (limit: 2048), {before:,.0f} MiB before the run;")
     print(f"  {kept:,.0f} MiB of samples; {took:,.0f} s")
 
 
 def print_memory():
-    """Measure in a process of its own, whose peak nothing else has raised."""
+    """Measure in a new process, so that nothing else contributes to the peak."""
     subprocess.run([sys.executable, __file__, "--memory"], check=True)
 
 

@@ -1,8 +1,8 @@
-"""Speed and memory of virtual surgery beside a loop over single runs and beside The Virtual Brain.
+"""Compare speed and memory of virtual surgery with a loop over single runs and with TVB.
 
-Run by itself or by ``make bench``: 86 regions, 200 plans on 200 posterior draws; asked are 120 s on
-two cores and 2 GiB. The loop and TVB run a few of the 40,000 simulations, and what all of
-them would take is told.
+Run directly or by ``make bench``: 86 regions, 200 plans on 200 posterior draws. The limits are
+120 s on two cores and 2 GiB. The loop and TVB run a few of the 40,000 simulations; their times are
+extrapolated to all.
 """
 
 import logging
@@ -24,7 +24,7 @@ from virtualbrain.surgery.settings import SurgerySettings
 N_REGIONS, N_PLANS, N_DRAWS, N_STEPS = 86, 200, 200, 100
 N_ALL = N_PLANS * N_DRAWS
 N_LOOP, N_TVB = 400, 10
-ASKED_S, ASKED_MIB = 120, 2048
+LIMIT_S, LIMIT_MIB = 120, 2048
 
 
 def fitted_draws(rng):
@@ -67,7 +67,7 @@ def one_by_one(draws):
 
 
 def in_tvb(draws):
-    """Run TVB's own two-dimensional Epileptor as often as asked, and return the seconds."""
+    """Run N_TVB simulations of TVB's two-dimensional Epileptor; return the seconds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from tvb.simulator import lab
@@ -113,8 +113,8 @@ def main():
     loop = seconds(lambda: one_by_one(draws)) / N_LOOP * N_ALL
     tvb = in_tvb(draws) / N_TVB * N_ALL
     print(f"{N_PLANS} plans on {N_DRAWS} draws, {N_REGIONS} regions, {N_STEPS} steps")
-    print(f"  one ensemble        {ours:8.1f} s (asked: at most {ASKED_S}), {cpu:.1f} s of CPU")
-    print(f"  peak memory         {peak:8.0f} MiB (asked: under {ASKED_MIB})")
+    print(f"  one ensemble        {ours:8.1f} s (limit: {LIMIT_S} s), {cpu:.1f} s of CPU")
+    print(f"  peak memory         {peak:8.0f} MiB (limit: {LIMIT_MIB} MiB)")
     print(f"  loop of single runs {loop:8.1f} s, {loop / ours:.1f} times as long ({N_LOOP} run)")
     print(f"  The Virtual Brain   {tvb:8.0f} s, {tvb / ours:.0f} times as long ({N_TVB} run)")
 

@@ -1,9 +1,9 @@
-"""What the SEEG stage finds beside what is known; the numbers of docs/validation.md.
+"""Measure the accuracy and memory of the SEEG stage, for docs/validation.md.
 
-measure_seeg.py onsets FOLDER SEED...   channel onsets of made patients (kept in FOLDER)
-measure_seeg.py places DEMO OUT         regions of contacts of 20 more implantations
+measure_seeg.py onsets FOLDER SEED...   channel onsets of synthetic patients (written to FOLDER)
+measure_seeg.py places DEMO OUT         regions of contacts in 20 more implantations
 measure_seeg.py ecog NPZ                a real onset: signal, channels, fs, onset_s
-measure_seeg.py hour FOLDER             memory for a seizure in an hour, 200 channels, 2 kHz
+measure_seeg.py hour FOLDER             memory for one seizure in an hour, 200 channels, 2 kHz
 """
 
 import re
@@ -44,7 +44,7 @@ SETTINGS = SeegSettings()
 
 
 def onsets(folder: str, *seeds: str) -> None:
-    """Channel onsets beside the simulated ones, patient by patient and together."""
+    """Compare channel onsets with the simulated ones, for each patient and for all."""
     rows = []
     for seed in map(int, seeds):
         bids = Path(folder) / f"seed-{seed}"
@@ -68,7 +68,7 @@ def onsets(folder: str, *seeds: str) -> None:
 
 
 def places(demo: str, out: str) -> None:
-    """Regions of the contacts of 20 implantations drawn on the demo's true anatomy."""
+    """Score the regions of contacts in 20 implantations on the demo's true anatomy."""
     layout = PatientLayout.of_results(out, "01")
     path, table = true_labels(Path(demo), "01")
     image = read_image(path)
@@ -92,17 +92,17 @@ def places(demo: str, out: str) -> None:
     own = table.set_index("name")["index"][true].to_numpy(int)
     inside, apart = depths_mm(places_mm[grey], own, image)
     right = np.array([a == b for a, b in zip(true, found, strict=True)])
-    for what, mask in (
+    for subset, mask in (
         ("in grey matter", inside >= 0),
         ("deeper than 1 mm inside the region", inside > 1),
         ("deeper than 2 mm inside the region", inside > 2),
         ("more than 2 mm from every other region", apart > 2),
     ):
-        print(f"{what}: {right[mask].mean():.1%} of {mask.sum()} contacts in the right region")
+        print(f"{subset}: {right[mask].mean():.1%} of {mask.sum()} contacts in the right region")
 
 
 def ecog(path: str) -> None:
-    """Onsets and Epileptogenicity Index of three seconds around a real onset."""
+    """Print onsets and Epileptogenicity Index of three seconds around a real onset."""
     with np.load(path) as stored:
         names = [str(name) for name in stored["channels"]]
         signal, rate_hz = stored["signal"].astype(float), float(stored["fs"])
@@ -125,16 +125,16 @@ def ecog(path: str) -> None:
         own = [any(clinicians.match(contact) for contact in c.contacts) for c in channels]
         table["clinicians"] = own
         found = table.dropna(subset="onset_s")
-        print(f"\n{kind}: {len(found)} of {len(table)} channels found to seize, ")
-        print(f"{int(found['clinicians'].sum())} of {sum(own)} of the clinicians' among them")
-        print("'before' is the rank of the power before the mark; the clinicians' have")
+        print(f"\n{kind}: {len(found)} of {len(table)} channels with an onset,")
+        print(f"{int(found['clinicians'].sum())} of {sum(own)} clinical onset channels among them")
+        print("Rank of the power before the mark (column 'before') of the clinical onset channels:")
         print(sorted(table.loc[table["clinicians"], "before"]))
         print(found.sort_values("onset_s").head(20).round(2).to_string(index=False))
         print(table.sort_values("EI", ascending=False).head(12).round(2).to_string(index=False))
 
 
 def hour(folder: str) -> None:
-    """Peak memory of reading a seizure out of an hour of 200 channels at 2 kHz."""
+    """Print the peak memory for one seizure in an hour of 200 channels at 2 kHz."""
     bids, rate, n, electrodes = Path(folder), 2000.0, 3600 * 2000, 20
     ieeg = bids / "sub-01" / "ieeg"
     ieeg.mkdir(parents=True, exist_ok=True)
@@ -154,12 +154,12 @@ def hour(folder: str) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{len(result.channels)} channels, {time.process_time() - start:.0f} s of one core, "
-        f"peak {peak:.0f} MiB (before: {before:.0f} MiB; bar 1024 MiB)"
+        f"peak {peak:.0f} MiB (before: {before:.0f} MiB; limit 1024 MiB)"
     )
 
 
 def _write_hour(stem: Path, names: list[str], rate: float, n: int) -> None:
-    """Write noise as BrainVision, 16 bit, ten seconds at a time."""
+    """Write noise in BrainVision format (16 bit), ten seconds at a time."""
     rng = np.random.default_rng(0)
     block = rng.normal(0, 300, (round(10 * rate), len(names))).astype("<i2")
     with stem.with_suffix(".eeg").open("wb") as stream:
@@ -180,6 +180,7 @@ def _write_hour(stem: Path, names: list[str], rate: float, n: int) -> None:
 
 
 def _write_hour_tables(bids: Path, ieeg: Path, names: list[str]) -> None:
+    """Write the BIDS tables of the recording, with one seizure."""
     (bids / "dataset_description.json").write_text('{"Name": "hour", "BIDSVersion": "1.10.0"}')
     place = {name: (6.0 * (i // 10) - 57, 4.0 * (i % 10), 0.0) for i, name in enumerate(names)}
     contacts = pd.DataFrame([(n, *p) for n, p in place.items()], columns=["name", "x", "y", "z"])

@@ -1,4 +1,4 @@
-"""Anatomy and diffusion on real data, as docs/validation.md reports them.
+"""Measure anatomy and diffusion on real data, for docs/validation.md.
 
     python tests/benchmarks/measure_structure.py labels SUBJECT
     python tests/benchmarks/measure_structure.py built-in SUBJECT OUT
@@ -7,13 +7,12 @@
     python tests/benchmarks/measure_structure.py flipped OUT SERIES.nii.gz ...
     python tests/benchmarks/measure_structure.py memory RUN LABEL OUT
 
-SUBJECT is a FreeSurfer subject; a series has its bval and bvec beside it. A head without a T1
-(`tilts`) gets the MNI152 template registered to its first series in place of one, and every
-further series is aligned to that as to a T1. What an earlier call left in OUT is not made again.
-RUN is the output folder of a finished run, whose tractography is repeated with
-`--streamlines N`. `--copies K` tracks a K-th of them and repeats these: SIFT2 and the connectome
-meet the full number, in a K-th of the time. `directions` with `--run` takes that run's anatomy
-and corrected series.
+SUBJECT is a FreeSurfer subject. A series has its bval and bvec files in the same folder. `tilts`
+has no T1w image: the MNI152 template is registered to the first series, and the other series are
+registered to it. Results of an earlier call in OUT are reused. RUN is the output folder of a
+finished run; its tractography is repeated with `--streamlines N`. `--copies K` generates N / K
+streamlines and repeats them K times, so that SIFT2 and the connectome process N streamlines in
+less time. `directions` with `--run` uses the anatomy and the corrected series of that run.
 """
 
 import argparse
@@ -65,7 +64,7 @@ from virtualbrain.synthetic.scores import dice_by_region
 
 @dataclass(frozen=True)
 class Structure:
-    """The files that tractography needs of an anatomy, and its region table."""
+    """Files of an anatomy that tractography needs, and its region table."""
 
     t1: Path
     mask: Path
@@ -78,19 +77,19 @@ class Structure:
 
 
 def measure_labels(subject: Path):
-    """Every region of both label images with its volume; vertices beside the volume's labels."""
+    """Compare regions and vertices with the label images, for both built-in atlases."""
     for atlas in ("DesikanKilliany", "Destrieux"):
         found = run_anatomy(AnatomySettings(atlas=atlas), freesurfer=subject)
         print(f"{atlas}: {len(found.regions)} regions")
         print(f"  {differences(subject, atlas, found.regions)}")
         for side, share in vertex_agreement(subject, atlas, found).items():
-            print(f"  hemisphere {side}: {share:.4f} of the vertices as most depths")
+            print(f"  hemisphere {side}: {share:.4f} of the vertices agree with the label image")
         for note in found.notes:
             print(f"  note: {note}")
 
 
 def differences(subject, atlas, regions):
-    """Compare names and volumes with a plain count of the label image's voxels."""
+    """Compare names and volumes with a count of the label image's voxels."""
     image = nib.load(open_subject(subject, atlas).labels)
     values, counts = np.unique(np.asarray(image.dataobj), return_counts=True)
     names = freesurfer_names()
@@ -113,9 +112,10 @@ DEPTHS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
 def vertex_agreement(subject, atlas, found):
-    """Share of vertices whose region is the one met most often from the white to the pial surface.
+    """Return the share of vertices with the most frequent region of their cortical column.
 
-    The pipeline looks half way; here five depths vote, the one nearer the middle where two tie.
+    The pipeline uses the middle of the column. Here five depths vote; in a tie the depth nearer
+    to the middle wins.
     """
     files = open_subject(subject, atlas)
     image = nib.load(files.labels)
@@ -138,20 +138,20 @@ def vertex_agreement(subject, atlas, found):
         shares[side] = float((expected == surface.regions)[both].mean())
         unlabelled = float((surface.regions[expected > 0] == 0).mean())
         middle = float((surface.regions[here[2] > 0] == here[2][here[2] > 0]).mean())
-        print(f"  hemisphere {side}: {both.mean():.3f} labelled both ways, {unlabelled:.4f} of the "
-              f"cortex without a region, {middle:.4f} as the voxel half way")  # fmt: skip
+        print(f"  hemisphere {side}: {both.mean():.3f} labelled in both, {unlabelled:.4f} of the "
+              f"cortex without a region, {middle:.4f} equal to the middle voxel")  # fmt: skip
     return shares
 
 
 def most_frequent(labels, depths):
-    """Return the label met most often down each column, 0 left out unless there is nothing else."""
+    """Return the most frequent label of each column; 0 only if there is no other label."""
     votes = (labels[:, None] == labels[None]).sum(axis=0) * (labels > 0)
     best = np.argmax(votes - np.abs(depths - 0.5)[:, None], axis=0)
     return np.take_along_axis(labels, best[None], axis=0)[0]
 
 
 def measure_built_in(subject: Path, out: Path):
-    """Overlap of the built-in route with FreeSurfer's own labels on the same T1."""
+    """Measure the overlap of the built-in method with FreeSurfer's labels on the same T1w image."""
     files = open_subject(subject)
     t1 = out / "t1.nii.gz"
     nib.save(read_image(files.t1), t1)
@@ -173,17 +173,19 @@ def measure_built_in(subject: Path, out: Path):
 
 
 def series_of(image: Path) -> DwiSeries:
+    """Return the series of an image, with its bval, bvec and sidecar."""
     stem = image.name.removesuffix(".gz").removesuffix(".nii")
     paths = [image.with_name(f"{stem}.{ending}") for ending in ("bval", "bvec", "json")]
     return DwiSeries(image, paths[0], paths[1], paths[2] if paths[2].is_file() else None)
 
 
 def files_of_structure(folder: Path) -> list[Path]:
+    """Return the paths of the images of a structure."""
     return [folder / f"{name}.nii.gz" for name in ("t1", "mask", "tissues", "labels")]
 
 
 def open_structure(folder: Path) -> Structure | None:
-    """Open the structure that an earlier measurement left in its output folder."""
+    """Open the structure of an earlier measurement; None if there is none."""
     paths = files_of_structure(folder)
     if not all(path.is_file() for path in paths):
         return None
@@ -193,6 +195,7 @@ def open_structure(folder: Path) -> Structure | None:
 
 
 def save_structure(folder, t1, mask, tissues, labels, regions) -> Structure:
+    """Write the images of a structure."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = files_of_structure(folder)
     for image, path in zip((t1, mask, tissues, labels), paths, strict=True):
@@ -201,7 +204,7 @@ def save_structure(folder, t1, mask, tissues, labels, regions) -> Structure:
 
 
 def template_structure(series: DwiSeries, out: Path) -> Structure:
-    """Register the template to a head that has no T1: mean weighted volume, mutual information."""
+    """Register the template to the mean diffusion-weighted volume of a head without T1w image."""
     loaded = load_series(series)
     weighted = loaded.volumes[..., ~loaded.table.is_b0].mean(axis=3)
     head = ndimage.binary_erosion(head_mask(loaded.mean_b0))
@@ -230,7 +233,7 @@ def template_structure(series: DwiSeries, out: Path) -> Structure:
 
 
 def connectome_of(dwi: Path, structure: Structure, out: Path, settings, threads):
-    """Go from a corrected series to a connectome, as the workflow does, or take what is there."""
+    """Return the connectome of a corrected series, as in the workflow; reuse an earlier one."""
     if (out / "ends.txt").is_file():
         return part(edges_of(out, len(structure.regions)), slice(None), structure.regions)
     files = FodFiles(
@@ -276,16 +279,17 @@ def connectome_of(dwi: Path, structure: Structure, out: Path, settings, threads)
 
 
 def edges_of(folder: Path, n_regions: int) -> Edges:
-    """Read the ends and weights that `connectome_of` leaves."""
+    """Read the streamline ends and weights that `connectome_of` writes."""
     ends = np.loadtxt(folder / "ends.txt", dtype=np.int64, ndmin=2)[:, :2] - 1
     weights = np.loadtxt(folder / "weights.txt", ndmin=1, comments="#").ravel()
     return Edges(ends, weights, np.zeros(len(ends)), n_regions)
 
 
 def by_number(folders: list[Path], regions: pd.DataFrame) -> pd.DataFrame:
-    """Agreement against the number of streamlines: two series, and two halves of each one.
+    """Return the agreement by number of streamlines, between series and within each series.
 
-    Streamlines are drawn from those that are there with their SIFT2 weights; halves share none.
+    Streamlines are drawn from the existing ones with their SIFT2 weights. Within a series the two
+    sets have no streamline in common.
     """
     rng = np.random.default_rng(0)
     every = [edges_of(folder, len(regions)) for folder in folders]
@@ -297,32 +301,33 @@ def by_number(folders: list[Path], regions: pd.DataFrame) -> pd.DataFrame:
             rows.append(("two series", folders[i].name, n, agreement(pieces[0], piece)))
         for i, piece in enumerate(pieces if n <= total // 2 else []):
             other = part(every[i], order[i][-n:], regions)
-            rows.append(("one series twice", folders[i].name, n, agreement(piece, other)))
+            rows.append(("halves of one series", folders[i].name, n, agreement(piece, other)))
     return pd.DataFrame([{"what": w, "series": s, "streamlines": n} | a for w, s, n, a in rows])
 
 
 def part(edges: Edges, chosen, regions) -> Connectome:
-    """Return the connectome of some of the streamlines."""
+    """Return the connectome of the chosen streamlines."""
     few = Edges(edges.ends[chosen], edges.weights[chosen], edges.lengths_mm[chosen], len(regions))
     weights = few.sums(few.weights)
     return Connectome(regions, weights, np.zeros_like(weights), "part")
 
 
 def corrected(series, out: Path, settings, threads) -> Path:
+    """Return the corrected series; preprocess it if there is none yet."""
     out.mkdir(parents=True, exist_ok=True)
     target = out / "dwi.mif"
     if target.is_file():
         return target
     quality = preprocess_dwi(series, target, out / "work", settings, threads=threads)
     for one in quality["corrections"]:
-        print(f"  {one['name']}: {'done' if one['done'] else 'NOT done'}: {one['how']}")
+        print(f"  {one['name']}: {'made' if one['done'] else 'NOT made'}: {one['how']}")
     shown = ("snr_b0", "max_motion_mm", "orientation_margin", "susceptibility", "notes")
     print("  quality:", {key: quality.get(key) for key in shown}, flush=True)
     return target
 
 
 def measure_tilts(images: list[Path], out: Path, settings, threads):
-    """Connectomes of one head in several slice orientations, or of one head alone."""
+    """Compare the connectomes of one head in several slice orientations."""
     there = out / "structure"
     structure = open_structure(there) or template_structure(series_of(images[0]), there)
     found = []
@@ -338,10 +343,10 @@ def measure_tilts(images: list[Path], out: Path, settings, threads):
 
 
 def measure_directions(bids: Path, label: str, out: Path, settings, threads, run=None):
-    """Connectomes of both phase-encoding directions, each as it is and both unwarped.
+    """Compare the connectomes of both phase-encoding directions, with and without unwarping.
 
-    `run` is the output of a finished run on the same person: its anatomy and its corrected
-    series are taken instead of being made again.
+    `run` is the output of a finished run on the same person; its anatomy and its corrected series
+    are used.
     """
     files = find_patient(bids, label)
     done = PatientLayout.of_results(run, label) if run else None
@@ -355,17 +360,17 @@ def measure_directions(bids: Path, label: str, out: Path, settings, threads, run
         folder.mkdir(parents=True, exist_ok=True)
         mrtrix.convert(both, folder / "dwi.mif", "-coord", 3, f"{first}:{last - 1}")
         unwarped.append(connectome_of(folder / "dwi.mif", structure, folder, settings, threads))
-    tell_agreement("unwarped", out / "unwarped", files.dwi, unwarped)
+    print_agreement("unwarped", out / "unwarped", files.dwi, unwarped)
     for one in files.dwi:
         folder = out / "alone" / one.image.name.split(".")[0]
-        print("as it is", one.image.name)
+        print("not unwarped", one.image.name)
         dwi = corrected([one], folder, settings, threads)
         alone.append(connectome_of(dwi, structure, folder, settings, threads))
-    tell_agreement("as they are", out / "alone", files.dwi, alone)
+    print_agreement("not unwarped", out / "alone", files.dwi, alone)
 
 
 def new_structure(files, folder: Path) -> Structure:
-    """Anatomy of a person, as a run makes it."""
+    """Return the anatomy of a person, made as in a run."""
     settings = AnatomySettings(registration="quick")
     found = run_anatomy(settings, t1=files.t1, freesurfer=files.freesurfer)
     print("anatomy:", found.notes)
@@ -374,20 +379,20 @@ def new_structure(files, folder: Path) -> Structure:
 
 
 def structure_of_run(layout: PatientLayout) -> Structure:
-    """Anatomy of a finished run."""
+    """Return the anatomy of a finished run."""
     paths = (layout.t1, layout.brain_mask, layout.tissues, layout.labels)
     return Structure(*paths, read_table(layout.regions))
 
 
-def tell_agreement(what, folder, series, connectomes):
-    """Print how alike two connectomes are, and against the number of streamlines."""
-    print(f"{what}: {agreement(*connectomes)}")
+def print_agreement(title, folder, series, connectomes):
+    """Print the agreement of two connectomes, also by number of streamlines."""
+    print(f"{title}: {agreement(*connectomes)}")
     folders = [folder / one.image.name.split(".")[0] for one in series]
     print(by_number(folders, connectomes[0].regions).round(3).to_string(index=False), flush=True)
 
 
 def agreement(first, second):
-    """Return the project's own comparison and Pearson's correlation of the plain weights."""
+    """Return the project's comparison and Pearson's correlation of the weights."""
     upper = np.triu_indices(first.n_regions, k=1)
     plain = float(np.corrcoef(first.weights[upper], second.weights[upper])[0, 1])
     return {
@@ -396,7 +401,7 @@ def agreement(first, second):
 
 
 def measure_flipped(images: list[Path], out: Path):
-    """What the check says of a series as it is, and with each axis reversed or exchanged."""
+    """Print the check's messages for a series and for its gradients with wrong axes."""
     out.mkdir(parents=True, exist_ok=True)
     for image in images:
         series = series_of(image)
@@ -404,16 +409,16 @@ def measure_flipped(images: list[Path], out: Path):
         changes = {f"{axis} reversed": (np.eye(3) - 2 * np.diag(np.eye(3)[i])) @ bvecs
                    for i, axis in enumerate("xyz")}  # fmt: skip
         changes |= {"x and y exchanged": bvecs[[1, 0, 2]], "y and z exchanged": bvecs[[0, 2, 1]]}
-        print(image.name, "as it is:", [str(p) for p in check_dwi([series])] or "no problem")
-        for what, changed in changes.items():
+        print(image.name, "unchanged:", [str(p) for p in check_dwi([series])] or "no problem")
+        for change, changed in changes.items():
             path = out / "changed.bvec"
             np.savetxt(path, changed)
-            said = check_dwi([replace(series, bvec=path)])
-            print(f"  {what}:", [str(problem) for problem in said] or "NOT FOUND", flush=True)
+            problems = check_dwi([replace(series, bvec=path)])
+            print(f"  {change}:", [str(problem) for problem in problems] or "NOT FOUND", flush=True)
 
 
 def measure_memory(run: Path, label: str, out: Path, settings, threads, copies):
-    """Most memory that any process holds in tracking, SIFT2 and connectome (VmHWM)."""
+    """Print the peak memory of tracking, SIFT2 and connectome (largest process)."""
     layout = PatientLayout.of_results(run, label)
     out.mkdir(parents=True, exist_ok=True)
     files = TrackFiles(
@@ -450,7 +455,7 @@ def measure_memory(run: Path, label: str, out: Path, settings, threads, copies):
 
 
 def peaks():
-    """Largest resident memory so far, of this process and of any child, in MB."""
+    """Return the peak memory of this process and of its children, MB."""
     kinds = {"this process": resource.RUSAGE_SELF, "any child": resource.RUSAGE_CHILDREN}
     return {name: resource.getrusage(kind).ru_maxrss // 1024 for name, kind in kinds.items()}
 

@@ -1,4 +1,4 @@
-"""Run every benchmark, one after another, each in a process of its own."""
+"""Run all benchmarks one after another, each in a separate process."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from virtualbrain.pipeline.environment import use_project_caches
 
 
 def main() -> int:
-    """Run the benchmarks beside this file; return the number that failed."""
+    """Run the benchmarks of this folder; return the number that failed."""
     use_project_caches()
     failed = 0
     for script in sorted(Path(__file__).parent.glob("bench_*.py")):

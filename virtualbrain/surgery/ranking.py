@@ -250,7 +250,7 @@ def _compared_with_sham(p_sham: float) -> str:
     if np.isnan(p_sham):
         return ""
     if p_sham < BETTER_THAN_SHAM:
-        return "no random plan of the same size does as well"
+        return f"fewer than {BETTER_THAN_SHAM:.0%} of random plans of the same size do as well"
     return f"no better than chance: {p_sham:.0%} of random plans of the same size do as well"
 
 
