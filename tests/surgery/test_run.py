@@ -133,7 +133,7 @@ def test_the_first_plan_is_better_than_chance_and_its_sentence_says_so(posterior
     first = found.outcomes.iloc[0]
     assert found.conclusion == first["sentence"]
     assert first["sentence"].startswith("Resecting r0, r4 (6.0 cm³) leaves 0.0 of 5.0 seizing")
-    assert "no random plan of the same size does as well" in first["sentence"]
+    assert "fewer than 5% of random plans of the same size do as well" in first["sentence"]
     assert first["p_sham"] < 0.05
     assert first["on_front"]
 
