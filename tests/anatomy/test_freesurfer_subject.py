@@ -1,4 +1,4 @@
-"""A subject's vertices get the region they lie in, not the one across a closed sulcus."""
+"""Vertices of a FreeSurfer subject get their own region, not that across a closed sulcus."""
 
 import nibabel as nib
 import numpy as np
@@ -21,7 +21,7 @@ NEAR, FAR = 1, 2  # the two banks of the sulcus, left and right of x = 0
 
 @pytest.fixture
 def subject(tmp_path):
-    """Two banks of cortex that touch; the near one's pial surface strays half a mm too far."""
+    """Return two adjacent banks of cortex; the pial surface of the near one is 0.6 mm too far."""
     affine = np.eye(4)
     affine[:3, 3] = -7.5
     labels = np.zeros(SHAPE, np.int32)
@@ -57,12 +57,12 @@ def surfaces_of(folder, labels, affine):
     return subject_surfaces(open_subject(folder), found, head, AnatomySettings())
 
 
-def test_the_region_is_looked_up_half_way_through_the_cortex(subject):
+def test_regions_are_looked_up_half_way_between_white_and_pial_surface(subject):
     surface = surfaces_of(*subject)["L"]
     assert surface.regions.tolist() == [NEAR] * 4
     np.testing.assert_allclose(surface.vertices[:, 0], 0.6, atol=1e-5)
 
 
-def test_without_a_white_surface_the_pial_one_is_all_there_is(subject):
+def test_regions_are_looked_up_at_the_pial_surface_without_a_white_surface(subject):
     (subject[0] / "surf" / "lh.white").unlink()
     assert surfaces_of(*subject)["L"].regions.tolist() == [FAR] * 4

@@ -6,7 +6,7 @@ from virtualbrain.anatomy.quality import dice, notes_on, region_figures, surface
 from virtualbrain.io.anatomy import Surface
 
 
-def test_dice_of_known_overlaps():
+def test_dice_of_known_masks():
     one = np.array([1, 1, 0, 0], bool)
     assert dice(one, one) == 1.0
     assert dice(one, ~one) == 0.0
@@ -14,7 +14,7 @@ def test_dice_of_known_overlaps():
     assert np.isnan(dice(one & ~one, one & ~one))
 
 
-def test_regions_in_figures():
+def test_region_figures():
     table = pd.DataFrame(
         {
             "name": ["a", "b", "c"],
@@ -28,7 +28,7 @@ def test_regions_in_figures():
     assert figures["left_right_volume_ratio"] == pytest.approx(1.5)
 
 
-def test_surfaces_in_figures():
+def test_surface_figures():
     regions = np.array([0, 1, 1, 2], np.int32)
     surface = Surface(np.zeros((4, 3)), np.zeros((2, 3), np.int64), regions)
     figures = surface_figures({"L": surface})
@@ -36,7 +36,7 @@ def test_surfaces_in_figures():
     assert surface_figures({}) == {"n_vertices": {}}
 
 
-def test_notes_name_what_lies_outside_its_gate():
+def test_notes_name_figures_outside_their_quality_limits():
     good = {"template_overlap": 0.95, "brain_ml": 1400.0, "lost_regions": []}
     assert notes_on(good) == ()
     notes = notes_on({**good, "template_overlap": 0.5, "lost_regions": ["ctx-lh-insula"]})
@@ -45,5 +45,5 @@ def test_notes_name_what_lies_outside_its_gate():
     assert "ctx-lh-insula" in notes[1]
 
 
-def test_a_figure_that_is_no_number_is_told():
+def test_a_figure_that_is_not_a_number_is_reported():
     assert len(notes_on({"grey_white_contrast": float("nan")})) == 1

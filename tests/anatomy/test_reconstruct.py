@@ -1,4 +1,4 @@
-"""recon-all and FastSurfer are started as their manuals say; stand-ins leave what they leave."""
+"""Stand-ins for recon-all and FastSurfer check their arguments and write their output files."""
 
 import pytest
 
@@ -17,7 +17,7 @@ ASKED = AnatomySettings(reconstruct="recon-all")
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A folder like FreeSurfer's with a recon-all in it."""
+    """Return a FreeSurfer folder that contains a stand-in for recon-all."""
     folder = tmp_path / "freesurfer"
     (folder / "bin").mkdir(parents=True)
     program = folder / "bin" / "recon-all"
@@ -27,14 +27,14 @@ def home(tmp_path, monkeypatch):
     return folder
 
 
-def test_a_program_that_is_not_there_is_told_before_anything_starts(monkeypatch):
+def test_a_missing_program_is_reported(monkeypatch):
     monkeypatch.delenv("FASTSURFER_HOME", raising=False)
     assert reconstruction_obstacle(AnatomySettings()) is None
     problem = reconstruction_obstacle(AnatomySettings(reconstruct="fastsurfer"))
     assert "FASTSURFER_HOME is not set" in str(problem)
 
 
-def test_recon_all_makes_a_subject(home, tmp_path):
+def test_recon_all_writes_a_subject(home, tmp_path):
     subject = tmp_path / "out" / "sub-01"
     assert reconstruct(tmp_path / "t1.nii.gz", subject, ASKED, 3) == subject
     arguments = (home / "arguments").read_text().split()
@@ -43,7 +43,7 @@ def test_recon_all_makes_a_subject(home, tmp_path):
     assert arguments[-2:] == ["-openmp", "3"]
 
 
-def test_a_finished_subject_is_kept(home, tmp_path):
+def test_a_finished_subject_is_reused(home, tmp_path):
     subject = tmp_path / "out" / "sub-01"
     reconstruct(tmp_path / "t1.nii.gz", subject, ASKED, 1)
     (home / "arguments").unlink()
@@ -51,18 +51,18 @@ def test_a_finished_subject_is_kept(home, tmp_path):
     assert not (home / "arguments").exists()
 
 
-def test_a_failure_is_one_line(home, tmp_path):
+def test_a_failure_is_reported_with_the_last_line(home, tmp_path):
     (home / "bin" / "recon-all").write_text("#!/bin/bash\necho no licence >&2; exit 1\n")
     with pytest.raises(ToolError, match="recon-all failed \\(no licence\\)"):
         reconstruct(tmp_path / "t1.nii.gz", tmp_path / "out" / "sub-01", ASKED, 1)
 
 
-def test_half_a_subject_is_no_subject(home, tmp_path):
+def test_an_incomplete_subject_is_a_failure(home, tmp_path):
     (home / "bin" / "recon-all").write_text("#!/bin/bash\nexit 0\n")
     with pytest.raises(ToolError, match="recon-all failed"):
         reconstruct(tmp_path / "t1.nii.gz", tmp_path / "out" / "sub-01", ASKED, 1)
 
 
-def test_the_label_stands_in_the_atlas_path():
+def test_the_participant_label_is_inserted_in_the_atlas_path():
     settings = AnatomySettings(atlas="VEP", atlas_image="/fs/sub-{label}/mri/aparc+aseg.vep.mgz")
     assert settings.of_patient("07").atlas_image == "/fs/sub-07/mri/aparc+aseg.vep.mgz"

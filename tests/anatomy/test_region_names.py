@@ -34,7 +34,7 @@ from virtualbrain.anatomy.region_names import (
         "Background",
     ],
 )
-def test_what_is_no_region_is_dropped(name):
+def test_labels_that_are_not_regions_are_dropped(name):
     assert is_dropped(name)
 
 
@@ -69,7 +69,7 @@ def test_regions_are_kept(name):
         ("Precentral", None),
     ],
 )
-def test_names_tell_the_hemisphere(name, side):
+def test_hemisphere_is_derived_from_the_name(name, side):
     assert hemisphere_of(name) == side
 
 
@@ -85,11 +85,11 @@ def test_names_tell_the_hemisphere(name, side):
         ("GP_L", "subcortex"),
     ],
 )
-def test_names_tell_the_structure(name, structure):
+def test_structure_is_derived_from_the_name(name, structure):
     assert structure_of(name) == structure
 
 
-def test_earlier_names_become_todays():
+def test_earlier_freesurfer_names_are_converted():
     assert canonical("Left-Thalamus-Proper") == "Left-Thalamus"
     assert canonical("ctx-lh-insula") == "ctx-lh-insula"
     assert desikan_name("insula", "R") == "ctx-rh-insula"
@@ -97,7 +97,7 @@ def test_earlier_names_become_todays():
 
 
 @given(st.text(max_size=40))
-def test_any_text_has_an_answer(name):
+def test_any_text_is_accepted_as_a_name(name):
     assert structure_of(name) in {"cortex", "subcortex"}
     assert hemisphere_of(name) in {"L", "R", None}
     assert is_dropped(name) in {True, False}

@@ -20,7 +20,7 @@ QUICK = AnatomySettings(registration="quick", working_mm=2.5, surface_spacing_mm
 
 
 def overlaps(found, truth, table):
-    """Dice of every region, by name."""
+    """Return the Dice overlap of every region, by name."""
     found, truth = np.asarray(found.dataobj), np.asarray(truth.dataobj)
     return pd.Series(
         {
@@ -32,7 +32,7 @@ def overlaps(found, truth, table):
 
 @pytest.fixture(scope="module")
 def lesion(brain):
-    """A ball in the right frontal lobe, as a mask on disk."""
+    """Return the path of a lesion mask: a ball in the right frontal lobe."""
     _, truth = brain
     where = (
         np.asarray(truth.dataobj)
@@ -51,7 +51,7 @@ def anatomy(brain, lesion):
 
 
 @pytest.mark.slow
-def test_the_built_in_route_finds_the_regions(anatomy, brain, lesion):
+def test_the_built_in_parcellation_overlaps_the_true_regions(anatomy, brain, lesion):
     healthy = np.asarray(read_image(lesion).dataobj) == 0
     truth = make_image(np.asarray(brain[1].dataobj) * healthy, brain[1].affine)
     table = anatomy.regions
@@ -65,7 +65,7 @@ def test_the_built_in_route_finds_the_regions(anatomy, brain, lesion):
 
 
 @pytest.mark.slow
-def test_everything_lies_on_the_t1s_grid(anatomy, brain):
+def test_all_images_have_the_grid_of_the_t1(anatomy, brain):
     t1 = read_image(brain[0])
     for image in (anatomy.t1, anatomy.brain_mask, anatomy.labels, anatomy.tissues):
         assert image.shape[:3] == t1.shape
@@ -73,7 +73,7 @@ def test_everything_lies_on_the_t1s_grid(anatomy, brain):
 
 
 @pytest.mark.slow
-def test_a_lesion_belongs_to_no_region_and_is_a_tissue(anatomy, lesion):
+def test_lesion_voxels_have_their_own_tissue_and_no_region(anatomy, lesion):
     inside = np.asarray(read_image(lesion).dataobj) > 0
     assert not np.asarray(anatomy.labels.dataobj)[inside].any()
     in_brain = inside & (np.asarray(anatomy.brain_mask.dataobj) > 0)
@@ -101,7 +101,7 @@ def test_surfaces_are_closed_and_labelled(anatomy, brain):
 
 
 @pytest.mark.slow
-def test_the_bias_field_is_gone(anatomy, brain):
+def test_the_bias_field_is_corrected(anatomy, brain):
     mask = np.asarray(anatomy.brain_mask.dataobj) > 0
     places = np.nonzero(mask)[1]
 
@@ -113,17 +113,17 @@ def test_the_bias_field_is_gone(anatomy, brain):
 
 
 @pytest.mark.slow
-def test_a_stripped_brain_is_told(anatomy):
-    assert any("without skull" in note for note in anatomy.notes)
+def test_a_skull_stripped_t1_is_noted(anatomy):
+    assert any("already skull-stripped" in note for note in anatomy.notes)
     json.dumps({key: str(value) for key, value in anatomy.quality.items()})
 
 
-# A FreeSurfer subject made of the same labels -------------------------------------------
+# A FreeSurfer subject with the same labels ----------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def subject(brain, tmp_path_factory):
-    """A subject's folder: labels in FreeSurfer's values, the T1, no surfaces."""
+    """Return a subject's folder with T1 and FreeSurfer labels, without surfaces."""
     path, truth = brain
     values = {name: value for value, name in freesurfer_names().items()}
     values |= {"Left-Thalamus": 10, "Right-Thalamus": 49}
@@ -149,7 +149,7 @@ def from_subject(subject, brain, lesion):
     )
 
 
-def test_a_subjects_regions_have_the_volumes_of_its_label_image(subject, from_subject, lesion):
+def test_region_volumes_are_those_of_the_subjects_label_image(subject, from_subject, lesion):
     healthy = np.asarray(read_image(lesion).dataobj) == 0
     values, counts = np.unique(subject[1][healthy], return_counts=True)
     names = freesurfer_names()
@@ -162,27 +162,27 @@ def test_a_subjects_regions_have_the_volumes_of_its_label_image(subject, from_su
     assert len(table) == 84
 
 
-def test_a_subjects_lost_regions_stay_in_the_table(from_subject):
+def test_lost_regions_of_a_subject_stay_in_the_table(from_subject):
     lost = set(from_subject.quality["lost_regions"])
     assert lost == {"ctx-lh-frontalpole", "Left-Cerebellum-Cortex", "Right-Cerebellum-Cortex"}
     assert any("ctx-lh-frontalpole" in note for note in from_subject.notes)
 
 
-def test_without_pial_files_surfaces_are_built(from_subject):
+def test_surfaces_are_built_if_the_subject_has_none(from_subject):
     assert set(from_subject.surfaces) == {"L", "R"}
     assert any("no pial surfaces" in note for note in from_subject.notes)
 
 
-def test_the_t1_of_somebody_else_is_refused(subject, brain, tmp_path):
+def test_a_t1_that_is_not_aligned_is_rejected(subject, brain, tmp_path):
     image = read_image(brain[0])
     moved = image.affine.copy()
     moved[:3, 3] += 60
     write_image(tmp_path / "other_T1w.nii.gz", make_image(np.asarray(image.dataobj), moved))
-    with pytest.raises(InputError, match="do not lie over each other"):
+    with pytest.raises(InputError, match="are not aligned"):
         run_anatomy(AnatomySettings(), t1=tmp_path / "other_T1w.nii.gz", freesurfer=subject[0])
 
 
-def test_own_atlas_in_t1_space_is_taken_as_drawn(subject, brain, tmp_path):
+def test_a_user_atlas_in_t1w_space_is_unchanged(subject, brain, tmp_path):
     truth = np.asarray(brain[1].dataobj)
     write_image(
         tmp_path / "own.nii.gz", make_image((truth == 5) + 2 * (truth == 60), brain[1].affine)
@@ -206,7 +206,7 @@ def test_own_atlas_in_t1_space_is_taken_as_drawn(subject, brain, tmp_path):
     assert len(alone.regions) == 2
 
 
-def test_without_a_t1_and_a_subject_nothing_can_be_done(subject):
+def test_a_t1_or_a_subject_is_required(subject):
     with pytest.raises(InputError, match="no T1w image"):
         run_anatomy(AnatomySettings())
     with pytest.raises(InputError, match="no T1w image"):

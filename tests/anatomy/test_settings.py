@@ -5,10 +5,10 @@ from virtualbrain.errors import ConfigError
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
-        ({"atlas": "../etc"}, "is not a label"),
-        ({"atlas": ""}, "is not a label"),
+        ({"atlas": "../etc"}, "is invalid"),
+        ({"atlas": ""}, "is invalid"),
         ({"atlas_space": "Talairach"}, "MNI or T1w"),
         ({"brain_extraction": "bet"}, "robex or template"),
         ({"registration": "slow"}, "standard or quick"),
@@ -16,8 +16,8 @@ from virtualbrain.errors import ConfigError
         ({"surface_spacing_mm": 50.0}, "1.0 to 8.0 mm"),
     ],
 )
-def test_impossible_settings_are_refused(wrong, said):
-    with pytest.raises(ConfigError, match=said):
+def test_invalid_settings_are_rejected(wrong, message):
+    with pytest.raises(ConfigError, match=message):
         AnatomySettings(**wrong)
 
 

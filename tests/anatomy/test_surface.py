@@ -28,7 +28,7 @@ REGIONS = pd.DataFrame(
 
 
 def distance():
-    """Distance in mm of every voxel from the ball's centre, and its place."""
+    """Return the distance in mm of every voxel from the ball's centre, and its coordinates."""
     places = np.argwhere(np.ones((60, 60, 60), bool)) @ AFFINE[:3, :3].T + AFFINE[:3, 3]
     return np.linalg.norm(places - CENTRE, axis=1).reshape(60, 60, 60), places
 
@@ -68,10 +68,10 @@ def test_normals_point_outward(ball):
     np.testing.assert_allclose(area_vectors(vertices, triangles).sum(axis=0), 0, atol=1e-6)
 
 
-def test_a_surface_turned_inside_out_is_turned_back(ball):
+def test_an_inverted_surface_is_corrected(ball):
     vertices, triangles = ball
-    _, mended = outward(vertices, triangles[:, ::-1])
-    assert enclosed_volume(vertices, mended) > 0
+    _, corrected = outward(vertices, triangles[:, ::-1])
+    assert enclosed_volume(vertices, corrected) > 0
     np.testing.assert_array_equal(outward(vertices, triangles)[1], triangles)
 
 
@@ -81,7 +81,7 @@ def test_spacing_sets_the_number_of_vertices(ball):
     assert 2.5 < len(ball[0]) / len(coarse) < 6
 
 
-def test_ventricles_and_crumbs_leave_no_surface(ball):
+def test_cavities_and_small_components_have_no_surface(ball):
     content = np.clip(RADIUS + 0.5 - distance()[0], 0, 1).astype(np.float32)
     content[distance()[0] < 6] = 0
     content[1:4, 1:4, 1:4] = 1
@@ -91,7 +91,7 @@ def test_ventricles_and_crumbs_leave_no_surface(ball):
     assert radii.max() < RADIUS + 1
 
 
-def test_smoothing_keeps_the_volume_and_takes_the_roughness(ball):
+def test_smoothing_preserves_the_volume_and_reduces_roughness(ball):
     vertices, triangles = ball
     rough = vertices + np.random.default_rng(2).normal(0, 0.3, vertices.shape)
     smooth = smoothed(rough, triangles)
@@ -104,7 +104,7 @@ def test_smoothing_keeps_the_volume_and_takes_the_roughness(ball):
     )
 
 
-def test_vertices_carry_the_label_around_them(ball):
+def test_vertices_get_the_label_of_the_nearest_cortex(ball):
     away, places = distance()
     front = places[:, 1].reshape(away.shape) > CENTRE[1]
     labels = np.where((away < RADIUS) & (away > RADIUS - 3), np.where(front, 1, 2), 0)
@@ -132,7 +132,7 @@ def test_a_vertex_far_from_any_cortex_has_no_region(ball):
     assert not regions_of_vertices(ball[0], labels, AFFINE, REGIONS, "R").any()
 
 
-def test_a_surface_unpacks():
+def test_a_surface_unpacks_to_vertices_triangles_regions():
     surface = Surface(np.zeros((3, 3)), np.array([[0, 1, 2]]), np.zeros(3, np.int32))
     vertices, triangles, regions = surface
     assert vertices is surface.vertices
@@ -140,8 +140,7 @@ def test_a_surface_unpacks():
     assert regions is surface.regions
 
 
-def test_labels_of_a_dilated_volume_are_found():
-    # A vertex between two voxels takes the nearer one.
+def test_a_vertex_between_two_voxels_gets_the_nearer_label():
     labels = np.zeros((5, 5, 5), np.int32)
     labels[1, 2, 2], labels[3, 2, 2] = 1, 2
     points = np.array([[1.4, 2, 2], [2.6, 2, 2]])

@@ -22,7 +22,7 @@ SHAPE = (40, 44, 36)
 
 
 def shells():
-    """A ball of white matter in a shell of grey in a shell of fluid, as 0/1 volumes."""
+    """Return a ball of white matter, a shell of grey matter around it, and a shell of fluid."""
     places = np.indices(SHAPE) - (np.array(SHAPE) / 2)[:, None, None, None]
     radius = np.sqrt((places**2).sum(axis=0))
     return radius < 10, (radius >= 10) & (radius < 13), (radius >= 13) & (radius < 15)
@@ -51,7 +51,7 @@ def test_tissues_sum_to_one_inside_and_zero_outside(tissues, mask):
     assert stack.dtype == np.float32
 
 
-def test_nuclei_brainstem_and_lesion_have_their_tissue(tissues, mask):
+def test_nuclei_brainstem_and_lesion_have_the_right_tissue(tissues, mask):
     nuclei, stem = box((18, 20, 16), (22, 24, 20)), shells()[1] & box((0, 0, 0), (40, 44, 14))
     lesion = box((20, 20, 16), (22, 24, 20))
     stack = five_tissues(tissues, mask, nuclei, stem, lesion)
@@ -62,7 +62,7 @@ def test_nuclei_brainstem_and_lesion_have_their_tissue(tissues, mask):
     assert (stack[cortex][:, CORTICAL] == 1).all()
 
 
-def test_brain_without_any_tissue_is_fluid(tissues):
+def test_brain_voxels_without_tissue_are_fluid(tissues):
     mask = np.ones(SHAPE, bool)
     none = np.zeros(SHAPE, bool)
     stack = five_tissues(tissues, mask, none, none)
@@ -71,7 +71,7 @@ def test_brain_without_any_tissue_is_fluid(tissues):
 
 @pytest.mark.tools
 @pytest.mark.skipif(shutil.which("5ttcheck") is None, reason="MRtrix3 is not installed")
-def test_mrtrix_finds_no_fault(tissues, mask, tmp_path):
+def test_5ttcheck_accepts_the_image(tissues, mask, tmp_path):
     stack = five_tissues(tissues, mask, box((18, 20, 16), (22, 24, 20)), box((0, 0, 0), (3, 3, 3)))
     write_image(tmp_path / "5tt.nii.gz", make_image(stack, np.eye(4)))
     done = subprocess.run(
@@ -96,7 +96,7 @@ def test_atropos_finds_the_shells(mask):
     assert not found.gm[~mask].any()
 
 
-def test_contrast_is_the_difference_over_the_spread(tissues):
+def test_contrast_is_the_difference_of_means_over_the_sd(tissues):
     white = shells()[0]
     rng = np.random.default_rng(0)
     t1 = np.where(white, 110.0, 70.0) + rng.normal(0, 10, SHAPE)

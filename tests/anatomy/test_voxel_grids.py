@@ -30,25 +30,25 @@ def ball(shape=(40, 40, 40), radius=12):
     return (places**2).sum(axis=0) < radius**2
 
 
-def test_ants_sees_every_voxel_where_nibabel_does():
+def test_ants_and_nibabel_agree_on_voxel_positions():
     image = make_image(smooth_volume(), OBLIQUE)
-    theirs = to_ants(image)
-    np.testing.assert_allclose(theirs.numpy(), smooth_volume())
+    ants_image = to_ants(image)
+    np.testing.assert_allclose(ants_image.numpy(), smooth_volume())
     for voxel in [(0, 0, 0), (3, 5, 7), (29, 33, 25)]:
-        ours = nib.affines.apply_affine(OBLIQUE, voxel)
-        direction = np.asarray(theirs.direction)
-        lps = np.array(theirs.origin) + direction @ (np.array(theirs.spacing) * voxel)
-        np.testing.assert_allclose(lps * [-1, -1, 1], ours, atol=1e-4)
+        expected = nib.affines.apply_affine(OBLIQUE, voxel)
+        direction = np.asarray(ants_image.direction)
+        lps = np.array(ants_image.origin) + direction @ (np.array(ants_image.spacing) * voxel)
+        np.testing.assert_allclose(lps * [-1, -1, 1], expected, atol=1e-4)
 
 
-def test_ants_and_back_changes_nothing():
+def test_conversion_to_ants_and_back_is_exact():
     image = make_image(smooth_volume(), OBLIQUE)
     back = from_ants(to_ants(image), image)
     np.testing.assert_array_equal(np.asarray(back.dataobj), smooth_volume())
     np.testing.assert_allclose(back.affine, OBLIQUE, atol=1e-6)
 
 
-def test_resampling_puts_values_where_they_were():
+def test_resampling_keeps_the_position_of_values():
     image = make_image(smooth_volume(), OBLIQUE)
     grid = make_image(
         np.zeros((50, 50, 50), np.uint8), nib.affines.from_matvec(np.eye(3), [-20, -30, -5])
@@ -61,33 +61,33 @@ def test_resampling_puts_values_where_they_were():
 
 
 @pytest.mark.parametrize("order", [0, 1])
-def test_cropping_and_back_is_exact(order):
+def test_resampling_a_cropped_image_back_is_exact(order):
     labels = (ball() * 7).astype(np.int32)
     image = make_image(labels, OBLIQUE)
-    cut = crop(image, ball(), 3.0)
-    assert np.prod(cut.shape) < labels.size / 2
-    np.testing.assert_array_equal(np.asarray(resample(cut, image, order=order).dataobj), labels)
+    cropped = crop(image, ball(), 3.0)
+    assert np.prod(cropped.shape) < labels.size / 2
+    np.testing.assert_array_equal(np.asarray(resample(cropped, image, order=order).dataobj), labels)
 
 
-def test_grids_that_do_not_meet_give_background():
+def test_resampling_to_a_disjoint_grid_gives_background():
     image = make_image(ball().astype(np.float32), np.eye(4))
     far = make_image(np.zeros((9, 9, 9)), nib.affines.from_matvec(np.eye(3), [500, 0, 0]))
     assert not np.asarray(resample(image, far).dataobj).any()
 
 
-def test_a_coarse_grid_keeps_the_mean():
+def test_resampling_to_a_coarse_grid_preserves_the_mean():
     image = make_image(ball().astype(np.float32), np.eye(4))
     coarse = make_image(
         np.zeros((12, 12, 12)), nib.affines.from_matvec(np.eye(3) * 4, [-2.5, -2.5, -2.5])
     )
-    share = np.asarray(resample(image, coarse).dataobj)
-    assert share.sum() * 64 == pytest.approx(ball().sum(), rel=0.03)
+    fraction = np.asarray(resample(image, coarse).dataobj)
+    assert fraction.sum() * 64 == pytest.approx(ball().sum(), rel=0.03)
 
 
 @pytest.mark.parametrize(
     ("sizes", "kept"), [((1.0, 1.0, 1.0), True), ((0.9, 0.9, 1.2), True), ((1, 1, 5), False)]
 )
-def test_the_working_grid_keeps_voxels_that_suit(sizes, kept):
+def test_the_working_grid_keeps_voxels_of_similar_size(sizes, kept):
     affine = np.diag([*map(float, sizes), 1.0])
     image = make_image(ball().astype(np.float32), affine)
     grid = working_grid(image, ball(), 1.0)
@@ -97,7 +97,7 @@ def test_the_working_grid_keeps_voxels_that_suit(sizes, kept):
     assert volume == pytest.approx(ball().sum() * np.prod(sizes), rel=0.05)
 
 
-def test_sheared_axes_are_noticed():
+def test_sheared_axes_are_not_orthogonal():
     sheared = np.eye(4)
     sheared[0, 1] = 0.2
     assert is_orthogonal(OBLIQUE)

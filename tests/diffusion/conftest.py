@@ -1,4 +1,4 @@
-"""The phantom, made once."""
+"""Fixtures with the phantom and its diffusion series."""
 
 import pytest
 

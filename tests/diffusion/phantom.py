@@ -1,4 +1,4 @@
-"""A phantom head with three straight bundles of known ends, and its diffusion signal."""
+"""Simulate a phantom head with three straight bundles and its diffusion signal."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from virtualbrain.io.gradients import GradientTable, write_fsl_gradients
 
 SHAPE = (40, 40, 32)
 AFFINE = np.array([[-3.0, 0, 0, 60], [0, 3.0, 0, -58], [0, 0, 3.0, -40], [0, 0, 0, 1]])
-BUNDLES = (  # ends in voxels; each runs askew, so that a reversed axis shows
+BUNDLES = (  # end voxels; all are oblique, so that a reversed axis is detectable
     ((9, 10, 9), (29, 30, 9)),
     ((8, 26, 14), (22, 26, 26)),
     ((30, 15, 10), (30, 25, 22)),
@@ -22,7 +22,7 @@ RADIUS = 3.5
 
 
 def directions(n):
-    """Spread n directions over a half sphere."""
+    """Return n directions distributed over a hemisphere."""
     i = np.arange(n) + 0.5
     z, angle = 1 - i / n, np.pi * (1 + 5**0.5) * i
     flat = np.sqrt(1 - z**2)
@@ -38,7 +38,7 @@ def gradient_table(n_directions=30, b=2000.0, n_b0=3):
 
 @dataclass(frozen=True)
 class Phantom:
-    """Voxel maps of the phantom: head, bundle number (0 none), direction along the axes."""
+    """Voxel maps of the phantom: head, bundle number (0: none), direction along the axes."""
 
     head: np.ndarray
     bundle: np.ndarray
@@ -86,7 +86,7 @@ def make_series(table=None, noise_sd=15.0, seed=0, phantom=None):
 
 
 def save_series(series, folder: Path, name="sub-01_dwi", sidecar=None):
-    """Write a series as BIDS has it."""
+    """Write a series in BIDS format."""
     folder.mkdir(parents=True, exist_ok=True)
     image = folder / f"{name}.nii.gz"
     nifti = nib.Nifti1Image(series.volumes, series.affine)
@@ -102,7 +102,7 @@ def save_series(series, folder: Path, name="sub-01_dwi", sidecar=None):
 
 
 def region_table():
-    """One region at each end of each bundle."""
+    """Return the region table: one region at each end of each bundle."""
     n = 2 * len(BUNDLES)
     return pd.DataFrame(
         {

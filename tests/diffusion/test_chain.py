@@ -1,4 +1,4 @@
-"""The whole way from a series with known bundles to a connectome, with MRtrix itself."""
+"""All stages from a series with known bundles to the connectome, with MRtrix3."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ SETTINGS = DiffusionSettings(streamlines=4000, parts=4, motion="none", resamples
 
 
 def write_anatomy(phantom, series, folder):
-    """Write T1, mask, labels and tissues: bundles white, their ends grey, the rest fluid."""
+    """Write T1, mask, labels and tissues: bundles white, their ends grey, all else fluid."""
     volumes = {
         "t1": series.mean_b0.astype(np.float32),
         "mask": phantom.head.astype(np.uint8),
@@ -46,42 +46,56 @@ def write_anatomy(phantom, series, folder):
 
 @pytest.fixture(scope="module")
 def made(phantom, tmp_path_factory):
-    """Run the chain once; return the folder and the quality of each stage."""
+    """Run all stages once; return the folder and the quality figures."""
     folder = tmp_path_factory.mktemp("chain")
     series = make_series(gradient_table(30, 2500.0), phantom=phantom)
     files = save_series(series, folder / "raw")
     write_anatomy(phantom, series, folder)
     work = folder / "work"
-    quality = preprocess_dwi([files], folder / "dwi.mif", work, SETTINGS, 2)
+    quality = preprocess_dwi([files], folder / "dwi.mif", work, SETTINGS, threads=2)
     quality |= estimate_fod(
         FodFiles(
-            folder / "dwi.mif", folder / "t1.nii.gz", folder / "mask.nii.gz", folder / "5tt.nii.gz",
-            folder / "fod.mif", folder / "x.txt", folder / "5tt.mif", work,
-        ), 2,
-    )  # fmt: skip
+            dwi=folder / "dwi.mif",
+            t1=folder / "t1.nii.gz",
+            t1_mask=folder / "mask.nii.gz",
+            tissues=folder / "5tt.nii.gz",
+            fod=folder / "fod.mif",
+            t1_to_dwi=folder / "x.txt",
+            tissues_in_dwi=folder / "5tt.mif",
+            workdir=work,
+        ),
+        2,
+    )
     quality |= generate_tracks(track_files(folder), SETTINGS, 2)
     return folder, quality
 
 
 def track_files(folder, name="tracks"):
-    work = folder / f"work-{name}"
     return TrackFiles(
-        folder / "fod.mif", folder / "5tt.mif", folder / f"{name}.tck", folder / f"{name}.txt", work
+        fod=folder / "fod.mif",
+        tissues=folder / "5tt.mif",
+        tracks=folder / f"{name}.tck",
+        weights=folder / f"{name}.txt",
+        workdir=folder / f"work-{name}",
     )
 
 
 def built(folder, name="tracks"):
     files = ConnectomeFiles(
-        folder / f"{name}.tck", folder / f"{name}.txt", folder / "labels.nii.gz", folder / "x.txt",
-        folder / "fod.mif", folder / "work",
-    )  # fmt: skip
+        tracks=folder / f"{name}.tck",
+        weights=folder / f"{name}.txt",
+        labels=folder / "labels.nii.gz",
+        t1_to_dwi=folder / "x.txt",
+        fod=folder / "fod.mif",
+        workdir=folder / "work",
+    )
     return build_connectome(files, region_table(), SETTINGS, 1)
 
 
-def test_corrections_are_told(made):
+def test_corrections_are_reported(made):
     quality = made[1]
-    told = {entry["name"]: entry["done"] for entry in quality["corrections"]}
-    assert told == {
+    reported = {entry["name"]: entry["done"] for entry in quality["corrections"]}
+    assert reported == {
         "noise": True, "ringing": True, "motion": False, "eddy currents": False,
         "susceptibility": False, "bias": True,
     }  # fmt: skip
@@ -93,7 +107,7 @@ def test_corrections_are_told(made):
     assert quality["snr_b0"] > 10
 
 
-def test_alignment_of_an_aligned_t1_is_the_identity(made):
+def test_registration_of_an_aligned_t1_is_the_identity(made):
     folder, quality = made
     corner = np.array([30.0, 30, 30, 1])
     moved = read_itk_matrix(folder / "x.txt") @ corner
@@ -108,7 +122,7 @@ def test_weights_are_fitted_to_the_signal(made):
     assert weights.std() > 0.05
 
 
-def test_bundles_are_found_and_nothing_else(made):
+def test_only_the_true_bundles_are_found(made):
     found = built(made[0])
     weights = found.connectome.weights
     true = np.zeros((6, 6), dtype=bool)
@@ -123,7 +137,7 @@ def test_bundles_are_found_and_nothing_else(made):
     assert found.quality["poorly_covered_regions"] == []
 
 
-def test_same_seed_gives_the_same_files_on_one_core_and_on_two(made):
+def test_same_seed_gives_the_same_files_on_any_number_of_cores(made):
     folder, _ = made
     files = track_files(folder, "again")
     generate_tracks(files, SETTINGS, 1)
@@ -144,14 +158,14 @@ def test_another_seed_gives_other_streamlines(made):
     assert not np.array_equal(built(folder, "other").counts, built(folder).counts)
 
 
-def test_gradients_survive_the_mif(made):
+def test_gradients_are_kept_in_the_mrtrix_image(made):
     folder, _ = made
     back = read_mif(folder / "dwi.mif", folder / "work")
     assert np.allclose(np.abs(np.diag(back.affine)[:3]), 3)
     assert np.allclose(back.table.directions, gradient_table(30).directions, atol=1e-5)
 
 
-def test_streamlines_without_tissues(made):
+def test_tractography_without_tissues(made):
     folder, _ = made
     files = replace(track_files(folder, "plain"), tissues=None)
     quality = generate_tracks(files, replace(SETTINGS, streamlines=500), 2)
@@ -159,7 +173,7 @@ def test_streamlines_without_tissues(made):
     assert quality["seeding"] == "-seed_image"
 
 
-def test_images_of_different_places_are_refused(made, tmp_path):
+def test_images_without_overlap_are_rejected(made, tmp_path):
     folder, _ = made
     shape = (30, 30, 30)
     needle = np.zeros(shape, np.uint8)
@@ -167,9 +181,15 @@ def test_images_of_different_places_are_refused(made, tmp_path):
     nib.save(nib.Nifti1Image(needle, AFFINE), tmp_path / "mask.nii.gz")
     nib.save(nib.Nifti1Image(needle * np.float32(100), AFFINE), tmp_path / "t1.nii.gz")
     files = FodFiles(
-        folder / "dwi.mif", tmp_path / "t1.nii.gz", tmp_path / "mask.nii.gz", None,
-        tmp_path / "fod.mif", tmp_path / "x.txt", tmp_path / "5tt.mif", tmp_path,
-    )  # fmt: skip
+        dwi=folder / "dwi.mif",
+        t1=tmp_path / "t1.nii.gz",
+        t1_mask=tmp_path / "mask.nii.gz",
+        tissues=None,
+        fod=tmp_path / "fod.mif",
+        t1_to_dwi=tmp_path / "x.txt",
+        tissues_in_dwi=tmp_path / "5tt.mif",
+        workdir=tmp_path,
+    )
     with pytest.raises(InputError, match="overlap"):
         estimate_fod(files, 1)
     assert not (tmp_path / "x.txt").exists()

@@ -18,31 +18,31 @@ def only_problem(files):
     return str(problems[0])
 
 
-def test_sound_series_has_no_problem(saved):
+def test_a_valid_series_has_no_problem(saved):
     assert check_dwi([saved]) == []
 
 
-def test_no_series_is_no_problem_here():
+def test_no_series_is_not_a_problem():
     assert check_dwi([]) == []
 
 
-def test_bvals_that_do_not_match(saved):
+def test_a_wrong_number_of_bvals_is_reported(saved):
     saved.bval.write_text(" ".join(["0"] * 5 + ["2000"] * 5))
     saved.bvec.write_text("\n".join([" ".join(["0"] * 5 + ["1"] * 5)] + [" ".join(["0"] * 10)] * 2))
     assert "10 b-values for 33 volumes" in only_problem(saved)
 
 
-def test_bvec_in_columns(saved):
+def test_a_transposed_bvec_is_reported(saved):
     np.savetxt(saved.bvec, np.loadtxt(saved.bvec).T)
     assert "transpose" in only_problem(saved)
 
 
-def test_bvec_not_of_unit_length(saved):
+def test_directions_that_are_not_unit_vectors_are_reported(saved):
     np.savetxt(saved.bvec, np.loadtxt(saved.bvec) * 1.5)
-    assert "length 1.50" in only_problem(saved)
+    assert "has the length 1.50" in only_problem(saved)
 
 
-def test_shifted_bvals_do_not_fit_the_signal(saved):
+def test_shifted_bvals_are_reported(saved):
     bvals, bvecs = np.loadtxt(saved.bval), np.loadtxt(saved.bvec)
     np.savetxt(saved.bval, np.roll(bvals, 10)[None])
     np.savetxt(saved.bvec, np.roll(bvecs, 10, axis=1))
@@ -57,48 +57,48 @@ def test_shifted_bvals_do_not_fit_the_signal(saved):
         (lambda i: np.random.default_rng(5).permutation(i), "no better than in a random order"),
     ],
 )
-def test_directions_in_another_order(saved, order, words):
+def test_directions_in_another_order_are_reported(saved, order, words):
     bvecs, weighted = np.loadtxt(saved.bvec), np.flatnonzero(np.loadtxt(saved.bval) > 0)
     bvecs[:, weighted] = bvecs[:, order(weighted)]
     np.savetxt(saved.bvec, bvecs)
     assert words in only_problem(saved)
 
 
-def test_flipped_axis(saved):
+def test_a_reversed_axis_is_reported(saved):
     bvecs = np.loadtxt(saved.bvec)
     bvecs[1] *= -1
     np.savetxt(saved.bvec, bvecs)
     assert "y reversed" in only_problem(saved)
 
 
-def test_five_directions(tmp_path):
+def test_five_directions_are_too_few(tmp_path):
     files = save_series(make_series(gradient_table(5)), tmp_path)
     assert "5 diffusion directions" in only_problem(files)
 
 
-def test_no_b0(series, tmp_path):
+def test_a_missing_b0_volume_is_reported(series, tmp_path):
     weighted = GradientTable(series.table.bvals[3:], series.table.directions[3:])
     cut = replace(series, volumes=series.volumes[..., 3:], table=weighted)
-    assert "without diffusion weighting" in only_problem(save_series(cut, tmp_path))
+    assert "no b = 0 volume" in only_problem(save_series(cut, tmp_path))
 
 
-def test_b_values_in_another_unit(saved):
+def test_b_values_in_another_unit_are_reported(saved):
     np.savetxt(saved.bval, np.where(np.loadtxt(saved.bval) > 0, 100, 0)[None])
     assert "s/mm²" in only_problem(saved)
 
 
-def test_truncated_image(saved):
+def test_a_truncated_image_is_reported(saved):
     whole = gzip.decompress(saved.image.read_bytes())
     saved.image.write_bytes(gzip.compress(whole[: len(whole) // 2]))
     assert saved.image.name in only_problem(saved)
 
 
-def test_broken_stream(saved):
+def test_a_truncated_gzip_file_is_reported(saved):
     saved.image.write_bytes(saved.image.read_bytes()[:5000])
     assert saved.image.name in only_problem(saved)
 
 
-def test_zero_affine(saved, series):
+def test_a_missing_coordinate_frame_is_reported(saved, series):
     image = nib.Nifti1Image(series.volumes, series.affine)
     image.header.set_sform(None, 0)
     image.header.set_qform(None, 0)
@@ -107,17 +107,17 @@ def test_zero_affine(saved, series):
     assert "frame" in only_problem(saved)
 
 
-def test_empty_image(saved, series):
+def test_an_empty_image_is_reported(saved, series):
     save_series(series.with_volumes(series.volumes * 0), saved.image.parent)
     assert "empty" in only_problem(saved)
 
 
-def test_broken_sidecar(series, tmp_path):
+def test_an_invalid_sidecar_is_reported(series, tmp_path):
     files = save_series(series, tmp_path, sidecar="{")
-    assert "not JSON" in only_problem(files)
+    assert "not valid JSON" in only_problem(files)
 
 
-def test_b0_of_the_other_encoding_is_welcome(saved, series, tmp_path):
+def test_a_series_of_b0_volumes_is_accepted(saved, series, tmp_path):
     b0 = replace(
         series,
         volumes=series.volumes[..., :2],
@@ -141,11 +141,11 @@ def epi_image(series, folder, sidecar='{"PhaseEncodingDirection": "j"}'):
     return EpiImage(files.image, files.sidecar)
 
 
-def test_an_image_of_fmap_is_welcome(saved, series, tmp_path):
+def test_an_fmap_image_is_accepted(saved, series, tmp_path):
     assert check_dwi([saved], [epi_image(series, tmp_path / "fmap")]) == []
 
 
-def test_an_image_of_fmap_must_say_how_it_was_read_out(saved, series, tmp_path):
+def test_an_fmap_image_must_state_its_phase_encoding(saved, series, tmp_path):
     (problem,) = check_dwi([saved], [epi_image(series, tmp_path / "fmap", "{}")])
     assert "PhaseEncodingDirection" in str(problem)
 
@@ -156,14 +156,14 @@ def save_t1(volume, affine, folder):
     return path
 
 
-def test_the_same_head_in_another_place_passes(saved, series, tmp_path):
+def test_a_shifted_t1_of_the_same_head_is_accepted(saved, series, tmp_path):
     moved = series.affine.copy()
     moved[:3, 3] += (70, -40, 25)
     assert check_same_head(save_t1(series.mean_b0, moved, tmp_path), saved) == []
 
 
-def test_a_t1_of_something_smaller_is_refused(saved, series, tmp_path):
+def test_a_t1_of_a_smaller_object_is_rejected(saved, series, tmp_path):
     places = np.indices(series.mean_b0.shape) - 16
     ball = 800 * ((places**2).sum(axis=0) < 8**2)
     (problem,) = check_same_head(save_t1(ball, series.affine, tmp_path), saved)
-    assert "of the head in the diffusion series lies in the T1's head" in str(problem)
+    assert "of the head in the diffusion series is inside the head in the T1" in str(problem)

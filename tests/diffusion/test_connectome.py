@@ -23,7 +23,7 @@ def edges_of(ends, weights=None, lengths=None, n=4):
     return Edges(ends, weights, lengths, n)
 
 
-def test_sums_by_hand():
+def test_sums_of_a_small_example():
     edges = edges_of([(0, 1), (1, 0), (2, 3), (1, 1), (-1, 2)], weights=[1, 2, 5, 7, 9])
     matrix = edges.sums(edges.weights)
     assert matrix[0, 1] == matrix[1, 0] == 3
@@ -33,7 +33,7 @@ def test_sums_by_hand():
 
 
 @given(st.integers(0, 10**6))
-def test_sums_agree_with_a_loop_and_are_symmetric(seed):
+def test_sums_equal_those_of_a_loop_and_are_symmetric(seed):
     rng = np.random.default_rng(seed)
     edges = edges_of(rng.integers(-1, 5, (40, 2)), rng.uniform(0, 2, 40), n=5)
     expected = np.zeros((5, 5))
@@ -49,12 +49,12 @@ def test_sums_agree_with_a_loop_and_are_symmetric(seed):
 def test_direction_of_a_streamline_does_not_matter():
     rng = np.random.default_rng(1)
     ends = rng.integers(0, 4, (50, 2))
-    there, back = edges_of(ends), edges_of(ends[:, ::-1])
-    assert np.array_equal(there.sums(there.weights), back.sums(back.weights))
+    given, reverse = edges_of(ends), edges_of(ends[:, ::-1])
+    assert np.array_equal(given.sums(given.weights), reverse.sums(reverse.weights))
 
 
-def test_reliability_follows_the_number_of_streamlines():
-    """The variation of a sum of n Poisson copies is 1 / sqrt(n)."""
+def test_reliability_depends_on_the_number_of_streamlines():
+    """The coefficient of variation of a sum of n Poisson counts is 1 / sqrt(n)."""
     ends = [(0, 1)] * 400 + [(1, 2)] * 25 + [(2, 3)]
     found = edge_reliability(edges_of(ends), 400, np.random.default_rng(0))
     assert found[0, 1] == pytest.approx(1 - 1 / 20, abs=0.01)
@@ -91,11 +91,16 @@ def files(tmp_path):
     write_itk_matrix(tmp_path / "x.txt", shift)
     missing = tmp_path / "none"
     return ConnectomeFiles(
-        missing, missing, tmp_path / "labels.nii.gz", tmp_path / "x.txt", missing, tmp_path
+        tracks=missing,
+        weights=missing,
+        labels=tmp_path / "labels.nii.gz",
+        t1_to_dwi=tmp_path / "x.txt",
+        fod=missing,
+        workdir=tmp_path,
     )
 
 
-def test_labels_become_positions_in_the_table_in_diffusion_space(files):
+def test_node_image_is_in_diffusion_space_and_in_the_order_of_the_table(files):
     image = _nodes_in_dwi(files, region_table())
     nodes = np.asarray(image.dataobj)
     assert nodes[0, 0, 0] == 5
@@ -104,10 +109,10 @@ def test_labels_become_positions_in_the_table_in_diffusion_space(files):
     nodes = np.asarray(_nodes_in_dwi(files, table).dataobj)
     assert nodes[0, 0, 0] == 2
     assert nodes[1, 1, 1] == 5
-    # points of diffusion space shifted by +10 lie on the T1, so the T1's image moves by -10
+    # The transform from diffusion to T1w space is a shift by +10, so the T1 is shifted by -10.
     assert image.affine[0, 3] == pytest.approx(-10)
 
 
-def test_label_without_a_row_is_refused(files):
+def test_a_label_without_a_row_is_rejected(files):
     with pytest.raises(InputError, match="label 5"):
         _nodes_in_dwi(files, region_table().iloc[:3])

@@ -21,7 +21,7 @@ def smooth_field(shape, size, seed=0):
 
 
 def distorted(image, field, sign):
-    """Push an image along the axis by sign * field, signal kept (forward model by lines)."""
+    """Distort an image along the axis by sign * field, preserving the signal, line by line."""
     lines, shifts = np.moveaxis(image, AXIS, -1), np.moveaxis(field, AXIS, -1)
     index = np.arange(lines.shape[-1], dtype=float)
     out = np.empty_like(lines)
@@ -36,19 +36,19 @@ def distorted(image, field, sign):
     ("direction", "expected"),
     [((0, 1, 0), (1, 1)), ((0, -1, 0), (1, -1)), ((1, 0, 0), (0, -1)), ((0, 0.2, 0.97), (2, 1))],
 )
-def test_encoding_goes_to_the_nearest_axis(direction, expected):
+def test_phase_encoding_is_assigned_to_the_nearest_axis(direction, expected):
     affine = np.diag([-3.0, 3, 3, 1])
     assert encoding_on_grid(PhaseEncoding(direction, 0.05), affine) == expected
 
 
-def test_no_displacement_leaves_all_in_place():
+def test_zero_displacement_gives_the_identity():
     found = unwarping_from(np.zeros((4, 6, 5)), AXIS)
     assert np.allclose(found.forward, np.indices((4, 6, 5))[AXIS], atol=1e-4)
     assert np.allclose(found.backward, found.forward, atol=1e-4)
 
 
-def test_half_way_between_the_two_images(series):
-    """With the true displacement at hand both images come back to the undistorted one."""
+def test_the_true_displacement_corrects_both_images(series):
+    """With the true displacement both images become similar to the undistorted image."""
     true = series.mean_b0
     field = smooth_field(true.shape, 2.5)
     forward, backward = distorted(true, field, 1), distorted(true, field, -1)
@@ -61,12 +61,12 @@ def test_half_way_between_the_two_images(series):
     unwarping = unwarping_from(np.moveaxis(displacement, -1, AXIS), AXIS)
     inner = ndimage.binary_erosion(head_mask(true), iterations=4)
     for image, sign in ((forward, 1), (backward, -1)):
-        back = sample_undistorted(image, unwarping.positions(sign), np.eye(4), AXIS)
+        corrected = sample_undistorted(image, unwarping.positions(sign), np.eye(4), AXIS)
         before = np.abs(image - true)[inner].mean()
-        assert np.abs(back - true)[inner].mean() < 0.35 * before
+        assert np.abs(corrected - true)[inner].mean() < 0.35 * before
 
 
-def test_signal_is_kept_under_stretch():
+def test_stretching_preserves_the_signal():
     image = np.zeros((3, 40, 3), dtype=np.float32)
     image[:, 10:30] = 1
     index = np.indices(image.shape)[AXIS].astype(float)
@@ -76,7 +76,7 @@ def test_signal_is_kept_under_stretch():
 
 
 @pytest.mark.slow
-def test_registration_finds_the_distortion(series):
+def test_registration_corrects_the_distortion(series):
     true = series.mean_b0
     field = smooth_field(true.shape, 2.5)
     pair = [distorted(true, field, sign).astype(np.float32) for sign in (1, -1)]
@@ -88,5 +88,5 @@ def test_registration_finds_the_distortion(series):
     ]
     before = np.corrcoef(pair[0][mask], pair[1][mask])[0, 1]
     assert np.corrcoef(after[0][mask], after[1][mask])[0, 1] > before
-    for image, undone in zip(pair, after, strict=True):
-        assert np.abs(undone - true)[mask].mean() < np.abs(image - true)[mask].mean()
+    for image, corrected in zip(pair, after, strict=True):
+        assert np.abs(corrected - true)[mask].mean() < np.abs(image - true)[mask].mean()

@@ -1,4 +1,4 @@
-"""FSL's route with a stand-in for dwifslpreproc: what is handed over, and what is made of it."""
+"""A stand-in for dwifslpreproc checks the arguments, and its output is used correctly."""
 
 from dataclasses import replace
 
@@ -30,13 +30,13 @@ cp "${arguments[0]}" "${arguments[1]}"
 
 @pytest.fixture
 def small():
-    """The phantom with twelve directions, read out in AP."""
+    """Return the phantom with twelve directions and phase encoding AP."""
     return replace(make_series(gradient_table(12)), phase_encoding=AP)
 
 
 @pytest.fixture
 def with_fsl(tmp_path, monkeypatch):
-    """Install programs of FSL's names, and give the folder they write to."""
+    """Install stand-ins for the programs of FSL; return the folder they write to."""
     home = tmp_path / "fsl"
     (home / "bin").mkdir(parents=True)
     for path, text in (("bin/eddy", "#!/bin/bash\n"), ("dwifslpreproc", STAND_IN)):
@@ -52,7 +52,7 @@ def with_fsl(tmp_path, monkeypatch):
     return home
 
 
-def test_without_fsl_it_is_said(small, monkeypatch):
+def test_missing_fsl_is_reported(small, monkeypatch):
     monkeypatch.delenv("FSLDIR", raising=False)
     assert eddy_obstacle([small], AUTO) == "FSL's eddy is not installed"
 
@@ -62,14 +62,14 @@ def test_without_fsl_it_is_said(small, monkeypatch):
     [
         ({"phase_encoding": None}, "PhaseEncodingDirection"),
         ({"phase_encoding": PhaseEncoding((0, 1, 0), float("nan"))}, "TotalReadoutTime"),
-        ({"affine": np.diag([3.0, 3, 3, 1])}, "different grids"),
+        ({"affine": np.diag([3.0, 3, 3, 1])}, "different voxel grids"),
     ],
 )
-def test_series_that_eddy_cannot_use(small, with_fsl, change, words):
+def test_series_unsuitable_for_eddy_are_reported(small, with_fsl, change, words):
     assert words in eddy_obstacle([small, replace(small, **change)], AUTO)
 
 
-def test_few_directions(with_fsl):
+def test_eddy_needs_ten_directions(with_fsl):
     few = replace(make_series(gradient_table(7)), phase_encoding=AP)
     assert "10 directions" in eddy_obstacle([few], AUTO)
     assert eddy_obstacle([few, few], AUTO) == ""
@@ -78,15 +78,15 @@ def test_few_directions(with_fsl):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (DiffusionSettings(motion="registration"), "not asked for"),
-        (DiffusionSettings(susceptibility="none"), "no unwarping"),
+        (DiffusionSettings(motion="registration"), "does not select"),
+        (DiffusionSettings(susceptibility="none"), "without susceptibility correction"),
     ],
 )
-def test_settings_that_eddy_does_not_suit(small, with_fsl, settings, words):
+def test_settings_unsuitable_for_eddy_are_reported(small, with_fsl, settings, words):
     assert words in eddy_obstacle([small, replace(small, phase_encoding=PA)], settings)
 
 
-def test_asked_for_by_name_and_not_there(saved, monkeypatch):
+def test_required_but_missing_eddy_is_reported(saved, monkeypatch):
     monkeypatch.delenv("FSLDIR", raising=False)
     (problem,) = check_dwi([saved], settings=DiffusionSettings(motion="eddy"))
     assert "not installed" in str(problem)
@@ -94,7 +94,7 @@ def test_asked_for_by_name_and_not_there(saved, monkeypatch):
 
 
 @pytest.mark.tools
-def test_series_are_joined_with_their_phase_encodings(small, with_fsl, tmp_path):
+def test_series_are_concatenated_with_their_phase_encodings(small, with_fsl, tmp_path):
     other = replace(small, phase_encoding=PA)
     joined, movement = correct_with_eddy([small, other], [], tmp_path, 1)
     assert joined.volumes.shape[3] == 30
@@ -108,24 +108,28 @@ def test_series_are_joined_with_their_phase_encodings(small, with_fsl, tmp_path)
 
 
 @pytest.mark.tools
-def test_the_whole_preprocessing_goes_through_it(small, with_fsl, tmp_path):
+def test_preprocessing_uses_eddy(small, with_fsl, tmp_path):
     files = save_series(small, tmp_path / "raw", sidecar=SIDECAR % "j-")
     b0 = replace(small, volumes=small.volumes[..., :1], table=gradient_table(0, n_b0=1))
     epi = save_series(b0, tmp_path / "raw", "sub-01_dir-PA_epi", SIDECAR % "j")
     quality = preprocess_dwi(
-        [files], tmp_path / "dwi.mif", tmp_path / "work", DiffusionSettings(), 1,
-        [EpiImage(epi.image, epi.sidecar)],
-    )  # fmt: skip
-    told = {one["name"]: one for one in quality["corrections"]}
-    assert "eddy" in told["motion"]["how"]
-    assert told["eddy currents"]["done"]
-    assert told["susceptibility"]["done"]
+        [files],
+        tmp_path / "dwi.mif",
+        tmp_path / "work",
+        DiffusionSettings(),
+        threads=1,
+        epi=[EpiImage(epi.image, epi.sidecar)],
+    )
+    corrections = {one["name"]: one for one in quality["corrections"]}
+    assert "eddy" in corrections["motion"]["how"]
+    assert corrections["eddy currents"]["done"]
+    assert corrections["susceptibility"]["done"]
     assert quality["max_motion_mm"] == 30
     arguments = (with_fsl / "arguments").read_text().splitlines()
     assert arguments[arguments.index("-se_epi") + 1].endswith("epi.mif")
     assert quality["n_volumes"] == 15
 
 
-def test_another_platforms_name_of_eddy(with_fsl):
+def test_eddy_openmp_is_found(with_fsl):
     (with_fsl / "bin" / "eddy").rename(with_fsl / "bin" / "eddy_openmp")
     assert fsl.eddy_is_installed()

@@ -7,11 +7,11 @@ from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.io.gradients import GradientTable
 
 
-def turned(series, exchange):
+def exchanged(series, exchange):
     return GradientTable(series.table.bvals, series.table.directions @ np.array(exchange).T)
 
 
-def test_true_table_is_the_most_continuous(series):
+def test_the_true_table_has_the_highest_continuity(series):
     found = check_orientation(series.volumes, series.affine, series.table)
     assert found.best == "as given"
     assert found.margin > 1.02
@@ -19,31 +19,31 @@ def test_true_table_is_the_most_continuous(series):
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_reversed_axis_is_named(series, axis):
+def test_a_reversed_axis_is_named(series, axis):
     flip = np.eye(3)
     flip[axis, axis] = -1
-    found = check_orientation(series.volumes, series.affine, turned(series, flip))
+    found = check_orientation(series.volumes, series.affine, exchanged(series, flip))
     assert found.best == f"{'xyz'[axis]} reversed"
     assert found.margin < 0.95
 
 
 def test_exchanged_axes_are_found(series):
     swap = np.eye(3)[[1, 0, 2]]
-    found = check_orientation(series.volumes, series.affine, turned(series, swap))
+    found = check_orientation(series.volumes, series.affine, exchanged(series, swap))
     assert "axes in the order yxz" in found.best
 
 
 def test_reversing_every_direction_changes_nothing(series):
-    opposite = turned(series, -np.eye(3))
+    opposite = exchanged(series, -np.eye(3))
     before = check_orientation(series.volumes, series.affine, series.table).scores
     after = check_orientation(series.volumes, series.affine, opposite).scores
     assert before == pytest.approx(after)
 
 
-def test_one_fit_serves_all_tables(series):
-    """The score of an exchange equals the score as given of the exchanged table."""
+def test_one_tensor_fit_is_enough_for_all_tables(series):
+    """The score of an exchange equals the score "as given" of the exchanged table."""
     swap = np.eye(3)[[0, 2, 1]]
-    direct = check_orientation(series.volumes, series.affine, turned(series, swap))
+    direct = check_orientation(series.volumes, series.affine, exchanged(series, swap))
     through = check_orientation(series.volumes, series.affine, series.table)
     name = "axes in the order xzy"
     signs = np.sign(np.diag(AFFINE)[:3])
@@ -51,7 +51,7 @@ def test_one_fit_serves_all_tables(series):
     assert direct.scores["as given"] == pytest.approx(through.scores[name], rel=1e-6)
 
 
-def test_head_mask_is_the_head(phantom, series):
+def test_the_head_mask_overlaps_the_true_head(phantom, series):
     mask = head_mask(series.mean_b0)
     overlap = 2 * (mask & phantom.head).sum() / (mask.sum() + phantom.head.sum())
     assert overlap > 0.95

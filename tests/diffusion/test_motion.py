@@ -24,26 +24,25 @@ def rigid(degrees, shift):
     return matrix
 
 
-def test_identity_changes_nothing(series):
+def test_resampling_by_the_identity_changes_nothing(series):
     same = resample(series, np.tile(np.eye(4), (33, 1, 1)))
     assert np.array_equal(same.volumes, series.volumes)
     assert np.allclose(same.table.directions, series.table.directions)
 
 
-def test_resampling_undoes_a_shift_of_whole_voxels(series):
+def test_resampling_corrects_a_shift_of_whole_voxels(series):
     shifted = series.with_volumes(np.roll(series.volumes, 2, axis=1))
-    back = resample(shifted, np.tile(rigid((0, 0, 0), (0, 6, 0)), (33, 1, 1)))
+    corrected = resample(shifted, np.tile(rigid((0, 0, 0), (0, 6, 0)), (33, 1, 1)))
     inner = (slice(6, -6),) * 3
-    assert np.allclose(back.volumes[inner], series.volumes[inner], rtol=1e-3, atol=1)
+    assert np.allclose(corrected.volumes[inner], series.volumes[inner], rtol=1e-3, atol=1)
 
 
-def test_gradients_turn_against_the_head():
-    """A head turned by R, measured with g, is a straight head measured with the inverse of R."""
+def test_gradients_are_rotated_by_the_inverse_of_the_head_rotation():
     table = gradient_table(8)
-    turn = rigid((10, -5, 20), (1, 2, 3))
-    turned = rotate_gradients(table, np.tile(turn, (len(table.bvals), 1, 1)))
-    assert np.allclose(turned.directions @ turn[:3, :3].T, table.directions)
-    assert np.allclose(np.linalg.norm(turned.directions[3:], axis=1), 1)
+    motion = rigid((10, -5, 20), (1, 2, 3))
+    rotated = rotate_gradients(table, np.tile(motion, (len(table.bvals), 1, 1)))
+    assert np.allclose(rotated.directions @ motion[:3, :3].T, table.directions)
+    assert np.allclose(np.linalg.norm(rotated.directions[3:], axis=1), 1)
 
 
 @given(st.integers(0, 10**6))
@@ -55,12 +54,12 @@ def test_itk_file_round_trip(tmp_path_factory, seed):
     assert np.allclose(read_itk_matrix(path), matrix, atol=1e-6)
 
 
-def test_displacement_of_a_shift_is_its_length(phantom):
+def test_displacement_by_a_shift_is_its_length(phantom):
     moved = displacements(rigid((0, 0, 0), (3, 0, 4))[None], phantom.head, AFFINE)
     assert moved == pytest.approx([5])
 
 
-def test_small_motion_is_held_still():
+def test_small_motion_is_ignored():
     matrices = np.array([rigid((0, 0, 0), (d, 0, 0)) for d in (0.1, 2.0)])
     held = hold_still(Motion(matrices, np.array([0.1, 2.0])), 0.3)
     assert np.array_equal(held.matrices[0], np.eye(4))

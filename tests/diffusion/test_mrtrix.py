@@ -9,7 +9,7 @@ from virtualbrain.errors import ToolError
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """Return a maker of programs on the PATH that are shell scripts."""
+    """Return a function that writes a shell script as a program on the PATH."""
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
 
     def make(name, script):
@@ -20,19 +20,19 @@ def program(tmp_path, monkeypatch):
     return make
 
 
-def test_missing_program_says_how_to_get_it():
+def test_error_for_a_missing_program_says_how_to_install_it():
     with pytest.raises(ToolError, match="apt-get install mrtrix3"):
         mrtrix.run("no-such-program")
 
 
-def test_arguments_threads_and_environment_reach_the_program(program):
+def test_arguments_threads_and_environment_are_passed_to_the_program(program):
     program("show", 'echo "$@ $MRTRIX_RNG_SEED"\n')
-    said = mrtrix.run("show", 1, "b", threads=3, environment={"MRTRIX_RNG_SEED": "7"})
-    assert said.strip() == "1 b -nthreads 3 7"
+    output = mrtrix.run("show", 1, "b", threads=3, environment={"MRTRIX_RNG_SEED": "7"})
+    assert output.strip() == "1 b -nthreads 3 7"
     assert mrtrix.run("show", threads=None).strip() == ""
 
 
-def test_failure_is_the_error_line_and_the_log_has_all(program, caplog):
+def test_error_has_the_last_error_line_and_the_log_all_output(program, caplog):
     program(
         "fail", 'printf "first\\n\\033[01;31m[ERROR] no gradients\\033[0m\\nlast\\n" >&2; exit 1\n'
     )
@@ -43,12 +43,7 @@ def test_failure_is_the_error_line_and_the_log_has_all(program, caplog):
     assert "last" in caplog.text
 
 
-def test_killed_program_is_told_as_want_of_memory(program):
+def test_error_for_a_killed_program_mentions_memory(program):
     program("greedy", "kill -9 $$\n")
     with pytest.raises(ToolError, match="memory"):
         mrtrix.run("greedy")
-
-
-@pytest.mark.tools
-def test_version():
-    assert mrtrix.mrtrix_version().startswith("3.")

@@ -35,12 +35,12 @@ def random_weights():
         ("midline", "midline"),
     ],
 )
-def test_mirror_names(name, other):
+def test_names_of_homologous_regions(name, other):
     assert mirror_name(name) == other
     assert mirror_name(other) == name
 
 
-def test_mirror_brain_has_a_correlation_of_one(random_weights):
+def test_a_symmetric_brain_has_a_correlation_of_one(random_weights):
     half = random_weights[:3, :3]
     weights = np.block([[half, np.zeros((3, 3))], [np.zeros((3, 3)), half]])
     names = ["L-a", "L-b", "L-c", "R-a", "R-b", "R-c"]
@@ -50,11 +50,11 @@ def test_mirror_brain_has_a_correlation_of_one(random_weights):
     assert left_right_correlation(found) == pytest.approx(1)
 
 
-def test_no_pairs_has_no_correlation(random_weights):
+def test_correlation_without_homologous_regions_is_nan(random_weights):
     assert np.isnan(left_right_correlation(connectome(random_weights, list("abcdef"))))
 
 
-def test_comparison_goes_by_name_and_ignores_scale(random_weights):
+def test_comparison_aligns_by_name_and_ignores_scale(random_weights):
     first = connectome(random_weights)
     order = [4, 2, 0, 1, 5, 3]
     second = Connectome(
@@ -92,16 +92,16 @@ def test_a_reference_is_compared_by_rank(random_weights):
     assert found["reference_n_regions"] == 6
 
 
-def test_what_is_usual_is_not_said():
+def test_usual_figures_give_no_notes():
     assert notes_on({"snr_b0": 25.0, "max_motion_mm": 0.4, "isolated_regions": []}) == []
 
 
-def test_what_is_not_usual_is_said_in_words():
+def test_unusual_figures_are_described_in_words():
     notes = notes_on({"snr_b0": 4.0, "poorly_covered_regions": ["ctx-lh-temporalpole"]})
     assert "4 (usual: 10 or more)" in notes[0]
     assert notes[1].startswith("1 regions lie partly")
     assert notes[1].endswith("ctx-lh-temporalpole.")
 
 
-def test_a_figure_that_is_not_known_is_not_judged():
+def test_unknown_figures_give_no_notes():
     assert notes_on({"left_right_correlation": None}) == []

@@ -21,14 +21,14 @@ def tensor():
     return turn @ np.diag([0.3, 0.5, 1.7]) @ turn.T
 
 
-def test_recovers_a_tensor(tensor):
+def test_a_known_tensor_is_recovered(tensor):
     table = gradient_table(12, 1000.0)
     values, vectors = fit_tensor(signal_of(tensor, table), table).eigen()
     assert values[0] == pytest.approx([0.3, 0.5, 1.7], abs=1e-6)
     assert abs(vectors[0, :, -1] @ np.linalg.eigh(tensor)[1][:, -1]) == pytest.approx(1)
 
 
-def test_left_out_prediction_agrees_with_a_fit_without_the_volume(tensor):
+def test_left_out_prediction_equals_a_fit_without_the_volume(tensor):
     table = gradient_table(15, 1000.0)
     rng = np.random.default_rng(0)
     signal = signal_of(tensor, table) * rng.uniform(0.9, 1.1, (4, len(table.bvals)))
@@ -40,7 +40,7 @@ def test_left_out_prediction_agrees_with_a_fit_without_the_volume(tensor):
         assert predicted[:, i] == pytest.approx(np.exp(design[i] @ fitted), rel=1e-8)
 
 
-def test_anisotropy_has_its_known_values():
+def test_anisotropy_of_known_tensors():
     eigenvalues = np.array([[1.0, 1, 1], [0, 0, 1], [0, 0, 0], [0.2, 0.5, 1.4]])
     a, b, c, d = fractional_anisotropy(eigenvalues)
     assert (a, b, c) == pytest.approx((0, 1, 0))
@@ -49,7 +49,7 @@ def test_anisotropy_has_its_known_values():
     assert d == pytest.approx(expected)
 
 
-def test_zero_signal_gives_finite_numbers():
+def test_zero_signal_gives_finite_tensors():
     table = gradient_table(12)
     fit = fit_tensor(np.zeros((2, 15)), table)
     assert np.isfinite(fit.coefficients).all()

@@ -5,8 +5,8 @@ from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.diffusion.tracks import (
     TrackFiles,
     _limits,
-    _seed_of,
-    _shares,
+    _part_seed,
+    _part_sizes,
     count_tracks,
     generate_tracks,
 )
@@ -14,20 +14,20 @@ from virtualbrain.errors import ConfigError, ToolError
 
 
 @pytest.mark.parametrize(("total", "parts"), [(100, 8), (7, 8), (1, 1), (200_000, 8)])
-def test_shares_add_up_and_none_is_empty(total, parts):
-    shares = _shares(total, parts)
-    assert sum(shares) == total
-    assert min(shares) > 0
-    assert max(shares) - min(shares) <= 1
-    assert len(shares) == min(total, parts)
+def test_part_sizes_add_up_and_none_is_empty(total, parts):
+    sizes = _part_sizes(total, parts)
+    assert sum(sizes) == total
+    assert min(sizes) > 0
+    assert max(sizes) - min(sizes) <= 1
+    assert len(sizes) == min(total, parts)
 
 
-def test_seeds_differ_between_pieces_and_runs():
-    seeds = {_seed_of(seed, piece) for seed in range(20) for piece in range(20)}
+def test_seeds_differ_between_parts_and_runs():
+    seeds = {_part_seed(seed, part) for seed in range(20) for part in range(20)}
     assert len(seeds) == 400
 
 
-def test_zero_leaves_mrtrix_its_default(tmp_path):
+def test_zero_selects_the_default_of_mrtrix(tmp_path):
     plain = _limits(DiffusionSettings(), None)
     assert "-step" not in plain
     assert "-act" not in plain
@@ -37,7 +37,7 @@ def test_zero_leaves_mrtrix_its_default(tmp_path):
     assert "-backtrack" in chosen
 
 
-def test_count_is_read_from_the_header(tmp_path):
+def test_number_of_streamlines_is_read_from_the_header(tmp_path):
     path = tmp_path / "a.tck"
     path.write_bytes(b"mrtrix tracks\ncount: 12\nEND\n" + np.zeros(3).tobytes())
     assert count_tracks(path) == 12
@@ -46,13 +46,19 @@ def test_count_is_read_from_the_header(tmp_path):
         count_tracks(path)
 
 
-def test_constraint_without_tissues_is_refused(tmp_path):
-    files = TrackFiles(tmp_path / "fod", None, tmp_path / "t", tmp_path / "w", tmp_path)
+def test_tissue_constraint_without_tissues_is_rejected(tmp_path):
+    files = TrackFiles(
+        fod=tmp_path / "fod",
+        tissues=None,
+        tracks=tmp_path / "t",
+        weights=tmp_path / "w",
+        workdir=tmp_path,
+    )
     with pytest.raises(ConfigError, match="act"):
         generate_tracks(files, DiffusionSettings(act="always"), 1)
 
 
 @pytest.mark.parametrize("wrong", [{"streamlines": 0}, {"parts": 0}, {"min_length_mm": 300.0}])
-def test_settings_are_checked(wrong):
+def test_invalid_settings_are_rejected(wrong):
     with pytest.raises(ConfigError):
         DiffusionSettings(**wrong)

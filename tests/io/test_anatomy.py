@@ -40,12 +40,12 @@ def layout(tmp_path, anatomy):
     return layout
 
 
-def test_everything_is_read_back(layout, anatomy):
+def test_anatomy_is_read_back_equal(layout, anatomy):
     found = read_anatomy(layout)
     for name in ("t1", "brain_mask", "labels", "tissues"):
-        ours, theirs = getattr(anatomy, name), getattr(found, name)
-        np.testing.assert_array_equal(np.asarray(ours.dataobj), np.asarray(theirs.dataobj))
-        np.testing.assert_allclose(ours.affine, theirs.affine)
+        written, read = getattr(anatomy, name), getattr(found, name)
+        np.testing.assert_array_equal(np.asarray(written.dataobj), np.asarray(read.dataobj))
+        np.testing.assert_allclose(written.affine, read.affine)
     pd.testing.assert_frame_equal(found.regions, anatomy.regions, check_dtype=False)
     np.testing.assert_allclose(found.surfaces["L"].vertices, anatomy.surfaces["L"].vertices, 1e-6)
     for name in ("triangles", "regions"):
@@ -56,23 +56,23 @@ def test_everything_is_read_back(layout, anatomy):
     assert found.notes == ("A note.",)
 
 
-def test_the_sidecar_says_units_what_was_dropped_and_lost(layout):
+def test_the_sidecar_has_units_dropped_labels_and_lost_regions(layout):
     text = sidecar_of(layout.regions).read_text()
     for word in ("scanner RAS", "Brain-Stem", "Left-Amygdala", "sub-01_T1w.nii.gz"):
         assert word in text
 
 
-def test_vertex_labels_carry_names(layout):
+def test_vertex_labels_have_region_names(layout):
     image = nib.load(layout.pial_labels("L"))
     assert image.labeltable.get_labels_as_dict() == {0: "unknown", 1: "ctx-lh-insula"}
 
 
-def test_no_folder_is_one_line(tmp_path):
+def test_a_missing_folder_is_reported(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_anatomy(PatientLayout(tmp_path, "02"))
 
 
-def test_a_broken_surface_is_one_line(layout):
+def test_an_unreadable_surface_is_reported(layout):
     layout.pial("L").write_text("<GIFTI")
-    with pytest.raises(InputError, match="not a readable surface"):
+    with pytest.raises(InputError, match="unreadable surface"):
         read_anatomy(layout)

@@ -67,7 +67,7 @@ def assert_alike(found, expected):
 # ---- the dataclass ----------------------------------------------------------------------
 
 
-def test_diagonal_is_zero_and_lists_agree(connectome):
+def test_diagonal_is_zero_and_names_are_kept(connectome):
     assert not connectome.weights.diagonal().any()
     assert connectome.network().regions == tuple(NAMES)
     assert connectome.n_regions == 4
@@ -84,7 +84,7 @@ def test_diagonal_is_zero_and_lists_agree(connectome):
         (50.0, "differs"),
     ],
 )
-def test_wrong_matrices_are_refused(regions, scale, change, word):
+def test_invalid_matrices_are_rejected(regions, scale, change, word):
     weights = np.ones((4, 4)) * scale
     weights[0, 3] = change * scale
     with pytest.raises(InputError, match=word) as caught:
@@ -92,22 +92,22 @@ def test_wrong_matrices_are_refused(regions, scale, change, word):
     assert "ctx-lh-insula" in str(caught.value)
 
 
-def test_wrong_shape_and_repeated_names_are_refused(regions):
+def test_wrong_shape_and_repeated_names_are_rejected(regions):
     with pytest.raises(InputError, match="shape"):
         Connectome(regions, np.ones((3, 3)), np.zeros((4, 4)), "x")
     with pytest.raises(InputError, match="twice"):
         Connectome(regions.assign(name="a"), np.ones((4, 4)), np.zeros((4, 4)), "x")
 
 
-def test_reordering_goes_by_name(connectome):
-    turned = connectome.ordered(NAMES[::-1])
-    assert turned.weights[0, 3] == connectome.weights[3, 0]
-    assert_alike(turned.ordered(NAMES), connectome)
+def test_regions_are_reordered_by_name(connectome):
+    reverse = connectome.ordered(NAMES[::-1])
+    assert reverse.weights[0, 3] == connectome.weights[3, 0]
+    assert_alike(reverse.ordered(NAMES), connectome)
     with pytest.raises(InputError, match="nowhere"):
         connectome.ordered(["nowhere"])
 
 
-# ---- this project's results --------------------------------------------------------------
+# ---- results of this project -------------------------------------------------------------
 
 
 def test_results_round_trip(connectome, tmp_path):
@@ -157,7 +157,7 @@ def folder(tmp_path, connectome):
 
 
 def wide(matrix, size=6):
-    """Put the four regions' rows where their indices say, among rows of no region."""
+    """Return a larger matrix with the rows of the four regions at their indices."""
     full = np.full((size, size), 3.0)
     full[np.ix_([0, 1, 3, 4], [0, 1, 3, 4])] = matrix
     np.fill_diagonal(full, 9.0)
@@ -174,7 +174,7 @@ def test_named_matrices_are_aligned_by_name(folder, connectome):
     assert check_connectome(folder) == []
 
 
-def test_matrix_with_a_region_too_many_is_refused(folder, connectome):
+def test_a_matrix_with_an_additional_region_is_rejected(folder, connectome):
     for stat in ("streamlines", "length"):
         names = [*NAMES, "more"]
         path = folder / f"sub-01_atlas-DK_stat-{stat}_relmat.tsv"
@@ -185,13 +185,13 @@ def test_matrix_with_a_region_too_many_is_refused(folder, connectome):
 
 @pytest.mark.parametrize("separator", [",", " "])
 def test_mrtrix_csv(folder, connectome, separator):
-    upper = np.triu(wide(connectome.weights))  # as tck2connectome writes it by default
+    upper = np.triu(wide(connectome.weights))  # the default output of tck2connectome
     np.savetxt(folder / "weights.csv", upper, delimiter=separator)
     np.savetxt(folder / "meanlength.csv", wide(connectome.lengths_mm), delimiter=separator)
     assert_alike(read_ready_connectome(folder), connectome)
 
 
-def test_mrtrix_csv_without_lengths_is_refused(folder, connectome):
+def test_mrtrix_csv_without_lengths_is_rejected(folder, connectome):
     np.savetxt(folder / "weights.csv", wide(connectome.weights), delimiter=",")
     (problem,) = check_connectome(folder)
     assert "lengths" in str(problem)
@@ -214,7 +214,7 @@ def test_qsirecon_mat(folder, connectome, prefix):
     assert_alike(read_ready_connectome(folder), connectome)
 
 
-def test_qsirecon_of_another_atlas_is_refused(folder):
+def test_qsirecon_of_another_atlas_is_rejected(folder):
     content = {f"{atlas}_region_labels": ["a"] for atlas in ("aal116", "schaefer100")}
     savemat(folder / "sub-01_connectivity.mat", content)
     (problem,) = check_connectome(folder)
@@ -247,26 +247,26 @@ def test_other_formats_need_a_region_table(tmp_path, connectome):
     assert "region tables" in str(problem)
 
 
-def test_index_beyond_the_matrix_is_refused(folder, connectome):
+def test_an_index_beyond_the_matrix_is_rejected(folder, connectome):
     savemat(folder / "a.mat", {"sc": connectome.weights, "len": connectome.lengths_mm})
     (problem,) = check_connectome(folder)
     assert "4 rows of weights" in str(problem)
 
 
 @pytest.mark.parametrize("name", ["a.mat", "sub-01_connectivity.mat", "weights.csv"])
-def test_broken_files_are_refused_in_one_line(folder, name):
+def test_unreadable_files_are_rejected_in_one_line(folder, name):
     (folder / name).write_bytes(b"\x00 no matrix")
     (folder / "lengths.csv").write_text("1 2\n2 x\n")
     (problem,) = check_connectome(folder)
     assert "\n" not in str(problem)
 
 
-def test_empty_folder_is_refused(tmp_path):
+def test_an_empty_folder_is_rejected(tmp_path):
     (problem,) = check_connectome(tmp_path)
     assert "no connectome" in str(problem)
 
 
-def test_asymmetric_weights_are_refused(folder, connectome):
+def test_asymmetric_weights_are_rejected(folder, connectome):
     weights = wide(connectome.weights)
     weights[0, 1] *= 3
     savemat(folder / "a.mat", {"sc": weights, "len": wide(connectome.lengths_mm)})
@@ -275,7 +275,7 @@ def test_asymmetric_weights_are_refused(folder, connectome):
     assert problem.where == f"{folder.parent.name}/{folder.name}"
 
 
-def test_negative_weights_are_refused(folder, connectome):
+def test_negative_weights_are_rejected(folder, connectome):
     weights = wide(connectome.weights)
     weights[0, 1] = weights[1, 0] = -1
     savemat(folder / "a.mat", {"sc": weights, "len": wide(connectome.lengths_mm)})
@@ -284,11 +284,11 @@ def test_negative_weights_are_refused(folder, connectome):
     assert f"the weight of {names[0]} and {names[1]} is negative" in str(problem)
 
 
-# ---- zips that are none ------------------------------------------------------------------
+# ---- invalid zips ------------------------------------------------------------------------
 
 
 def rewritten(path, change):
-    """Write a zip again with its members changed."""
+    """Change the members of a zip."""
     with zipfile.ZipFile(path) as archive:
         members = {info.filename: archive.read(info) for info in archive.infolist()}
     change(members)
@@ -298,7 +298,7 @@ def rewritten(path, change):
 
 
 @pytest.mark.parametrize("missing", ["weights.txt", "tract_lengths.txt", "centres.txt"])
-def test_zip_without_a_member_is_refused(connectome, tmp_path, missing):
+def test_a_zip_without_a_member_is_rejected(connectome, tmp_path, missing):
     path = tmp_path / "connectivity.zip"
     write_tvb_zip(path, connectome)
     rewritten(path, lambda members: members.pop(missing))
@@ -306,14 +306,14 @@ def test_zip_without_a_member_is_refused(connectome, tmp_path, missing):
     assert missing in str(problem)
 
 
-def test_zip_without_hemispheres_takes_the_side_of_the_midline(connectome, tmp_path):
+def test_hemispheres_missing_from_a_zip_are_derived_from_x(connectome, tmp_path):
     path = tmp_path / "connectivity.zip"
     write_tvb_zip(path, connectome)
     rewritten(path, lambda members: members.pop("hemispheres.txt"))
     assert_alike(read_tvb_zip(path), connectome)
 
 
-def test_zip_bomb_is_refused(connectome, tmp_path, monkeypatch):
+def test_a_zip_bomb_is_rejected(connectome, tmp_path, monkeypatch):
     path = tmp_path / "connectivity.zip"
     write_tvb_zip(path, connectome)
     monkeypatch.setattr(io_connectome, "_ZIP_LIMIT_BYTES", 2**20)
@@ -322,7 +322,7 @@ def test_zip_bomb_is_refused(connectome, tmp_path, monkeypatch):
     assert "unpacks to more than" in str(problem)
 
 
-def test_file_that_is_no_zip_is_refused(tmp_path):
+def test_a_file_that_is_not_a_zip_is_rejected(tmp_path):
     (tmp_path / "connectivity.zip").write_bytes(b"PK no")
     (problem,) = check_connectome(tmp_path)
     assert "zip" in str(problem)
@@ -336,11 +336,11 @@ def test_a_reference_is_a_zip_or_a_folder(connectome, tmp_path):
     assert check_reference("") == []
 
 
-def test_a_reference_that_is_not_there_is_told(tmp_path):
+def test_a_missing_reference_is_reported(tmp_path):
     (problem,) = check_reference(str(tmp_path / "norm"))
     assert "no connectome" in str(problem)
 
 
-def test_the_check_starts_without_the_reader_of_matlab_files():
+def test_the_check_does_not_import_scipy_io():
     code = "import sys, virtualbrain.pipeline.check; sys.exit('scipy.io' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -20,7 +20,7 @@ CORNERS = np.array([[0.0, 0, 0], [10, 0, 0], [0, 10, 0], [0, 0, 10]])
 
 
 def conformed(centre=CENTRE, shape=(32, 32, 32)):
-    """An image in FreeSurfer's orientation (LIA) whose centre lies off the origin."""
+    """Return an image in FreeSurfer's orientation (LIA) with its centre outside the origin."""
     rotation = np.array([[-1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
     offset = centre - rotation @ (np.array(shape) / 2)
     affine = nib.affines.from_matvec(rotation, offset)
@@ -54,22 +54,22 @@ def write_pial(folder, head):
     return path
 
 
-def test_tkras_is_moved_by_the_volumes_centre(subject):
+def test_tkras_is_shifted_by_the_centre_of_the_volume(subject):
     moved = apply_affine(tkras_to_scanner(subject / "mri" / "T1.mgz"), CORNERS)
     np.testing.assert_allclose(moved, CORNERS + CENTRE, atol=1e-4)
 
 
-def test_a_surface_comes_out_in_scanner_ras(subject):
+def test_a_surface_is_converted_to_scanner_ras(subject):
     path = write_pial(subject, [2, 0, 20])
     vertices, triangles = read_surface(path, subject / "mri" / "aparc+aseg.mgz")
     np.testing.assert_allclose(vertices, CORNERS + CENTRE, atol=1e-4)
     np.testing.assert_array_equal(triangles, TRIANGLES)
 
 
-def test_a_surface_that_says_scanner_ras_is_not_moved(subject):
+def test_a_surface_marked_as_scanner_ras_is_not_transformed(subject):
     path = write_pial(subject, [2, 0, 20])
     content = bytearray(path.read_bytes())
-    # The two numbers after the triangles are the tag 2 and its value.
+    # The two integers after the triangles are tag 2 and its value.
     at = bytes(content).index(b"valid") - 12
     assert content[at : at + 8] == bytes([0, 0, 0, 2, 0, 0, 0, 0])
     content[at + 7] = 1
@@ -78,20 +78,20 @@ def test_a_surface_that_says_scanner_ras_is_not_moved(subject):
     np.testing.assert_allclose(vertices, CORNERS, atol=1e-6)
 
 
-def test_a_nifti_volume_carries_no_tkras(subject):
+def test_a_nifti_volume_has_no_tkras_frame(subject):
     nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)), subject / "t1.nii")
     with pytest.raises(InputError, match="no tkRAS frame"):
         tkras_to_scanner(subject / "t1.nii")
 
 
-def test_an_unreadable_surface_is_one_line(subject):
+def test_an_unreadable_surface_is_reported(subject):
     path = subject / "surf" / "lh.pial"
     path.write_text("x")
-    with pytest.raises(InputError, match=r"lh\.pial: not a readable FreeSurfer surface"):
+    with pytest.raises(InputError, match=r"lh\.pial: unreadable FreeSurfer surface"):
         read_surface(path, subject / "mri" / "T1.mgz")
 
 
-def test_files_are_found_and_the_missing_ones_are_none(subject):
+def test_existing_files_of_a_subject_are_found(subject):
     write_pial(subject, [2, 0, 20])
     found = open_subject(subject)
     assert found.labels.name == "aparc+aseg.mgz"
@@ -101,25 +101,25 @@ def test_files_are_found_and_the_missing_ones_are_none(subject):
     assert found.annotations == {}
 
 
-def test_fastsurfers_names_are_known(subject):
+def test_file_names_of_fastsurfer_are_found(subject):
     (subject / "mri" / "aparc+aseg.mgz").rename(subject / "mri" / "aparc.DKTatlas+aseg.deep.mgz")
     assert open_subject(subject).labels.name == "aparc.DKTatlas+aseg.deep.mgz"
 
 
-def test_a_subject_without_aparc_is_refused(subject):
+def test_a_subject_without_label_image_is_rejected(subject):
     (subject / "mri" / "aparc+aseg.mgz").unlink()
     with pytest.raises(InputError, match=r"no label image .*aparc\+aseg\.mgz"):
         open_subject(subject)
-    with pytest.raises(InputError, match="no folder mri"):
+    with pytest.raises(InputError, match="folder mri is missing"):
         open_subject(subject / "surf")
 
 
-def test_destrieux_needs_its_own_file(subject):
+def test_destrieux_requires_its_own_label_image(subject):
     with pytest.raises(InputError, match="a2009s"):
         open_subject(subject, "Destrieux")
 
 
-def test_annotations_give_names(subject):
+def test_annotation_gives_the_region_names_of_vertices(subject):
     path = subject / "label" / "lh.aparc.annot"
     colours = np.array([[25, 5, 25, 0, 0], [25, 100, 40, 0, 0]])
     colours[:, 4] = colours[:, 0] + colours[:, 1] * 256 + colours[:, 2] * 65536
@@ -128,7 +128,7 @@ def test_annotations_give_names(subject):
     assert names.tolist() == ["ctx-lh-bankssts", "ctx-lh-unknown", "ctx-lh-bankssts", ""]
 
 
-def test_the_colour_table_is_freesurfers():
+def test_names_are_those_of_the_freesurfer_colour_table():
     names = freesurfer_names()
     assert names[17] == "Left-Hippocampus"
     assert names[2035] == "ctx-rh-insula"
@@ -144,7 +144,7 @@ def test_the_colour_table_is_freesurfers():
         ("12 7Networks_LH_Vis_1 120 18 131 0  # remark", "7Networks_LH_Vis_1"),
     ],
 )
-def test_lookup_tables_of_several_makers(tmp_path, row, name):
+def test_lookup_tables_of_several_programs_are_read(tmp_path, row, name):
     path = tmp_path / "lut.txt"
     path.write_text(f"# No Name R G B A\n\n0 Unknown 0 0 0 0\n{row}\n")
     table = read_lookup(path)
@@ -153,7 +153,7 @@ def test_lookup_tables_of_several_makers(tmp_path, row, name):
 
 
 @pytest.mark.parametrize("row", ["12,V1_left", "V1_left 12", "12"])
-def test_a_lookup_table_in_the_wrong_separator_names_its_row(tmp_path, row):
+def test_an_invalid_row_of_a_lookup_table_is_reported(tmp_path, row):
     path = tmp_path / "lut.txt"
     path.write_text(f"1 a\n{row}\n")
     with pytest.raises(InputError, match=r"lut\.txt, row 2"):

@@ -26,7 +26,7 @@ def pair(tmp_path):
     return bval, bvec
 
 
-def test_reads_rows_as_axes(pair):
+def test_rows_of_bvec_are_axes(pair):
     bvals, bvecs = read_fsl_gradients(*pair)
     assert bvals.tolist() == [0, 1000, 1000, 1000]
     assert np.array_equal(bvecs[1:], UNIT)
@@ -37,14 +37,14 @@ def test_reads_rows_as_axes(pair):
     [
         ("0 1000 1000", None, "3 rows of 4"),
         (None, "0 0 0\n1 0 0\n0 1 0\n0 0 1\n", "transpose"),
-        (None, "0 2 0 0\n0 0 1 0\n0 0 0 1\n", "length 2.00"),
-        (None, "0 1 0 0\n0 0 1 0\n0 0 0\n", "different length"),
+        (None, "0 2 0 0\n0 0 1 0\n0 0 0 1\n", "has the length 2.00"),
+        (None, "0 1 0 0\n0 0 1 0\n0 0 0\n", "different lengths"),
         (None, "0 1 0 0\n0 0 1 0\n0 0 0 a\n", "text"),
         ("0 -5 1000 1000", None, "negative"),
         ("0 nan 1000 1000", None, "missing"),
     ],
 )
-def test_refuses_in_one_line(pair, bval, bvec, word):
+def test_invalid_files_are_rejected_in_one_line(pair, bval, bvec, word):
     for path, text in zip(pair, (bval, bvec), strict=True):
         if text is not None:
             path.write_text(text)
@@ -53,7 +53,7 @@ def test_refuses_in_one_line(pair, bval, bvec, word):
     assert "\n" not in str(caught.value)
 
 
-def test_missing_file_is_named(pair):
+def test_a_missing_file_is_named(pair):
     pair[1].unlink()
     with pytest.raises(InputError, match=r"a\.bvec"):
         read_fsl_gradients(*pair)
@@ -67,7 +67,7 @@ def test_first_axis_is_reversed_only_for_a_positive_determinant():
 
 
 @given(st.integers(0, 2**32 - 1), st.booleans())
-def test_there_and_back(seed, mirrored):
+def test_conversion_to_scanner_and_back_is_exact(seed, mirrored):
     rng = np.random.default_rng(seed)
     affine = np.eye(4)
     sizes = rng.uniform(1, 4, 3) * ([-1, 1, 1] if mirrored else [1, 1, 1])
@@ -91,7 +91,7 @@ def test_files_round_trip(tmp_path):
     assert np.allclose(back.bvals, bvals)
 
 
-def test_shells_are_groups_of_near_values():
+def test_shells_are_groups_of_similar_b_values():
     table = GradientTable(np.array([0, 5, 995, 1000, 1005, 2010, 1990.0]), np.zeros((7, 3)))
     assert table.shells() == {0: 2, 1000: 3, 2000: 2}
     assert table.is_b0.sum() == 2

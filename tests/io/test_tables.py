@@ -1,4 +1,4 @@
-"""Tables read back equal, and a wrong one is refused with its row."""
+"""Tables are read back equal, and an invalid table is rejected with its row."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from virtualbrain.io.tables import read_matrix, read_table, sidecar_of, write_ma
         float, (3, 2), elements=st.floats(allow_nan=False, allow_infinity=False, width=64)
     )
 )
-def test_numbers_keep_every_digit(tmp_path_factory, matrix):
+def test_numbers_keep_all_digits(tmp_path_factory, matrix):
     path = tmp_path_factory.mktemp("m") / "a.tsv"
     write_matrix(path, matrix, ["x", "y", "z"], ["a", "b"], {"Units": "mm"})
     back = read_matrix(path)
@@ -26,7 +26,7 @@ def test_numbers_keep_every_digit(tmp_path_factory, matrix):
     assert list(back.columns) == ["a", "b"]
 
 
-def test_missing_values_and_awkward_texts_survive(tmp_path):
+def test_missing_values_and_special_texts_are_kept(tmp_path):
     table = pd.DataFrame({"name": ["NA", "None", "A'1", '<"b">'], "x": [1.5, np.nan, 2, 3]})
     path = tmp_path / "a.tsv"
     write_table(path, table, {"x": "mm"})
@@ -35,7 +35,7 @@ def test_missing_values_and_awkward_texts_survive(tmp_path):
     assert read_json(sidecar_of(path)) == {"x": "mm"}
 
 
-def test_a_column_of_texts_keeps_its_zeros(tmp_path):
+def test_a_numeric_column_with_leading_zeros_and_missing_values_is_numeric(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("name\tn\nx1\t007\ny\tn/a\n")
     table = read_table(path)
@@ -48,12 +48,12 @@ def test_a_column_of_texts_keeps_its_zeros(tmp_path):
     [
         ("name,x\na,1\n", "save the table with tabs"),
         ("name\ta\n", "no column x"),
-        ("name\tx\na\t1\nb\n", "row 3: 1 cells; expected 2"),
-        ("name\tx\tx\na\t1\t1\n", "stands twice"),
+        ("name\tx\na\t1\nb\n", "row 3: the row has 1 cells; expected 2"),
+        ("name\tx\tx\na\t1\t1\n", "the column x occurs twice"),
         ("", "empty"),
     ],
 )
-def test_a_wrong_table_is_refused_with_its_place(tmp_path, text, words):
+def test_an_invalid_table_is_rejected_with_its_row(tmp_path, text, words):
     path = tmp_path / "a.tsv"
     path.write_text(text)
     with pytest.raises(InputError, match=r"a\.tsv") as caught:
@@ -61,7 +61,7 @@ def test_a_wrong_table_is_refused_with_its_place(tmp_path, text, words):
     assert words in str(caught.value)
 
 
-def test_other_encodings_are_refused(tmp_path):
+def test_other_encodings_are_rejected(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_bytes("näme\n".encode("latin-1"))
     with pytest.raises(InputError, match="UTF-8"):
@@ -70,9 +70,9 @@ def test_other_encodings_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("name\ta\nx\tb\n", "holds text"), ("name\ta\nx\t1\nx\t2\n", "x stands twice")],
+    [("name\ta\nx\tb\n", "contains text"), ("name\ta\nx\t1\nx\t2\n", "x occurs twice")],
 )
-def test_what_is_no_matrix_is_refused(tmp_path, text, words):
+def test_an_invalid_matrix_is_rejected(tmp_path, text, words):
     path = tmp_path / "a.tsv"
     path.write_text(text)
     with pytest.raises(InputError, match=words):

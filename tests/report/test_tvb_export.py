@@ -1,4 +1,4 @@
-"""A fitted patient opens in The Virtual Brain itself."""
+"""The Virtual Brain opens an exported patient."""
 
 import json
 import subprocess
@@ -52,7 +52,7 @@ def exported(tmp_path):
     return export_patient(layout, "default", posterior), samples, normalise_weights(weights)
 
 
-def test_parameters_take_the_virtual_brains_names_and_signs(exported):
+def test_parameters_have_names_and_signs_of_the_virtual_brain(exported):
     folder, samples, _ = exported
     fitted = json.loads((folder / "epileptor2d.json").read_text())
     assert fitted["Ks"] == -1.5
@@ -61,7 +61,7 @@ def test_parameters_take_the_virtual_brains_names_and_signs(exported):
     np.testing.assert_allclose(fitted["x0"], expected)
 
 
-def test_sensors_and_gain_are_in_one_order(exported):
+def test_sensors_and_gain_have_the_same_order(exported):
     folder, _, _ = exported
     lines = (folder / "sensors.txt").read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["A1-A2", "A2-A3"]
@@ -69,10 +69,10 @@ def test_sensors_and_gain_are_in_one_order(exported):
 
 
 @pytest.mark.slow
-def test_the_virtual_brain_runs_it(exported):
+def test_the_virtual_brain_simulates_the_exported_patient(exported):
     folder, _, weights = exported
-    said = (folder / "README.txt").read_text().splitlines()
-    code = [line[4:] for line in said if line.startswith("    ")]
+    readme = (folder / "README.txt").read_text().splitlines()
+    code = [line[4:] for line in readme if line.startswith("    ")]
     script = "\n".join(code) + (
         "\nfrom tvb.simulator.lab import integrators, monitors, simulator"
         "\nbrain.speed = np.array([np.inf])"

@@ -63,7 +63,7 @@ def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
     missing = [name for name in required if name not in header]
     if missing:
         raise InputError(
-            f"missing column {', '.join(missing)}",
+            f"no column {', '.join(missing)}",
             where=path.name,
             expected=f"the columns {', '.join(required)}, separated by tabs",
             hint=_separator_hint(header),
