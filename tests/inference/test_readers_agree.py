@@ -9,7 +9,9 @@ from inference.density import build_density
 from inference.posterior import assemble
 from inference.priors import Priors, Scatter
 from inference.problem import Problem
-from virtualbrain.io.results import Posterior, PriorResults, Table
+from virtualbrain.io.fit_results import Posterior, ZoneRow, Zones
+from virtualbrain.io.result_files import Table, rows_of
+from virtualbrain.io.results import PriorResults
 from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.posterior import starts_seizures
 from virtualbrain.report import findings
@@ -75,8 +77,9 @@ def test_all_readers_agree_on_two_seizures_of_different_tau0(posterior, x0, thre
     assert (draws.starts == expected).all()
     assert draws.expected_ez_regions == pytest.approx(2.0)
 
-    read = Posterior(posterior.attrs, samples, xr.Dataset(), xr.Dataset(), None)
+    read = Posterior(posterior.attrs, samples, xr.Dataset(), xr.Dataset(), xr.DataArray())
     assert findings.threshold_of(read) == pytest.approx(threshold)
-    results = PriorResults("default", None, Table("zones.tsv", table, ""), read, None, None, {})
+    ranked = Zones(Table("zones.tsv", table, ""), rows_of(table, ZoneRow))
+    results = PriorResults("default", None, ranked, read, None, None, {})
     p_ez = {region.name: region.p_ez for region in findings.regions_of(results, names)}
     np.testing.assert_allclose([p_ez[name] for name in names], expected, atol=1e-12)
