@@ -89,7 +89,8 @@ def package_folder(name: str) -> Path:
     if found is None or found.origin is None:
         raise ToolError(
             f"the package {name} is not installed",
-            expected="an installed package: its data files are needed",
+            where="Python environment",
+            expected="the package, because its data files are used",
             hint=f"pip install {name}",
         )
     return Path(found.origin).parent
@@ -185,14 +186,17 @@ def _checked_table(table: pd.DataFrame, where: str) -> pd.DataFrame:
         )
     table = table.assign(index=values.astype(int), name=table["name"].astype(str))
     table = table[table["index"] != 0]
-    for column in ("index", "name"):
+    for column, hint in (
+        ("index", "use a different index for every region"),
+        ("name", "use different names in the two hemispheres"),
+    ):
         kept = table.loc[~table["name"].map(is_dropped), column]
         if kept.duplicated().any():
             raise InputError(
                 f"the {column} {kept[kept.duplicated()].iloc[0]} occurs twice",
                 where=where,
                 expected="one row per region",
-                hint="use different names in the two hemispheres",
+                hint=hint,
             )
     if table.empty:
         raise InputError(

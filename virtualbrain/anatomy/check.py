@@ -125,8 +125,8 @@ def require_same_head(
             f"the T1 and the FreeSurfer subject are not aligned (correlation "
             f"{correlation:.2f}, {covered:.0%} of the brain covered)",
             where=name,
-            expected="the T1 that FreeSurfer was run on (correlation of "
-            f"{_MIN_CORRELATION} and {_MIN_COVERED:.0%} covered or more)",
+            expected="the T1 that FreeSurfer was run on (correlation "
+            f"{_MIN_CORRELATION} or more, {_MIN_COVERED:.0%} or more covered)",
             hint="provide that T1, or remove the FreeSurfer subject",
         )
 

@@ -81,7 +81,8 @@ def reconstruct(t1: Path, subject: Path, settings: AnatomySettings, threads: int
     if ended.returncode or not _is_finished(subject):
         output = (ended.stderr or ended.stdout).strip().splitlines()
         logger.error("%s", "\n".join(output[-50:]))
-        reason = output[-1] if output else f"exit status {ended.returncode}"
+        incomplete = f"exit status {ended.returncode}, label image or pial surfaces missing"
+        reason = output[-1] if output else incomplete
         raise ToolError(
             f"{settings.reconstruct} failed ({reason})",
             where=subject.name,

@@ -1,4 +1,4 @@
-"""Derive hemisphere and structure from a region's name, and drop labels that are no regions."""
+"""Derive hemisphere and structure from region names, and drop labels that are not regions."""
 
 import re
 from typing import Literal

@@ -78,7 +78,7 @@ class AnatomySettings:
                 f"the atlas label {self.atlas!r} is invalid",
                 where="anatomy.atlas",
                 expected="letters and digits only",
-                hint="set the file in atlas_image and a short label here",
+                hint="write the file name in atlas_image and a short label in atlas",
             )
         for name, kind in (
             ("atlas_space", AtlasSpace),

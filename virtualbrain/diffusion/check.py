@@ -83,7 +83,7 @@ def _eddy_problems(loaded: list[Series], settings: DiffusionSettings) -> list[Vi
         return []
     return [
         ToolError(
-            f"FSL's eddy cannot be used: {obstacle}",
+            f"diffusion.motion is eddy, but {obstacle}",
             where="configuration, diffusion.motion",
             expected="FSL on the PATH, FSLDIR set, and sidecars with PhaseEncodingDirection and "
             "TotalReadoutTime",
@@ -252,13 +252,13 @@ def order_problem(series: Series, files: DwiSeries) -> InputError | None:
     """Return the error if the directions are not in the order of the volumes, else None."""
     found = check_order(series.volumes, series.table)
     if found.above_chance < MIN_ORDER_ABOVE_CHANCE:
-        what = "the gradient directions predict the volumes no better than in a random order"
+        reason = "they predict the volumes no better than in a random order"
     elif found.better:
-        what = f"the gradient directions {found.better} predict the volumes better"
+        reason = f"{found.better} they predict the volumes better"
     else:
         return None
     return InputError(
-        what,
+        f"the gradient directions are not in the order of the volumes: {reason}",
         where=files.bvec.name,
         expected="one direction per volume, in the order of the volumes",
         hint=_HINT_SAME_SERIES,
@@ -272,7 +272,7 @@ def orientation_problem(series: Series, files: DwiSeries) -> InputError | None:
         return None
     return InputError(
         f"the axes of the gradient table are probably wrong: with {found.best} the fibres are "
-        f"more continuous ({found.scores[found.best]:.3f}, as given "
+        f"more continuous (continuity {found.scores[found.best]:.3f}; as given "
         f"{found.scores['as given']:.3f})",
         where=files.bvec.name,
         expected="directions along the image axes in FSL's convention",

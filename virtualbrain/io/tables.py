@@ -55,7 +55,7 @@ def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file is missing, empty, not UTF-8, not tab-separated, or lacks a column.
+        The file is missing, empty, not UTF-8 or not tab-separated, or a column is missing.
     """
     path = Path(path)
     rows = _read_rows(path)
