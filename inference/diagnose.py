@@ -16,12 +16,17 @@ from virtualbrain.posterior import (
     simulated_x0,
     starts_seizures,
 )
-from virtualbrain.quality_limits import FIT_LIMITS, stored_fit_limits
+from virtualbrain.quality_limits import (
+    CAUTION,
+    DO_NOT_USE,
+    FIT_LIMITS,
+    INTERPRETABLE,
+    stored_fit_limits,
+)
 from virtualbrain.seeg.gain import HARDLY_SEEN, observability
 
 Array = NDArray[np.float64]
 
-INTERPRETABLE, CAUTION, DO_NOT_USE = "interpretable", "caution", "do-not-use"
 
 # A mode with less weight than this is not counted.
 MINIMUM_MODE_WEIGHT = 0.05

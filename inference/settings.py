@@ -1,6 +1,6 @@
 """Define the settings of the fit: the section `inference` of the configuration."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from virtualbrain.errors import ConfigError
@@ -114,8 +114,3 @@ class Settings:
                 where="inference",
                 expected="0 to 1; 0 estimates it",
             )
-
-
-def setting_names() -> tuple[str, ...]:
-    """Return the names of all settings."""
-    return tuple(item.name for item in fields(Settings))

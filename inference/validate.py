@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from inference.density import Density, build_density
-from inference.diagnose import INTERPRETABLE, diagnose
+from inference.diagnose import diagnose
 from inference.fit import fit
 from inference.priors import Priors
 from inference.problem import Problem
@@ -24,6 +24,7 @@ from inference.settings import Settings
 from inference.zones import zones
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.tables import write_table
+from virtualbrain.quality_limits import INTERPRETABLE
 from virtualbrain.synthetic.baselines import nearest_baseline, nnls_baseline
 from virtualbrain.synthetic.scores import calibration_curve, calibration_error, zone_scores
 from virtualbrain.synthetic.validation_patient import ValidationPatient, draw_validation_patient

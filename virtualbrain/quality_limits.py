@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+# Verdicts on a fit, as in diagnostics.json.
+INTERPRETABLE, CAUTION, DO_NOT_USE = "interpretable", "caution", "do-not-use"
+
 
 @dataclass(frozen=True)
 class QualityLimit:

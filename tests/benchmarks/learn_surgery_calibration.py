@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from virtualbrain.posterior import expected_ez_regions, log_expected_ez_regions
-from virtualbrain.surgery.calibration import evidence
+from virtualbrain.surgery.calibration import log_odds
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.synthetic.scores import calibration_error
 
@@ -42,7 +42,7 @@ def plans_of(folder: Path, patients: pd.DataFrame) -> pd.DataFrame:
     fraction = plans["share_free" if "share_free" in plans else "p_seizure_free"]
     n_draws = SurgerySettings().draws
     plans["fraction"] = fraction
-    plans["evidence"] = [evidence(f, n_draws) for f in fraction.fillna(0.0)]
+    plans["evidence"] = [log_odds(f, n_draws) for f in fraction.fillna(0.0)]
     return plans[plans["kind"] == "plan"].merge(
         patients[["patient", "log_ez_regions"]], on="patient"
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from virtualbrain.surgery.calibration import calibrated_p_seizure_free, evidence
+from virtualbrain.surgery.calibration import calibrated_p_seizure_free, log_odds
 
 
 @pytest.mark.parametrize("starts", [0.0, 0.5, 2.0, 6.0])
@@ -29,7 +29,7 @@ def test_more_draws_without_a_seizure_raise_the_probability():
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.8])
 def test_log_odds_equal_those_of_the_fraction_with_many_draws(share):
-    assert evidence(share, 10**9) == pytest.approx(np.log(share / (1 - share)), abs=1e-6)
+    assert log_odds(share, 10**9) == pytest.approx(np.log(share / (1 - share)), abs=1e-6)
 
 
 def test_high_fractions_are_lowered_and_low_ones_raised():

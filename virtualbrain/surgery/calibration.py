@@ -36,12 +36,12 @@ def calibrated_p_seizure_free(share: float, n_draws: int, expected_ez_regions: f
     return float(
         expit(
             INTERCEPT
-            + PER_EVIDENCE * evidence(share, n_draws)
+            + PER_EVIDENCE * log_odds(share, n_draws)
             + PER_EZ_REGIONS * log_expected_ez_regions(expected_ez_regions)
         )
     )
 
 
-def evidence(share: float, n_draws: int) -> float:
+def log_odds(share: float, n_draws: int) -> float:
     """Return the log odds of a fraction of draws, finite at 0 and 1."""
     return float(logit((n_draws * np.clip(share, 0.0, 1.0) + 0.5) / (n_draws + 1)))

@@ -4,11 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from virtualbrain.models.epileptor import Epileptor
-from virtualbrain.models.reduced_physics import FOLD_X, SEIZING_X1_6D, critical_x0, equilibrium
-from virtualbrain.models.seizure_detection import seizures
+from virtualbrain.models.reduced_physics import (
+    FOLD_X,
+    SEIZING_X1_6D,
+    critical_x0,
+    equilibrium,
+    nullcline_z,
+)
+from virtualbrain.models.seizure_detection import Seizures, seizures
 from virtualbrain.models.simulation import Options, simulate_ensemble
 from virtualbrain.network import Network
 from virtualbrain.surgery.candidates import Candidate, no_surgery
@@ -96,7 +103,7 @@ def _start(
     distance: Array, x0: Array, wait_s: Array, slowness_s: Array, I1: float
 ) -> dict[str, Array]:
     """Return initial states: at rest, or before the fold for regions above the threshold."""
-    fold_z = 1.0 + I1 - FOLD_X**3 - 2.0 * FOLD_X**2
+    fold_z = nullcline_z(FOLD_X, I1)
     x_rest, z_rest = equilibrium(np.where(distance > 0, x0 - distance, x0), I1)
     falling = np.maximum(fold_z - 4.0 * (FOLD_X - x0), 0.0) / slowness_s[:, None]
     z = np.where(distance > 0, fold_z + wait_s * falling, z_rest)
@@ -140,11 +147,17 @@ def full_model_onsets(
         initial=made.initial, present=made.present, sample_rate=SAMPLE_RATE_HZ,
         options=Options(keep=("x1",), dtype="float32"),
     )  # fmt: skip
-    found = seizures(
-        run["time"].to_numpy(), run["x1"].transpose("member", "time", "region").to_numpy(),
-        threshold=SEIZING_X1_6D, least_duration=LEAST_SEIZURE_S, bridge=BRIDGE_S,
+    onset = seizures_of_run(run).onset
+    return np.where(change.counted, onset + draws.time_s[0], np.inf)
+
+
+def seizures_of_run(run: xr.Dataset) -> Seizures:
+    """Return the seizures of a simulation or an ensemble of the full model."""
+    x1 = run["x1"].transpose(..., "time", "region").to_numpy()
+    return seizures(
+        run["time"].to_numpy(), x1, threshold=SEIZING_X1_6D, least_duration=LEAST_SEIZURE_S,
+        bridge=BRIDGE_S,
     )  # fmt: skip
-    return np.where(change.counted, found.onset + draws.time_s[0], np.inf)
 
 
 def p_seizure_free_full_model(

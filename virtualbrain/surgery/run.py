@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from virtualbrain.quality_limits import DO_NOT_USE
 from virtualbrain.surgery.candidates import (
     Candidate,
     clinical_plan,
@@ -35,7 +36,6 @@ from virtualbrain.surgery.signal_transmission import transmission_change
 from virtualbrain.surgery.stimulation import site_of, stimulation_table
 
 N_PLANS_FOR_ADVICE = 6
-DO_NOT_USE = "do-not-use"
 NOT_RANKED = "Plans are not ranked: the verdict of the fit is do-not-use."
 NO_BETTER = "No plan is better than random plans of the same size."
 

@@ -11,20 +11,19 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.models.epileptor import Epileptor, EpileptorStimulation
-from virtualbrain.models.reduced_physics import SEIZING_X1_6D, critical_x0
-from virtualbrain.models.seizure_detection import Seizures, seizures
+from virtualbrain.models.reduced_physics import critical_x0
+from virtualbrain.models.seizure_detection import Seizures
 from virtualbrain.models.simulation import DEFAULT_STEP, Options, simulate, simulate_ensemble
 from virtualbrain.models.stimulus import Stimulus, pulse_train
 from virtualbrain.seeg.names import key_of, parse_channel
 from virtualbrain.surgery.candidates import no_surgery
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.full_model import (
-    BRIDGE_S,
-    LEAST_SEIZURE_S,
     NOISE,
     SAMPLE_RATE_HZ,
     FullModel,
     full_model,
+    seizures_of_run,
 )
 from virtualbrain.surgery.network_change import change_of
 from virtualbrain.surgery.settings import StimulationSettings, SurgerySettings
@@ -130,7 +129,7 @@ def evoked(
         initial=made.initial, stimulus=train, dt=_step(made.model, settings.stimulation),
         sample_rate=SAMPLE_RATE_HZ, options=Options(keep=("x1",), dtype="float32"),
     )  # fmt: skip
-    found = _seizures_of(run)
+    found = seizures_of_run(run)
     return Seizures(found.onset - _QUIET_S, found.offset - _QUIET_S)
 
 
@@ -158,7 +157,7 @@ def stopped(
     for number in range(draws.n_draws):
         seed = int(rng.integers(2**32))
         free = _single(made, model, number, draws, settings, seed, None)
-        onset = float(_seizures_of(free).onset[detector])
+        onset = float(seizures_of_run(free).onset[detector])
         if not np.isfinite(onset):
             continue
         start = onset + settings.stimulation.delay_s
@@ -264,16 +263,8 @@ def _member(model: EpileptorStimulation, number: int) -> EpileptorStimulation:
     return EpileptorStimulation(**picked)
 
 
-def _seizures_of(run: xr.Dataset) -> Seizures:
-    x1 = run["x1"].transpose(..., "time", "region").to_numpy()
-    return seizures(
-        run["time"].to_numpy(), x1, threshold=SEIZING_X1_6D, least_duration=LEAST_SEIZURE_S,
-        bridge=BRIDGE_S,
-    )  # fmt: skip
-
-
 def _seizing_s(run: xr.Dataset, after_s: float) -> float:
     """Return the seizing time after a time point, summed over regions."""
-    found, end = _seizures_of(run), float(run["time"][-1])
+    found, end = seizures_of_run(run), float(run["time"][-1])
     onset = np.clip(found.onset, after_s, end)
     return float((np.clip(found.offset, after_s, end) - onset).clip(0.0).sum())
