@@ -134,6 +134,17 @@ class Density:
         )  # fmt: skip
         return states
 
+    def simulate_from(
+        self, x0: Array, x_init: Array, z_init: Array, coupling: float, tau0: Array
+    ) -> Array:
+        """Return x, (S, T, n), from initial states (S, n)."""
+        s = self.settings
+        xs, _ = kernels.sweep(
+            x0, x_init, z_init, np.full(self.problem.n_regions, coupling), tau0,
+            self.problem.weights, s.n_steps, s.dt, self.options.integrator,
+        )  # fmt: skip
+        return np.asarray(xs)
+
     def start(self, values: dict[str, Array]) -> tuple[Array, Array]:
         """Return z(0) and x(0), each (S, n)."""
         x_init = values.get("x_init", values["z_init"])

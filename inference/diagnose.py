@@ -76,8 +76,14 @@ def _modes(posterior: xr.DataTree) -> dict[str, Any]:
         "mode_of_chain": [int(k) for k in mode],
         "mode_weights": mode_weights,
         "modes": int(sum(weight >= MINIMUM_MODE_WEIGHT for weight in mode_weights)),
-        "pareto_k_max": float(np.max(posterior["sample_stats"]["pareto_k"].to_numpy())),
+        "pareto_k_max": _largest_pareto_k(posterior["sample_stats"]),
     }
+
+
+def _largest_pareto_k(sample_stats: xr.DataTree | xr.DataArray) -> float | None:
+    if "pareto_k" not in sample_stats:
+        return None
+    return float(np.max(sample_stats["pareto_k"].to_numpy()))
 
 
 def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
@@ -218,8 +224,8 @@ def _sampled_ez_reasons(figures: dict[str, Any]) -> list[str]:
     if not FIT_LIMITS["p_ez_sampled"].is_unusual(figures["p_ez_sampled"]):
         return []
     return [
-        f"The electrodes may have missed the EZ: {figures['expected_ez_regions']:.1f} expected EZ "
-        "regions. In synthetic patients with as few expected EZ regions, the electrodes had "
+        f"The electrodes may not have sampled the EZ: {figures['expected_ez_regions']:.1f} "
+        "expected EZ regions. In synthetic patients with as few, the electrodes had "
         f"sampled the EZ in {_percent(figures['p_ez_sampled'])}."
     ]
 

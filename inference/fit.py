@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from inference.density import Density, build_density
 from inference.initialisation import Optimum, Progress, climb, find_optima
 from inference.modes import weigh_chains
+from inference.onsets.fit import fit_onsets
 from inference.posterior import assemble
 from inference.priors import Priors, load_priors
 from inference.problem import Problem
@@ -67,6 +68,9 @@ def fit(
     choices = settings or Settings()
     if choices.normalisation != problem.normalisation:
         choices = replace(choices, normalisation=problem.normalisation)
+    if choices.method == "onsets":
+        with threadpool_limits(1, user_api="blas"):
+            return fit_onsets(problem, loaded, choices, progress)
     rng = np.random.default_rng(choices.seed)
     with threadpool_limits(1, user_api="blas"):
         density, optima = _prepare(problem, loaded, choices, rng, progress)

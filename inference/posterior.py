@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from inference.density import Density
+from inference.sources import BASE_RATE
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
 from virtualbrain.models.reduced_physics import REST_CURRENT
@@ -62,11 +64,11 @@ def assemble(
                 {"envelope": (("chain", "draw", "observation"), weights["log_likelihood"])}
             ),
             "sources": sources,
-            "observed_data": _observed(density),
-            "constant_data": _constants(density),
+            "observed_data": observed_of(density),
+            "constant_data": constants_of(density),
         }
     )
-    tree.attrs.update(_attributes(density))
+    tree.attrs.update(attributes_of(density))
     return tree
 
 
@@ -91,7 +93,7 @@ def _posterior(density: Density, points: Array, rng: np.random.Generator) -> xr.
         found[name] = (lead + dims.get(name, ()), values[name])
     found["z_init"] = ((*lead, "seizure", "region"), initial[:, :, 0])
     found["x_init"] = ((*lead, "seizure", "region"), initial[:, :, 1])
-    return _squeezed(found)
+    return squeezed(found)
 
 
 def own_excitability(density: Density, fitted: Array, rng: np.random.Generator) -> Array:
@@ -121,7 +123,7 @@ def own_excitability(density: Density, fitted: Array, rng: np.random.Generator) 
     return np.asarray(mean + (fitted - mean) @ kept.T + noise)
 
 
-def _squeezed(dataset: xr.Dataset) -> xr.Dataset:
+def squeezed(dataset: xr.Dataset) -> xr.Dataset:
     """Drop the dim seizure if there is only one seizure."""
     if dataset.sizes.get("seizure", 0) == 1:
         return dataset.isel(seizure=0, drop=True)
@@ -174,12 +176,13 @@ def _predictive(
         {"x": (("sample", "seizure", "time", "region"), np.stack(sources))},
         coords={k: coords[k] for k in ("seizure", "region")},
     )
-    return _squeezed(predictive), _squeezed(simulated)
+    return squeezed(predictive), squeezed(simulated)
 
 
-def _observed(density: Density) -> xr.Dataset:
+def observed_of(density: Density) -> xr.Dataset:
+    """Return the envelopes at the steps of the model."""
     coords = _coords(density)
-    return _squeezed(
+    return squeezed(
         xr.Dataset(
             {"envelope": (("seizure", "time", "channel"), density.envelope)},
             coords={k: coords[k] for k in ("seizure", "channel")},
@@ -187,7 +190,8 @@ def _observed(density: Density) -> xr.Dataset:
     )
 
 
-def _constants(density: Density) -> xr.Dataset:
+def constants_of(density: Density) -> xr.Dataset:
+    """Return the connectome, gain, times, priors and source evidence of the fit."""
     problem = density.problem
     mean, sd = density.priors.of_regions(problem)
     zones = problem.zone_of()
@@ -198,16 +202,18 @@ def _constants(density: Density) -> xr.Dataset:
             "time_s": (("seizure", "time"), density.time_s),
             "x0_prior_mean": ("region", mean),
             "x0_prior_sd": ("region", sd),
+            "p_evidence": ("region", expit(logit(BASE_RATE) + density.evidence)),
             "hypothesis": ("region", [zones.get(name, "") for name in problem.regions]),
         },
         coords={**_coords(density), "source": list(problem.regions)},
     )
-    return _squeezed(constants)
+    return squeezed(constants)
 
 
-def _attributes(density: Density) -> dict[str, Any]:
+def attributes_of(density: Density) -> dict[str, Any]:
     """Return the settings of the fit that a reader of the posterior needs."""
     settings = density.settings
+    library = "numba" if settings.method == "onsets" else "nutpie"
     return {
         "method": settings.method,
         "priors": density.priors.name,
@@ -224,8 +230,8 @@ def _attributes(density: Density) -> dict[str, Any]:
         "tempering": density.tempering,
         "x0_sources": density.priors.x0_sources.weight,
         "isolated": list(density.problem.isolated),
-        "inference_library": "nutpie",
-        "inference_library_version": _version("nutpie"),
+        "inference_library": library,
+        "inference_library_version": _version(library),
         "max_depth": settings.max_depth,
     }
 

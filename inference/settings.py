@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from virtualbrain.errors import ConfigError
 from virtualbrain.network import Normalisation
 
-Method = Literal["nuts", "laplace"]
+Method = Literal["onsets", "nuts", "laplace"]
 Observation = Literal["logpower", "linear"]
 NoiseFamily = Literal["student", "normal"]
 Integrator = Literal["euler", "heun"]
@@ -20,8 +20,11 @@ class Settings:
 
     Parameters
     ----------
-    method : {"nuts", "laplace"}
-        NUTS, or the quick mode: a Laplace approximation around the best modes.
+    method : {"onsets", "nuts", "laplace"}
+        The onset model (`inference.onsets`); the 2D network sampled with NUTS; or a Laplace
+        approximation around the best modes of the 2D network.
+    moves : int
+        Moves of each replica of the onset model; a chain has four.
     chains, tune, draws : int
         Number of chains, of warm-up transitions and of draws per chain.
     seed : int
@@ -59,10 +62,11 @@ class Settings:
         Normalisation of the connection weights.
     """
 
-    method: Method = "nuts"
+    method: Method = "onsets"
+    moves: int = 40_000
     chains: int = 4
     tune: int = 400
-    draws: int = 1000
+    draws: int = 500
     seed: int = 1
     n_steps: int = 100
     dt: float = 0.1
@@ -97,7 +101,7 @@ class Settings:
                     where="inference",
                     expected=" or ".join(get_args(kind)),
                 )
-        for name in ("chains", "tune", "draws", "starts", "cores", "max_depth"):
+        for name in ("moves", "chains", "tune", "draws", "starts", "cores", "max_depth"):
             if getattr(self, name) < 1:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)}", where="inference", expected="1 or more"

@@ -13,7 +13,7 @@ region, which keeps few regions active:
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
-from scipy.special import log_expit, log_ndtr, logit, ndtri_exp
+from scipy.special import expit, log_expit, log_ndtr, logit, ndtri_exp
 
 from inference.priors import Priors
 from inference.problem import Problem
@@ -111,6 +111,36 @@ def log_evidence(problem: Problem) -> Array:
     return np.asarray(INTERCEPT + OF_EARLY * early + OF_PEAK * peak - logit(BASE_RATE))
 
 
+def evidence_probability(problem: Problem) -> Array:
+    """Return the probability of each region to start seizures from the evidence alone, (n,)."""
+    return np.asarray(expit(logit(BASE_RATE) + log_evidence(problem)))
+
+
+def onset_order(problem: Problem) -> Array:
+    """Return how early the power of each region rises, 1 for the first and 0 for never, (n,).
+
+    The mean over seizures; a baseline without any network.
+    """
+    envelopes, _ = problem.on_grid(N_STEPS)
+    return np.asarray(np.mean([_order(source_excess(e, problem.gain)) for e in envelopes], axis=0))
+
+
+def _order(excess: Array) -> Array:
+    """Return 1 minus the delay to the first region, as a fraction of the window; 0 for never."""
+    started = excess > ONSET_POWER - 1.0
+    rises = started.any(axis=0)
+    onset = started.argmax(axis=0) / len(excess)
+    first = onset[rises].min(initial=1.0)
+    return np.where(rises, 1.0 - (onset - first), 0.0)
+
+
+def prior_log_odds(priors: Priors, problem: Problem) -> Array:
+    """Return the prior log odds that each region starts seizures, without evidence, (n,)."""
+    mean, sd = priors.of_regions(problem)
+    above = (mean - float(critical_x0(priors.tau0.median))) / sd
+    return np.asarray(log_ndtr(above) - log_ndtr(-above))
+
+
 def informed_means(priors: Priors, problem: Problem, evidence: Array) -> Array:
     r"""Return the prior mean of x0 with the source evidence included, (n_regions,).
 
@@ -122,7 +152,6 @@ def informed_means(priors: Priors, problem: Problem, evidence: Array) -> Array:
     if priors.x0_sources.weight == 0.0:
         return mean
     threshold = float(critical_x0(priors.tau0.median))
-    above = (mean - threshold) / sd
-    odds = log_ndtr(above) - log_ndtr(-above) + priors.x0_sources.weight * evidence
+    odds = prior_log_odds(priors, problem) + priors.x0_sources.weight * evidence
     moved = -np.sign(odds) * ndtri_exp(log_expit(-np.abs(odds)))
     return np.asarray(threshold + sd * moved)

@@ -21,20 +21,22 @@ from inference.fit import fit
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
+from inference.sources import evidence_probability, onset_order
 from inference.zones import zones
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.quality_limits import INTERPRETABLE
 from virtualbrain.synthetic.baselines import nearest_baseline, nnls_baseline
-from virtualbrain.synthetic.scores import calibration_curve, calibration_error, zone_scores
-from virtualbrain.synthetic.validation_patient import ValidationPatient, draw_validation_patient
+from virtualbrain.synthetic.scores import calibration_error, reliability, zone_scores
+from virtualbrain.synthetic.validation_cohort import ValidationCohort
+from virtualbrain.synthetic.validation_patient import ValidationPatient
 
 Array = NDArray[np.float64]
-OnFit = Callable[[int, bool, xr.DataTree, pd.DataFrame, str], None]
+OnFit = Callable[[int, xr.DataTree, pd.DataFrame, str], None]
 _LOG = logging.getLogger(__name__)
 
-UNSAMPLED_EVERY = 4
-METHODS = ("fit", "nnls", "nearest")
+# The fit, and the baselines that it is compared with.
+METHODS = ("fit", "evidence", "onsets", "nnls", "nearest")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Validation:
     regions : pandas.DataFrame
         One row per patient and region.
     summary : dict
-        Means, calibration and verdicts, separately for sampled and unsampled zones.
+        Means, reliability and verdicts, separately for sampled and unsampled zones.
     """
 
     patients: pd.DataFrame
@@ -77,6 +79,7 @@ class PatientScores:
         kind = "sampled" if by["fit"]["sampled"] else "unsampled"
         return (
             f"patient {by['fit']['patient']} ({kind}): AUC-PR {by['fit']['auc_pr']:.2f}, "
+            f"evidence {by['evidence']['auc_pr']:.2f}, onsets {by['onsets']['auc_pr']:.2f}, "
             f"nnls {by['nnls']['auc_pr']:.2f}, nearest {by['nearest']['auc_pr']:.2f}, "
             f"verdict {by['fit']['verdict']}"
         )
@@ -93,7 +96,7 @@ class PatientScores:
 
 def run_validation(
     n_patients: int,
-    seed: int,
+    cohort: ValidationCohort,
     out: Path | str | None = None,
     settings: Settings | None = None,
     priors: str | Path | Priors = "default",
@@ -105,9 +108,9 @@ def run_validation(
     Parameters
     ----------
     n_patients : int
-        Number of patients; every fourth has an unsampled zone.
-    seed : int
-        Seed of patients and fits.
+        Number of patients.
+    cohort : ValidationCohort
+        Seed of patients and fits, and scenario.
     out : Path or str, optional
         Folder for tables, summary and plot.
     settings, priors
@@ -115,39 +118,38 @@ def run_validation(
     progress : callable, optional
         Called with a one-line summary of each patient.
     on_fit : callable, optional
-        Called after each fit with the patient's number (from 0), whether its zone is sampled,
-        posterior, zones and verdict; for example `inference.validate_surgery.SurgeryScorer`.
+        Called after each fit with the patient's number (from 0), posterior, zones and verdict;
+        for example `inference.validate_surgery.SurgeryScorer`.
 
     Returns
     -------
     Validation
-        Scores of the fit and of two baselines from the same data.
+        Scores of the fit and of the baselines from the same data.
     """
     choices = settings or Settings()
     scores: list[PatientScores] = []
     for number in range(n_patients):
-        patient = draw(seed, number)
-        posterior = fit_patient(problem_of(patient), seed, number, choices, priors)
+        patient = cohort.draw(number)
+        posterior = fit_patient(problem_of(patient), cohort.seed, number, choices, priors)
         ranked, verdict = judge(posterior)
         if on_fit is not None:
-            on_fit(number, is_sampled(number), posterior, ranked, verdict)
+            on_fit(number, posterior, ranked, verdict)
         scores.append(score_patient(number, patient, ranked, verdict))
         if progress is not None:
             progress(scores[-1].line())
         if out is not None:
-            _write(Path(out), *joined(scores), seed)
-    return conclude(scores, seed, choices, out)
-
-
-def draw(seed: int, number: int) -> ValidationPatient:
-    """Draw patient `number` (from 0) of the validation with a seed."""
-    with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
-        return draw_validation_patient(np.random.default_rng([seed, number]), is_sampled(number))
+            _write(Path(out), *joined(scores), cohort)
+    return conclude(scores, cohort, choices, out)
 
 
 def problem_of(patient: ValidationPatient) -> Problem:
     """Return what a clinic has of a patient as the problem to fit."""
-    return Problem([patient.envelope], patient.gain, patient.weights, times=[patient.times_s])
+    return Problem(
+        [seizure.envelope for seizure in patient.seizures],
+        patient.gain,
+        patient.weights,
+        times=[seizure.times_s for seizure in patient.seizures],
+    )
 
 
 def fit_patient(
@@ -164,7 +166,10 @@ def judge(posterior: xr.DataTree) -> tuple[pd.DataFrame, str]:
 
 
 def conclude(
-    scores: Sequence[PatientScores], seed: int, settings: Settings, out: Path | str | None = None
+    scores: Sequence[PatientScores],
+    cohort: ValidationCohort,
+    settings: Settings,
+    out: Path | str | None = None,
 ) -> Validation:
     """Summarise the scores of all patients; write tables, summary and plot.
 
@@ -172,8 +177,8 @@ def conclude(
     ----------
     scores : sequence of PatientScores
         Scores of each patient, in order.
-    seed : int
-        Seed of the validation.
+    cohort : ValidationCohort
+        The patients.
     settings : Settings
         Settings of the fits.
     out : Path or str, optional
@@ -182,9 +187,10 @@ def conclude(
     patients, every = joined(scores)
     summary = summarise(patients, every)
     if out is not None:
-        _write(Path(out), patients, every, seed)
+        _write(Path(out), patients, every, cohort)
         written = {name: value for name, value in asdict(settings).items() if name != "cores"}
-        write_json(Path(out) / "summary.json", {"seed": seed, "settings": written, **summary})
+        about = {"seed": cohort.seed, "scenario": cohort.scenario, "settings": written}
+        write_json(Path(out) / "summary.json", about | summary)
         plot_calibration(every, Path(out) / "calibration.png")
     return Validation(patients, every, summary)
 
@@ -195,11 +201,6 @@ def joined(scores: Sequence[PatientScores]) -> tuple[pd.DataFrame, pd.DataFrame]
     return pd.DataFrame(rows), pd.concat([one.regions for one in scores], ignore_index=True)
 
 
-def is_sampled(number: int) -> bool:
-    """Return whether patient `number` (from 0) of a validation has a sampled zone."""
-    return number % UNSAMPLED_EVERY != UNSAMPLED_EVERY - 1
-
-
 def _estimates(
     ranked: pd.DataFrame, problem: Problem, nearest: NDArray[np.int64]
 ) -> dict[str, Array]:
@@ -208,6 +209,8 @@ def _estimates(
     with threadpool_limits(1, user_api="blas"):
         return {
             "fit": by_name.loc[list(problem.regions)].to_numpy(dtype=np.float64),
+            "evidence": evidence_probability(problem),
+            "onsets": onset_order(problem),
             "nnls": nnls_baseline(problem.envelope[0], problem.gain),
             "nearest": nearest_baseline(
                 problem.envelope[0], problem.times[0], nearest, problem.n_regions
@@ -223,7 +226,7 @@ def score_patient(
     Parameters
     ----------
     number, patient
-        From `draw`.
+        From `ValidationCohort.draw`.
     ranked, verdict
         From `judge`.
     """
@@ -277,11 +280,18 @@ def summarise(patients: pd.DataFrame, regions: pd.DataFrame) -> dict[str, Any]:
             }
             for method in METHODS
         }
+        summary[kind]["reliability"] = reliability(
+            inside["fit"].to_numpy(), inside["ez"].to_numpy(dtype=bool)
+        ).to_dict("records")
         summary[kind]["patients"] = int(chosen["patient"].nunique())
     fits = patients[patients["method"] == "fit"]
     wrong = fits[~fits["first_right"] & (fits["verdict"] == INTERPRETABLE)]
     summary["wrong_first_interpretable"] = len(wrong)
     summary["wrong_first_interpretable_unsampled"] = int((~wrong["sampled"]).sum())
+    summary["first_right_by_verdict"] = {
+        str(verdict): {"patients": len(rows), "first_right": int(rows["first_right"].sum())}
+        for verdict, rows in fits.groupby("verdict")
+    }
     summary["verdicts"] = fits.groupby("sampled")["verdict"].value_counts().unstack(fill_value=0)
     summary["verdicts"] = {
         "sampled" if kind else "unsampled": {str(k): int(v) for k, v in row.items()}
@@ -290,14 +300,20 @@ def summarise(patients: pd.DataFrame, regions: pd.DataFrame) -> dict[str, Any]:
     return summary
 
 
-def _write(out: Path, patients: pd.DataFrame, regions: pd.DataFrame, seed: int) -> None:
-    about = {"Description": "Scores on synthetic patients", "Seed": seed}
+def _write(
+    out: Path, patients: pd.DataFrame, regions: pd.DataFrame, cohort: ValidationCohort
+) -> None:
+    about = {
+        "Description": "Scores on synthetic patients",
+        "Seed": cohort.seed,
+        "Scenario": cohort.scenario,
+    }
     write_table(out / "patients.tsv", patients, about)
     write_table(out / "regions.tsv", regions, about)
 
 
 def plot_calibration(regions: pd.DataFrame, path: Path | str) -> None:
-    """Plot the fraction of regions in the true zone against the predicted probability."""
+    """Plot the fraction of regions in the true zone against p_ez from 0.1 up, with intervals."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 4.5), layout="constrained")
@@ -306,10 +322,14 @@ def plot_calibration(regions: pd.DataFrame, path: Path | str) -> None:
     for sampled, label, marker in ((True, "zone sampled", "o"), (False, "zone unsampled", "s")):
         part = regions[regions["sampled"] == sampled]
         if len(part):
-            curve = calibration_curve(part["fit"].to_numpy(), part["ez"].to_numpy(dtype=bool))
-            axes.plot(curve["predicted"], curve["observed"], marker=marker, label=label)
+            bins = reliability(part["fit"].to_numpy(), part["ez"].to_numpy(dtype=bool)).dropna()
+            around = np.abs(bins[["observed_low", "observed_high"]].to_numpy().T
+                            - bins["observed"].to_numpy())  # fmt: skip
+            axes.errorbar(
+                bins["predicted"], bins["observed"], around, marker=marker, capsize=3, label=label
+            )
     axes.set(
-        xlabel="predicted probability", ylabel="fraction in the true zone", xlim=(0, 1), ylim=(0, 1)
+        xlabel="p_ez", ylabel="fraction in the true zone (90 % interval)", xlim=(0, 1), ylim=(0, 1)
     )
     axes.legend(frameon=False)
     with atomic_path(path) as temporary:

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-from inference.validate import is_sampled, problem_of
+from inference.validate import problem_of
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.models.reduced_physics import SEIZING_X1_6D
@@ -21,12 +21,12 @@ from virtualbrain.surgery.candidates import sham_plans
 from virtualbrain.surgery.run import Patient, Surgery, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.synthetic.scores import calibration_error
+from virtualbrain.synthetic.validation_cohort import ValidationCohort
 from virtualbrain.synthetic.validation_patient import (
     DURATION_S,
     NOISE,
     TrueModel,
     ValidationPatient,
-    draw_validation_patient,
 )
 
 Array = NDArray[np.float64]
@@ -38,12 +38,6 @@ N_SHAM = 10
 # Number of regions that are scored as advice for another electrode.
 N_ADVISED = 3
 _RATE_HZ = 64.0
-
-
-def draw_with_model(seed: int, number: int, sampled: bool) -> tuple[ValidationPatient, TrueModel]:
-    """Draw patient `number` of a validation; return it and its true model."""
-    patient = draw_validation_patient(np.random.default_rng([seed, number]), sampled)
-    return patient, patient.truth.true_model
 
 
 def seizing_without(
@@ -68,8 +62,8 @@ class SurgeryScorer:
 
     Parameters
     ----------
-    seed : int
-        Seed of the validation; the patients are drawn again after the plans are made.
+    cohort : ValidationCohort
+        The patients, who are drawn again after the plans are made.
     out : Path, optional
         Folder for ``surgery.tsv`` and ``surgery.json``.
     settings : SurgerySettings
@@ -78,28 +72,27 @@ class SurgeryScorer:
         Scores of the patients so far.
     """
 
-    seed: int
+    cohort: ValidationCohort
     out: Path | None = None
     settings: SurgerySettings = field(default_factory=SurgerySettings)
     scores: list[pd.DataFrame] = field(default_factory=list)
 
     def __call__(
-        self, number: int, sampled: bool, posterior: xr.DataTree, zones: pd.DataFrame, verdict: str
+        self, number: int, posterior: xr.DataTree, zones: pd.DataFrame, verdict: str
     ) -> None:
         """Plan, then score the plans on the true model of patient `number` (from 0)."""
-        surgery = plan_from_fit(posterior, zones, self.settings, self.seed + number)
-        patient, true_model = draw_with_model(self.seed, number, sampled)
-        self.scores.append(
-            score_surgery(number + 1, patient, true_model, surgery, verdict, self.seed)
-        )
+        seed = self.cohort.seed
+        surgery = plan_from_fit(posterior, zones, self.settings, seed + number)
+        patient = self.cohort.draw(number)
+        self.scores.append(score_surgery(number + 1, patient, surgery, verdict, seed))
         self.write()
 
     def write(self) -> None:
         """Write the tables of all patients so far."""
         if self.out is not None:
-            about = {"Description": "Plans applied to the true models", "Seed": self.seed}
+            about = {"Description": "Plans applied to the true models", "Seed": self.cohort.seed}
             write_table(self.out / "surgery.tsv", self.table, about)
-            write_json(self.out / "surgery.json", {"seed": self.seed, **self.summary()})
+            write_json(self.out / "surgery.json", {"seed": self.cohort.seed, **self.summary()})
 
     @property
     def table(self) -> pd.DataFrame:
@@ -123,7 +116,7 @@ def plan_from_fit(
     return run_surgery(posterior, Patient(zones, regions), without, np.random.default_rng(seed))
 
 
-def true_zone_ends_seizures(n_patients: int, seed: int) -> pd.DataFrame:
+def true_zone_ends_seizures(n_patients: int, cohort: ValidationCohort) -> pd.DataFrame:
     """Resect the true zone in the true models of a validation's patients, without a fit.
 
     Returns
@@ -133,11 +126,12 @@ def true_zone_ends_seizures(n_patients: int, seed: int) -> pd.DataFrame:
     """
     rows = []
     for number in range(n_patients):
-        sampled = is_sampled(number)
-        patient, true_model = draw_with_model(seed, number, sampled)
+        patient = cohort.draw(number)
         zone = patient.true_zone
-        before, after = seizing_without(true_model, [(), zone], seed + number).sum(axis=1)
-        rows.append((number + 1, sampled, len(zone), int(before), int(after)))
+        before, after = seizing_without(
+            patient.truth.true_model, [(), zone], cohort.seed + number
+        ).sum(axis=1)
+        rows.append((number + 1, cohort.is_sampled(number), len(zone), int(before), int(after)))
     columns = ["patient", "sampled", "zone", "seizing_before", "seizing_after"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -145,7 +139,6 @@ def true_zone_ends_seizures(n_patients: int, seed: int) -> pd.DataFrame:
 def score_surgery(
     number: int,
     patient: ValidationPatient,
-    true_model: TrueModel,
     surgery: Surgery,
     verdict: str,
     seed: int,
@@ -164,6 +157,7 @@ def score_surgery(
         advised for another electrode. `by_chance`: probability of that for three random
         unsampled regions.
     """
+    true_model = patient.truth.true_model
     names = list(true_model.network.regions)
     table = surgery.outcomes.query("kind == 'resection'").head(N_PLANS)
     size = int(table["n_regions"].iloc[0])

@@ -96,6 +96,9 @@ def _quantile(values: Array, weights: Array, q: float) -> Array:
 
 def _recruited(posterior: xr.DataTree) -> tuple[Array, Array]:
     """Return the probability that each region is recruited, and its median onset in seconds."""
+    samples = posterior["posterior"].to_dataset()
+    if "onset_s" in samples:
+        return _recruited_in_draws(samples, float(posterior.attrs["I1"]))
     x = posterior["sources"]["x"]
     time_s = posterior["constant_data"]["time_s"]
     if "seizure" in x.dims:
@@ -111,6 +114,19 @@ def _recruited(posterior: xr.DataTree) -> tuple[Array, Array]:
     if often.any():
         median[often] = np.nanmedian(onset[:, often], axis=0)
     return (seizes & ~starts).mean(axis=0), median
+
+
+def _recruited_in_draws(samples: xr.Dataset, I1: float) -> tuple[Array, Array]:
+    """Return the same from the sampled onsets."""
+    onset = samples["onset_s"]
+    if "seizure" in onset.dims:
+        onset = onset.isel(seizure=0)
+    onset = onset.transpose("chain", "draw", "region")
+    seizes = onset.notnull()
+    recruited = (seizes & ~starts_seizures(samples, I1)).mean(("chain", "draw"))
+    often = seizes.mean(("chain", "draw")) >= 0.5
+    median = onset.median(("chain", "draw"), skipna=True).where(often)
+    return recruited.to_numpy(), median.to_numpy()
 
 
 def _divergence(mean: Array, sd: Array, prior_mean: Array, prior_sd: Array) -> Array:

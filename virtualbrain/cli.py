@@ -19,6 +19,7 @@ from virtualbrain.errors import VirtualBrainError
 from virtualbrain.pipeline.environment import use_project_caches
 from virtualbrain.pipeline.faults import RESUME, user_fault
 from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
+from virtualbrain.synthetic.scenarios import SCENARIOS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -209,6 +210,11 @@ def _add_validate(commands: Any) -> None:
         commands, "validate", "measure accuracy and calibration on synthetic patients"
     )
     parser.add_argument("--patients", type=int, default=20, metavar="N", help="default: 20")
+    parser.add_argument(
+        "--scenario",
+        choices=SCENARIOS,
+        help="how the seizures start; default: early, one zone in four without channels",
+    )
     parser.add_argument(
         "--surgery", action="store_true", help="also apply surgical plans to the true models"
     )

@@ -45,6 +45,16 @@ class QualityLimit:
         return f"{self.low:g} to {self.high:g}"
 
     @property
+    def bounds(self) -> str:
+        """The usual range and the bounds beyond which results are not used, in words."""
+        text = f"usual: {self.range}"
+        if np.isfinite(self.reject_low):
+            text += f"; not used below {self.reject_low:g}"
+        if np.isfinite(self.reject_high):
+            text += f"; not used above {self.reject_high:g}"
+        return text
+
+    @property
     def heading(self) -> str:
         """The title with a capital letter."""
         return self.title[:1].upper() + self.title[1:]
@@ -70,7 +80,7 @@ class QualityLimit:
             Name of what the figure belongs to, such as a region.
         """
         name = f"{self.heading} for {subject}" if subject else self.heading
-        return f"{name}: {value:.3g} (usual: {self.range}). {self.meaning}".strip()
+        return f"{name}: {value:.3g} ({self.bounds}). {self.meaning}".strip()
 
 
 def outside(figures: Mapping[str, Any], limits: Mapping[str, QualityLimit]) -> list[str]:
@@ -164,8 +174,8 @@ FIT_LIMITS: Mapping[str, QualityLimit] = {
         np.inf,
         "probability that the electrodes sampled the EZ",
         "It is the frequency among synthetic patients with as many expected EZ regions. Where the "
-        "electrodes missed the EZ, they recorded propagation only, and the leading regions are "
-        "wrong.",
+        "electrodes did not sample the EZ, they recorded propagation only, and the leading "
+        "regions are wrong.",
     ),
     "modes": QualityLimit(
         1,

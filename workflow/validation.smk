@@ -51,6 +51,7 @@ rule synthetic_fit:
         runtime=120,
     params:
         seed=CASE["seed"],
+        scenario=CASE["scenario"],
         settings=CASE["inference"],
     message:
         "patient {wildcards.number}: fitting"
@@ -76,6 +77,7 @@ rule synthetic_score:
         runtime=60,
     params:
         seed=CASE["seed"],
+        scenario=CASE["scenario"],
         surgery=CASE["surgery"],
     message:
         "patient {wildcards.number}: comparing with the truth"
@@ -106,6 +108,7 @@ rule validation:
     params:
         out=OUT,
         seed=CASE["seed"],
+        scenario=CASE["scenario"],
         settings=CASE["inference"],
         surgery=CASE["surgery"],
     message:

@@ -9,7 +9,7 @@ from virtualbrain.errors import ConfigError
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"method": "magic"}, "expected nuts or laplace"),
+        ({"method": "magic"}, "expected onsets or nuts or laplace"),
         ({"observation": "cubic"}, "expected logpower or linear"),
         ({"chains": 0}, "chains is 0"),
         ({"n_steps": 5}, "20 steps or more"),

@@ -11,6 +11,7 @@ from inference.problem import Problem
 from inference.settings import Settings
 from virtualbrain.io.atomic import read_json
 from virtualbrain.synthetic.disease import SAMPLED_GAIN
+from virtualbrain.synthetic.validation_cohort import ValidationCohort
 from virtualbrain.synthetic.validation_patient import draw_validation_patient
 
 pytestmark = pytest.mark.slow
@@ -60,16 +61,16 @@ def test_validation_fits_before_it_scores_and_writes_all_files(tmp_path, monkeyp
         validate, "zone_scores", lambda *a, **k: order.append("score") or score(*a, **k)
     )
     lines = []
-    found = validate.run_validation(1, 5, tmp_path, QUICK, progress=lines.append)
+    found = validate.run_validation(1, ValidationCohort(5), tmp_path, QUICK, progress=lines.append)
     assert order[0] == "fit"
     assert order[1:].count("fit") == 0
     assert len(lines) == 1
     assert "patient 1 (sampled)" in lines[0]
-    assert set(found.patients["method"]) == {"fit", "nnls", "nearest"}
+    assert set(found.patients["method"]) == set(validate.METHODS)
     assert ((found.regions["fit"] >= 0) & (found.regions["fit"] <= 1)).all()
     assert read_json(tmp_path / "summary.json")["seed"] == 5
     assert (tmp_path / "calibration.png").stat().st_size > 0
-    assert len(pd.read_csv(tmp_path / "patients.tsv", sep="\t")) == 3
+    assert len(pd.read_csv(tmp_path / "patients.tsv", sep="\t")) == len(validate.METHODS)
 
 
 def test_ranks_under_the_true_model_are_spread_around_a_half(small_problem, small_settings):

@@ -9,29 +9,28 @@ import pytest
 from inference.validate import problem_of
 from inference.validate_surgery import (
     SurgeryScorer,
-    draw_with_model,
     score_advice,
     score_surgery,
     summarise_surgery,
 )
 from virtualbrain.surgery.run import Surgery
-from virtualbrain.synthetic.validation_patient import draw_validation_patient
+from virtualbrain.synthetic.validation_cohort import ValidationCohort
 
 SEED = 900
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return draw_with_model(SEED, 0, sampled=True)
+    return ValidationCohort(SEED).draw(0)
 
 
 @pytest.mark.slow
-def test_patient_drawn_with_its_model_is_the_one_of_the_validation(drawn):
-    patient, model = drawn
-    same = draw_validation_patient(np.random.default_rng([SEED, 0]), sampled=True)
-    np.testing.assert_array_equal(patient.gain, same.gain)
-    np.testing.assert_array_equal(patient.truth.x0, np.asarray(model.model.x0))
-    assert model.network.regions == tuple(problem_of(patient).regions)
+def test_patient_is_the_same_at_every_draw_and_has_its_true_model(drawn):
+    same = ValidationCohort(SEED).draw(0)
+    np.testing.assert_array_equal(drawn.gain, same.gain)
+    model = drawn.truth.true_model
+    np.testing.assert_array_equal(drawn.truth.x0, np.asarray(model.model.x0))
+    assert model.network.regions == tuple(problem_of(drawn).regions)
 
 
 def plans(*rows: tuple[str, float]) -> Surgery:
@@ -46,10 +45,10 @@ def plans(*rows: tuple[str, float]) -> Surgery:
 
 @pytest.mark.slow
 def test_resection_of_the_true_zone_ends_seizures_and_of_a_random_region_does_not(drawn):
-    patient, model = drawn
+    patient = drawn
     names = np.array(problem_of(patient).regions)
     zone, other = ",".join(names[patient.truth.ez]), names[~patient.truth.ez][0]
-    scores = score_surgery(1, patient, model, plans((zone, 0.9), (other, 0.2)), "caution", 3)
+    scores = score_surgery(1, patient, plans((zone, 0.9), (other, 0.2)), "caution", 3)
     by_kind = scores.set_index("kind")
     assert by_kind.loc["truth", "true_after"] == 0
     assert by_kind.loc["none", "true_after"] == by_kind.loc["truth", "true_before"] > 2
@@ -70,13 +69,16 @@ def test_scorer_plans_before_it_uses_the_truth(monkeypatch, tmp_path):
         order.append("plan")
         return "plans"
 
-    def draw(*_: object) -> tuple[str, str]:
-        order.append("truth")
-        return "patient", "model"
+    class Cohort:
+        seed = 1
+
+        def draw(self, number: int) -> str:
+            order.append("truth")
+            return "patient"
 
     def score(number: int, *rest: object) -> pd.DataFrame:
         order.append("score")
-        assert rest[:3] == ("patient", "model", "plans")
+        assert rest[:2] == ("patient", "plans")
         return pd.DataFrame(
             {"patient": number, "sampled": True, "kind": ["none", "truth", "plan", "sham"],
              "place": [np.nan, np.nan, 1, np.nan], "p_seizure_free": [np.nan, np.nan, 0.8, np.nan],
@@ -84,15 +86,11 @@ def test_scorer_plans_before_it_uses_the_truth(monkeypatch, tmp_path):
              "advised": 1.0, "by_chance": 0.1}
         )  # fmt: skip
 
-    for name, stand_in in (
-        ("plan_from_fit", plan),
-        ("draw_with_model", draw),
-        ("score_surgery", score),
-    ):
+    for name, stand_in in (("plan_from_fit", plan), ("score_surgery", score)):
         monkeypatch.setattr(f"inference.validate_surgery.{name}", stand_in)
-    scorer = SurgeryScorer(1, tmp_path)
+    scorer = SurgeryScorer(Cohort(), tmp_path)
     for number in range(2):
-        scorer(number, True, None, None, "caution")
+        scorer(number, None, None, "caution")
     assert order == ["plan", "truth", "score"] * 2
     assert scorer.summary()["patients"] == 2
     assert scorer.summary()["calibration_error"] == pytest.approx(0.2)
@@ -100,7 +98,7 @@ def test_scorer_plans_before_it_uses_the_truth(monkeypatch, tmp_path):
 
 
 def test_advice_is_compared_with_the_zone(drawn):
-    patient, _ = drawn
+    patient = drawn
     names = np.array(problem_of(patient).regions)
     gain = patient.gain.copy()
     gain[:, patient.truth.ez] *= 1e-9

@@ -59,7 +59,9 @@ def _validate_in_this_process(options: argparse.Namespace, config: dict[str, Any
     """Draw, fit and score one patient after another."""
     from inference.settings import Settings
     from inference.validate import run_validation
+    from virtualbrain.synthetic.validation_cohort import ValidationCohort
 
+    cohort = ValidationCohort(options.seed, options.scenario)
     settings = settings_from(config["inference"], Settings, "inference")
 
     def report_progress(line: str) -> None:
@@ -71,10 +73,10 @@ def _validate_in_this_process(options: argparse.Namespace, config: dict[str, Any
         from virtualbrain.surgery.settings import SurgerySettings
 
         plans = settings_from(config["surgery"], SurgerySettings, "surgery")
-        scorer = SurgeryScorer(options.seed, Path(options.out), plans)
+        scorer = SurgeryScorer(cohort, Path(options.out), plans)
     found = run_validation(
         options.patients,
-        options.seed,
+        cohort,
         options.out,
         replace(settings, cores=options.cores or os.cpu_count() or 1),
         options.priors,
@@ -97,6 +99,7 @@ def _validate_in_jobs(options: argparse.Namespace, config: dict[str, Any]) -> in
     case = {
         "patients": options.patients,
         "seed": options.seed,
+        "scenario": options.scenario,
         "priors": str(priors),
         "inference": config["inference"],
         "surgery": config["surgery"] if options.surgery else None,
@@ -112,7 +115,8 @@ def _validate_in_jobs(options: argparse.Namespace, config: dict[str, Any]) -> in
     if not code:
         for name in ("summary", "surgery") if options.surgery else ("summary",):
             content = read_json(out / f"{name}.json")
-            _say_mapping({key: content[key] for key in content if key not in ("seed", "settings")})
+            about = ("seed", "scenario", "settings")
+            _say_mapping({key: content[key] for key in content if key not in about})
     return code
 
 

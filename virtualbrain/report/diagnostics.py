@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from virtualbrain.io.results import PatientResults
@@ -46,16 +45,7 @@ def _judge_one(limit: QualityLimit, value: float, detail: str) -> Finding:
     else:
         state, words = "good", "within the usual range"
     shown = show(value) + detail
-    return Finding(limit.heading, shown, _limit_text(limit), state, words, limit.meaning)
-
-
-def _limit_text(limit: QualityLimit) -> str:
-    text = f"usual: {limit.range}"
-    if np.isfinite(limit.reject_low):
-        text += f"; not used below {limit.reject_low:g}"
-    if np.isfinite(limit.reject_high):
-        text += f"; not used above {limit.reject_high:g}"
-    return text
+    return Finding(limit.heading, shown, limit.bounds, state, words, limit.meaning)
 
 
 def _mode_weights(figures: Mapping[str, Any]) -> str:

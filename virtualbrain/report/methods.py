@@ -1,6 +1,8 @@
 """Write the methods text with its references, for the stages that left results."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report.numbers import show
@@ -128,6 +130,8 @@ def _inference(results: PatientResults) -> str:
     if posterior is None:
         return ""
     attributes = posterior.attributes
+    if attributes["method"] == "onsets":
+        return _onset_model(attributes)
     laplace = attributes["method"] == "laplace"
     how = (
         "a Laplace approximation at the best solution"
@@ -150,6 +154,26 @@ def _inference(results: PatientResults) -> str:
         "that x₀ of a region exceeds the threshold above which it seizes without input from the "
         "network. P(PZ) is the probability that a region below this threshold is recruited by the "
         "network."
+    )
+
+
+def _onset_model(attributes: Mapping[str, Any]) -> str:
+    sources = (
+        " Regions whose power, unmixed from the channels without the network (Févotte 2009), is "
+        "early and strong have a higher prior probability."
+        if float(attributes["x0_sources"]) > 0
+        else ""
+    )
+    return (
+        "First, a Markov chain sampled which regions seize, from when to when and how strongly. "
+        "The powers of the regions add up in every channel; the gain of each channel and region "
+        "has an unknown error, and the likelihood is tempered. A region starts by itself, with "
+        "P(EZ), or the network recruits it when its input from seizing regions, weighted by the "
+        f"connectome (normalisation: {attributes['normalisation']}) and summed over time, reaches "
+        f"a threshold.{sources} Then the two-dimensional Epileptor of every region (Jirsa 2014, "
+        "Proix 2014), x' = 1 − x³ − 2x² − z + I₁, z' = (4(x − x₀) − z − K Σ C(xⱼ − xᵢ))/τ₀, was "
+        "given, for every draw, the x₀ and initial state that reproduce these onsets. P(PZ) is the "
+        "probability that a region seizes and the network recruited it."
     )
 
 

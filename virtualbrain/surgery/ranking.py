@@ -251,7 +251,10 @@ def _compared_with_sham(p_sham: float) -> str:
         return ""
     if p_sham < BETTER_THAN_SHAM:
         return f"fewer than {BETTER_THAN_SHAM:.0%} of random plans of the same size do as well"
-    return f"no better than chance: {p_sham:.0%} of random plans of the same size do as well"
+    return (
+        f"not clearly better than random plans: {p_sham:.0%} of random plans of the same size "
+        "do as well"
+    )
 
 
 def _cost(row: Mapping[str, object]) -> str:

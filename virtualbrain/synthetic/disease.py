@@ -206,6 +206,12 @@ def _widest_spread(onsets: Array, wanted: tuple[int, int]) -> int:
 # ---- validation patients ------------------------------------------------------------------
 
 
+def largest_relative_gain(gain: Array) -> Array:
+    """Return the largest gain of each region, relative to the largest gain of the channel."""
+    relative = gain / gain.sum(axis=1, keepdims=True)
+    return np.asarray((relative / relative.max(axis=1, keepdims=True)).max(axis=0))
+
+
 def draw_sampled_zone(
     gain: Array, weights: Array, sampled: bool, rng: np.random.Generator
 ) -> Mask | None:
@@ -227,8 +233,7 @@ def draw_sampled_zone(
     numpy.ndarray of bool, shape (n_regions,), or None
         The zone; None where fewer than three regions are allowed.
     """
-    relative = gain / gain.sum(axis=1, keepdims=True)
-    largest = (relative / relative.max(axis=1, keepdims=True)).max(axis=0)
+    largest = largest_relative_gain(gain)
     allowed = np.flatnonzero(largest >= SAMPLED_GAIN if sampled else largest <= UNSAMPLED_GAIN)
     if len(allowed) < 3:
         return None

@@ -5,12 +5,13 @@ depth of contacts. For the recording: channel onsets.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
-from scipy.stats import spearmanr
+from scipy.stats import binomtest, spearmanr
 from sklearn.metrics import (  # type: ignore[import-untyped]
     average_precision_score,
     brier_score_loss,
@@ -22,6 +23,7 @@ from virtualbrain.io.images import Image, same_grid
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+RELIABILITY_EDGES = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 _LARGEST_DEPTH_MM = 6.0
 _ONSET_TOLERANCE_S = 1.0
 
@@ -104,6 +106,42 @@ def calibration_curve(probability: Array, ez: Mask, n_bins: int = 10) -> pd.Data
                 "observed": float(ez[inside].mean()) if count else np.nan,
             }
         )
+    return pd.DataFrame(rows)
+
+
+def reliability(probability: Array, ez: Mask) -> pd.DataFrame:
+    """Compare p_ez with the fraction of regions in the zone, in the bins that matter.
+
+    Nineteen of twenty regions have a p_ez near zero, so a mean over all regions hides the others.
+
+    Parameters
+    ----------
+    probability : numpy.ndarray, shape (n_regions,)
+        p_ez of the regions of all patients.
+    ez : numpy.ndarray of bool, shape (n_regions,)
+        The true zones.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``low high regions predicted observed observed_low observed_high``: bins from 0.1 up; the
+        observed fraction with its 90 % interval (Clopper and Pearson 1934).
+    """
+    rows = []
+    for low, high in pairwise(RELIABILITY_EDGES):
+        inside = (probability >= low) & ((probability < high) | (high == 1.0))
+        count, hits = int(inside.sum()), int(ez[inside].sum())
+        row = {"low": low, "high": high, "regions": count, "predicted": np.nan,
+               "observed": np.nan, "observed_low": np.nan, "observed_high": np.nan}  # fmt: skip
+        if count:
+            interval = binomtest(hits, count).proportion_ci(0.9, "exact")
+            row |= {
+                "predicted": float(probability[inside].mean()),
+                "observed": hits / count,
+                "observed_low": float(interval.low),
+                "observed_high": float(interval.high),
+            }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

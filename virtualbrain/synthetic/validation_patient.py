@@ -18,13 +18,20 @@ from virtualbrain.models.simulation import Options, simulate
 from virtualbrain.network import Network, normalise_weights
 from virtualbrain.seeg.envelope import EnvelopeChoices, log_power
 from virtualbrain.synthetic.connectomes import connectome_from_centres, with_lost_connections
-from virtualbrain.synthetic.disease import draw_excitability, draw_sampled_zone
+from virtualbrain.synthetic.scenarios import Scenario
 from virtualbrain.synthetic.seizure import seizing_at
 from virtualbrain.synthetic.slow_manifold import (
     set_left_branch,
     z_before_fold,
 )
 from virtualbrain.synthetic.spread import recruiting_coupling
+from virtualbrain.synthetic.validation_zone import (
+    FAST_COUPLING,
+    Zone,
+    draw_waits,
+    draw_zone,
+    follows,
+)
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -58,13 +65,13 @@ class ValidationTruth:
     x0 : numpy.ndarray, shape (n_regions,)
         Excitability.
     onset_s : numpy.ndarray, shape (n_regions,)
-        Seconds from the marked onset; NaN where the region does not seize.
+        Seconds from the marked onset of the first seizure; NaN where the region does not seize.
     coupling : float
         Global coupling K.
     sampled : bool
         Whether a channel sees the zone.
     true_model : TrueModel
-        The model that generated the seizure.
+        The model that generated the first seizure.
     """
 
     ez: Mask
@@ -77,8 +84,8 @@ class ValidationTruth:
 
 
 @dataclass(frozen=True)
-class ValidationPatient:
-    """What a clinic has of a patient, and the truth.
+class RecordedSeizure:
+    """The recording of one seizure.
 
     Parameters
     ----------
@@ -86,6 +93,20 @@ class ValidationPatient:
         Log power above baseline.
     times_s : numpy.ndarray, shape (n_times,)
         Seconds from the marked onset.
+    """
+
+    envelope: Array
+    times_s: Array
+
+
+@dataclass(frozen=True)
+class ValidationPatient:
+    """What a clinic has of a patient, and the truth.
+
+    Parameters
+    ----------
+    seizures : tuple of RecordedSeizure
+        Recorded seizures, one or more.
     gain : numpy.ndarray, shape (n_channels, n_regions)
         Computed from centres and volumes.
     weights : numpy.ndarray, shape (n_regions, n_regions)
@@ -96,12 +117,21 @@ class ValidationPatient:
         The truth.
     """
 
-    envelope: Array
-    times_s: Array
+    seizures: tuple[RecordedSeizure, ...]
     gain: Array
     weights: Array
     nearest: NDArray[np.int64]
     truth: ValidationTruth
+
+    @property
+    def envelope(self) -> Array:
+        """Envelope of the first seizure, (n_times, n_channels)."""
+        return self.seizures[0].envelope
+
+    @property
+    def times_s(self) -> Array:
+        """Times of the first seizure, seconds from its marked onset."""
+        return self.seizures[0].times_s
 
     @property
     def true_zone(self) -> tuple[str, ...]:
@@ -120,7 +150,18 @@ class _Head:
     cathode: Array
 
 
-def draw_validation_patient(rng: np.random.Generator, sampled: bool) -> ValidationPatient:
+@dataclass(frozen=True)
+class _Run:
+    """LFP (time, region) of the 6D network, onset of each region and end of the seizure."""
+
+    lfp: Array
+    onset_s: Array
+    end_s: float
+
+
+def draw_validation_patient(
+    rng: np.random.Generator, sampled: bool, scenario: Scenario = "early"
+) -> ValidationPatient:
     """Draw one patient.
 
     Parameters
@@ -128,43 +169,63 @@ def draw_validation_patient(rng: np.random.Generator, sampled: bool) -> Validati
     rng : numpy.random.Generator
         Source of all random numbers.
     sampled : bool
-        Whether channels see the epileptogenic zone.
+        Whether channels see the epileptogenic zone; never in the scenario hidden.
+    scenario : str
+        How the seizure starts; see `virtualbrain.synthetic.scenarios`.
     """
+    sampled = sampled and scenario != "hidden"
     for _ in range(_ATTEMPTS):
-        patient = _try_patient(rng, sampled)
+        patient = _try_patient(rng, sampled, scenario)
         if patient is not None:
             return patient
     raise RuntimeError(f"no seizure that spreads and ends was found in {_ATTEMPTS} attempts")
 
 
-def _try_patient(rng: np.random.Generator, sampled: bool) -> ValidationPatient | None:
-    """Draw head, connectome and zone; None unless a seizure starts, spreads and ends."""
+def _try_patient(
+    rng: np.random.Generator, sampled: bool, scenario: Scenario
+) -> ValidationPatient | None:
+    """Draw head, connectome and zone; None unless the seizure goes as the scenario says."""
     head = _draw_head(rng)
     measured = connectome_from_centres(head.centres, rng)
     true_weights = with_lost_connections(measured, rng)
     gain = _ball_gain(head, rng)
-    ez = draw_sampled_zone(gain, true_weights, sampled, rng)
-    if ez is None:
+    zone = draw_zone(scenario, gain, true_weights, head.centres, sampled, rng)
+    if zone is None:
         return None
-    x0 = draw_excitability(ez, true_weights, rng)
-    coupling = recruiting_coupling(true_weights, x0, ez, rng)
+    coupling = recruiting_coupling(true_weights, zone.x0_without_late, zone.early, rng)
     if coupling is None:
         return None
-    true_model = _model_of(true_weights, x0, ez, coupling, rng)
-    run = _seizure(true_model, rng)
-    if run is None:
+    if scenario == "fast":
+        coupling *= rng.uniform(*FAST_COUPLING)
+    models = _models_of(true_weights, zone, coupling, scenario, rng)
+    runs = _runs(models, zone, scenario, rng)
+    if runs is None:
         return None
-    lfp, onset_s, end_s = run
-    recruited = np.isfinite(onset_s) & ~ez
-    if not 2 <= recruited.sum() <= 15 or not np.isfinite(onset_s[ez]).any():
+    recorder = _draw_recorder(head, rng)
+    recorded = [_recorded(run, recorder, rng) for run in runs]
+    seizures = tuple(seizure for seizure, _ in recorded if seizure is not None)
+    if len(seizures) < len(models):
         return None
-    signal = _record(lfp, head, rng)
-    cut = _seizure_envelope(signal, onset_s, end_s, rng)
-    if cut is None:
-        return None
-    envelope, times_s, marked_s = cut
-    truth = ValidationTruth(ez, recruited, x0, onset_s - marked_s, coupling, sampled, true_model)
-    return ValidationPatient(envelope, times_s, gain, measured, _nearest(head), truth)
+    onset_s = runs[0].onset_s
+    recruited = np.isfinite(onset_s) & ~zone.ez
+    marked_s = recorded[0][1]
+    truth = ValidationTruth(
+        zone.ez, recruited, zone.x0, onset_s - marked_s, coupling, sampled, models[0]
+    )
+    return ValidationPatient(seizures, gain, measured, _nearest(head), truth)
+
+
+def _runs(
+    models: list[TrueModel], zone: Zone, scenario: Scenario, rng: np.random.Generator
+) -> list[_Run] | None:
+    """Run every seizure; None unless all spread and end, the first as the scenario says."""
+    runs = []
+    for number, model in enumerate(models):
+        run = _seizure(model, rng)
+        if run is None or not follows(scenario if number == 0 else "early", zone, run.onset_s):
+            return None
+        runs.append(run)
+    return runs
 
 
 # ---- head, electrodes and gain --------------------------------------------------------------
@@ -236,18 +297,18 @@ def _lead(head: _Head, points: Array) -> Array:
 # ---- seizure --------------------------------------------------------------------------------
 
 
-def _model_of(
-    weights: Array, x0: Array, ez: Mask, coupling: float, rng: np.random.Generator
-) -> TrueModel:
-    """Draw the speed of the 6D network and the time at which its zone starts."""
+def _models_of(
+    weights: Array, zone: Zone, coupling: float, scenario: Scenario, rng: np.random.Generator
+) -> list[TrueModel]:
+    """Draw the speed of the 6D network and, for each seizure, when the zone starts."""
     network = Network(normalise_weights(weights, "strength"), normalisation="strength")
     speed, slowness = float(rng.uniform(0.06, 0.1)), float(rng.uniform(1.0e-4, 1.6e-4))
-    wait_s = BASELINE_S + 5.0 + rng.uniform(0, 3.0, len(x0))
-    return TrueModel(
-        network,
-        Epileptor(x0=x0, K=coupling, r=slowness, tt=speed),
-        _initial_states(x0, ez, wait_s, 1000 * speed * slowness),
-    )
+    model = Epileptor(x0=zone.x0, K=coupling, r=slowness, tt=speed)
+    rate = 1000 * speed * slowness
+    return [
+        TrueModel(network, model, _initial_states(zone.x0, zone.ez, wait_s, rate))
+        for wait_s in draw_waits(scenario, zone, BASELINE_S + 5.0, rng)
+    ]
 
 
 def _initial_states(x0: Array, ez: Mask, wait_s: Array, rate: float) -> Array:
@@ -263,8 +324,8 @@ def _initial_states(x0: Array, ez: Mask, wait_s: Array, rate: float) -> Array:
     return states
 
 
-def _seizure(true_model: TrueModel, rng: np.random.Generator) -> tuple[Array, Array, float] | None:
-    """Run the 6D network; return LFP (time, region), onsets and the end, or None."""
+def _seizure(true_model: TrueModel, rng: np.random.Generator) -> _Run | None:
+    """Run the 6D network; None unless a seizure starts and ends within the time simulated."""
     run = simulate(
         true_model.network, true_model.model, duration=DURATION_S, seed=rng, noise=NOISE,
         sample_rate=RATE_HZ, initial=true_model.initial,
@@ -282,23 +343,50 @@ def _seizure(true_model: TrueModel, rng: np.random.Generator) -> tuple[Array, Ar
         return None
     before = seizing[:end]
     onset = np.where(before.any(axis=0), before.argmax(axis=0) / RATE_HZ, np.nan)
-    return run["lfp"].to_numpy(), onset, end / RATE_HZ
+    return _Run(run["lfp"].to_numpy(), onset, float(end / RATE_HZ))
 
 
 # ---- recording ------------------------------------------------------------------------------
 
 
-def _record(lfp: Array, head: _Head, rng: np.random.Generator) -> Array:
-    """Return bipolar signals (channel, time): scattered coherent sources plus background."""
+@dataclass(frozen=True)
+class _Recorder:
+    """Gain of coherent sources (channel, region), and the background of the channels."""
+
+    lead: Array
+    floor: float
+    level: Array
+
+
+def _draw_recorder(head: _Head, rng: np.random.Generator) -> _Recorder:
+    """Scatter the sources of each region; draw the background of each channel."""
     lead = np.empty((len(head.anode), len(head.centres)))
     for k, (centre, radius) in enumerate(zip(head.centres, head.radii, strict=True)):
         shift = rng.normal(0, 0.2 * radius, 3)
         spread = rng.standard_normal((25, 3)) * radius * rng.uniform(0.35, 0.75, 3)
         lead[:, k] = radius**3 * (_lead(head, centre + shift + spread)).mean(axis=1)
+    floor = float(10 ** rng.uniform(-1.6, -0.9))
+    return _Recorder(lead, floor, rng.lognormal(0, 0.3, (len(lead), 1)))
+
+
+def _recorded(
+    run: _Run, recorder: _Recorder, rng: np.random.Generator
+) -> tuple[RecordedSeizure | None, float]:
+    """Return the envelope of one seizure and its mark; None where it changes too few channels."""
+    signal = _bipolar_signal(run.lfp, recorder, rng)
+    cut = _seizure_envelope(signal, run.onset_s, run.end_s, rng)
+    if cut is None:
+        return None, np.nan
+    envelope, times_s, marked_s = cut
+    return RecordedSeizure(envelope, times_s), marked_s
+
+
+def _bipolar_signal(lfp: Array, recorder: _Recorder, rng: np.random.Generator) -> Array:
+    """Return bipolar signals (channel, time): coherent sources plus background."""
+    lead = recorder.lead
     signal = lead @ (lfp - lfp.mean(axis=0)).T
     typical = np.median(np.abs(lead).max(axis=0)) * lfp.std(axis=0).max()
-    floor = 10 ** rng.uniform(-1.6, -0.9) * typical
-    noise = floor * rng.lognormal(0, 0.3, (len(signal), 1)) * _pink(signal.shape, rng)
+    noise = recorder.floor * typical * recorder.level * _pink(signal.shape, rng)
     return np.asarray(signal + noise)
 
 

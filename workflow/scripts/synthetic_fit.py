@@ -7,13 +7,14 @@ with run_logged(snakemake.log[0], snakemake.threads):
 
     from inference.posterior import save
     from inference.settings import Settings
-    from inference.validate import draw, fit_patient, problem_of
+    from inference.validate import ValidationCohort, fit_patient, problem_of
     from virtualbrain.config import settings_from
 
     params, number = snakemake.params, int(snakemake.wildcards.number) - 1
     settings = replace(
         settings_from(params.settings, Settings, "inference"), cores=snakemake.threads
     )
-    problem = problem_of(draw(params.seed, number))
+    cohort = ValidationCohort(params.seed, params.scenario)
+    problem = problem_of(cohort.draw(number))
     posterior = fit_patient(problem, params.seed, number, settings, snakemake.input[0])
     save(posterior, snakemake.output[0])

@@ -4,20 +4,21 @@ from virtualbrain.pipeline.job import run_logged
 
 with run_logged(snakemake.log[0], snakemake.threads):
     from inference.posterior import load
-    from inference.validate import draw, is_sampled, judge, score_patient
+    from inference.validate import ValidationCohort, judge, score_patient
     from inference.validate_surgery import SurgeryScorer
     from virtualbrain.config import settings_from
     from virtualbrain.io.atomic import write_json
     from virtualbrain.surgery.settings import SurgerySettings
 
     params, number = snakemake.params, int(snakemake.wildcards.number) - 1
+    cohort = ValidationCohort(params.seed, params.scenario)
     posterior = load(snakemake.input[0])
     ranked, verdict = judge(posterior)
     content = {}
     if params.surgery is not None:
         plans = settings_from(params.surgery, SurgerySettings, "surgery")
-        scorer = SurgeryScorer(params.seed, settings=plans)
-        scorer(number, is_sampled(number), posterior, ranked, verdict)
+        scorer = SurgeryScorer(cohort, settings=plans)
+        scorer(number, posterior, ranked, verdict)
         content["surgery"] = scorer.table.to_dict("list")
-    scores = score_patient(number, draw(params.seed, number), ranked, verdict)
+    scores = score_patient(number, cohort.draw(number), ranked, verdict)
     write_json(snakemake.output[0], scores.as_json() | content)

@@ -6,17 +6,16 @@ with run_logged(snakemake.log[0], snakemake.threads):
     import pandas as pd
 
     from inference.settings import Settings
-    from inference.validate import PatientScores, conclude
+    from inference.validate import PatientScores, ValidationCohort, conclude
     from inference.validate_surgery import SurgeryScorer
     from virtualbrain.config import settings_from
     from virtualbrain.io.atomic import read_json
 
     params = snakemake.params
+    cohort = ValidationCohort(params.seed, params.scenario)
     found = [read_json(path) for path in snakemake.input]
     if params.surgery is not None:
         tables = [pd.DataFrame(content["surgery"]) for content in found]
-        SurgeryScorer(params.seed, params.out, scores=tables).write()
+        SurgeryScorer(cohort, params.out, scores=tables).write()
     settings = settings_from(params.settings, Settings, "inference")
-    conclude(
-        [PatientScores.from_json(content) for content in found], params.seed, settings, params.out
-    )
+    conclude([PatientScores.from_json(content) for content in found], cohort, settings, params.out)

@@ -1,0 +1,1 @@
+"""Fit the onset of every region to the recording, and the network to the onsets."""

@@ -1,0 +1,267 @@
+"""Fit a problem with the onset model; assemble the posterior that all readers share."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from inference.density import Density, build_density
+from inference.onsets.dynamics import Dynamics, Onsets, dynamics_of
+from inference.onsets.recording import recording_of
+from inference.onsets.rules import Rules
+from inference.onsets.sampler import (
+    ERRORS_EVERY,
+    Kept,
+    Recording,
+    fill_power,
+    sample_chain,
+)
+from inference.posterior import QUANTILES, attributes_of, constants_of, observed_of, squeezed
+from inference.priors import Priors
+from inference.problem import Problem
+from inference.settings import Settings
+from inference.sources import log_evidence, prior_log_odds
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Progress = Callable[[str, float], None]
+
+# Weight of the source evidence in the prior odds: the onsets use the same recording again.
+EVIDENCE_WEIGHT = 0.6
+TEMPERATURES = (1.0, 1.25, 1.6, 2.0)
+N_STEPS = 50
+# The network passes the fold slowly: its seizure needs finer steps than the fit of the envelope.
+STEPS_FACTOR = 2
+PREDICTIVE_DRAWS = 100
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Draws of all chains, dims (chain, draw, ...)."""
+
+    active: Mask
+    onset: Array
+    offset: Array
+    p_ez: Array
+    ez: Mask
+    threshold: Array
+    peak: Array
+    log_density: Array
+
+
+def fit_onsets(
+    problem: Problem, priors: Priors, settings: Settings, progress: Progress | None = None
+) -> xr.DataTree:
+    """Sample onsets and epileptogenic regions, then the dynamics that reproduce them.
+
+    Parameters
+    ----------
+    problem, priors, settings, progress
+        See `inference.fit`.
+
+    Returns
+    -------
+    xarray.DataTree
+        As `inference.fit`; without the group log_likelihood.
+    """
+    rng = np.random.default_rng(settings.seed)
+    finer = replace(settings, n_steps=STEPS_FACTOR * settings.n_steps)
+    density = build_density(problem, priors, finer)
+    rules = Rules()
+    evidence = priors.x0_sources.weight * EVIDENCE_WEIGHT * log_evidence(problem)
+    prior_p_ez = expit(prior_log_odds(priors, problem) + evidence)
+    data = recording_of(problem, prior_p_ez, N_STEPS, rules.noise)
+    chains = _run_chains(data, rules, settings, rng, progress)
+    draws = _stacked(chains, rng)
+    found = _dynamics(draws, density, rng)
+    sources = _sources(draws, found, density, rng)
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": _posterior(draws, found, density),
+            "sample_stats": _statistics(draws),
+            "posterior_predictive": _predictive(chains, data, rules, density, rng),
+            "sources": sources,
+            "observed_data": observed_of(density),
+            "constant_data": constants_of(density),
+        }
+    )
+    tree.attrs.update(attributes_of(density))
+    return tree
+
+
+def _run_chains(
+    data: Recording,
+    rules: Rules,
+    settings: Settings,
+    rng: np.random.Generator,
+    progress: Progress | None,
+) -> list[Kept]:
+    """Run the chains, as many at a time as there are cores."""
+
+    def run(own: np.random.Generator) -> Kept:
+        chain: Kept = sample_chain(
+            data, rules, settings.moves, settings.draws, np.array(TEMPERATURES), own
+        )
+        return chain
+
+    chains = []
+    with ThreadPoolExecutor(settings.cores) as pool:
+        for chain in pool.map(run, rng.spawn(settings.chains)):
+            chains.append(chain)
+            if progress is not None:
+                progress("chains", len(chains) / settings.chains)
+    return chains
+
+
+def _stacked(chains: list[Kept], rng: np.random.Generator) -> _Draws:
+    """Stack the chains, and draw which regions are epileptogenic."""
+    p_ez = np.stack([chain.p_ez for chain in chains])
+    return _Draws(
+        active=np.stack([chain.active for chain in chains]),
+        onset=np.stack([chain.onset for chain in chains]),
+        offset=np.stack([chain.offset for chain in chains]),
+        p_ez=p_ez,
+        ez=rng.random(p_ez.shape) < p_ez,
+        threshold=np.stack([chain.threshold for chain in chains]),
+        peak=np.stack([chain.patient_peak for chain in chains]),
+        log_density=np.stack([chain.log_density for chain in chains]),
+    )
+
+
+def _dynamics(draws: _Draws, density: Density, rng: np.random.Generator) -> Dynamics:
+    """Return the dynamics of every draw, chains after one another."""
+    n_steps = density.settings.n_steps
+    first, last = density.time_s[:, :1], density.time_s[:, -1:]
+    per_second = (n_steps - 1) / (last - first)
+    onsets = Onsets(
+        active=_flat(draws.active),
+        onset_step=_flat((draws.onset - first) * per_second),
+        length_steps=_flat((draws.offset - draws.onset) * per_second),
+        ez=_flat(draws.ez),
+    )
+    return dynamics_of(onsets, density.problem, density.priors, n_steps, density.settings.dt, rng)
+
+
+def _flat[Value: (Array, Mask)](values: Value) -> Value:
+    """Join the dims chain and draw."""
+    return values.reshape(-1, *values.shape[2:])
+
+
+def _posterior(draws: _Draws, found: Dynamics, density: Density) -> xr.Dataset:
+    """Return the named draws."""
+    problem = density.problem
+    shape = draws.log_density.shape
+    lead = ("chain", "draw")
+    state = (*lead, "seizure", "region")
+
+    def part(values: Array) -> Array:
+        return values.reshape(*shape, *values.shape[1:])
+
+    onset_s = np.where(draws.active, draws.onset, np.nan)
+    return squeezed(
+        xr.Dataset(
+            {
+                "x0": ((*lead, "region"), part(found.x0)),
+                "K": (lead, part(found.K)),
+                "tau0": ((*lead, "seizure"), part(found.tau0)),
+                "z_init": (state, part(found.z_init)),
+                "x_init": (state, part(found.x_init)),
+                "onset_s": (state, onset_s),
+                "recruitment_threshold": (lead, draws.threshold),
+                "peak_log_power": (lead, draws.peak),
+            },
+            coords={
+                "chain": np.arange(shape[0]),
+                "draw": np.arange(shape[1]),
+                "seizure": np.arange(1, problem.n_seizures + 1),
+                "region": list(problem.regions),
+            },
+        )
+    )
+
+
+def _statistics(draws: _Draws) -> xr.Dataset:
+    """Return the log density of the draws, and equal weights of the chains."""
+    n_chains = len(draws.log_density)
+    return xr.Dataset(
+        {
+            "lp": (("chain", "draw"), draws.log_density),
+            "weight": ("chain", np.full(n_chains, 1.0 / n_chains)),
+            "mode": ("chain", np.zeros(n_chains, dtype=np.int64)),
+        }
+    )
+
+
+def _sources(
+    draws: _Draws, found: Dynamics, density: Density, rng: np.random.Generator
+) -> xr.Dataset:
+    """Return x of the simulated network in some draws."""
+    chosen = rng.choice(len(found.K), min(PREDICTIVE_DRAWS, len(found.K)), replace=False)
+    simulated = [
+        density.simulate_from(
+            found.x0[d], found.x_init[d], found.z_init[d], float(found.K[d]), found.tau0[d]
+        )
+        for d in chosen
+    ]
+    problem = density.problem
+    return squeezed(
+        xr.Dataset(
+            {
+                "x": (
+                    ("sample", "seizure", "time", "region"),
+                    np.stack(simulated).astype(np.float32),
+                ),
+                "above_threshold": (("sample", "region"), _flat(draws.ez)[chosen]),
+            },
+            coords={
+                "seizure": np.arange(1, problem.n_seizures + 1),
+                "region": list(problem.regions),
+            },
+        )
+    )
+
+
+def _predictive(
+    chains: list[Kept], data: Recording, rules: Rules, density: Density, rng: np.random.Generator
+) -> xr.Dataset:
+    """Return quantiles of replicated envelopes."""
+    n_each = max(PREDICTIVE_DRAWS // len(chains), 1)
+    means = []
+    for chain in chains:
+        places = rng.choice(len(chain.errors), min(n_each, len(chain.errors)), replace=False)
+        means += [_expected(chain, int(place), data, rules, density) for place in places]
+    stacked = np.stack(means)
+    spread = np.sqrt(((density.envelope - stacked) ** 2).mean(axis=(0, 2), keepdims=True))
+    replicas = stacked + spread * rng.standard_normal(stacked.shape)
+    quantiles = np.quantile(replicas, QUANTILES, axis=0).astype(np.float32)
+    return squeezed(
+        xr.Dataset(
+            {"envelope": (("quantile", "seizure", "time", "channel"), quantiles)},
+            coords={
+                "quantile": list(QUANTILES),
+                "seizure": np.arange(1, density.problem.n_seizures + 1),
+                "channel": list(density.problem.channels),
+            },
+        )
+    )
+
+
+def _expected(chain: Kept, place: int, data: Recording, rules: Rules, density: Density) -> Array:
+    """Return the log power (S, T, m) that one draw expects."""
+    draw = place * ERRORS_EVERY
+    errors = chain.errors[place].astype(np.float64)
+    gain = data.gain * np.exp(errors[:, :-1] + errors[:, -1:])
+    found = []
+    for s, seconds in enumerate(density.time_s):
+        power = np.zeros((gain.shape[1], len(seconds)))
+        for i in np.flatnonzero(chain.active[draw, s]):
+            fill_power(
+                seconds, chain.onset[draw, s, i], chain.offset[draw, s, i],
+                chain.peak[draw, s, i], chain.slope[draw, s, i], rules.rise_s, power[i],
+            )  # fmt: skip
+        found.append(np.log1p(gain @ power).T)
+    return np.stack(found)

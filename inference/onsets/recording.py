@@ -1,0 +1,90 @@
+"""Prepare a problem for the onset sampler."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.onsets.sampler import Recording
+from inference.problem import Problem
+from inference.sources import source_excess
+from virtualbrain.network import normalise_weights
+
+Array = NDArray[np.float64]
+
+# Less than one flattens the gain; large gains are the least certain.
+GAIN_POWER = 0.8
+OWN_BACKGROUND = 0.0
+LOG_POWER_RANGE = (-1.5, 12.0)
+# Regions that no channel sees better than this are never switched on.
+LEAST_GAIN = 0.06
+N_PARTNERS = 12
+LOUDNESS_FRACTION = 0.5
+_HINT_POWER = 4.0
+_REST_BEFORE_S = -1.0
+
+
+def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float) -> Recording:
+    """Return the data of a problem as the sampler reads them.
+
+    Parameters
+    ----------
+    problem : Problem
+        Envelopes, gain and connectome.
+    prior_p_ez : numpy.ndarray, shape (n_regions,)
+        Prior probability of being epileptogenic.
+    n_steps : int
+        Steps per seizure.
+    noise : float
+        Standard deviation of the model error of log power.
+    """
+    envelopes, seconds = problem.on_grid(n_steps)
+    observed = np.clip(np.concatenate(list(envelopes)), *LOG_POWER_RANGE).T
+    times = np.concatenate(list(seconds))
+    gain = problem.gain**GAIN_POWER
+    gain /= gain.sum(axis=1, keepdims=True)
+    sums = problem.gain_sums / np.median(problem.gain_sums)
+    gain *= (sums / (OWN_BACKGROUND + (1 - OWN_BACKGROUND) * sums))[:, None]
+    power = [np.log1p(source_excess(envelope, problem.gain)) for envelope in envelopes]
+    chance = _switch_chance(power, gain)
+    partner, partner_chance = _partners(gain, chance)
+    rest = times < _REST_BEFORE_S
+    spread = observed[:, rest].std(axis=1) if rest.sum() > 3 else np.zeros(len(observed))
+    return Recording(
+        observed=np.ascontiguousarray(observed),
+        variance=noise**2 + spread**2,
+        gain=np.ascontiguousarray(gain),
+        weights=normalise_weights(problem.weights, "strength"),
+        times=times,
+        prior_p_ez=prior_p_ez,
+        bounds=np.arange(0, len(times) + 1, n_steps),
+        chance=np.cumsum(chance),
+        hint_s=np.stack([_onset_hint(p, s) for p, s in zip(power, seconds, strict=True)]),
+        partner=partner,
+        partner_chance=partner_chance,
+        loudness=LOUDNESS_FRACTION * np.log(np.linalg.norm(gain, axis=0)),
+    )
+
+
+def _switch_chance(power: list[Array], gain: Array) -> Array:
+    """Return how often each region is proposed, (n,): those with power in the sources more."""
+    strongest = np.max([p.max(axis=0) for p in power], axis=0)
+    chance = np.exp(np.minimum(strongest, 4.0))
+    chance = 0.8 * chance / chance.sum() + 0.2 / len(chance)
+    chance = chance * (gain.max(axis=0) > LEAST_GAIN)
+    return np.asarray(chance / chance.sum())
+
+
+def _onset_hint(power: Array, seconds: Array) -> Array:
+    """Return when the source power of each region rises, or the middle of the window, (n,)."""
+    high = power > np.log(_HINT_POWER)
+    middle = 0.5 * (seconds[0] + seconds[-1])
+    return np.asarray(np.where(high.any(axis=0), seconds[high.argmax(axis=0)], middle))
+
+
+def _partners(gain: Array, chance: Array) -> tuple[NDArray[np.int64], Array]:
+    """Return the regions of most similar gain columns, and their cumulated probabilities."""
+    columns = gain / np.linalg.norm(gain, axis=0)
+    similar = columns.T @ columns
+    np.fill_diagonal(similar, 0.0)
+    partner = np.argsort(-similar, axis=1)[:, :N_PARTNERS]
+    weight = (np.take_along_axis(similar, partner, axis=1) + 1e-3) * (chance[partner] > 0) + 1e-12
+    return partner, np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)

@@ -1,0 +1,196 @@
+"""The onset model: its likelihood, its prior, its sampler, and the dynamics made from onsets."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.integrate import dblquad
+from scipy.stats import norm, t
+
+import inference
+from inference.diagnose import diagnose
+from inference.onsets.channels import MOST_ERRORS, log_channel
+from inference.onsets.dynamics import Onsets, dynamics_of
+from inference.onsets.recording import recording_of
+from inference.onsets.recruitment import input_until, log_prior_of_onsets
+from inference.onsets.rules import Rules
+from inference.onsets.sampler import fill_power, sample_chain
+from inference.priors import Priors
+from inference.problem import Problem
+from inference.settings import Settings
+from inference.zones import zones
+from virtualbrain.models.reduced import ReducedMembers, run_reduced
+from virtualbrain.models.reduced_physics import critical_x0
+from virtualbrain.posterior import starts_seizures
+
+N, M, EZ, RECRUITED = 10, 14, 2, 6
+SECONDS = np.arange(-5.0, 45.0, 0.5)
+ONSET_S = {EZ: 0.0, RECRUITED: 9.0}
+SETTINGS = Settings(method="onsets", moves=4000, draws=60, chains=2, cores=2, n_steps=60)
+
+
+def power_of(onset_s: dict[int, float]) -> np.ndarray:
+    power = np.zeros((N, len(SECONDS)))
+    for region, onset in onset_s.items():
+        fill_power(SECONDS, onset, 35.0, 4.0, 1.0, 1.0, power[region])
+    return power
+
+
+@pytest.fixture(scope="module")
+def problem():
+    rng = np.random.default_rng(5)
+    gain = 0.01 + 0.02 * rng.random((M, N))
+    gain[np.arange(M), np.arange(M) % N] += 1.0
+    gain /= gain.sum(axis=1, keepdims=True)
+    weights = np.full((N, N), 0.05)
+    weights[EZ, RECRUITED] = weights[RECRUITED, EZ] = 3.0
+    np.fill_diagonal(weights, 0.0)
+    clean = np.log1p(gain @ power_of(ONSET_S)).T
+    return Problem([clean + 0.2 * rng.standard_normal(clean.shape)], gain, weights, times=[SECONDS])
+
+
+@pytest.fixture(scope="module")
+def posterior(problem):
+    return inference.fit(problem, settings=SETTINGS)
+
+
+def channel_value(observed, gain, power, rules):
+    active = power.max(axis=1) > 0
+    size = MOST_ERRORS + 1
+    return log_channel(
+        observed, gain, active, power, power.max(axis=1), np.zeros(len(gain) + 1), 0.25, rules,
+        np.zeros(len(observed)), np.zeros((4, size)), np.zeros((size, size)),
+        np.zeros(MOST_ERRORS, np.int64),
+    )  # fmt: skip
+
+
+def test_gain_errors_are_integrated_out():
+    rules = Rules(lower=0.4, higher=0.4, channel=0.3, samples=0.3)
+    power, gain = power_of({EZ: 0.0}), np.zeros(N)
+    gain[EZ] = 0.4
+    observed = np.log1p(0.7 * gain @ power) + 0.1 * np.sin(SECONDS)
+
+    def integrand(delta: float, alpha: float) -> float:
+        residual = observed - np.log1p(math.exp(delta + alpha) * gain @ power)
+        nu, n = rules.degrees_of_freedom, len(observed) * rules.samples
+        spread = 1.0 + rules.samples * (residual**2).sum() / (nu * 0.25)
+        prior = t(rules.error_degrees, scale=0.4).pdf(delta) * norm(scale=0.3).pdf(alpha)
+        return float(spread ** (-0.5 * (nu + n)) * prior)
+
+    exact = math.log(dblquad(integrand, -1.5, 1.5, -3.0, 2.0)[0])
+    assert channel_value(observed, gain, power, rules) == pytest.approx(exact, abs=0.15)
+
+
+def test_channel_prefers_the_region_that_it_sees():
+    rules, gain = Rules(), np.full(N, 0.01)
+    gain[EZ] = 0.9
+    observed = np.log1p(gain @ power_of({EZ: 0.0}))
+    seen, other = (channel_value(observed, gain, power_of({i: 0.0}), rules) for i in (EZ, 0))
+    assert seen > other + 2
+
+
+def test_input_is_the_weighted_seizing_time():
+    weights = np.zeros((3, 3))
+    weights[0, 1], weights[0, 2] = 2.0, 1.0
+    active = np.array([False, True, True])
+    onset, offset = np.array([0.0, 1.0, 4.0]), np.array([0.0, 5.0, 20.0])
+    rules = Rules(delay_s=0.0, weak_input=0.0)
+    total, now = input_until(0, 10.0, active, onset, offset, weights, rules)
+    assert total == pytest.approx(2.0 * 4.0 + 1.0 * 6.0)
+    assert now == pytest.approx(1.0)
+
+
+def test_a_region_with_input_is_less_likely_epileptogenic():
+    active = np.ones((1, 2), bool)
+    onset, offset = np.array([[0.0, 8.0]]), np.full((1, 2), 40.0)
+    found = {}
+    for weight in (0.0, 1.0):
+        weights, p_ez = np.array([[0.0, weight], [weight, 0.0]]), np.zeros(2)
+        log_prior_of_onsets(
+            active, onset, offset, weights, np.array([-5.0]), np.array([50.0]),
+            np.full(2, 0.02), 1.6, Rules(weak_input=0.0), p_ez,
+        )  # fmt: skip
+        found[weight] = p_ez.copy()
+    assert found[0.0].min() > 0.99
+    assert found[1.0][0] > 0.99
+    assert found[1.0][1] < 0.5
+
+
+@pytest.mark.slow
+def test_sampler_returns_the_prior_without_data(problem):
+    """Without likelihood and connections, a region seizes with its prior probability."""
+    rules = Rules(tempering=0.0, weak_input=0.0, early=0.0)
+    prior_p_ez = np.full(N, 0.3)
+    data = recording_of(problem, prior_p_ez, 40, rules.noise)
+    data = data._replace(weights=np.zeros((N, N)))
+    kept = sample_chain(data, rules, 60_000, 2000, np.array([1.0]), np.random.default_rng(2))
+    window = SECONDS[-1] - SECONDS[0]
+    seizing = 0.3 * (window + 2.0) / window
+    silent = 0.7 + 0.3 * rules.p_silent
+    expected = seizing / (seizing + silent)
+    assert kept.active.mean() == pytest.approx(expected, abs=0.04)
+    onset = kept.onset[kept.active]
+    assert onset.mean() == pytest.approx(0.5 * (SECONDS[0] - 2 + SECONDS[-1]), abs=2.5)
+
+
+@pytest.mark.slow
+def test_fit_separates_the_zone_from_the_recruited_region(problem, posterior):
+    table = zones(posterior).set_index("region")
+    names = list(problem.regions)
+    assert table["p_ez"].idxmax() == names[EZ]
+    assert table.loc[names[EZ], "p_ez"] > 0.6
+    assert table.loc[names[RECRUITED], "p_ez"] < 0.5
+    assert table.loc[names[RECRUITED], "p_pz"] > 0.5
+    assert table.loc[names[RECRUITED], "onset_s"] == pytest.approx(9.0, abs=1.5)
+    assert diagnose(posterior)["figures"]["explained"] > 0.8
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_fit_on_any_number_of_cores(problem, posterior):
+    again = inference.fit(problem, settings=replace(SETTINGS, cores=1))
+    for name in ("x0", "onset_s", "z_init"):
+        np.testing.assert_array_equal(posterior["posterior"][name], again["posterior"][name])
+
+
+@pytest.mark.slow
+def test_dynamics_reproduce_the_onsets(problem):
+    n_steps, dt, n_draws = 200, 0.1, 6
+    active = np.zeros((n_draws, 1, N), bool)
+    onset, ez = np.zeros((n_draws, 1, N)), np.zeros((n_draws, N), bool)
+    active[:, 0, [EZ, RECRUITED]] = True
+    onset[:, 0, EZ], onset[:, 0, RECRUITED] = 20.0, 90.0
+    ez[:, EZ] = True
+    onsets = Onsets(active, onset, np.full(onset.shape, 110.0), ez)
+    found = dynamics_of(onsets, problem, Priors(), n_steps, dt, np.random.default_rng(1))
+    threshold = critical_x0(found.tau0)
+    assert (found.x0[:, EZ] > threshold[:, 0]).all()
+    assert (np.delete(found.x0, EZ, axis=1) < threshold).all()
+    members = ReducedMembers(
+        found.x0, found.K, found.tau0[:, 0], x_init=found.x_init[:, 0], z_init=found.z_init[:, 0]
+    )
+    seized = run_reduced(problem.weights, members, n_steps=n_steps - 1, dt=dt).onset_step
+    assert np.abs(seized[:, EZ] - 20.0).max() < 5
+    assert np.median(np.abs(seized[:, RECRUITED] - 90.0)) < 15
+    assert not np.isfinite(np.delete(seized, [EZ, RECRUITED], axis=1)).any()
+
+
+@pytest.mark.slow
+def test_draws_start_seizures_where_the_model_says(posterior):
+    samples = posterior["posterior"].to_dataset()
+    starts = starts_seizures(samples).mean(("chain", "draw")).to_numpy()
+    np.testing.assert_allclose(
+        zones(posterior).set_index("region").loc[list(samples["region"].to_numpy()), "p_ez"],
+        starts, atol=1e-9,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_several_seizures_share_the_zone(problem):
+    double = Problem(
+        [problem.envelope[0], problem.envelope[0]], problem.gain, problem.weights,
+        times=[SECONDS, SECONDS],
+    )  # fmt: skip
+    found = inference.fit(double, settings=SETTINGS)
+    assert found["posterior"]["onset_s"].sizes["seizure"] == 2
+    assert zones(found)["region"].iloc[0] == problem.regions[EZ]

@@ -1,0 +1,56 @@
+"""Each scenario of a validation gives the patients that it describes."""
+
+import numpy as np
+import pytest
+
+from virtualbrain.errors import ConfigError
+from virtualbrain.synthetic.disease import UNSAMPLED_GAIN, largest_relative_gain
+from virtualbrain.synthetic.scenarios import SCENARIOS
+from virtualbrain.synthetic.validation_cohort import ValidationCohort
+from virtualbrain.synthetic.validation_zone import FAST_DELAY_S
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return {name: ValidationCohort(31, name).draw(0) for name in SCENARIOS}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_zone_and_recruited_regions_differ(drawn, name):
+    truth = drawn[name].truth
+    assert truth.ez.any()
+    assert truth.recruited.sum() >= 2
+    assert not (truth.ez & truth.recruited).any()
+
+
+def test_late_region_starts_after_two_recruited_ones(drawn):
+    truth = drawn["late"].truth
+    last = np.nanmax(truth.onset_s[truth.ez])
+    assert (truth.onset_s[truth.recruited] < last).sum() >= 2
+    assert last - np.nanmin(truth.onset_s[truth.ez]) > 3
+
+
+def test_half_of_the_recruited_regions_start_fast(drawn):
+    truth = drawn["fast"].truth
+    delay = truth.onset_s[truth.recruited] - np.nanmin(truth.onset_s[truth.ez])
+    assert (delay < FAST_DELAY_S).mean() >= 0.5
+
+
+def test_no_channel_sees_a_hidden_zone(drawn):
+    patient = drawn["hidden"]
+    assert largest_relative_gain(patient.gain)[patient.truth.ez].max() <= UNSAMPLED_GAIN
+    assert not patient.truth.sampled
+
+
+def test_several_seizures_share_channels_and_gain(drawn):
+    patient = drawn["several"]
+    assert len(patient.seizures) >= 2
+    assert len({seizure.envelope.shape[1] for seizure in patient.seizures}) == 1
+    assert patient.truth.ez.sum() >= 2
+
+
+def test_unknown_scenario_is_refused():
+    with pytest.raises(ConfigError, match="early or late"):
+        ValidationCohort(1, "slow")  # type: ignore[arg-type]
