@@ -24,7 +24,7 @@ MOST_ERRORS = 6
 # Regions that raise a channel by less are left out, or have no error.
 LEFT_OUT, WITHOUT_ERROR = 0.08, 0.25
 _STEPS, _LEAST_STEPS, _CLOSE = 6, 1, 0.1
-_LONGEST_STEP, _LARGEST_ERROR = 1.5, 4.0
+_LONGEST_STEP, LARGEST_ERROR = 1.5, 4.0
 
 
 @jit
@@ -61,6 +61,7 @@ def log_channel(
     scale = rules.degrees_of_freedom * variance
     if count == 0:
         squares = 0.0
+        errors[:] = 0.0
         for k in range(n_times):
             residual = observed[k] - math.log(base[k])
             squares += residual * residual
@@ -104,6 +105,7 @@ def log_channel(
         _solve(matrix, slope, size)
         for a in range(size):
             error[a] += min(max(slope[a], -_LONGEST_STEP), _LONGEST_STEP)
+    errors[:] = 0.0  # regions without an error of their own have none
     for a in range(count):
         errors[chosen[a]] = error[a]
     errors[len(gain)] = error[count]
@@ -152,7 +154,7 @@ def _normal_equations(
         for b in range(a + 1):
             matrix[a, b] = 0.0
     for a in range(count):
-        factor[a] = gain[chosen[a]] * math.exp(min(error[a] + error[count], _LARGEST_ERROR))
+        factor[a] = gain[chosen[a]] * math.exp(min(error[a] + error[count], LARGEST_ERROR))
     squares = 0.0
     for k in range(len(observed)):
         total = base[k]

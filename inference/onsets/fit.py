@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from inference.density import Density, build_density
+from inference.onsets.channels import LARGEST_ERROR
 from inference.onsets.dynamics import Dynamics, Onsets, dynamics_of
 from inference.onsets.recording import recording_of
 from inference.onsets.rules import Rules
@@ -254,7 +255,8 @@ def _expected(chain: Kept, place: int, data: Recording, rules: Rules, density: D
     """Return the log power (S, T, m) that one draw expects."""
     draw = place * ERRORS_EVERY
     errors = chain.errors[place].astype(np.float64)
-    gain = data.gain * np.exp(errors[:, :-1] + errors[:, -1:])
+    shared = np.where(errors[:, :-1] != 0.0, errors[:, -1:], 0.0)
+    gain = data.gain * np.exp(np.minimum(errors[:, :-1] + shared, LARGEST_ERROR))
     found = []
     for s, seconds in enumerate(density.time_s):
         power = np.zeros((gain.shape[1], len(seconds)))

@@ -110,8 +110,9 @@ def _chains(priors: PriorResults) -> drawing.StaticImage | None:
     parameters = priors.posterior.parameters
     draws = {
         name: parameters[name].to_numpy()
-        for name in ("K", "tau0", "noise", "amplitude")
-        if parameters[name].dims == ("chain", "draw")  # tau0 may differ between seizures
+        for name in ("K", "tau0", "noise", "amplitude", "recruitment_threshold", "peak_log_power")
+        if name in parameters
+        and parameters[name].dims == ("chain", "draw")  # tau0 may differ between seizures
     }
     for row in priors.zones.rows[:2] if priors.zones else ():
         draws[f"x0 {row.region}"[:28]] = parameters["x0"].sel(region=row.region).to_numpy()
