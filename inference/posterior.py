@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from inference.density import Density
-from inference.sources import BASE_RATE
+from inference.sources import BASE_RATE, recorded_onsets
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
 from virtualbrain.models.reduced_physics import REST_CURRENT
@@ -203,6 +203,7 @@ def constants_of(density: Density) -> xr.Dataset:
             "x0_prior_mean": ("region", mean),
             "x0_prior_sd": ("region", sd),
             "p_evidence": ("region", expit(logit(BASE_RATE) + density.evidence)),
+            "onset_recorded_s": ("region", recorded_onsets(problem)),
             "hypothesis": ("region", [zones.get(name, "") for name in problem.regions]),
         },
         coords={**_coords(density), "source": list(problem.regions)},

@@ -116,6 +116,17 @@ def evidence_probability(problem: Problem) -> Array:
     return np.asarray(expit(logit(BASE_RATE) + log_evidence(problem)))
 
 
+def recorded_onsets(problem: Problem) -> Array:
+    """Return when the source power of each region first exceeds five times rest, (n,).
+
+    Seconds from the marked onset of the first seizure; NaN where it never does. No network.
+    """
+    envelopes, seconds = problem.on_grid(N_STEPS)
+    started = source_excess(envelopes[0], problem.gain) > ONSET_POWER - 1.0
+    onset = seconds[0][started.argmax(axis=0)]
+    return np.asarray(np.where(started.any(axis=0), onset, np.nan))
+
+
 def onset_order(problem: Problem) -> Array:
     """Return how early the power of each region rises, 1 for the first and 0 for never, (n,).
 

@@ -14,7 +14,8 @@ Array = NDArray[np.float64]
 
 COLUMNS = (
     "rank", "region", "hemisphere", "p_ez", "p_pz", "x0_mean", "x0_sd", "x0_low", "x0_high",
-    "onset_s", "observability", "prior_x0_mean", "information_gain", "in_hypothesis",
+    "onset_s", "observability", "prior_x0_mean", "information_gain", "in_hypothesis", "p_evidence",
+    "onset_recorded_s",
 )  # fmt: skip
 INTERVAL = (0.05, 0.95)
 
@@ -40,6 +41,9 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
           marked onset of the first seizure; missing where it seizes in less than half of them.
         - ``x0_low`` and ``x0_high``: ends of the 90 % interval.
         - ``observability``: see `virtualbrain.seeg.gain.observability`.
+        - ``p_evidence``: probability to start seizures from the source evidence alone, and
+          ``onset_recorded_s``: onset of the region's source power in the first seizure; both
+          without the network (`inference.sources`).
         - ``information_gain``: Kullback-Leibler divergence from prior to posterior of x0, in
           nats, both taken as Normal.
     """
@@ -67,11 +71,20 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
             "prior_x0_mean": prior_mean,
             "information_gain": _divergence(mean, sd, prior_mean, prior_sd),
             "in_hypothesis": [str(zone) or None for zone in constants["hypothesis"].to_numpy()],
+            "p_evidence": _constant(constants, "p_evidence"),
+            "onset_recorded_s": _constant(constants, "onset_recorded_s"),
         }
     )
     table = table.sort_values(["p_ez", "x0_mean"], ascending=False, kind="stable")
     table.insert(0, "rank", np.arange(1, len(table) + 1))
     return table.reset_index(drop=True)[list(COLUMNS)]
+
+
+def _constant(constants: xr.DataTree | xr.DataArray, name: str) -> Array:
+    """Return a value of every region; NaN where an older posterior does not hold it."""
+    if name not in constants:
+        return np.full(constants.sizes["region"], np.nan)
+    return np.asarray(constants[name].to_numpy(), dtype=np.float64)
 
 
 def _draws(posterior: xr.DataTree) -> tuple[Array, Array, Array]:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 VALIDATOR = "bids-validator-deno"
 ZONES = (
     "rank region hemisphere p_ez p_pz x0_mean x0_sd x0_low x0_high onset_s observability "
-    "prior_x0_mean information_gain in_hypothesis"
+    "prior_x0_mean information_gain in_hypothesis p_evidence onset_recorded_s"
 ).split()
 
 

@@ -30,6 +30,8 @@ class ZoneRow:
     prior_x0_mean: float
     information_gain: float
     in_hypothesis: str | None
+    p_evidence: float = float("nan")
+    onset_recorded_s: float = float("nan")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Read result files into typed rows, and record why a file is missing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -59,18 +59,19 @@ def load_matrix(path: Path) -> Table:
 
 
 def columns_of(row: type[Any]) -> tuple[str, ...]:
-    """Return the columns of a table whose rows are of this dataclass."""
-    return tuple(one.name for one in fields(row))
+    """Return the columns that a table of this dataclass must have: fields without a default."""
+    return tuple(one.name for one in fields(row) if one.default is MISSING)
 
 
 def rows_of[Row](frame: pd.DataFrame, row: type[Row]) -> tuple[Row, ...]:
     """Return the rows of a table as dataclasses whose fields are the columns.
 
-    Missing text is None where the field allows it; a missing number is NaN.
+    Missing text is None where the field allows it; a missing number is NaN. A field with a default
+    may have no column.
     """
     kinds = {one.name: one.type for one in fields(row)}  # type: ignore[arg-type]
     return tuple(
-        row(**{name: _cell(record[name], kind) for name, kind in kinds.items()})
+        row(**{name: _cell(record[name], kind) for name, kind in kinds.items() if name in record})
         for record in frame.to_dict("records")
     )
 

@@ -62,6 +62,7 @@ class Region:
     onset_s: float
     observability: float
     information_gain: float
+    p_evidence: float
     in_hypothesis: bool
     in_leading: float | None
 
@@ -144,6 +145,7 @@ def _region(row: ZoneRow, index: int, effective: pd.Series, leading: pd.Series) 
         onset_s=row.onset_s,
         observability=row.observability,
         information_gain=row.information_gain,
+        p_evidence=row.p_evidence,
         in_hypothesis=row.in_hypothesis is not None,
         in_leading=float(leading[name]) if name in leading else None,
     )

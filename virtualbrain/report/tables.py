@@ -96,6 +96,7 @@ def zones_view(regions: Sequence[Region], table: Table, ranked: bool) -> View:
             True,
             "probability that the network recruits the region",
         ),
+        Column("P(EZ), no network", True, "from early and strong sources alone"),
         Column("Excitability x₀", True, f"posterior mean and {CI_PROB:.0%} interval"),
         Column("Prior x₀", True, "mean excitability assumed before the recording was used"),
         Column("Onset (s)", True, "predicted onset, seconds from the marked onset"),
@@ -116,6 +117,7 @@ def _zone_row(region: Region, ranked: bool) -> tuple[Cell, ...]:
         Cell(region.hemisphere, region.hemisphere),
         probability_cell(region.p_ez, region.p_ez_interval),
         probability_cell(region.p_pz, region.p_pz_interval),
+        number_cell(region.p_evidence, 2),
         Cell(
             f"{show(mean)} [{show(low)}, {show(high)}]",
             repr(mean),
