@@ -12,6 +12,7 @@ NoiseFamily = Literal["student", "normal"]
 Integrator = Literal["euler", "heun"]
 Initial = Literal["rest", "free"]
 Engine = Literal["fused", "pymc"]
+MOVES_PER_DRAW = 3
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,13 @@ class Settings:
                 f"n_steps is {self.n_steps} and dt {self.dt}",
                 where="inference",
                 expected="20 steps or more, dt above zero",
+            )
+        if self.method == "onsets" and self.moves < MOVES_PER_DRAW * self.draws:
+            raise ConfigError(
+                f"moves is {self.moves} for {self.draws} draws",
+                where="inference",
+                expected=f"at least {MOVES_PER_DRAW} moves per draw",
+                hint="raise moves or lower draws",
             )
         if not 0 <= self.tempering <= 1:
             raise ConfigError(

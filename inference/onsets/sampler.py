@@ -280,7 +280,7 @@ def _empty(n_kept: int, n_seizures: int, n_regions: int, n_channels: int) -> Kep
     return Kept(
         np.zeros(shape, np.bool_), np.zeros(shape), np.zeros(shape), np.zeros(shape),
         np.zeros(shape), np.zeros((n_kept, n_regions)), np.zeros(n_kept), np.zeros(n_kept),
-        np.zeros((n_kept // ERRORS_EVERY, n_channels, n_regions + 1), np.float32),
+        np.zeros((max(n_kept // ERRORS_EVERY, 1), n_channels, n_regions + 1), np.float32),
         np.zeros(n_kept), np.zeros((2, 6)), np.zeros((2, 6)), np.zeros(2),
     )  # fmt: skip
 

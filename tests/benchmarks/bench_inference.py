@@ -45,6 +45,7 @@ PRIORS = Priors(
 )  # fmt: skip
 PUBLISHED = replace(PRIORS, x0=Normal(-3.5, 0.1), noise=LogNormal(1, 0.33))
 SETTINGS = Settings(
+    method="nuts",
     n_steps=130, observation="linear", noise_family="normal", initial="free",
     tempering=1.0, tune=400, draws=1000, max_depth=10, starts=16, target_accept=0.98,
 )  # fmt: skip

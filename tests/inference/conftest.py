@@ -17,8 +17,8 @@ N_REGIONS, N_CHANNELS, N_STEPS = 12, 10, 60
 @pytest.fixture(scope="session")
 def small_settings():
     return Settings(
-        n_steps=N_STEPS, starts=6, exchange_rounds=1, tune=60, draws=40, chains=2, cores=2,
-        max_depth=5,
+        method="nuts", n_steps=N_STEPS, starts=6, exchange_rounds=1, tune=60, draws=40, chains=2,
+        cores=2, max_depth=5,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 QUICK = """\
-inference: {chains: 2, tune: 60, draws: 60, max_depth: 4, starts: 8, exchange_rounds: 1}
+inference: {chains: 2, moves: 1500, draws: 60}
 surgery: {draws: 40, sham: 4, leading: 4}
 """
 
