@@ -127,23 +127,18 @@ class Density:
     def simulate(self, values: dict[str, Array]) -> tuple[Array, Array]:
         """Return x and z, each (S, T, n), of named values."""
         z, x = self.start(values)
-        s = self.settings
-        states: tuple[Array, Array] = kernels.sweep(
-            values["x0"], x, z, np.full(self.problem.n_regions, float(values["K"])),
-            values["tau0"], self.problem.weights, s.n_steps, s.dt, self.options.integrator,
-        )  # fmt: skip
-        return states
+        return self.simulate_from(values["x0"], x, z, float(values["K"]), values["tau0"])
 
     def simulate_from(
         self, x0: Array, x_init: Array, z_init: Array, coupling: float, tau0: Array
-    ) -> Array:
-        """Return x, (S, T, n), from initial states (S, n)."""
+    ) -> tuple[Array, Array]:
+        """Return x and z, each (S, T, n), from initial states (S, n)."""
         s = self.settings
-        xs, _ = kernels.sweep(
+        states: tuple[Array, Array] = kernels.sweep(
             x0, x_init, z_init, np.full(self.problem.n_regions, coupling), tau0,
             self.problem.weights, s.n_steps, s.dt, self.options.integrator,
         )  # fmt: skip
-        return np.asarray(xs)
+        return states
 
     def start(self, values: dict[str, Array]) -> tuple[Array, Array]:
         """Return z(0) and x(0), each (S, n)."""

@@ -68,11 +68,10 @@ def fit(
     choices = settings or Settings()
     if choices.normalisation != problem.normalisation:
         choices = replace(choices, normalisation=problem.normalisation)
-    if choices.method == "onsets":
-        with threadpool_limits(1, user_api="blas"):
-            return fit_onsets(problem, loaded, choices, progress)
     rng = np.random.default_rng(choices.seed)
     with threadpool_limits(1, user_api="blas"):
+        if choices.method == "onsets":
+            return fit_onsets(problem, loaded, choices, progress)
         density, optima = _prepare(problem, loaded, choices, rng, progress)
         modes = choose_modes(density, optima, choices)
         if choices.method == "laplace":

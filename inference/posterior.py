@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from inference.density import Density
-from inference.sources import BASE_RATE, recorded_onsets
+from inference.sources import evidence_probability, recorded_onsets
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
 from virtualbrain.models.reduced_physics import REST_CURRENT
@@ -86,7 +85,7 @@ def _posterior(density: Density, points: Array, rng: np.random.Generator) -> xr.
     )
     lead = ("chain", "draw")
     dims = {"offset": ("channel",), "tau0": ("seizure",)}
-    found = xr.Dataset(coords=_coords(density) | _draw_coords(points))
+    found = xr.Dataset(coords=coords_of(density) | _draw_coords(points))
     found["x0_fitted"] = ((*lead, "region"), values["x0"])
     found["x0"] = ((*lead, "region"), own_excitability(density, values["x0"], rng))
     for name in ("K", "tau0", "amplitude", "level", "offset", "noise"):
@@ -130,7 +129,8 @@ def squeezed(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
-def _coords(density: Density) -> dict[str, Any]:
+def coords_of(density: Density) -> dict[str, Any]:
+    """Return the names of regions and channels, and the numbers of the seizures."""
     problem = density.problem
     return {
         "region": list(problem.regions),
@@ -165,23 +165,34 @@ def _predictive(
         mean = density.observe(xs, values)
         noise = rng.standard_normal(mean.shape) if normal else rng.standard_t(nu, mean.shape)
         replicas.append(mean + float(values["noise"]) * noise)
-        sources.append(xs.astype(np.float32))
-    quantiles = np.quantile(np.stack(replicas), QUANTILES, axis=0).astype(np.float32)
-    coords = _coords(density)
+        sources.append(xs)
+    return predictive_of(density, np.stack(replicas)), sources_of(density, np.stack(sources))
+
+
+def predictive_of(density: Density, replicas: Array) -> xr.Dataset:
+    """Return quantiles of replicated envelopes (sample, seizure, time, channel)."""
+    quantiles = np.quantile(replicas, QUANTILES, axis=0).astype(np.float32)
+    coords = coords_of(density)
     predictive = xr.Dataset(
         {"envelope": (("quantile", "seizure", "time", "channel"), quantiles)},
         coords={"quantile": list(QUANTILES), **{k: coords[k] for k in ("seizure", "channel")}},
     )
+    return squeezed(predictive)
+
+
+def sources_of(density: Density, x: NDArray[np.floating]) -> xr.Dataset:
+    """Return the simulated x (sample, seizure, time, region) with names."""
+    coords = coords_of(density)
     simulated = xr.Dataset(
-        {"x": (("sample", "seizure", "time", "region"), np.stack(sources))},
+        {"x": (("sample", "seizure", "time", "region"), x.astype(np.float32))},
         coords={k: coords[k] for k in ("seizure", "region")},
     )
-    return squeezed(predictive), squeezed(simulated)
+    return squeezed(simulated)
 
 
 def observed_of(density: Density) -> xr.Dataset:
     """Return the envelopes at the steps of the model."""
-    coords = _coords(density)
+    coords = coords_of(density)
     return squeezed(
         xr.Dataset(
             {"envelope": (("seizure", "time", "channel"), density.envelope)},
@@ -202,11 +213,11 @@ def constants_of(density: Density) -> xr.Dataset:
             "time_s": (("seizure", "time"), density.time_s),
             "x0_prior_mean": ("region", mean),
             "x0_prior_sd": ("region", sd),
-            "p_evidence": ("region", expit(logit(BASE_RATE) + density.evidence)),
+            "p_evidence": ("region", evidence_probability(density.evidence)),
             "onset_recorded_s": ("region", recorded_onsets(problem)),
             "hypothesis": ("region", [zones.get(name, "") for name in problem.regions]),
         },
-        coords={**_coords(density), "source": list(problem.regions)},
+        coords={**coords_of(density), "source": list(problem.regions)},
     )
     return squeezed(constants)
 

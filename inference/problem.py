@@ -58,7 +58,6 @@ class Problem:
     lesion: Sequence[str] = ()
     normalisation: Normalisation = "strength"
     isolated: tuple[str, ...] = field(init=False, default=())
-    gain_sums: Array = field(init=False, default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         seizures = _as_seizures(self.envelope)
@@ -88,7 +87,6 @@ class Problem:
         self._set(
             envelope=seizures,
             gain=gain / gain.sum(axis=1, keepdims=True),
-            gain_sums=gain.sum(axis=1),
             weights=network.normalised(self.normalisation).weights,
             regions=regions,
             channels=channels,

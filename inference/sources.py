@@ -84,8 +84,7 @@ def earliness(excess: Array) -> Array:
     region that never exceeds five times rest is zero.
     """
     log_power = np.log1p(excess)
-    started = log_power > np.log(ONSET_POWER)
-    onset = np.where(started.any(axis=0), started.argmax(axis=0) / len(excess), np.inf)
+    onset = _first_steps(log_power) / len(excess)
     first = onset.min() if np.isfinite(onset).any() else 0.0
     early = log_power.mean(axis=0) * np.exp(-(onset - first) / LATENESS)
     peak = log_power.max(axis=0)
@@ -111,9 +110,9 @@ def log_evidence(problem: Problem) -> Array:
     return np.asarray(INTERCEPT + OF_EARLY * early + OF_PEAK * peak - logit(BASE_RATE))
 
 
-def evidence_probability(problem: Problem) -> Array:
-    """Return the probability of each region to start seizures from the evidence alone, (n,)."""
-    return np.asarray(expit(logit(BASE_RATE) + log_evidence(problem)))
+def evidence_probability(evidence: Array) -> Array:
+    """Return the probability to start seizures from the result of `log_evidence` alone, (n,)."""
+    return np.asarray(expit(logit(BASE_RATE) + evidence))
 
 
 def recorded_onsets(problem: Problem) -> Array:
@@ -122,9 +121,9 @@ def recorded_onsets(problem: Problem) -> Array:
     Seconds from the marked onset of the first seizure; NaN where it never does. No network.
     """
     envelopes, seconds = problem.on_grid(N_STEPS)
-    started = source_excess(envelopes[0], problem.gain) > ONSET_POWER - 1.0
-    onset = seconds[0][started.argmax(axis=0)]
-    return np.asarray(np.where(started.any(axis=0), onset, np.nan))
+    first = _first_steps(np.log1p(source_excess(envelopes[0], problem.gain)))
+    rises = np.isfinite(first)
+    return np.asarray(np.where(rises, seconds[0][np.where(rises, first, 0).astype(int)], np.nan))
 
 
 def onset_order(problem: Problem) -> Array:
@@ -138,11 +137,16 @@ def onset_order(problem: Problem) -> Array:
 
 def _order(excess: Array) -> Array:
     """Return 1 minus the delay to the first region, as a fraction of the window; 0 for never."""
-    started = excess > ONSET_POWER - 1.0
-    rises = started.any(axis=0)
-    onset = started.argmax(axis=0) / len(excess)
+    onset = _first_steps(np.log1p(excess)) / len(excess)
+    rises = np.isfinite(onset)
     first = onset[rises].min(initial=1.0)
-    return np.where(rises, 1.0 - (onset - first), 0.0)
+    return np.where(rises, 1.0 - (np.where(rises, onset, first) - first), 0.0)
+
+
+def _first_steps(log_power: Array) -> Array:
+    """Return the first step at which each region exceeds `ONSET_POWER`, infinite if none, (n,)."""
+    started = log_power > np.log(ONSET_POWER)
+    return np.where(started.any(axis=0), started.argmax(axis=0), np.inf)
 
 
 def prior_log_odds(priors: Priors, problem: Problem) -> Array:

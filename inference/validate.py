@@ -21,7 +21,7 @@ from inference.fit import fit
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
-from inference.sources import evidence_probability, onset_order
+from inference.sources import evidence_probability, log_evidence, onset_order
 from inference.zones import zones
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.tables import write_table
@@ -209,7 +209,7 @@ def _estimates(
     with threadpool_limits(1, user_api="blas"):
         return {
             "fit": by_name.loc[list(problem.regions)].to_numpy(dtype=np.float64),
-            "evidence": evidence_probability(problem),
+            "evidence": evidence_probability(log_evidence(problem)),
             "onsets": onset_order(problem),
             "nnls": nnls_baseline(problem.envelope[0], problem.gain),
             "nearest": nearest_baseline(

@@ -21,11 +21,19 @@ from inference.onsets.sampler import (
     fill_power,
     sample_chain,
 )
-from inference.posterior import QUANTILES, attributes_of, constants_of, observed_of, squeezed
+from inference.posterior import (
+    attributes_of,
+    constants_of,
+    coords_of,
+    observed_of,
+    predictive_of,
+    sources_of,
+    squeezed,
+)
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
-from inference.sources import log_evidence, prior_log_odds
+from inference.sources import prior_log_odds
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -73,7 +81,7 @@ def fit_onsets(
     finer = replace(settings, n_steps=STEPS_FACTOR * settings.n_steps)
     density = build_density(problem, priors, finer)
     rules = Rules()
-    evidence = priors.x0_sources.weight * EVIDENCE_WEIGHT * log_evidence(problem)
+    evidence = priors.x0_sources.weight * EVIDENCE_WEIGHT * density.evidence
     prior_p_ez = expit(prior_log_odds(priors, problem) + evidence)
     data = recording_of(problem, prior_p_ez, N_STEPS, rules.noise)
     chains = _run_chains(data, rules, settings, rng, progress)
@@ -154,7 +162,7 @@ def _flat[Value: (Array, Mask)](values: Value) -> Value:
 
 def _posterior(draws: _Draws, found: Dynamics, density: Density) -> xr.Dataset:
     """Return the named draws."""
-    problem = density.problem
+    coords = coords_of(density)
     shape = draws.log_density.shape
     lead = ("chain", "draw")
     state = (*lead, "seizure", "region")
@@ -178,8 +186,7 @@ def _posterior(draws: _Draws, found: Dynamics, density: Density) -> xr.Dataset:
             coords={
                 "chain": np.arange(shape[0]),
                 "draw": np.arange(shape[1]),
-                "seizure": np.arange(1, problem.n_seizures + 1),
-                "region": list(problem.regions),
+                **{name: coords[name] for name in ("seizure", "region")},
             },
         )
     )
@@ -205,25 +212,11 @@ def _sources(
     simulated = [
         density.simulate_from(
             found.x0[d], found.x_init[d], found.z_init[d], float(found.K[d]), found.tau0[d]
-        )
+        )[0]
         for d in chosen
     ]
-    problem = density.problem
-    return squeezed(
-        xr.Dataset(
-            {
-                "x": (
-                    ("sample", "seizure", "time", "region"),
-                    np.stack(simulated).astype(np.float32),
-                ),
-                "above_threshold": (("sample", "region"), _flat(draws.ez)[chosen]),
-            },
-            coords={
-                "seizure": np.arange(1, problem.n_seizures + 1),
-                "region": list(problem.regions),
-            },
-        )
-    )
+    sources = sources_of(density, np.stack(simulated))
+    return sources.assign(above_threshold=(("sample", "region"), _flat(draws.ez)[chosen]))
 
 
 def _predictive(
@@ -238,17 +231,7 @@ def _predictive(
     stacked = np.stack(means)
     spread = np.sqrt(((density.envelope - stacked) ** 2).mean(axis=(0, 2), keepdims=True))
     replicas = stacked + spread * rng.standard_normal(stacked.shape)
-    quantiles = np.quantile(replicas, QUANTILES, axis=0).astype(np.float32)
-    return squeezed(
-        xr.Dataset(
-            {"envelope": (("quantile", "seizure", "time", "channel"), quantiles)},
-            coords={
-                "quantile": list(QUANTILES),
-                "seizure": np.arange(1, density.problem.n_seizures + 1),
-                "channel": list(density.problem.channels),
-            },
-        )
-    )
+    return predictive_of(density, replicas)
 
 
 def _expected(chain: Kept, place: int, data: Recording, rules: Rules, density: Density) -> Array:

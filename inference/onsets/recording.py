@@ -12,7 +12,6 @@ Array = NDArray[np.float64]
 
 # Less than one flattens the gain; large gains are the least certain.
 GAIN_POWER = 0.8
-OWN_BACKGROUND = 0.0
 LOG_POWER_RANGE = (-1.5, 12.0)
 # Regions that no channel sees better than this are never switched on.
 LEAST_GAIN = 0.06
@@ -41,8 +40,6 @@ def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float
     times = np.concatenate(list(seconds))
     gain = problem.gain**GAIN_POWER
     gain /= gain.sum(axis=1, keepdims=True)
-    sums = problem.gain_sums / np.median(problem.gain_sums)
-    gain *= (sums / (OWN_BACKGROUND + (1 - OWN_BACKGROUND) * sums))[:, None]
     power = [np.log1p(source_excess(envelope, problem.gain)) for envelope in envelopes]
     chance = _switch_chance(power, gain)
     partner, partner_chance = _partners(gain, chance)

@@ -29,8 +29,6 @@ class Rules(NamedTuple):
     length, length_sd : float
         Duration of a region's seizure as a fraction of the window, and the standard deviation of
         its logarithm.
-    p_ez : float
-        Prior probability that a region is epileptogenic.
     p_silent : float
         Probability that an epileptogenic region does not seize in a seizure.
     early, early_s : float
@@ -63,7 +61,6 @@ class Rules(NamedTuple):
     slope_sd: float = 0.8
     length: float = 0.5
     length_sd: float = 0.5
-    p_ez: float = 0.02
     p_silent: float = 0.1
     early: float = 0.5
     early_s: float = 3.0
