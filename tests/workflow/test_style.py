@@ -9,7 +9,10 @@ import yaml
 
 from virtualbrain.config import project_root
 
-VALIDATION = {"patients": 2, "seed": 1, "priors": "default", "inference": {}, "surgery": {}}
+VALIDATION = {
+    **{"patients": 2, "seed": 1, "scenario": "early"},
+    **{"priors": "default", "inference": {}, "surgery": {}},
+}
 
 
 @pytest.mark.slow

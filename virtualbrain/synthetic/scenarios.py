@@ -6,7 +6,8 @@ late
     The last region of the zone is weakly connected with the others, more than 50 mm away, and
     starts after at least two recruited regions.
 fast
-    Half of the recruited regions start within two seconds of the zone.
+    Half of the recruited regions start before, or within two seconds after, the zone's last
+    region.
 hidden
     No channel sees the zone.
 several

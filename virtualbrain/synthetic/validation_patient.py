@@ -27,6 +27,7 @@ from virtualbrain.synthetic.slow_manifold import (
 from virtualbrain.synthetic.spread import recruiting_coupling
 from virtualbrain.synthetic.validation_zone import (
     FAST_COUPLING,
+    FAST_SPEED,
     Zone,
     draw_waits,
     draw_zone,
@@ -303,6 +304,8 @@ def _models_of(
     """Draw the speed of the 6D network and, for each seizure, when the zone starts."""
     network = Network(normalise_weights(weights, "strength"), normalisation="strength")
     speed, slowness = float(rng.uniform(0.06, 0.1)), float(rng.uniform(1.0e-4, 1.6e-4))
+    if scenario == "fast":
+        speed *= FAST_SPEED
     model = Epileptor(x0=zone.x0, K=coupling, r=slowness, tt=speed)
     rate = 1000 * speed * slowness
     return [

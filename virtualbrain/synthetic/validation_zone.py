@@ -21,10 +21,15 @@ LATE_WAIT_S = (6.0, 16.0)
 LATE_X0 = (-1.95, -1.7)
 # A resting x0, with which the late region is left out while the coupling is chosen.
 _SILENT_X0 = -2.6
-FAST_COUPLING = (1.3, 2.2)
+# In the scenario fast few neighbours of the zone are susceptible, all close to the threshold.
+FAST_COUPLING = (1.0, 1.2)
+FAST_SPEED = 1.5
+FAST_X0 = (-2.12, -2.08)
+_FAST_RESTING_X0 = -2.4
+_FAST_SUSCEPTIBLE = (2, 5)
 FAST_DELAY_S = 2.0
 # Wait of the part of the zone that does not start a seizure, several-seizure scenario.
-OTHER_PART_WAIT_S = 60.0
+OTHER_PART_WAIT_S = 25.0
 _FEWEST_BEFORE_LATE = 2
 
 
@@ -71,7 +76,19 @@ def draw_zone(
     ez = draw_sampled_zone(gain, weights, sampled, rng)
     if ez is None or (scenario == "several" and ez.sum() < 2):
         return None
-    return Zone(ez, np.zeros_like(ez), draw_excitability(ez, weights, rng))
+    x0 = draw_excitability(ez, weights, rng)
+    if scenario == "fast":
+        x0 = _with_fast_neighbours(x0, ez, weights, rng)
+    return Zone(ez, np.zeros_like(ez), x0)
+
+
+def _with_fast_neighbours(x0: Array, ez: Mask, weights: Array, rng: np.random.Generator) -> Array:
+    """Put the regions that are most connected with the zone close to the threshold, others not."""
+    strength = np.where(ez, 0.0, weights[:, ez].sum(axis=1))
+    near = np.argsort(-strength)[: int(rng.integers(*_FAST_SUSCEPTIBLE))]
+    changed = np.where(ez, x0, np.minimum(x0, _FAST_RESTING_X0))
+    changed[near] = rng.uniform(*FAST_X0, len(near))
+    return np.asarray(changed)
 
 
 def _late_zone(
@@ -131,6 +148,6 @@ def follows(scenario: Scenario, zone: Zone, onset_s: Array) -> bool:
         before = (onset_s[recruited] < onset_s[zone.late].max()).sum()
         return bool(np.isfinite(onset_s[zone.ez]).all() and before >= _FEWEST_BEFORE_LATE)
     if scenario == "fast":
-        first = np.nanmin(onset_s[zone.ez])
-        return bool((onset_s[recruited] < first + FAST_DELAY_S).mean() >= 0.5)
+        last = onset_s[zone.ez].max()
+        return bool((onset_s[recruited] < last + FAST_DELAY_S).mean() >= 0.5)
     return True
