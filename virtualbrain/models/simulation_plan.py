@@ -232,6 +232,23 @@ def plan_simulation(
             f"unknown integrator {options.integrator!r} or coupling {options.coupling!r}",
             expected="heun or euler; held or exact",
         )
+    step, every, n_samples = choose_steps(model, duration, dt, sample_rate)
+    return Plan(
+        network, model, options, n_members, step, n_samples * every, every,
+        _kept_names(model, options),
+    )  # fmt: skip
+
+
+def choose_steps(
+    model: Model, duration: float, dt: float | None, sample_rate: float | None
+) -> tuple[float, int, int]:
+    """Return the step in seconds, the steps per sample and the number of samples.
+
+    Raises
+    ------
+    ModelError
+        A duration or step that is not positive.
+    """
     fastest = float(np.max(np.asarray(model.tt)))
     longest = DEFAULT_STEP / fastest * model.seconds_per_unit if dt is None else float(dt)
     if not (duration > 0 and longest > 0 and np.isfinite(duration)):
@@ -242,10 +259,7 @@ def plan_simulation(
         every = max(1, int(np.ceil(1.0 / (sample_rate * longest) - 1e-9)))
         step = 1.0 / (sample_rate * every)
     n_samples = max(1, round(duration / (step * every)))
-    return Plan(
-        network, model, options, n_members, step, n_samples * every, every,
-        _kept_names(model, options),
-    )  # fmt: skip
+    return step, every, n_samples
 
 
 def _kept_names(model: Model, options: Options) -> tuple[str, ...]:
