@@ -63,6 +63,15 @@ def test_distances_equal_those_of_the_whole_mesh():
         assert ((apart < 8.0) & (distances > 8.0)).any()
 
 
+def test_opposite_walls_of_a_thin_fold_are_apart():
+    vertices, triangles = sphere(500)
+    found = geodesic_distances(vertices * np.array([0.05, 1, 1]), triangles, 8.0)
+    middle = np.argsort(np.hypot(vertices[:, 1], vertices[:, 2]))
+    one, other = middle[vertices[middle, 0] > 0][0], middle[vertices[middle, 0] < 0][0]
+    assert found[one, other] == 0
+    assert found[[one]].nnz > 5
+
+
 def test_separate_hemispheres_have_no_distance():
     vertices, triangles = sphere(200)
     both = np.concatenate([vertices, vertices + np.array([2 * RADIUS + 1.0, 0, 0])])

@@ -302,7 +302,7 @@ def _distances_from(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the vertices within reach of a source, and their distances."""
     near = np.array(tree.query_ball_point(vertices[source], reach_mm + to_corner))
-    patch = triangles[np.unique(around[near].indices)]
+    patch = _piece_of(source, triangles[np.unique(around[near].indices)])
     members, corners = np.unique(patch, return_inverse=True)
     algorithm = pygeodesic.geodesic.PyGeodesicAlgorithmExact(
         np.ascontiguousarray(vertices[members]),
@@ -311,3 +311,19 @@ def _distances_from(
     distances, _ = algorithm.geodesicDistances(np.searchsorted(members, [source]), None)
     within = (distances <= reach_mm) & (members != source)
     return members[within], distances[within]
+
+
+def _piece_of(source: int, triangles: Triangles) -> Triangles:
+    """Return the triangles that are connected with a vertex over edges.
+
+    pygeodesic fails on a mesh that has more. Pieces that meet in a vertex only meet outside the
+    reach: around every vertex within it, all triangles are there.
+    """
+    m = len(triangles)
+    _, edge = np.unique(_edges(triangles), axis=0, return_inverse=True)
+    where = (np.tile(np.arange(m), 3), m + edge.ravel())
+    n = m + int(edge.max()) + 1
+    graph = sparse.coo_array((np.ones(3 * m), where), shape=(n, n))
+    _, piece = sparse.csgraph.connected_components(graph, directed=False)
+    own = np.flatnonzero((triangles == source).any(axis=1))[0]
+    return triangles[piece[:m] == piece[own]]
