@@ -326,4 +326,4 @@ def _piece_of(source: int, triangles: Triangles) -> Triangles:
     graph = sparse.coo_array((np.ones(3 * m), where), shape=(n, n))
     _, piece = sparse.csgraph.connected_components(graph, directed=False)
     own = np.flatnonzero((triangles == source).any(axis=1))[0]
-    return triangles[piece[:m] == piece[own]]
+    return np.asarray(triangles[piece[:m] == piece[own]])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from numba.extending import intrinsic
 
 _log = logging.getLogger(__name__)
 
@@ -65,3 +66,19 @@ def inner(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 def _settings(allocates: bool, options: dict[str, Any]) -> dict[str, Any]:
     settings = {"nogil": True, "error_model": "numpy", **options}
     return settings if allocates else {**settings, "_nrt": False}
+
+
+@intrinsic
+def use_widest_vectors(typing_context: Any) -> Any:
+    """Let the compiler use the widest vector registers in the function that calls this.
+
+    By default LLVM uses half of them on processors with AVX-512, which long arithmetic loops are
+    slower with.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # The set refuses attributes that it does not know, though LLVM does.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return numba.types.void(), generate

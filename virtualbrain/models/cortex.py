@@ -426,13 +426,14 @@ def _rates(model: Model, coupling: FiringCoupling) -> compiled_loop.Rates:
                 expected="zero: the surface is coupled by firing",
             )
     values: dict[str, float] = {}
-    for name in compiled_loop.Rates._fields:
-        value = np.asarray(getattr(coupling, name, getattr(model, name, 0.0)), dtype=np.float64)
+    for name in (*compiled_loop.Rates._fields, "tau"):
+        value = np.asarray(getattr(coupling, name, getattr(model, name, 1.0)), dtype=np.float64)
         if value.ndim:
             raise ModelError(
                 f"{name} has the shape {value.shape}", expected="a number; only x0 may vary"
             )
         values[name] = float(value)
+    values["inverse_tau"] = 1.0 / values.pop("tau")
     return compiled_loop.Rates(**values)
 
 
@@ -473,6 +474,7 @@ def _fixed(
     between = coupling.between * network.weights.T
     amplitudes = _padded(amplitudes[0][:, nodes.order], blocks).reshape(len(noisy), blocks, LANES)
     return compiled_loop.Fixed(
+        blocks=np.arange(blocks),
         first_block=first_block,
         first_weight=first,
         receivers=receivers,

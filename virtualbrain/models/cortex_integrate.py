@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.models.barrier import wait_for_all
-from virtualbrain.models.compile import compiled, inner
+from virtualbrain.models.compile import compiled, inner, use_widest_vectors
 from virtualbrain.models.equations import permittivity, population_1, population_2, reduced_cubic
 from virtualbrain.models.normals import normal_pairs
 from virtualbrain.models.simd_layout import LANES, at
@@ -71,7 +71,7 @@ class Rates(NamedTuple):
     r: float
     tt: float
     Iext2: float
-    tau: float
+    inverse_tau: float
     aa: float
     bb: float
     fast: float
@@ -96,6 +96,7 @@ class Sizes(NamedTuple):
 class Fixed(NamedTuple):
     """Arrays that the loop reads. Nodes are in the order of the computation."""
 
+    blocks: Indices  # (n_blocks) the numbers of the blocks
     first_block: Indices  # (n_threads + 1) first block of each part
     first_weight: Indices  # (n_nodes, n_threads + 1) connections of a source, by receiving part
     receivers: NDArray[np.int32]
@@ -137,19 +138,24 @@ def advance(rates, sizes, fixed, memory, thread, first_step, n_steps, out):
 
     `out` has the shape (n_kept, n_samples, n_nodes).
     """
+    use_widest_vectors()
     begin, end = fixed.first_block[thread], fixed.first_block[thread + 1]
     for step in range(first_step, first_step + n_steps):
         _receive_between(sizes, fixed, memory, thread, step, begin, end)
         _draw(sizes, fixed, memory, thread, begin, end)
-        for b in range(begin, end):
-            _step_block(rates, sizes, fixed, memory, b, step)
+        _step_blocks(
+            rates, sizes.n_states, sizes.dt, fixed.noisy.size > 0, memory.field,
+            memory.has_crossed, fixed.blocks, begin, end, step,
+        )  # fmt: skip
         _list_crossings(rates, sizes, memory, thread, begin, end, step, PREDICTED)
         _list_crossings(rates, sizes, memory, thread, begin, end, step, WHOLE)
         wait_for_all(memory.arrived, sizes.n_threads, thread, 2 * step + 1)
         if _any_crossed(sizes, memory, step, PREDICTED):
             n_touched = _apply(sizes, fixed, memory, thread, begin, step, PREDICTED)
-            for k in range(begin, begin + n_touched):
-                _step_block(rates, sizes, fixed, memory, memory.touched[k], step)
+            _step_blocks(
+                rates, sizes.n_states, sizes.dt, fixed.noisy.size > 0, memory.field,
+                memory.has_crossed, memory.touched, begin, begin + n_touched, step,
+            )  # fmt: skip
             _restore_predicted_sums(memory, begin, n_touched)
             _list_crossings(rates, sizes, memory, thread, begin, end, step, WHOLE)
             wait_for_all(memory.arrived, sizes.n_threads, thread, 2 * step + 2)
@@ -163,27 +169,40 @@ def advance(rates, sizes, fixed, memory, thread, first_step, n_steps, out):
 
 
 @inner()
-def _step_block(rates, sizes, fixed, memory, b, step):
-    """Take one step of a block of nodes, and note whether a node crosses a threshold."""
+def _step_blocks(rates, n_states, dt, noisy, field, has_crossed, blocks, first, last, step):
+    """Take one step of a list of blocks, and note in which of them a node crosses a threshold."""
+    use_widest_vectors()
     even, odd = ROW.even, ROW.odd
-    field, base, noisy = memory.field, b * ROW.n, fixed.noisy.size > 0
-    # Offsets and choices are literals in each call, so that each becomes its own loop.
-    if sizes.n_states == 2:
-        if step & 1:
-            crossed = _two_d(rates, sizes.dt, field, base, odd, even)
-        else:
-            crossed = _two_d(rates, sizes.dt, field, base, even, odd)
+    # Offsets and choices are literals in each call, so that each loop is compiled by itself.
+    if n_states == 2 and step & 1:
+        for k in range(first, last):
+            _note(has_crossed, blocks[at(k)], _two_d(rates, dt, field, blocks[at(k)], odd, even))
+    elif n_states == 2:
+        for k in range(first, last):
+            _note(has_crossed, blocks[at(k)], _two_d(rates, dt, field, blocks[at(k)], even, odd))
+    elif noisy and step & 1:
+        for k in range(first, last):
+            b = blocks[at(k)]
+            _note(has_crossed, b, _six_d(rates, dt, field, b, odd, even, True))
     elif noisy:
-        if step & 1:
-            crossed = _six_d(rates, sizes.dt, field, base, odd, even, True)
-        else:
-            crossed = _six_d(rates, sizes.dt, field, base, even, odd, True)
+        for k in range(first, last):
+            b = blocks[at(k)]
+            _note(has_crossed, b, _six_d(rates, dt, field, b, even, odd, True))
     elif step & 1:
-        crossed = _six_d(rates, sizes.dt, field, base, odd, even, False)
+        for k in range(first, last):
+            b = blocks[at(k)]
+            _note(has_crossed, b, _six_d(rates, dt, field, b, odd, even, False))
     else:
-        crossed = _six_d(rates, sizes.dt, field, base, even, odd, False)
-    memory.has_crossed[PREDICTED, b] = (crossed & 0xFFFF) != 0
-    memory.has_crossed[WHOLE, b] = (crossed >> 16) != 0
+        for k in range(first, last):
+            b = blocks[at(k)]
+            _note(has_crossed, b, _six_d(rates, dt, field, b, even, odd, False))
+
+
+@inner(forceinline=True)
+def _note(has_crossed, b, crossed):
+    """Note whether a node of a block crosses, in the first stage and in the whole step."""
+    has_crossed[PREDICTED, at(b)] = (crossed & 0xFFFF) != 0
+    has_crossed[WHOLE, at(b)] = (crossed >> 16) != 0
 
 
 @inner(forceinline=True, fastmath={"contract"})
@@ -192,10 +211,10 @@ def _six_rates(p, x0, x1, y1, z, x2, y2, g, sum_1, sum_2, current):
     dx1, dy1 = population_1(
         x1, y1, z, x2, p.fast * sum_1 + current, 0.0, p.a, p.b, p.c, p.d, p.Iext, p.slope, 1.0
     )
-    dx2, dy2, dg = population_2(x1, z, x2, y2, g, p.slow * sum_2, p.Iext2, p.aa, p.bb, p.tau, 1.0)
+    dx2, dy2, dg = population_2(x1, z, x2, y2, g, p.slow * sum_2, p.Iext2, p.aa, p.bb, 1.0, 1.0)
     dz = permittivity(x1, z, 0.0, x0, p.r, 0.0)
     dg = dg + 0.01 * p.low_pass * sum_1
-    return p.tt * dx1, p.tt * dy1, p.tt * dz, p.tt * dx2, p.tt * dy2, p.tt * dg
+    return p.tt * dx1, p.tt * dy1, p.tt * dz, p.tt * dx2, p.tt * p.inverse_tau * dy2, p.tt * dg
 
 
 @inner(forceinline=True)
@@ -205,9 +224,9 @@ def _row(field, base, row, lane):
 
 
 @inner(forceinline=True, fastmath={"contract"})
-def _six_d(p, dt, field, base, old, new, noisy):
+def _six_d(p, dt, field, b, old, new, noisy):
     """Write one step of a block; return how many nodes cross in the two stages, 16 bits each."""
-    half, crossed = 0.5 * dt, 0
+    base, half, crossed = b * ROW.n, 0.5 * dt, 0
     for i in range(LANES):
         s = base + old + i
         x1, y1, z = field[at(s)], field[at(s + LANES)], field[at(s + 2 * LANES)]
@@ -249,9 +268,9 @@ def _six_d(p, dt, field, base, old, new, noisy):
 
 
 @inner(forceinline=True, fastmath={"contract"})
-def _two_d(p, dt, field, base, old, new):
+def _two_d(p, dt, field, b, old, new):
     """Write one step of a block of the reduced model; as `_six_d`."""
-    half, crossed = 0.5 * dt, 0
+    base, half, crossed = b * ROW.n, 0.5 * dt, 0
     for i in range(LANES):
         s, t, n = base + old + i, base + new + i, base + ROW.noise + i
         x, z = field[at(s)], field[at(s + LANES)]
