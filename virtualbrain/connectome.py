@@ -92,6 +92,29 @@ class Connectome:
         return Network(self.weights, self.lengths_mm, self.names)
 
 
+def mirrored(matrix: Array) -> Array:
+    """Return a matrix with one triangle made symmetric; any other matrix is unchanged.
+
+    The other triangle must contain nothing but zeros or NaN. The diagonal has no meaning; where
+    it is NaN it becomes 0.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray, shape (n_regions, n_regions)
+        Weights or tract lengths.
+    """
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        return matrix
+    whole = np.array(matrix, dtype=np.float64)
+    diagonal = np.nan_to_num(np.diag(whole), nan=0.0)
+    np.fill_diagonal(whole, diagonal)
+    upper, lower = np.triu(whole, 1), np.tril(whole, -1)
+    for full, empty in ((upper, lower), (lower, upper)):
+        if not np.nan_to_num(empty, nan=0.0).any():
+            return np.asarray(full + full.T + np.diag(diagonal))
+    return whole
+
+
 _ENTRY_NAMES = {"weights": "weight", "lengths_mm": "length"}
 
 
