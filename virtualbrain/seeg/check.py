@@ -7,6 +7,7 @@ import pandas as pd
 
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, Recording
+from virtualbrain.io.coordsystem import coordinate_system_problems
 from virtualbrain.io.recordings import RecordingHeader, read_header, read_json, read_signal
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.bad_channels import spread
@@ -18,7 +19,7 @@ from virtualbrain.seeg.contacts import (
     read_contacts,
     stated_coordinates,
 )
-from virtualbrain.seeg.coordinates import coordinate_system_problems, tkras_to_scanner
+from virtualbrain.seeg.coordinates import tkras_to_scanner
 from virtualbrain.seeg.seizures import Seizure, require_seizures
 from virtualbrain.seeg.settings import SeegSettings
 
@@ -43,7 +44,7 @@ def check_seeg(files: PatientFiles, settings: SeegSettings) -> list[VirtualBrain
     list of VirtualBrainError
         Each states file and row, the expected value and a hint; empty if nothing is wrong.
     """
-    problems: list[VirtualBrainError] = list(electrode_problems(files))
+    problems: list[VirtualBrainError] = list(electrode_problems(files, settings))
     if not files.recordings:
         problems.append(
             InputError(
@@ -59,7 +60,7 @@ def check_seeg(files: PatientFiles, settings: SeegSettings) -> list[VirtualBrain
     except InputError as error:
         problems.append(error)
         seizures = ()
-    contacts = _contacts_or_names(files)
+    contacts = _contacts_or_names(files, settings)
     for recording in files.recordings:
         own = tuple(s for s in seizures if s.recording == recording)
         # A recording without a seizure is not used beside one that has one.
@@ -68,22 +69,24 @@ def check_seeg(files: PatientFiles, settings: SeegSettings) -> list[VirtualBrain
     return problems
 
 
-def electrode_problems(files: PatientFiles) -> list[InputError]:
+def electrode_problems(files: PatientFiles, settings: SeegSettings) -> list[InputError]:
     """Return the problems of electrodes.tsv and coordsystem.json."""
     problems = []
     if files.coordsystem is not None:
         try:
             content = read_json(files.coordsystem)
-            problems += coordinate_system_problems(content, files.coordsystem.name)
+            problems += coordinate_system_problems(
+                content, files.coordsystem.name, settings.frame, settings.units
+            )
         except InputError as error:
             return [error]
     try:
-        system = None if problems else coordinate_system(files)
+        system = None if problems else coordinate_system(files, settings)
     except InputError as error:
         problems.append(error)
         system = None
     if files.electrodes is None or system is None:
-        return problems or _first_error(files)
+        return problems or _first_error(files, settings)
     try:
         table = read_table(files.electrodes, required=["name", "x", "y", "z"])
         stated = stated_coordinates(table, files.electrodes.name)
@@ -95,16 +98,16 @@ def electrode_problems(files: PatientFiles) -> list[InputError]:
     return problems
 
 
-def _first_error(files: PatientFiles) -> list[InputError]:
+def _first_error(files: PatientFiles, settings: SeegSettings) -> list[InputError]:
     """Return the error raised when the contacts are read, if any."""
     try:
-        read_contacts(files)
+        read_contacts(files, settings)
     except InputError as error:
         return [error]
     return []
 
 
-def _contacts_or_names(files: PatientFiles) -> pd.DataFrame | None:
+def _contacts_or_names(files: PatientFiles, settings: SeegSettings) -> pd.DataFrame | None:
     """Return the contacts, with NaN coordinates if those are wrong.
 
     The channels can then be checked although the coordinates cannot be used.
@@ -112,7 +115,7 @@ def _contacts_or_names(files: PatientFiles) -> pd.DataFrame | None:
     if files.electrodes is None:
         return None
     try:
-        return read_contacts(files)
+        return read_contacts(files, settings)
     except InputError:
         pass
     try:

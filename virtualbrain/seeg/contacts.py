@@ -10,23 +10,27 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.coordsystem import MM_PER_UNIT, CoordinateSystem, read_coordinate_system
 from virtualbrain.io.recordings import read_json
 from virtualbrain.io.tables import read_table
-from virtualbrain.seeg.coordinates import (
-    MM_PER_UNIT,
-    CoordinateSystem,
-    read_coordinate_system,
-    to_scanner_mm,
-)
+from virtualbrain.seeg.coordinates import to_scanner_mm
 from virtualbrain.seeg.names import bare_name, last_row, repeated, split_contact
+from virtualbrain.seeg.settings import SeegSettings
 
 DEFAULT_SPACING_MM = 3.5
 _PLAUSIBLE_SPACING_MM = (1.0, 25.0)
 _FAR_MM = 1000.0
 
 
-def read_contacts(files: PatientFiles) -> pd.DataFrame:
+def read_contacts(files: PatientFiles, settings: SeegSettings | None = None) -> pd.DataFrame:
     """Read a patient's contacts in scanner RAS of the T1w.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        The patient's files.
+    settings : SeegSettings, optional
+        Frame and unit stated by the user.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def read_contacts(files: PatientFiles) -> pd.DataFrame:
             expected="a table with name, x, y, z of every contact",
             hint=f"add sub-{files.label}_electrodes.tsv and sub-{files.label}_coordsystem.json",
         )
-    system = coordinate_system(files)
+    system = coordinate_system(files, settings)
     table = read_table(files.electrodes, required=["name", "x", "y", "z"])
     stated = stated_coordinates(table, files.electrodes.name)
     problems = contact_problems(table, stated, system, files.electrodes.name)
@@ -56,22 +60,37 @@ def read_contacts(files: PatientFiles) -> pd.DataFrame:
     return contact_table([str(name) for name in table["name"]], positions, _is_micro(table))
 
 
-def coordinate_system(files: PatientFiles) -> CoordinateSystem:
+def coordinate_system(
+    files: PatientFiles, settings: SeegSettings | None = None
+) -> CoordinateSystem:
     """Read the coordinate frame and unit of a patient's contacts.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        The patient's files.
+    settings : SeegSettings, optional
+        Frame and unit stated by the user; they replace those of the dataset.
 
     Raises
     ------
     InputError
-        There is no coordsystem.json, or it cannot be used.
+        Neither the dataset nor the user states them, or they cannot be used.
     """
-    if files.coordsystem is None:
+    stated = settings or SeegSettings()
+    if files.coordsystem is not None:
+        content, where = read_json(files.coordsystem), files.coordsystem.name
+    elif stated.frame and stated.units:
+        content, where = {}, f"sub-{files.label}/ieeg"
+    else:
         raise InputError(
             "no coordsystem.json: unit and coordinate frame of the contacts are unknown",
             where=f"sub-{files.label}/ieeg",
             expected="a coordsystem.json with iEEGCoordinateSystem and iEEGCoordinateUnits",
-            hint=f"add sub-{files.label}_coordsystem.json for electrodes.tsv",
+            hint=f"add sub-{files.label}_coordsystem.json for electrodes.tsv, or set seeg.frame "
+            "and seeg.units",
         )
-    return read_coordinate_system(read_json(files.coordsystem), files.coordsystem.name)
+    return read_coordinate_system(content, where, stated.frame, stated.units)
 
 
 def contact_table(
@@ -164,7 +183,7 @@ def contact_problems(
                 f"the contact {names[row]} is more than {_FAR_MM:g} mm from the origin",
                 where=f"{where}, row {row + 2}",
                 expected="coordinates inside the head",
-                hint="correct the coordinates, or iEEGCoordinateUnits in coordsystem.json",
+                hint="correct the coordinates or iEEGCoordinateUnits, or set seeg.units",
             )
         )
     return problems
@@ -191,7 +210,7 @@ def _spacing_error(spacing: float, system: CoordinateSystem, where: str) -> Inpu
         if low <= spacing / system.mm_per_unit * factor <= high
     ]
     stated = next(u for u, factor in MM_PER_UNIT.items() if factor == system.mm_per_unit)
-    hint = f"the coordinates look like {fits[0]}: " if fits else ""
+    hint = f"the coordinates look like {fits[0]}: set seeg.units: {fits[0]}, or " if fits else ""
     return InputError(
         f"with the stated unit {stated}, neighbouring contacts are "
         f"{float(f'{spacing:.3g}'):g} mm apart",

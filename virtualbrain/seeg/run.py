@@ -72,7 +72,7 @@ def run_seeg(
     problems = check_seeg(files, settings)
     if problems:
         raise problems[0]
-    contacts = read_contacts(files)
+    contacts = read_contacts(files, settings)
     seizures = require_seizures(files, settings)
     points = contacts[["x", "y", "z"]].to_numpy(float)
     placement = place_points(points, regions, labels, brain_mask, settings)
@@ -103,8 +103,9 @@ def run_seeg(
         contact_rows(contacts, placement, names, sources),
         channel_rows(contacts, montage, placement, names, results),
     )
+    system = coordinate_system(files, settings)
     quality = quality_figures(
-        files, tables, [r.seizure for r in results], sources, gain, gain_kind, placement, points
+        system, tables, [r.seizure for r in results], sources, gain, gain_kind, placement, points
     )
     notes += _gain_notes(gain, quality)
     return Seeg(
@@ -132,8 +133,12 @@ def _check_positions(
 ) -> list[str]:
     """Raise an error if too few contacts are inside the brain; name frames that would fit."""
     share = share_in_brain(placement, points)
-    system = coordinate_system(files)
-    notes = [f"coordinate frame of the contacts: {system.frame} (stated: {system.stated})"]
+    system = coordinate_system(files, settings)
+    notes = list(system.notes)
+    if not settings.frame:
+        notes.insert(
+            0, f"coordinate frame of the contacts: {system.frame} (stated: {system.stated})"
+        )
     if math.isnan(share):
         return [*notes, "contacts not compared with the brain: no label image"]
     if share >= settings.brain_share_min:

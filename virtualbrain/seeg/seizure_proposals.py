@@ -87,7 +87,9 @@ def _prepare(
     files: PatientFiles, seizure: Seizure, settings: SeegSettings
 ) -> tuple[InspectedRecording, list[Channel]]:
     """Inspect a seizure's recording and build its montage of good channels."""
-    source = inspect_recording(seizure.recording, read_contacts(files), [seizure], settings)
+    source = inspect_recording(
+        seizure.recording, read_contacts(files, settings), [seizure], settings
+    )
     bad = {**source.proposed, **source.selection.bad}
     montage = build_montage(source.selection.recorded, bad, settings.montage)
     return source, [channel for channel in montage if channel.status == "good"]

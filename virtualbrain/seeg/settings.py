@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from virtualbrain.errors import ConfigError
+from virtualbrain.io.coordsystem import FRAMES, MM_PER_UNIT
 
 Montage = Literal["bipolar", "shaft-average", "monopolar"]
 GainKind = Literal["auto", "surface", "volume", "centres", "dipole"]
@@ -19,6 +20,10 @@ class SeegSettings:
     montage : {"bipolar", "shaft-average", "monopolar"}
         Channels that are fitted: differences of neighbouring contacts, each contact minus its
         electrode's mean, or the contacts with the recording's reference.
+    frame, units : str
+        Coordinate frame (``ScanRAS``, ``ACPC`` or ``tkRAS``; ``scanner``, ``native`` and ``T1w``
+        mean ScanRAS) and unit (``mm``, ``cm`` or ``m``) of electrodes.tsv, stated by the user;
+        empty: as the dataset states.
     event_columns, seizure_words : tuple of str
         Columns of events.tsv that state the kind of an event, and words that mark a seizure.
     accept_proposed_end : bool
@@ -63,6 +68,8 @@ class SeegSettings:
     """
 
     montage: Montage = "bipolar"
+    frame: str = ""
+    units: str = ""
     event_columns: tuple[str, ...] = ("trial_type", "eventType")
     seizure_words: tuple[str, ...] = ("seizure", "sz")
     accept_proposed_end: bool = False
@@ -96,6 +103,11 @@ class SeegSettings:
         for name in ("event_columns", "seizure_words", "channel_types", "band_hz"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _one_of("montage", self.montage, get_args(Montage))
+        if self.frame.casefold() not in ("", *FRAMES):
+            raise ConfigError(
+                f"seeg.frame is {self.frame!r}", expected="ScanRAS, ACPC, tkRAS, or empty"
+            )
+        _one_of("units", self.units, ("", *MM_PER_UNIT))
         _one_of("gain", self.gain, get_args(GainKind))
         _one_of("gain_combination", self.gain_combination, get_args(GainCombination))
         for name in _POSITIVE:
