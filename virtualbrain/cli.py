@@ -16,9 +16,11 @@ from virtualbrain.commands.preparation import contacts, deidentify, seizures
 from virtualbrain.commands.research import export_tvb, simulate, validate
 from virtualbrain.commands.results import cohort, dependencies, verify
 from virtualbrain.errors import VirtualBrainError
+from virtualbrain.io.file_settings import GROUPS
 from virtualbrain.pipeline.environment import use_project_caches
 from virtualbrain.pipeline.faults import RESUME, user_fault
 from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
+from virtualbrain.pipeline.stages import STAGES
 from virtualbrain.synthetic.scenarios import SCENARIOS
 
 
@@ -108,6 +110,30 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
 
 
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which files are meant (docs/inputs.md)."""
+    parser.add_argument(
+        *("--session", "--session-label"),
+        dest="session",
+        nargs="+",
+        metavar="LABEL",
+        help="use only files of these sessions, and of no session; default: the rules decide",
+    )
+    parser.add_argument(
+        *("--filter-file", "--bids-filter-file"),
+        dest="filter_file",
+        metavar="FILE",
+        help='JSON file with entities that file names must have, such as {"t1w": {"session": '
+        '"pre"}}; groups: ' + ", ".join(GROUPS),
+    )
+    parser.add_argument(
+        "--allow-outside-links",
+        action="store_true",
+        help="follow symbolic links that leave the dataset, such as links to an archive; a dataset "
+        "from elsewhere could then read any file that you can read",
+    )
+
+
 def _add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="random seed; default: 1")
 
@@ -122,6 +148,7 @@ def _add_check(commands: Any) -> None:
     parser = _add_command(commands, "check", "check a dataset and list every problem")
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
     _add_common(parser)
+    _add_files(parser)
     parser.set_defaults(command=check)
 
 
@@ -137,6 +164,7 @@ def _add_run(commands: Any) -> None:
         help="as in BIDS Apps; always participant",
     )
     _add_common(parser)
+    _add_files(parser)
     parser.add_argument(
         "--priors", nargs="+", metavar="NAME", help="prior sets: names in config/priors, or files"
     )
@@ -150,7 +178,9 @@ def _add_run(commands: Any) -> None:
         "--profile", default=DEFAULT_PROFILE, help="default, slurm, or the folder of a profile"
     )
     parser.add_argument("--seed", type=int, help="replaces the seed of the configuration")
-    parser.add_argument("--until", metavar="RULE", help="last stage to run, such as connectomes")
+    parser.add_argument(
+        "--until", choices=STAGES, metavar="RULE", help="last stage to run: " + ", ".join(STAGES)
+    )
     parser.add_argument(
         "--dry-run", "-n", action="store_true", help="show the stages that would run"
     )
@@ -249,6 +279,7 @@ def _add_deidentify(commands: Any) -> None:
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset, which stays unchanged")
     parser.add_argument("copy", metavar="COPY", help="new folder for the copy")
     _add_common(parser)
+    _add_files(parser)
     parser.set_defaults(command=deidentify)
 
 
@@ -288,6 +319,7 @@ def _add_contacts(commands: Any) -> None:
         action="store_true",
         help="write electrodes.tsv; use it after checking the figure",
     )
+    _add_files(parser)
     parser.set_defaults(command=contacts)
 
 
@@ -298,6 +330,7 @@ def _add_seizures(commands: Any) -> None:
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
     parser.add_argument("out", metavar="OUT", help="folder for the figures")
     _add_common(parser)
+    _add_files(parser)
     parser.set_defaults(command=seizures)
 
 

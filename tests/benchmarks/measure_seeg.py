@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from virtualbrain.io.anatomy import read_anatomy
-from virtualbrain.io.bids import find_patient
 from virtualbrain.io.images import read_image
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.contact_regions import name_regions, place_points
 from virtualbrain.seeg.contacts import contact_table

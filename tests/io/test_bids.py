@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import check_label, find_patient, participants
+from virtualbrain.io.bids import check_label, participants
+from virtualbrain.io.patient_search import find_patient
 
 
 def make(root: Path, *names: str) -> Path:

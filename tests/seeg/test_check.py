@@ -182,7 +182,7 @@ def test_each_fault_is_reported_in_one_line_with_a_hint(fault, patient, regions,
 def test_a_missing_file_is_reported(patient, tmp_path, missing, words):
     patient.write(tmp_path)
     (tmp_path / "sub-01" / "ieeg" / missing).unlink()
-    from virtualbrain.io.bids import find_patient
+    from virtualbrain.io.patient_search import find_patient
 
     problems = check_seeg(find_patient(tmp_path, "01"), SETTINGS)
     assert [p for p in problems if words in str(p)], [str(p) for p in problems]

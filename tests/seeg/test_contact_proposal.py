@@ -5,7 +5,7 @@ import pytest
 
 from virtualbrain.cli import main
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import find_patient
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.contact_proposal import ContactChoices, propose_contacts, read_endpoints
 from virtualbrain.seeg.contacts import read_contacts

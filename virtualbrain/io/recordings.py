@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import read_json as read_json
-from virtualbrain.io.bids import Recording, json_beside
+from virtualbrain.io.bids import Recording, json_beside, require_readable
 from virtualbrain.io.tables import read_table
 
 _EDF_BLOCK = 256  # bytes of the fixed header, and of the header of each signal
@@ -57,7 +57,7 @@ def read_header(path: Path | str) -> RecordingHeader:
     Parameters
     ----------
     path : Path or str
-        Any recording that MNE reads (BrainVision, EDF, BDF, FIF, EEGLAB, NWB, MEF3, ...).
+        BrainVision, EDF, BDF, FIF or EEGLAB.
 
     Raises
     ------
@@ -159,6 +159,7 @@ def _open(path: Path) -> Any:
     """Open a recording without reading its signal."""
     import mne  # slow to import, and not needed to read events.tsv
 
+    require_readable(path)
     if not path.exists():
         raise InputError(
             "no such recording",

@@ -9,22 +9,31 @@ from typing import Any
 
 from virtualbrain.config import settings_from
 from virtualbrain.errors import InputError, VirtualBrainError
-from virtualbrain.io.bids import PatientFiles, check_label, find_patient, require_plain
+from virtualbrain.io.bids import PatientFiles, check_label
 from virtualbrain.io.clinical import check_clinical
 from virtualbrain.io.connectome import check_connectome, check_reference
+from virtualbrain.io.file_settings import FileSettings
+from virtualbrain.io.patient_search import search_patient
+from virtualbrain.io.safe_files import require_safe
 from virtualbrain.io.tables import read_table
+from virtualbrain.pipeline.stages import STRUCTURAL, last_stage
 from virtualbrain.seeg.settings import SeegSettings
 
 _MANY = 24
 """Smallest number of patients that is checked in several processes."""
 
 
-def check_participants(bids: Path | str) -> list[VirtualBrainError]:
+def file_settings(config: Mapping[str, Any]) -> FileSettings:
+    """Return what the user says about the files of the dataset."""
+    return settings_from(config["files"], FileSettings, "files")
+
+
+def check_participants(bids: Path | str, *, outside_links: bool = False) -> list[VirtualBrainError]:
     """Return the problems of participants.tsv; the file may be missing."""
     path = Path(bids) / "participants.tsv"
     try:
         if path.exists() or path.is_symlink():
-            require_plain(Path(bids), path)
+            require_safe(Path(bids), path, outside_links=outside_links)
             labels = read_table(path, required=["participant_id"])["participant_id"]
             for label in map(str, labels):
                 if not label.startswith("sub-"):
@@ -86,11 +95,13 @@ def check_patient(
         One per problem; empty if the patient can be run.
     """
     try:
-        files = find_patient(bids, label)
+        files, problems = search_patient(bids, label, file_settings(config))
     except VirtualBrainError as error:
         return [error]
+    if problems:
+        return problems
     structural = _structural_problems(files, config)
-    if config["structure_only"]:
+    if last_stage(config) in STRUCTURAL:
         return structural
     from virtualbrain.seeg.check import check_seeg  # slow to import, as the next
     from virtualbrain.surgery.check import check_pairs
@@ -103,27 +114,29 @@ def check_patient(
     ]
 
 
-def personal_data_of(bids: Path | str, label: str) -> list[str]:
-    """Return the places of names and dates of the patient in the input files.
+def notes_on_files(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[str]:
+    """Return lines for `check`: the choices between several files, then personal data.
 
     Parameters
     ----------
-    bids : Path or str
-        Root of the BIDS dataset.
-    label : str
-        The participant's label.
+    bids, label, config
+        As in `check_patient`.
 
     Returns
     -------
     list of str
-        One line per place; empty if the dataset cannot be read.
+        One line per choice, and one per place of a name or a date; empty if the dataset cannot be
+        read.
     """
     from virtualbrain.privacy.personal_data import find_personal_data  # slow to import
 
     try:
-        return find_personal_data(find_patient(bids, label))
+        files, _ = search_patient(bids, label, file_settings(config))
     except VirtualBrainError:
         return []
+    found = find_personal_data(files)
+    hint = "`virtualbrain deidentify` writes a copy without this information"
+    return [*files.notes, *found, *([hint] if found else [])]
 
 
 def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
@@ -133,7 +146,7 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     diffusion = settings_from(config["diffusion"], DiffusionSettings, "diffusion")
     problems = check_reference(diffusion.reference)
     if files.connectome is not None:
-        return [*problems, *check_connectome(files.connectome)]
+        return [*problems, *check_connectome(files.connectome, files.atlas)]
     from virtualbrain.anatomy.check import check_anatomy  # slow to import, as the next
     from virtualbrain.anatomy.settings import AnatomySettings
     from virtualbrain.diffusion.check import check_dwi, check_same_head
@@ -142,6 +155,8 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     problems += check_anatomy(files, anatomy)
     if files.t1 is None and files.freesurfer is None:
         problems.append(_no_structure(files, "T1w image"))
+    if last_stage(config) == "anatomy":
+        return problems
     if not files.dwi:
         problems.append(_no_structure(files, "diffusion series"))
     problems += check_dwi(files.dwi, files.epi, diffusion)

@@ -78,7 +78,7 @@ def run_seeg(
     placement = place_points(points, regions, labels, brain_mask, settings)
     notes = _check_positions(files, points, placement, labels, brain_mask, settings)
     sources = [inspect_recording(r, contacts, seizures, settings) for r in _recordings(seizures)]
-    notes += [note for source in sources for note in source.selection.notes]
+    notes += [*files.notes, *(note for source in sources for note in source.selection.notes)]
     montage = common_montage(sources, contacts, placement, settings)
     good = tuple(channel for channel in montage if channel.status == "good")
     if not good:
