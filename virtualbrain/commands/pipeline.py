@@ -199,8 +199,12 @@ def _report_outcome(
         return code
     if options.dry_run:
         return 0
-    if last_stage(config) != "report":
-        say(f"stopped after {last_stage(config)}; results in {out}")
+    stage = last_stage(config)
+    if stage != "report":
+        for label in labels:
+            if stage in ("anatomy", "diffusion") and not PatientLayout(out, label).anatomy.is_dir():
+                warn(f"sub-{label}: no stage {stage}, because the connectome is ready")
+        say(f"stopped after {stage}; results in {out}")
         return 0
     first = next(iter(chosen_priors(config["priors"])))
     for label in labels:

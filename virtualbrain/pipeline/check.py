@@ -11,7 +11,8 @@ from virtualbrain.config import settings_from
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, check_label
 from virtualbrain.io.clinical import check_clinical
-from virtualbrain.io.connectome import check_connectome, check_reference
+from virtualbrain.io.connectome import check_connectome, check_reference, read_ready_connectome
+from virtualbrain.io.connectome_folder import place_of
 from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.io.patient_search import search_patient
 from virtualbrain.io.safe_files import require_safe
@@ -109,6 +110,7 @@ def check_patient(
     return [
         *structural,
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
+        *([] if structural else _distance_problems(files, config)),
         *check_clinical(files),
         *check_pairs(files),
     ]
@@ -146,7 +148,7 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     diffusion = settings_from(config["diffusion"], DiffusionSettings, "diffusion")
     problems = check_reference(diffusion.reference)
     if files.connectome is not None:
-        return [*problems, *check_connectome(files.connectome, files.atlas)]
+        return [*problems, *_connectome_problems(files.connectome, files.atlas)]
     from virtualbrain.anatomy.check import check_anatomy  # slow to import, as the next
     from virtualbrain.anatomy.settings import AnatomySettings
     from virtualbrain.diffusion.check import check_dwi, check_same_head
@@ -163,6 +165,33 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     if not problems and files.t1 is not None and files.dwi:
         problems += check_same_head(files.t1, files.dwi[0])
     return problems
+
+
+def _connectome_problems(folder: Path, atlas: str) -> list[VirtualBrainError]:
+    """Check a ready connectome and the frame of its region centres."""
+    from virtualbrain.seeg.region_centres import centre_problems  # slow to import
+
+    problems = check_connectome(folder, atlas)
+    if problems:
+        return problems
+    return [*centre_problems(read_ready_connectome(folder, atlas).regions, place_of(folder))]
+
+
+def _distance_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
+    """Check that the contacts are near the region centres of a ready connectome."""
+    from virtualbrain.seeg.contacts import read_contacts  # slow to import, as the next
+    from virtualbrain.seeg.region_centres import distance_problems
+
+    if files.connectome is None or files.electrodes is None:
+        return []
+    settings = settings_from(config["seeg"], SeegSettings, "seeg")
+    try:
+        contacts = read_contacts(files, settings)
+    except VirtualBrainError:
+        return []  # reported by check_seeg
+    points = contacts[["x", "y", "z"]].to_numpy(float)
+    regions = read_ready_connectome(files.connectome, files.atlas).regions
+    return [*distance_problems(files, points, regions, settings)]
 
 
 def _no_structure(files: PatientFiles, what: str) -> InputError:

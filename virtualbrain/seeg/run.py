@@ -24,6 +24,7 @@ from virtualbrain.seeg.coordinates import tkras_to_scanner
 from virtualbrain.seeg.gain import Surfaces, make_sources, power_gain
 from virtualbrain.seeg.montage import Channel, weight_matrix
 from virtualbrain.seeg.recording_inspection import common_montage, inspect_recording
+from virtualbrain.seeg.region_centres import distance_note, distance_problems
 from virtualbrain.seeg.result_tables import channel_rows, contact_rows, quality_figures
 from virtualbrain.seeg.seizure_features import read_seizure
 from virtualbrain.seeg.seizures import Seizure, require_seizures
@@ -66,8 +67,8 @@ def run_seeg(
     Raises
     ------
     InputError
-        The first problem that `check_seeg` finds, too few contacts inside the brain, or no good
-        channel.
+        The first problem that `check_seeg` finds, too few contacts inside the brain or near a
+        region centre, or no good channel.
     """
     problems = check_seeg(files, settings)
     if problems:
@@ -76,7 +77,7 @@ def run_seeg(
     seizures = require_seizures(files, settings)
     points = contacts[["x", "y", "z"]].to_numpy(float)
     placement = place_points(points, regions, labels, brain_mask, settings)
-    notes = _check_positions(files, points, placement, labels, brain_mask, settings)
+    notes = _check_positions(files, points, regions, placement, labels, brain_mask, settings)
     sources = [inspect_recording(r, contacts, seizures, settings) for r in _recordings(seizures)]
     notes += [*files.notes, *(note for source in sources for note in source.selection.notes)]
     montage = common_montage(sources, contacts, placement, settings)
@@ -126,6 +127,7 @@ def _recordings(seizures: Sequence[Seizure]) -> list[Recording]:
 def _check_positions(
     files: PatientFiles,
     points: Signal,
+    regions: pd.DataFrame,
     placement: Placement,
     labels: Any,
     brain_mask: Any,
@@ -140,7 +142,9 @@ def _check_positions(
             0, f"coordinate frame of the contacts: {system.frame} (stated: {system.stated})"
         )
     if math.isnan(share):
-        return [*notes, "contacts not compared with the brain: no label image"]
+        for problem in distance_problems(files, points, regions, settings):
+            raise problem
+        return [*notes, distance_note(points, regions, settings)]
     if share >= settings.brain_share_min:
         return [*notes, f"{share:.0%} of the contacts are inside the brain"]
     others = candidate_frames(points, labels, brain_mask, _other_readings(files))
