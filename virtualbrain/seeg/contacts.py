@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,13 @@ from virtualbrain.seeg.coordinates import (
     read_coordinate_system,
     to_scanner_mm,
 )
-from virtualbrain.seeg.names import bare_name, last_row, repeated, split_contact
+from virtualbrain.seeg.names import bare_name, by_key, split_contact, tidy
 
 DEFAULT_SPACING_MM = 3.5
 _PLAUSIBLE_SPACING_MM = (1.0, 25.0)
 _FAR_MM = 1000.0
+REPEATED = "repeated"
+"""Mark in the column `shared` of a contact whose exact name has several places."""
 
 
 def read_contacts(files: PatientFiles) -> pd.DataFrame:
@@ -36,8 +39,8 @@ def read_contacts(files: PatientFiles) -> pd.DataFrame:
     Raises
     ------
     InputError
-        A file is missing or invalid, no contact has coordinates, a name is repeated, or the
-        spacing of the contacts does not fit the stated unit.
+        A file is missing or invalid, no contact has coordinates, or the spacing of the contacts
+        does not fit the stated unit.
     """
     if files.electrodes is None:
         raise InputError(
@@ -87,19 +90,65 @@ def contact_table(
         Scanner RAS, mm.
     micro : sequence of bool, optional
         Which are micro contacts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``name electrode number x y z micro written row shared``: name as written, row of the
+        table, and the key of contacts that only their names as written distinguish (else empty).
     """
-    split = [split_contact(name) for name in names]
+    rows = _distinct_rows(names, positions)
+    split = [split_contact(row.written) for row in rows]
+    kept = [row.position for row in rows]
     return pd.DataFrame(
         {
-            "name": [bare_name(name) for name in names],
+            "name": [row.name for row in rows],
             "electrode": [electrode for electrode, _ in split],
             "number": pd.array([number for _, number in split], dtype="Int64"),
-            "x": positions[:, 0],
-            "y": positions[:, 1],
-            "z": positions[:, 2],
-            "micro": [False] * len(names) if micro is None else list(micro),
+            "x": positions[kept, 0],
+            "y": positions[kept, 1],
+            "z": positions[kept, 2],
+            "micro": [False if micro is None else micro[i] for i in kept],
+            "written": [row.written for row in rows],
+            "row": [row.last + 2 for row in rows],
+            "shared": [row.shared for row in rows],
         }
     )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of the contacts: position, last repetition, name, and the key it shares with others."""
+
+    position: int
+    last: int
+    name: str
+    written: str
+    shared: str
+
+
+def _distinct_rows(names: Sequence[str], positions: NDArray[np.float64]) -> list[_Row]:
+    """Return one row per contact, in the order of the table.
+
+    Rows that spell one name differently are one contact if only one of them has coordinates, or
+    all have the same. Otherwise they keep their names as written.
+    """
+    written = [tidy(name) for name in names]
+    rows = []
+    for key, group in by_key(names).items():
+        located = [i for i in group if np.isfinite(positions[i]).all()] or group[:1]
+        places = positions[located]
+        if np.array_equal(places, np.tile(places[0], (len(places), 1)), equal_nan=True):
+            i = located[0]
+            rows.append(_Row(i, i, bare_name(names[i]), written[i], ""))
+            continue
+        for i in located:
+            same = [j for j in located if written[j] == written[i]]
+            if i == same[0]:
+                # Rows of exactly one name cannot be distinguished by any channel.
+                shared = key if len(same) == 1 else f"{key}, {REPEATED}"
+                rows.append(_Row(i, same[-1], written[i], written[i], shared))
+    return sorted(rows, key=lambda row: row.position)
 
 
 def stated_coordinates(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
@@ -133,15 +182,6 @@ def contact_problems(
     """Return the problems of the contacts' names and coordinates."""
     problems = []
     names = [str(name) for name in table["name"]]
-    for name in repeated(names):
-        problems.append(
-            InputError(
-                f"the contact {name} occurs twice",
-                where=f"{where}, row {last_row(names, name)}",
-                expected="one row per contact (A1, A01 and POL A1 are the same contact)",
-                hint="remove or rename one of the rows",
-            )
-        )
     if not np.isfinite(stated).all(axis=1).any():
         problems.append(
             InputError(

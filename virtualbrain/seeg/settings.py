@@ -25,6 +25,8 @@ class SeegSettings:
         Accept the proposed offset of a seizure without duration.
     channel_types : tuple of str
         Values of `type` in channels.tsv that are intracranial channels.
+    located_share_min : float
+        Smallest fraction of the good channels that must have coordinates.
     exclude_proposed_bad : bool
         Leave out channels that are automatically proposed as bad.
     brain_share_min : float
@@ -67,6 +69,7 @@ class SeegSettings:
     seizure_words: tuple[str, ...] = ("seizure", "sz")
     accept_proposed_end: bool = False
     channel_types: tuple[str, ...] = ("SEEG", "ECOG")
+    located_share_min: float = 0.5
     exclude_proposed_bad: bool = True
     brain_share_min: float = 0.5
     line_frequency_hz: float | None = None
@@ -103,7 +106,7 @@ class SeegSettings:
                 raise ConfigError(
                     f"seeg.{name} is {getattr(self, name)}", expected="a number above zero"
                 )
-        for name in ("baseline_gap_s", "before_onset_s", "after_offset_s", "brain_share_min"):
+        for name in ("baseline_gap_s", "before_onset_s", "after_offset_s", "brain_share_min", "located_share_min"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"seeg.{name} is {getattr(self, name)}", expected="zero or more")
         if len(self.band_hz) != 2 or not 0 < self.band_hz[0] < self.band_hz[1]:
