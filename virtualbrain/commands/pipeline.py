@@ -48,6 +48,8 @@ def check(options: argparse.Namespace) -> int:
         _report_problems(label, found)
         if not found:
             say(f"sub-{label}: no problem found")
+        for line in _notes(options.bids, label, config):
+            warn(f"sub-{label}: {line}")
         for line in _personal_data(options.bids, label):
             warn(f"sub-{label}: {line}")
     return FAULT_OF_INPUT if any(problems.values()) else 0
@@ -59,6 +61,12 @@ def _report_problems(label: str, problems: Sequence[VirtualBrainError]) -> None:
         text = str(problem)
         own = f"sub-{label}: "
         report_error(text if text.startswith(own) else own + text)
+
+
+def _notes(bids: str, label: str, config: dict[str, Any]) -> list[str]:
+    from virtualbrain.pipeline.check import notes_of
+
+    return notes_of(bids, label, config)
 
 
 def _personal_data(bids: str, label: str) -> list[str]:

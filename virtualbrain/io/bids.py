@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from virtualbrain.errors import InputError
+from virtualbrain.io.text import read_text
 
 RECORDING_SUFFIXES = (".vhdr", ".edf", ".fif", ".set", ".nwb", ".mefd", ".bdf")
 _LABEL = re.compile(r"[A-Za-z0-9]+")
@@ -80,10 +81,11 @@ class PatientFiles:
         return _present(*_within(self.connectome))
 
     def seeg_files(self) -> tuple[Path, ...]:
-        """Return the recordings and their tables."""
+        """Return the recordings, their sidecars and tables."""
         paths: list[Path | None] = [self.electrodes, self.coordsystem]
         for recording in self.recordings:
-            paths += [*_signal_parts(recording.signal), recording.channels, recording.events]
+            paths += [*_signal_parts(recording.signal), json_beside(recording.signal)]
+            paths += [recording.channels, recording.events]
         return _present(*paths)
 
     def clinical_files(self) -> tuple[Path, ...]:
@@ -373,7 +375,7 @@ def _epi_images(
 def _listed(sidecar: Path | None, key: str) -> list[str]:
     """Return a key's text or texts; empty if the sidecar is invalid (reported by its check)."""
     try:
-        stated: Any = json.loads(sidecar.read_text("utf-8")).get(key) if sidecar else None
+        stated: Any = json.loads(read_text(sidecar)).get(key) if sidecar else None
     except (ValueError, OSError, AttributeError):
         return []
     return [str(one) for one in stated] if isinstance(stated, list) else [stated] if stated else []

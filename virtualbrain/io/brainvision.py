@@ -54,6 +54,24 @@ def read_brainvision(header: Path) -> BrainVision:
     )
 
 
+def numbered_header(header: Path) -> str:
+    """Return a header whose channels are named by their numbers, without the comments.
+
+    MNE cannot open a header in which two channels have one name.
+    """
+    lines = []
+    section = ""
+    for line in read_text(header).splitlines():
+        heading = re.match(r"\s*\[(.+)\]", line)
+        section = heading[1].strip().casefold() if heading else section
+        if section == "comment":
+            break
+        if section == "channel infos":
+            line = re.sub(r"(?i)^(\s*ch(\d+)\s*=)[^,]*", r"\1\2", line)
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
 def _parse(text: str) -> tuple[dict[str, str], list[str]]:
     """Return the keys of [Common Infos], and the channels of [Channel Infos] in their order."""
     section = ""

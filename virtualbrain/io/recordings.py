@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import read_json as read_json
 from virtualbrain.io.bids import Recording, json_beside
-from virtualbrain.io.brainvision import read_brainvision
+from virtualbrain.io.brainvision import BrainVision, numbered_header, read_brainvision
 from virtualbrain.io.clock import Clock, Pause
 from virtualbrain.io.edf import Edf, read_edf, read_samples
 from virtualbrain.io.tables import read_table
@@ -181,8 +182,8 @@ def _edf_header(edf: Edf) -> RecordingHeader:
     pauses = edf.clock.pauses
     total_s = sum(pause.length_s for pause in pauses)
     note = (
-        f"{edf.path.name}: {len(pauses)} pauses of {total_s:g} s in total "
-        f"(the first at {pauses[0].at_s:g} s of the signal); annotations converted from clock time"
+        f"{edf.path.name}: pauses of {total_s:g} s in total, the first at {pauses[0].at_s:g} s of "
+        "the signal; annotations converted from clock time"
         if pauses
         else ""
     )
@@ -349,17 +350,14 @@ def _open(path: Path) -> tuple[Any, tuple[str, ...], dict[str, str], tuple[str, 
     import mne  # slow to import, and not needed to read events.tsv
 
     _require_existing(path)
-    options: dict[str, Any] = {}
     parts = read_brainvision(path) if path.suffix == ".vhdr" else None
-    if parts is not None:
-        markers = parts.markers.name if parts.markers else False
-        options["overrides"] = {"data_fname": parts.signal.name, "marker_fname": markers}
-        if len(set(parts.names)) < len(parts.names):
-            options["overrides"]["ch_names"] = [f"{i}" for i in range(len(parts.names))]
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            raw = mne.io.read_raw(path, preload=False, verbose="warning", **options)
+            if parts is None:
+                raw = mne.io.read_raw(path, preload=False, verbose="warning")
+            else:
+                raw = _open_brainvision(path, parts)
     except Exception as error:  # readers raise anything on a broken file
         raise InputError(
             f"the recording cannot be read ({(str(error).splitlines() or [''])[0]})",
@@ -372,6 +370,22 @@ def _open(path: Path) -> tuple[Any, tuple[str, ...], dict[str, str], tuple[str, 
         return raw, parts.names, units, parts.notes
     numbered = any(_RUNNING_NUMBER in str(warning.message) for warning in caught)
     return raw, _without_numbers(raw.ch_names) if numbered else tuple(raw.ch_names), {}, ()
+
+
+def _open_brainvision(path: Path, parts: BrainVision) -> Any:
+    """Open the files that belong to a BrainVision header."""
+    import mne
+
+    files = {
+        "data_fname": str(parts.signal.absolute()),
+        "marker_fname": str(parts.markers.absolute()) if parts.markers else False,
+    }
+    if len(set(parts.names)) == len(parts.names):
+        return mne.io.read_raw_brainvision(path, overrides=files, verbose="warning")
+    with tempfile.TemporaryDirectory() as folder:
+        numbered = Path(folder) / path.name
+        numbered.write_text(numbered_header(path), encoding="utf-8")
+        return mne.io.read_raw_brainvision(numbered, overrides=files, verbose="warning")
 
 
 def _without_numbers(names: Sequence[str]) -> tuple[str, ...]:

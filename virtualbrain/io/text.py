@@ -35,19 +35,19 @@ def read_text(path: Path) -> str:
     return decode(path.read_bytes())[0]
 
 
-def encoding_notes(paths: Iterable[Path | None]) -> list[str]:
-    """Return one note per encoding with the names of the files that are not UTF-8.
+def encoding_notes(paths: Iterable[Path]) -> list[str]:
+    """Return one note per encoding with the names of the tables and sidecars that are not UTF-8.
 
     Looks at the first MiB of each file.
 
     Parameters
     ----------
     paths : iterable of Path
-        Tables and sidecars; None and missing files are ignored.
+        Files of a patient; those that are no table or sidecar are ignored.
     """
     found: dict[str, list[str]] = {}
     for path in paths:
-        if path is None or not path.is_file():
+        if path.suffix not in (".tsv", ".json") or not path.is_file():
             continue
         with path.open("rb") as stream:
             head = stream.read(_HEAD_BYTES)

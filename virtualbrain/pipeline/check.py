@@ -13,6 +13,7 @@ from virtualbrain.io.bids import PatientFiles, check_label, find_patient, requir
 from virtualbrain.io.clinical import check_clinical
 from virtualbrain.io.connectome import check_connectome, check_reference
 from virtualbrain.io.tables import read_table
+from virtualbrain.io.text import encoding_notes
 from virtualbrain.seeg.settings import SeegSettings
 
 _MANY = 24
@@ -124,6 +125,31 @@ def personal_data_of(bids: Path | str, label: str) -> list[str]:
         return find_personal_data(find_patient(bids, label))
     except VirtualBrainError:
         return []
+
+
+def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[str]:
+    """Return what the user should know of the input files, although they can be used.
+
+    Parameters
+    ----------
+    bids, label, config
+        As in `check_patient`.
+
+    Returns
+    -------
+    list of str
+        One line per kind of note; empty if the dataset cannot be read.
+    """
+    try:
+        files = find_patient(bids, label)
+    except VirtualBrainError:
+        return []
+    notes = encoding_notes(files.all_files())
+    if config["structure_only"]:
+        return notes
+    from virtualbrain.seeg.check import seeg_notes  # slow to import
+
+    return [*notes, *seeg_notes(files, settings_from(config["seeg"], SeegSettings, "seeg"))]
 
 
 def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:

@@ -27,7 +27,7 @@ from virtualbrain.seeg.contacts import (
 )
 from virtualbrain.seeg.coordinates import coordinate_system_problems, tkras_to_scanner
 from virtualbrain.seeg.montage import build_montage
-from virtualbrain.seeg.seizures import Seizure, require_seizures
+from virtualbrain.seeg.seizures import Seizure, read_marks, require_seizures
 from virtualbrain.seeg.settings import SeegSettings
 
 PLAUSIBLE_SPREAD_V = (5e-7, 2e-2)
@@ -75,6 +75,33 @@ def check_seeg(files: PatientFiles, settings: SeegSettings) -> list[VirtualBrain
         if own or not seizures:
             problems += recording_problems(recording, own, contacts, settings)
     return problems
+
+
+def seeg_notes(files: PatientFiles, settings: SeegSettings) -> list[str]:
+    """Return what the user should know of recordings, channels and events that can be read.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        The patient's files.
+    settings : SeegSettings
+        Settings of the SEEG stage.
+    """
+    contacts = _contacts_or_names(files)
+    try:
+        marks = read_marks(files, settings)
+    except InputError:
+        return []
+    notes = list(marks.notes)
+    for recording in dict.fromkeys(seizure.recording for seizure in marks.seizures):
+        try:
+            header = read_header(recording.signal)
+            notes += header.notes
+            if contacts is not None:
+                notes += select_channels(recording, header, contacts, settings).notes
+        except InputError:
+            continue
+    return notes
 
 
 def electrode_problems(files: PatientFiles) -> list[InputError]:

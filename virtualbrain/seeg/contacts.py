@@ -19,11 +19,12 @@ from virtualbrain.seeg.coordinates import (
     read_coordinate_system,
     to_scanner_mm,
 )
-from virtualbrain.seeg.names import bare_name, by_key, split_contact, tidy
+from virtualbrain.seeg.names import bare_name, by_key, rows_of, split_contact, tidy
 
 DEFAULT_SPACING_MM = 3.5
 _PLAUSIBLE_SPACING_MM = (1.0, 25.0)
 _FAR_MM = 1000.0
+_NO_NUMBER = ("", "n/a", "na", "nan", "none", "null", "-")
 REPEATED = "repeated"
 """Mark in the column `shared` of a contact whose exact name has several places."""
 
@@ -152,27 +153,34 @@ def _distinct_rows(names: Sequence[str], positions: NDArray[np.float64]) -> list
 
 
 def stated_coordinates(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
-    """Return the columns x, y, z as numbers.
+    """Return the columns x, y, z as numbers, NaN where a cell is empty or n/a.
 
     Raises
     ------
     InputError
-        A cell is neither a number nor n/a.
+        A cell is neither a number nor n/a nor empty.
     """
     coordinates = np.full((len(table), 3), np.nan)
+    wrong: dict[int, str] = {}
     for j, axis in enumerate("xyz"):
         for i, cell in enumerate(table[axis]):
-            if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            text = "" if cell is None else str(cell).strip()
+            if text.casefold() in _NO_NUMBER:
                 continue
             try:
-                coordinates[i, j] = float(cell)
+                coordinates[i, j] = float(text)
             except ValueError:
-                raise InputError(
-                    f"{axis} of {table['name'].iloc[i]} is {cell!r}",
-                    where=f"{where}, row {i + 2}",
-                    expected="a number or n/a",
-                    hint="write a decimal point, not a comma",
-                ) from None
+                wrong.setdefault(i, f"{axis} of {table['name'].iloc[i]} is {text!r}")
+    if wrong:
+        has_comma = any("," in text for text in wrong.values())
+        raise InputError(
+            "; ".join(wrong.values()),
+            where=f"{where}, {rows_of([i + 2 for i in wrong])}",
+            expected="a number, n/a or an empty cell",
+            hint="write a decimal point, not a comma"
+            if has_comma
+            else "write n/a where a position is unknown",
+        )
     return coordinates
 
 

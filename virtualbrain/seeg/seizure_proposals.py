@@ -21,12 +21,7 @@ from virtualbrain.seeg.seizure_features import (
     propose_onset,
     whole_envelope,
 )
-from virtualbrain.seeg.seizures import (
-    Seizure,
-    find_ends_without_onset,
-    find_seizures,
-    no_seizure_error,
-)
+from virtualbrain.seeg.seizures import Seizure, no_seizure_error, read_marks
 from virtualbrain.seeg.settings import SeegSettings
 
 Signal = NDArray[np.float64]
@@ -68,10 +63,10 @@ def propose_times(files: PatientFiles, settings: SeegSettings) -> tuple[Proposal
     InputError
         A file cannot be read, or no seizure is marked.
     """
-    with_onset = find_seizures(files, settings)
-    ends = find_ends_without_onset(files, settings)
+    marks = read_marks(files, settings)
+    with_onset, ends = marks.seizures, marks.ends
     if not with_onset and not ends:
-        raise no_seizure_error(files, settings)
+        raise no_seizure_error(files, settings, marks)
     found = []
     for seizure in with_onset:
         if math.isnan(seizure.duration_s):

@@ -7,6 +7,7 @@ from virtualbrain.errors import ConfigError
 
 Montage = Literal["bipolar", "shaft-average", "monopolar"]
 GainKind = Literal["auto", "surface", "volume", "centres", "dipole"]
+EventClock = Literal["ask", "clock", "signal"]
 GainCombination = Literal["independent", "difference"]
 
 
@@ -21,6 +22,11 @@ class SeegSettings:
         electrode's mean, or the contacts with the recording's reference.
     event_columns, seizure_words : tuple of str
         Columns of events.tsv that state the kind of an event, and words that mark a seizure.
+    zero_duration_is_seizure : bool
+        Take marks of zero duration without a word for onset or end as seizures.
+    event_clock : {"ask", "clock", "signal"}
+        Whether times in events.tsv include the pauses of an EDF+D; ask refuses if the annotations
+        of the recording do not show it.
     accept_proposed_end : bool
         Accept the proposed offset of a seizure without duration.
     channel_types : tuple of str
@@ -67,6 +73,8 @@ class SeegSettings:
     montage: Montage = "bipolar"
     event_columns: tuple[str, ...] = ("trial_type", "eventType")
     seizure_words: tuple[str, ...] = ("seizure", "sz")
+    zero_duration_is_seizure: bool = False
+    event_clock: EventClock = "ask"
     accept_proposed_end: bool = False
     channel_types: tuple[str, ...] = ("SEEG", "ECOG")
     located_share_min: float = 0.5
@@ -99,6 +107,7 @@ class SeegSettings:
         for name in ("event_columns", "seizure_words", "channel_types", "band_hz"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _one_of("montage", self.montage, get_args(Montage))
+        _one_of("event_clock", self.event_clock, get_args(EventClock))
         _one_of("gain", self.gain, get_args(GainKind))
         _one_of("gain_combination", self.gain_combination, get_args(GainCombination))
         for name in _POSITIVE:
