@@ -35,7 +35,7 @@ def read_brainvision(header: Path) -> BrainVision:
     """
     values, channels = _parse(read_text(header))
     notes: list[str] = []
-    signal = _own_part(header, "DataFile", values.get("datafile", ""), (".eeg", ".dat"), notes)
+    signal = _own_part(header, "DataFile", values.get("datafile", ""), ".eeg", notes)
     if signal is None:
         raise InputError(
             "the signal file is missing, so that the recording cannot be read",
@@ -43,7 +43,7 @@ def read_brainvision(header: Path) -> BrainVision:
             expected=f"the file {header.stem}.eeg beside the header",
             hint="copy all files of the recording into the dataset",
         )
-    markers = _own_part(header, "MarkerFile", values.get("markerfile", ""), (".vmrk",), notes)
+    markers = _own_part(header, "MarkerFile", values.get("markerfile", ""), ".vmrk", notes)
     cells = [[*channel.split(","), "", "", ""][:4] for channel in channels]
     return BrainVision(
         signal=signal,
@@ -95,7 +95,7 @@ def _parse(text: str) -> tuple[dict[str, str], list[str]]:
 
 
 def _own_part(
-    header: Path, key: str, stated: str, endings: tuple[str, ...], notes: list[str]
+    header: Path, key: str, stated: str, ending: str, notes: list[str]
 ) -> Path | None:
     """Return the signal or marker file of a header; None if there is none."""
     name = stated.replace("$b", header.stem)
@@ -106,18 +106,18 @@ def _own_part(
             expected="a file in the folder of the header",
             hint="enter the file name without a folder, and put the file beside the header",
         )
-    own = next((p for p in map(header.with_suffix, endings) if p.is_file()), None)
-    named = header.with_name(name) if name else None
-    if named is None or not named.is_file():
-        if own is not None and named is not None:
-            notes.append(f"{header.name}: {key} names {name}, which does not exist; read {own.name}")
+    own = header.with_suffix(ending)
+    if name in ("", own.name):
+        return own if own.is_file() else None
+    if header.with_name(name).is_file():
+        others = f", although {own.name} exists" if own.is_file() else ""
+        raise InputError(
+            f"{key} names {name}, a file of another name{others}",
+            where=header.name,
+            expected=f"{key}={own.name}",
+            hint=f"correct {key} in the header; rename {name} first if it belongs to this header",
+        )
+    if own.is_file():
+        notes.append(f"{header.name}: {key} names {name}, which does not exist; read {own.name}")
         return own
-    if named.stem == header.stem:
-        return named
-    others = f", although {own.name} exists" if own is not None else ""
-    raise InputError(
-        f"{key} names {name}, a file of another name{others}",
-        where=header.name,
-        expected=f"{key}={header.stem}{endings[0]}",
-        hint=f"correct {key} in the header; rename {name} first if it is the file of this header",
-    )
+    return None

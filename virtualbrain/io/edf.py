@@ -6,7 +6,7 @@ annotations in clock time although the samples have pauses (EDF+D).
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,27 +51,34 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Edf:
-    """Header of an EDF or BDF file.
+class Layout:
+    """Place and size of the data records.
 
-    `width` is the number of bytes of a sample, `size` the number of samples of a data record.
+    `size` is the number of samples of a record, `width` the number of bytes of a sample.
     """
 
-    path: Path
-    patient: str
-    channels: tuple[EdfChannel, ...]
-    marks: tuple[Mark, ...]
-    clock: Clock
     header_bytes: int
     n_records: int
     record_s: float
     size: int
     width: int
 
+
+@dataclass(frozen=True)
+class Edf:
+    """Header of an EDF or BDF file."""
+
+    path: Path
+    patient: str
+    channels: tuple[EdfChannel, ...]
+    marks: tuple[Mark, ...]
+    clock: Clock
+    layout: Layout
+
     @property
     def duration_s(self) -> float:
         """Length of the signal in seconds, without pauses."""
-        return self.n_records * self.record_s
+        return self.layout.n_records * self.layout.record_s
 
 
 def read_edf(path: Path) -> Edf:
@@ -83,59 +90,67 @@ def read_edf(path: Path) -> Edf:
         The file is not an EDF or BDF, has no complete data record, or its records are not in the
         order of time.
     """
-    width = 3 if path.suffix.lower() == ".bdf" else 2
+    head, fields = _read_head(path)
+    counts = [_integer(cell, path, "number of samples per record") for cell in fields[8]]
+    if min(counts) < 0 or sum(counts) < 1:
+        raise _broken(path, "it has no signal")
+    layout = _layout(path, head, counts)
+    first = np.cumsum([0, *counts])
+    is_mark = [_text(cell) in ("EDF Annotations", "BDF Annotations") for cell in fields[0]]
+    channels = tuple(
+        _channel(path, [column[i] for column in fields], int(first[i]), layout.record_s)
+        for i, count in enumerate(counts)
+        if count > 0 and not is_mark[i]
+    )
+    if not channels:
+        raise _broken(path, "it has annotations, but no signal")
+    marks = np.flatnonzero(is_mark)
+    columns = [_column(path, layout, int(first[i]), counts[i]) for i in marks]
+    starts, annotations = _annotations(columns)
+    fastest = max(channel.rate_hz for channel in channels)
+    origin = starts[0] if starts and starts[0] is not None else 0.0
+    return Edf(
+        path=path,
+        patient=head[8:88].decode("latin-1").strip(),
+        channels=channels,
+        marks=tuple(replace(mark, onset_s=mark.onset_s - origin) for mark in annotations),
+        clock=_clock(path, _text(head[192:236]), starts, layout, fastest),
+        layout=layout,
+    )
+
+
+def _read_head(path: Path) -> tuple[bytes, list[list[bytes]]]:
+    """Return the fixed part of the header, and the cells of each field of the channels."""
     with path.open("rb") as stream:
         head = stream.read(_BLOCK)
         count = _integer(head[252:256], path, "number of signals")
+        if count < 1:
+            raise _broken(path, f"the number of signals is {count}")
         _require_complete_header(path, count)
-        fields = _split(stream.read(_BLOCK * count), count)
-    counts = [_integer(cell, path, "number of samples per record") for cell in fields[8]]
-    if count < 1 or min(counts) < 0 or sum(counts) < 1:
-        raise _broken(path, "it has no signal")
+        block = stream.read(_BLOCK * count)
+    columns, at = [], 0
+    for width in _FIELDS:
+        columns.append([block[at + i * width : at + (i + 1) * width] for i in range(count)])
+        at += width * count
+    return head, columns
+
+
+def _layout(path: Path, head: bytes, counts: Sequence[int]) -> Layout:
+    """Return the place and size of the data records; trust the file's size more than the header."""
     header_bytes = _integer(head[184:192], path, "length of the header")
-    if header_bytes != _BLOCK * (1 + count):
+    if header_bytes != _BLOCK * (1 + len(counts)):
         raise _broken(path, f"the header states a length of {header_bytes} bytes")
+    width = 3 if path.suffix.lower() == ".bdf" else 2
     n_records = (path.stat().st_size - header_bytes) // (sum(counts) * width)
     stated = _text(head[236:244])
-    if stated.isdigit():
+    if stated.isdecimal():
         n_records = min(n_records, int(stated))
     if n_records < 1:
         raise _broken(path, "it has no complete data record")
     record_s = _number(head[244:252], path, "duration of a record") or 1.0
     if not record_s > 0:
         raise _broken(path, f"the duration of a record is {record_s:g} s")
-    names = [_text(cell) for cell in fields[0]]
-    is_mark = [name in ("EDF Annotations", "BDF Annotations") for name in names]
-    first = np.cumsum([0, *counts])
-    channels = tuple(
-        _channel(path, [column[i] for column in fields], int(first[i]), counts[i] / record_s)
-        for i in range(count)
-        if not is_mark[i] and counts[i] > 0
-    )
-    if not channels:
-        raise _broken(path, "it has annotations, but no signal")
-    records = _records(path, header_bytes, n_records, sum(counts), width)
-    columns = [
-        np.ascontiguousarray(records[:, first[i] * width : first[i + 1] * width])
-        for i in range(count)
-        if is_mark[i]
-    ]
-    starts, marks = _annotations(columns)
-    fastest = max(channel.rate_hz for channel in channels)
-    clock = _clock(path, _text(head[192:236]), starts, n_records, record_s, fastest)
-    origin = starts[0] if starts and starts[0] is not None else 0.0
-    return Edf(
-        path=path,
-        patient=head[8:88].decode("latin-1").strip(),
-        channels=channels,
-        marks=tuple(Mark(m.onset_s - origin, m.duration_s, m.text) for m in marks),
-        clock=clock,
-        header_bytes=header_bytes,
-        n_records=n_records,
-        record_s=record_s,
-        size=sum(counts),
-        width=width,
-    )
+    return Layout(header_bytes, n_records, record_s, sum(counts), width)
 
 
 def read_samples(edf: Edf, channel: EdfChannel, start: int, stop: int) -> Signal:
@@ -150,21 +165,25 @@ def read_samples(edf: Edf, channel: EdfChannel, start: int, stop: int) -> Signal
     start, stop : int
         First sample, and the sample after the last; limited to the recording.
     """
-    stop = min(stop, edf.n_records * channel.n)
+    stop = min(stop, edf.layout.n_records * channel.n)
     start = min(max(start, 0), stop)
     if start == stop:
         return np.zeros(0)
-    first, last = start // channel.n, -(-stop // channel.n)
-    records = _records(edf.path, edf.header_bytes, edf.n_records, edf.size, edf.width)
-    columns = slice(channel.first * edf.width, (channel.first + channel.n) * edf.width)
-    raw = np.ascontiguousarray(records[first:last, columns]).reshape(-1, edf.width)
-    digital = _integers(raw)[start - first * channel.n : stop - first * channel.n]
+    records = slice(start // channel.n, -(-stop // channel.n))
+    raw = _column(edf.path, edf.layout, channel.first, channel.n, records)
+    skipped = records.start * channel.n
+    digital = _integers(raw.reshape(-1, edf.layout.width))[start - skipped : stop - skipped]
     return np.asarray(digital * channel.scale + channel.offset)
 
 
-def _records(path: Path, header_bytes: int, n: int, size: int, width: int) -> NDArray[np.uint8]:
-    """Map the data records into memory, shape (n_records, bytes of a record)."""
-    return np.memmap(path, np.uint8, "r", offset=header_bytes, shape=(n, size * width))
+def _column(
+    path: Path, layout: Layout, first: int, n: int, records: slice = slice(None)
+) -> NDArray[np.uint8]:
+    """Return the bytes of one signal, shape (n_records, n_bytes)."""
+    shape = (layout.n_records, layout.size * layout.width)
+    mapped = np.memmap(path, np.uint8, "r", offset=layout.header_bytes, shape=shape)
+    columns = slice(first * layout.width, (first + n) * layout.width)
+    return np.ascontiguousarray(mapped[records, columns])
 
 
 def _integers(raw: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -187,17 +206,9 @@ def _require_complete_header(path: Path, count: int) -> None:
         )
 
 
-def _split(block: bytes, count: int) -> list[list[bytes]]:
-    """Split the signals' headers into the cells of each field."""
-    columns, at = [], 0
-    for width in _FIELDS:
-        columns.append([block[at + i * width : at + (i + 1) * width] for i in range(count)])
-        at += width * count
-    return columns
-
-
-def _channel(path: Path, cells: list[bytes], first: int, rate_hz: float) -> EdfChannel:
+def _channel(path: Path, cells: list[bytes], first: int, record_s: float) -> EdfChannel:
     """Return a channel from the cells of its header."""
+    n = int(_text(cells[8]))
     low, high, digital_low, digital_high = (
         _number(cell, path, f"range of {_text(cells[0])}") for cell in cells[3:7]
     )
@@ -207,9 +218,9 @@ def _channel(path: Path, cells: list[bytes], first: int, rate_hz: float) -> EdfC
     return EdfChannel(
         name=_text(cells[0]),
         unit=_text(cells[2]),
-        rate_hz=rate_hz,
+        rate_hz=n / record_s,
         first=first,
-        n=int(_text(cells[8])),
+        n=n,
         scale=scale,
         offset=low - digital_low * scale,
     )
@@ -243,11 +254,11 @@ def _clock(
     path: Path,
     kind: str,
     starts: Sequence[float | None],
-    n_records: int,
-    record_s: float,
+    layout: Layout,
     fastest_hz: float,
 ) -> Clock:
     """Return the times at which the records start, from the first."""
+    n_records, record_s = layout.n_records, layout.record_s
     even = np.arange(n_records) * record_s
     if not starts or starts[0] is None:
         return Clock(even, record_s, fastest_hz)

@@ -283,7 +283,7 @@ def _resampled(edf: Edf, i: int, start: int, stop: int, ratio: Fraction) -> Sign
 
 def _mne_rows(path: Path, order: Sequence[int], start: int, stop: int, _rate_hz: float) -> Signal:
     """Read channels of any other format by position; undo the scale that MNE gives them."""
-    raw, names, units, _ = _open(path)
+    raw, _, units, _ = _open(path)
     try:
         rows = raw.get_data(picks=sorted(order), start=start, stop=stop)
     except (OSError, ValueError, RuntimeError) as error:
@@ -294,12 +294,10 @@ def _mne_rows(path: Path, order: Sequence[int], start: int, stop: int, _rate_hz:
             hint="check that the file was copied completely",
         ) from error
     signal = np.asarray(rows, dtype=np.float64)[np.argsort(np.argsort(order))]
-    scales = [_MNE_VOLTS.get(units.get(names[i], "V"), 1.0) for i in order]
-    return signal / np.array(scales)[:, None]
-
-
-_MNE_VOLTS = {"V": 1.0, "mV": 1e-3, "µV": 1e-6, "uV": 1e-6, "nV": 1e-9}
-"""Units that MNE's reader of BrainVision converts; it takes all others for volts."""
+    if not units:
+        return signal
+    # MNE takes units that it does not know for volts.
+    return signal / np.array([raw.info["chs"][i]["range"] for i in order])[:, None]
 
 
 def read_channels_table(recording: Recording) -> pd.DataFrame | None:
