@@ -87,6 +87,7 @@ def test_one_contact_is_found_in_any_spelling():
 def test_names_of_the_scalp(name):
     assert is_scalp_name(name)
     assert is_scalp_channel(f"EEG {name}-Ref")
+    assert is_scalp_channel(f"EEG {name}-CPz")
     assert not is_scalp_channel(f"POL {name}")
 
 

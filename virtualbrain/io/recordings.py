@@ -1,6 +1,5 @@
 """Read the header and signal segments of recordings in any format; the signal is in volts."""
 
-import os
 import re
 import tempfile
 import warnings
@@ -26,7 +25,8 @@ from virtualbrain.io.tables import read_table
 
 _EDF = (".edf", ".bdf")
 _EDGE_TAPS = 20  # samples of the slower rate beside a resampled stretch
-_BREAKS = ("new segment/", "boundary", "edge boundary", "bad boundary", "bad_acq_skip")
+_BREAKS = ("new segment/", "boundary", "edge boundary", "bad boundary")
+_SKIP = "bad_acq_skip"
 _RUNNING_NUMBER = "Applying running numbers for duplicates"
 
 Signal = NDArray[np.float64]
@@ -132,12 +132,18 @@ def read_header(path: Path | str) -> RecordingHeader:
     """
     path = Path(path)
     _require_existing(path)
-    stamp = os.stat(path)
-    return _read_header(path, stamp.st_mtime_ns, stamp.st_size)
+    return _read_header(path, _version(path))
+
+
+def _version(path: Path) -> tuple[tuple[int, int], ...]:
+    """Return date and size of a recording's files, which change when it is written again."""
+    parts = [path, *(path.with_suffix(ending) for ending in (".vmrk", ".eeg", ".fdt"))]
+    stamps = [part.stat() for part in parts if part.is_file()]
+    return tuple((stamp.st_mtime_ns, stamp.st_size) for stamp in stamps)
 
 
 @lru_cache(maxsize=64)
-def _read_header(path: Path, _modified: int, _size: int) -> RecordingHeader:
+def _read_header(path: Path, _version: tuple[tuple[int, int], ...]) -> RecordingHeader:
     """Read a header once for every version of a file."""
     if path.suffix.lower() in _EDF:
         return _edf_header(_edf(path))
@@ -159,12 +165,11 @@ def _read_header(path: Path, _modified: int, _size: int) -> RecordingHeader:
 
 def _edf(path: Path) -> Edf:
     """Read the header of an EDF or BDF once for every version of the file."""
-    stamp = os.stat(path)
-    return _edf_version(path, stamp.st_mtime_ns, stamp.st_size)
+    return _edf_version(path, _version(path))
 
 
 @lru_cache(maxsize=16)
-def _edf_version(path: Path, _modified: int, _size: int) -> Edf:
+def _edf_version(path: Path, _version: tuple[tuple[int, int], ...]) -> Edf:
     return read_edf(path)
 
 
@@ -404,7 +409,10 @@ def _breaks(annotations: Sequence[Annotation]) -> tuple[Pause, ...]:
     """Return the pauses that annotations mark: new segments, boundaries and skips."""
     edges: set[float] = set()
     for mark in annotations:
-        if mark.text.casefold().startswith(_BREAKS) and mark.onset_s > 0:
+        text = mark.text.casefold()
+        if text.startswith(_BREAKS) and mark.onset_s > 0:
+            edges.add(mark.onset_s)
+        if text.startswith(_SKIP):  # its samples are in the file, but were not recorded
             edges |= {mark.onset_s, mark.onset_s + mark.duration_s}
     return tuple(Pause(edge, float("nan")) for edge in sorted(edges))
 

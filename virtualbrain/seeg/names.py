@@ -66,7 +66,10 @@ def is_scalp_name(name: str) -> bool:
 
 def is_scalp_channel(name: str) -> bool:
     """Return whether a channel looks like one of the scalp: ``EEG`` before a scalp name."""
-    return name.strip().upper().startswith("EEG") and is_scalp_name(bare_name(name))
+    bare = bare_name(name)
+    head, _, tail = bare.rpartition("-")
+    without_reference = head if is_scalp_name(tail) and head else bare
+    return name.strip().upper().startswith("EEG") and is_scalp_name(without_reference)
 
 
 def _without_zeros(part: str) -> str:
