@@ -46,12 +46,10 @@ class EdfFile:
             units.append("")
             counts.append(len(fields[0]) // width)
         top = 2 ** (8 * width - 1) - 1
-        blocks = [
-            (names, 16), ([""] * len(names), 80), (units, 8),
-            ([f"{-top * step:.8g}"[:8]] * len(names), 8), ([f"{top * step:.8g}"[:8]] * len(names), 8),
-            ([str(-top)] * len(names), 8), ([str(top)] * len(names), 8),
-            ([""] * len(names), 80), ([str(k) for k in counts], 8), ([""] * len(names), 32),
-        ]  # fmt: skip
+        physical = (f"{-top * step:.8g}"[:8], f"{top * step:.8g}"[:8])
+        blocks = [(names, 16), ([""] * len(names), 80), (units, 8)]
+        blocks += [([cell] * len(names), 8) for cell in (*physical, str(-top), str(top))]
+        blocks += [([""] * len(names), 80), ([str(k) for k in counts], 8), ([""] * len(names), 32)]
         first = b"0" if width == 2 else b"\xffBIOSEMI"
         head = [
             (first, 8), (self.patient.encode("latin-1"), 80), (b"Startdate X X X X", 80),
@@ -62,7 +60,7 @@ class EdfFile:
         content = b"".join(cell.ljust(size) for cell, size in head)
         for cells, size in blocks:
             content += b"".join(cell.encode("latin-1").ljust(size) for cell in cells)
-        scale = float(f"{top * step:.8g}"[:8]) / top
+        scale = float(physical[1]) / top
         for record in range(n):
             for channel, count in zip(self.channels, counts, strict=False):
                 part = channel.samples[record * count : (record + 1) * count]

@@ -88,8 +88,9 @@ def test_two_seizures_stay_two(patient, tmp_path, kind):
 
 def test_onsets_far_apart_are_two_seizures(patient, tmp_path):
     """The first has no end: it must not reach to the end of the second."""
-    rows = [(10.0, 0.0, "seizure onset"), (500.0, 0.0, "seizure onset"), (530.0, 0.0, "seizure end")]
-    found = read_marks(write(patient, rows, tmp_path), SETTINGS).seizures
+    first, second = (10.0, 0.0, "seizure onset"), (500.0, 0.0, "seizure onset")
+    files = write(patient, [first, second, (530.0, 0.0, "seizure end")], tmp_path)
+    found = read_marks(files, SETTINGS).seizures
     assert [s.onset_s for s in found] == [10.0, 500.0]
     assert math.isnan(found[0].duration_s)
     assert found[1].duration_s == 30.0

@@ -94,9 +94,7 @@ def _parse(text: str) -> tuple[dict[str, str], list[str]]:
     return values, [channels[number] for number in sorted(channels)]
 
 
-def _own_part(
-    header: Path, key: str, stated: str, ending: str, notes: list[str]
-) -> Path | None:
+def _own_part(header: Path, key: str, stated: str, ending: str, notes: list[str]) -> Path | None:
     """Return the signal or marker file of a header; None if there is none."""
     name = stated.replace("$b", header.stem)
     if Path(name).name != name or "\\" in name:

@@ -259,7 +259,7 @@ def _clock(
 ) -> Clock:
     """Return the times at which the records start, from the first."""
     n_records, record_s = layout.n_records, layout.record_s
-    even = np.arange(n_records) * record_s
+    even = np.arange(n_records, dtype=np.float64) * record_s
     if not starts or starts[0] is None:
         return Clock(even, record_s, fastest_hz)
     known = [i for i, start in enumerate(starts) if start is not None]

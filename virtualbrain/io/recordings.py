@@ -302,7 +302,8 @@ def _mne_rows(path: Path, order: Sequence[int], start: int, stop: int, _rate_hz:
     if not units:
         return signal
     # MNE takes units that it does not know for volts.
-    return signal / np.array([raw.info["chs"][i]["range"] for i in order])[:, None]
+    scales = np.array([raw.info["chs"][i]["range"] for i in order], dtype=np.float64)
+    return np.asarray(signal / scales[:, None])
 
 
 def read_channels_table(recording: Recording) -> pd.DataFrame | None:

@@ -1,8 +1,8 @@
 """Read and write tab-separated tables and named matrices with their JSON sidecars."""
 
 import csv
-from io import StringIO
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,8 @@ def write_table(path: Path | str, table: pd.DataFrame, sidecar: Mapping[str, Any
 def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
     """Read a TSV of any encoding in which ``n/a`` is a missing value.
 
-    Empty cells are missing in a column of numbers, and empty text in others. A column is numeric if all its values are numbers, else text. Names such as ``None`` or
-    ``NA`` are text: only ``n/a`` is missing.
+    A column is numeric if all its values are numbers, else text. Names such as ``None`` or
+    ``NA`` are text: only ``n/a`` is missing, and empty cells in a column of numbers.
 
     Parameters
     ----------

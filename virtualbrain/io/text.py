@@ -3,8 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-_MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"))
-_MARKS += ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))  # after utf-32, which begins alike
+_MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),  # after utf-32, which begins alike
+    (b"\xfe\xff", "utf-16"),
+)
 _HEAD_BYTES = 2**20
 
 

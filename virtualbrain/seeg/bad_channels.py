@@ -64,7 +64,8 @@ def propose_bad(
     if line_hz is not None and line_hz < rate_hz / 2:
         _add_reason(reasons, names, _mains(centred, rate_hz, line_hz), "mains noise")
     _add_reason(reasons, names, _extreme(centred, not_flat), "extreme variance")
-    _add_reason(reasons, names, _uncorrelated(centred, contacts or names, not_flat), "unlike its neighbours")
+    unlike = _uncorrelated(centred, contacts or names, not_flat)
+    _add_reason(reasons, names, unlike, "unlike its neighbours")
     return reasons
 
 

@@ -17,7 +17,7 @@ from virtualbrain.io.recordings import (
 )
 from virtualbrain.seeg.contacts import REPEATED
 from virtualbrain.seeg.montage import recorded_table
-from virtualbrain.seeg.names import by_key, is_scalp_channel, key_of, of_all, rows_of, tidy
+from virtualbrain.seeg.names import is_scalp_channel, key_of, of_all, rows_of, tidy
 from virtualbrain.seeg.settings import SeegSettings
 
 _SLOW_HZ = 200.0
@@ -142,13 +142,14 @@ def _choose(
     is_used = table["type"].isin([kind.upper() for kind in settings.channel_types])
     claimed = {tidy(name) for name in table["name"]} & {tidy(name) for name in header.names}
     missing, repeated = [], []
-    for row, cells in table[is_used].iterrows():
+    for position in np.flatnonzero(is_used):
+        cells = table.iloc[position]
         name, is_bad = str(cells["name"]), cells["status"] == "bad"
         found = _in_recording(name, header.names, claimed)
         if found is None:
-            missing += [] if is_bad else [(name, int(row) + 2)]
+            missing += [] if is_bad else [(name, int(position) + 2)]
         elif found in draft.names:
-            repeated.append((name, int(row) + 2))
+            repeated.append((name, int(position) + 2))
         else:
             draft.names.append(found)
             draft.units[found] = str(cells.get("units", ""))
@@ -213,7 +214,8 @@ def _require_coordinates(
         return  # reported with the contacts
     located = set(contacts.loc[known, "name"])
     good = matched[~matched["recorded"].isin(draft.bad)]
-    has_place = good["anode"].isin(located) & (good["cathode"].isna() | good["cathode"].isin(located))
+    has_cathode = good["cathode"].isna() | good["cathode"].isin(located)
+    has_place = good["anode"].isin(located) & has_cathode
     names = [str(name) for name in good.loc[~has_place, "recorded"]]
     if not names:
         return
@@ -223,18 +225,17 @@ def _require_coordinates(
         return
     draft.problems.append(
         InputError(
-            f"only {int(has_place.sum())} of {len(good)} good channels have coordinates; {sentence}",
+            f"only {int(has_place.sum())} of {len(good)} good channels have coordinates; "
+            f"{sentence}",
             where=where,
-            expected=f"coordinates of at least {settings.located_share_min:.0%} of the good channels",
+            expected=f"coordinates of {settings.located_share_min:.0%} of the good channels",
             hint="add the contacts to electrodes.tsv, correct the names, set the status of the "
             "channels to bad, or lower seeg.located_share_min",
         )
     )
 
 
-def _without_micro(
-    draft: _Draft, matched: pd.DataFrame, contacts: pd.DataFrame
-) -> pd.DataFrame:
+def _without_micro(draft: _Draft, matched: pd.DataFrame, contacts: pd.DataFrame) -> pd.DataFrame:
     """Leave out micro contacts."""
     micro = set(contacts.loc[contacts["micro"], "name"])
     is_micro = matched["anode"].isin(micro) | matched["cathode"].isin(micro)
@@ -270,7 +271,7 @@ def _one_channel_per_contact(
             InputError(
                 of_all("contact", unclear, "has several channels", "have several channels"),
                 where=where,
-                expected="one channel of a contact, or a channels.tsv with the types of all channels",
+                expected="one channel of a contact, or channels.tsv with the types of all channels",
                 hint="set the type of the other channels in channels.tsv to EEG or MISC",
             )
         )
@@ -283,14 +284,9 @@ def _one_channel_per_contact(
 
 def _preferred(names: Sequence[str], bad: dict[str, str], written: Collection[str]) -> list[str]:
     """Return the channels that remain after each rule that distinguishes them."""
-    chosen = list(names)
-    for keep in (
-        lambda name: name not in bad,
-        lambda name: tidy(name) in written,
-        lambda name: not is_scalp_channel(name),
-    ):
-        chosen = [name for name in chosen if keep(name)] or chosen
-    return chosen
+    chosen = [name for name in names if name not in bad] or list(names)
+    chosen = [name for name in chosen if tidy(name) in written] or chosen
+    return [name for name in chosen if not is_scalp_channel(name)] or chosen
 
 
 def _require_distinct(

@@ -230,7 +230,7 @@ def _timing_fault(seizure: Seizure, header: RecordingHeader, settings: SeegSetti
     begins_s, ends_s = header.stretch(seizure.onset_s)
     # A marked offset may be on the last sample.
     slack = 1 / header.rate_hz
-    if not 0 <= seizure.onset_s or ends > header.duration_s + slack:
+    if not seizure.onset_s >= 0 or ends > header.duration_s + slack:
         return "outside"
     if math.isnan(seizure.duration_s) and not settings.accept_proposed_end:
         return "no offset"

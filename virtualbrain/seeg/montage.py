@@ -77,10 +77,7 @@ def recorded_table(names: Sequence[str], contacts: pd.DataFrame) -> pd.DataFrame
     """
     find = _finder(contacts)
     references = _common_references(names)
-    rows = [
-        {"recorded": name, **dict(zip(("anode", "cathode"), _match(name, find, references)))}
-        for name in names
-    ]
+    rows = [(name, *_match(name, find, references)) for name in names]
     return pd.DataFrame(rows, columns=["recorded", "anode", "cathode"], dtype=object)
 
 
@@ -104,10 +101,7 @@ def _match(
         return find(head), None
     parsed = parse_channel(name)
     anode = find(parsed.anode)
-    if parsed.cathode is None or anode is None:
-        cathode = None
-    else:
-        cathode = find(parsed.cathode)
+    cathode = None if parsed.cathode is None else find(parsed.cathode)
     if anode is not None and (parsed.cathode is None or cathode is not None):
         return anode, cathode
     # `C3-C4` is a pair although C4 has no coordinates; `A3-CPz` has a reference on the scalp.

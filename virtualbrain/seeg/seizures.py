@@ -121,10 +121,12 @@ def find_ends_without_onset(files: PatientFiles, settings: SeegSettings) -> tupl
 
 def _read_recording(recording: Recording, settings: SeegSettings) -> SeizureMarks:
     """Read the marks of a recording: from events.tsv or, without it, from the annotations."""
+    notes: list[str] = []
     if recording.events is None:
-        marks, notes = _file_marks(recording), []
+        marks = _file_marks(recording)
     else:
-        marks, notes = _in_signal_time(recording, _table_marks(recording.events, settings), settings)
+        stated = _table_marks(recording.events, settings)
+        marks, notes = _in_signal_time(recording, stated, settings)
     joined = _Joiner(recording, settings)
     for mark in sorted(marks, key=lambda m: m.onset_s):
         if is_seizure(mark.text, settings.seizure_words):
@@ -182,12 +184,12 @@ def _table_marks(events: Path, settings: SeegSettings) -> list[_Mark]:
         text = " ".join(str(table[c].iloc[position]) for c in columns)
         if not is_seizure(text, settings.seizure_words):
             continue
-        row = position + 2
-        onset = _number(table["onset"].iloc[position], "onset", f"{events.name}, row {row}")
-        duration = _number(table["duration"].iloc[position], "duration", f"{events.name}, row {row}")
+        where = f"{events.name}, row {position + 2}"
+        onset = _number(table["onset"].iloc[position], "onset", where)
+        duration = _number(table["duration"].iloc[position], "duration", where)
         if math.isnan(onset):
-            without_onset.append(row)
-        marks.append(_Mark(onset, duration, text, f"{events.name}, row {row}"))
+            without_onset.append(position + 2)
+        marks.append(_Mark(onset, duration, text, where))
     if without_onset:
         one = len(without_onset) == 1
         raise InputError(
@@ -376,9 +378,7 @@ class _Joiner:
             self._sources = []
 
     def _append(self, mark: _Mark, duration_s: float) -> None:
-        self.found.append(
-            Seizure(self.recording, mark.onset_s, duration_s, mark.text, mark.source)
-        )
+        self.found.append(Seizure(self.recording, mark.onset_s, duration_s, mark.text, mark.source))
 
     def _note_joined(self) -> None:
         """Note the marks that form the last seizure, if they are several."""

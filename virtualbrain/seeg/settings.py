@@ -115,7 +115,13 @@ class SeegSettings:
                 raise ConfigError(
                     f"seeg.{name} is {getattr(self, name)}", expected="a number above zero"
                 )
-        for name in ("baseline_gap_s", "before_onset_s", "after_offset_s", "brain_share_min", "located_share_min"):
+        for name in (
+            "baseline_gap_s",
+            "before_onset_s",
+            "after_offset_s",
+            "brain_share_min",
+            "located_share_min",
+        ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"seeg.{name} is {getattr(self, name)}", expected="zero or more")
         if len(self.band_hz) != 2 or not 0 < self.band_hz[0] < self.band_hz[1]:
