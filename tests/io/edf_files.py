@@ -61,13 +61,14 @@ class EdfFile:
         for cells, size in blocks:
             content += b"".join(cell.encode("latin-1").ljust(size) for cell in cells)
         scale = float(physical[1]) / top
+        records = [content]
         for record in range(n):
             for channel, count in zip(self.channels, counts, strict=False):
                 part = channel.samples[record * count : (record + 1) * count]
                 digital = np.round(part / scale).astype("<i4")
-                content += digital.view(np.uint8).reshape(-1, 4)[:, :width].tobytes()
-            content += fields[record] if fields else b""
-        raw = bytearray(content)
+                records.append(digital.view(np.uint8).reshape(-1, 4)[:, :width].tobytes())
+            records.append(fields[record] if fields else b"")
+        raw = bytearray(b"".join(records))
         for place, value in self.changes.items():
             raw[place : place + len(value)] = value
         path.write_bytes(raw)

@@ -108,6 +108,21 @@ def test_contacts_with_places_of_their_own_are_told_apart_by_exact_names(patient
     assert selected(files)[0]["POL A1"] == "POL A1"
 
 
+def test_upper_and_lower_case_are_different_if_both_exist(patient, tmp_path):
+    """Some centres write left electrodes in lower case."""
+
+    def lower(name):
+        return name.replace("B", "a")
+
+    patient.contacts["name"] = [lower(name) for name in patient.contacts["name"]]
+    files = write(patient, tmp_path, lambda n: f"EEG {lower(n)}-Ref")
+    assert problems(files) == []
+    pairs, _ = selected(files)
+    assert pairs["A3"] == "EEG A3-Ref"
+    assert pairs["a3"] == "EEG a3-Ref"
+    assert len(pairs) == 16
+
+
 def test_two_channels_of_one_contact_are_a_question_with_all_names(patient, tmp_path):
     files = write(patient, tmp_path, lambda n: f"{n}-Ref", ["POL A1", "SEEG B2"], None)
     (text,) = problems(files)

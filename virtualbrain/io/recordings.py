@@ -100,9 +100,9 @@ class RecordingHeader:
         )
 
 
-VOLTS = {"v": 1.0, "volt": 1.0, "volts": 1.0, "mv": 1e-3, "nv": 1e-9}
+VOLTS = {"v": 1.0, "volt": 1.0, "volts": 1.0, "mv": 1e-3, "millivolt": 1e-3, "nv": 1e-9}
 VOLTS |= dict.fromkeys(
-    ("µv", "\u03bcv", "uv", "\x83\xcav", "muv", "microv", "microvolt", "microvolts"), 1e-6
+    ("µv", "\u03bcv", "uv", "\x83\xcav", "muv", "microv", "uvolt", "microvolt", "microvolts"), 1e-6
 )
 
 

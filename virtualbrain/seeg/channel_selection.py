@@ -17,7 +17,7 @@ from virtualbrain.io.recordings import (
 )
 from virtualbrain.seeg.contacts import REPEATED
 from virtualbrain.seeg.montage import recorded_table
-from virtualbrain.seeg.names import is_scalp_channel, key_of, of_all, rows_of, tidy
+from virtualbrain.seeg.names import bare_name, is_scalp_channel, key_of, of_all, rows_of, tidy
 from virtualbrain.seeg.settings import SeegSettings
 
 _SLOW_HZ = 200.0
@@ -172,9 +172,12 @@ def _in_recording(name: str, recorded: Sequence[str], claimed: Collection[str]) 
     exact = next((one for one in recorded if tidy(one) == tidy(name)), None)
     if exact is not None:
         return exact
-    spelt = [one for one in recorded if key_of(one) == key_of(name) and tidy(one) not in claimed]
-    return min(spelt, key=is_scalp_channel, default=None) or next(
-        (one for one in recorded if key_of(one) == key_of(name)), None
+    spelt = [one for one in recorded if key_of(one) == key_of(name)]
+    spelt = [one for one in spelt if tidy(one) not in claimed] or spelt
+    return min(
+        spelt,
+        key=lambda one: (is_scalp_channel(one), bare_name(one) != bare_name(name)),
+        default=None,
     )
 
 
@@ -307,13 +310,8 @@ def _require_distinct(
     rows = matched[matched["recorded"].isin(good)]
     used = set(rows["anode"]) | set(rows["cathode"].dropna())
     keys = set(contacts.loc[contacts["name"].isin(used) & (contacts["shared"] != ""), "shared"])
-    recorded = {tidy(name) for name in header.names}
-    unclear = [
-        contacts[contacts["shared"] == key]
-        for key in sorted(keys)
-        if REPEATED in key
-        or not set(contacts.loc[contacts["shared"] == key, "written"]) <= recorded
-    ]
+    groups = [contacts[contacts["shared"] == key] for key in sorted(keys)]
+    unclear = [group for group in groups if not _are_distinct(group, header.names)]
     if unclear:
         names = [str(group["written"].iloc[-1]) for group in unclear]
         draft.problems.append(
@@ -324,6 +322,21 @@ def _require_distinct(
                 hint="remove or rename one of the rows",
             )
         )
+
+
+def _are_distinct(group: pd.DataFrame, recorded: Sequence[str]) -> bool:
+    """Return whether the recording has a channel of its own for each of several contacts.
+
+    Their names as written must be recorded, or at least be different without prefix and reference
+    (``A1`` and ``a1``).
+    """
+    if group["shared"].str.contains(REPEATED).any():
+        return False
+    written = [str(name) for name in group["written"]]
+    bare = {bare_name(name) for name in written}
+    return set(written) <= {tidy(name) for name in recorded} or (
+        len(bare) == len(written) and bare <= {bare_name(name) for name in recorded}
+    )
 
 
 def _common_rate(draft: _Draft, matched: pd.DataFrame, header: RecordingHeader) -> float:

@@ -82,12 +82,19 @@ def recorded_table(names: Sequence[str], contacts: pd.DataFrame) -> pd.DataFrame
 
 
 def _finder(contacts: pd.DataFrame) -> Callable[[str], str | None]:
-    """Return a function from a name to a contact: the exact name first, then any spelling."""
+    """Return a function from a name to a contact.
+
+    It looks for the exact name, then for the name without prefix and reference, then for a name
+    that differs in upper and lower case only.
+    """
     names = [str(name) for name in contacts["name"]]
-    exact = dict(zip(names, names, strict=True))
-    exact |= dict(zip(map(str, contacts["written"]), names, strict=True))
+    written = [str(name) for name in contacts["written"]]
+    exact = dict(zip([*names, *written], [*names, *names], strict=True))
+    bare = dict(zip(map(bare_name, reversed(written)), reversed(names), strict=True))
     spelt = {key: names[places[0]] for key, places in by_key(names).items()}
-    return lambda name: exact.get(tidy(name)) or spelt.get(key_of(name))
+    return lambda name: (
+        exact.get(tidy(name)) or bare.get(bare_name(name)) or spelt.get(key_of(name))
+    )
 
 
 def _match(
