@@ -18,6 +18,7 @@ from virtualbrain.io.gradients import (
     write_mrtrix_gradients,
 )
 from virtualbrain.io.images import open_image, read_image
+from virtualbrain.io.text import read_text
 
 Array = NDArray[np.float64]
 Volumes = NDArray[np.float32]
@@ -143,7 +144,7 @@ def read_phase_encoding(sidecar: Path | None, affine: Array) -> PhaseEncoding | 
     if sidecar is None:
         return None
     try:
-        stated = json.loads(sidecar.read_text("utf-8"))
+        stated = json.loads(read_text(sidecar))
     except (ValueError, OSError):
         raise InputError(
             "the sidecar is not valid JSON",

@@ -86,10 +86,11 @@ class PatientFiles:
         return _present(*within(self.connectome))
 
     def seeg_files(self) -> tuple[Path, ...]:
-        """Return the recordings and their tables."""
+        """Return the recordings, their sidecars and tables."""
         paths: list[Path | None] = [self.electrodes, self.coordsystem]
         for recording in self.recordings:
-            paths += [*signal_parts(recording.signal), recording.channels, recording.events]
+            paths += [*signal_parts(recording.signal), json_beside(recording.signal)]
+            paths += [recording.channels, recording.events]
         return _present(*paths)
 
     def clinical_files(self) -> tuple[Path, ...]:
@@ -136,7 +137,8 @@ def check_label(label: str) -> str:
         raise InputError(
             f"the participant label {label!r} is not a label",
             expected="letters and digits only, such as 01",
-            hint="give the label, not a path",
+            hint="give the label, not a path; rename the folder of a participant whose label has "
+            "other characters",
         )
     return bare
 
@@ -176,7 +178,18 @@ def participants(bids: Path | str) -> tuple[str, ...]:
         The folder is not a dataset or has no participant.
     """
     root = require_dataset(bids)
-    folders = [path.name for path in root.glob("sub-*") if path.is_dir()]
+    folders = sorted(path.name for path in root.glob("sub-*") if path.is_dir())
+    unusable = [name for name in folders if not _LABEL.fullmatch(name.removeprefix("sub-"))]
+    if unusable:
+        first = "sub-" + re.sub(r"[^A-Za-z0-9]", "", unusable[0].removeprefix("sub-"))
+        raise InputError(
+            f"folders whose label has other characters than letters and digits: "
+            f"{', '.join(unusable)}",
+            where=str(root),
+            expected="sub- and then letters and digits",
+            hint=f"rename the folder and the files in it, for example to {first}, or choose other "
+            "participants with --participant-label",
+        )
     if not folders:
         raise InputError(
             "no participant",

@@ -17,6 +17,7 @@ from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.io.patient_search import search_patient
 from virtualbrain.io.safe_files import require_safe
 from virtualbrain.io.tables import read_table
+from virtualbrain.io.text import encoding_notes
 from virtualbrain.pipeline.stages import STRUCTURAL, last_stage
 from virtualbrain.seeg.settings import SeegSettings
 
@@ -116,8 +117,8 @@ def check_patient(
     ]
 
 
-def notes_on_files(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[str]:
-    """Return lines for `check`: the choices between several files, then personal data.
+def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[str]:
+    """Return what the user should know of the input files, although they can be used.
 
     Parameters
     ----------
@@ -127,18 +128,22 @@ def notes_on_files(bids: Path | str, label: str, config: Mapping[str, Any]) -> l
     Returns
     -------
     list of str
-        One line per choice, and one per place of a name or a date; empty if the dataset cannot be
-        read.
+        One line per choice between several files, per kind of note on their content, and per
+        place of a name or a date; empty if the dataset cannot be read.
     """
-    from virtualbrain.privacy.personal_data import find_personal_data  # slow to import
+    from virtualbrain.privacy.personal_data import find_personal_data  # slow to import, as the next
+    from virtualbrain.seeg.check import seeg_notes
 
     try:
         files, _ = search_patient(bids, label, file_settings(config))
     except VirtualBrainError:
         return []
+    notes = [*files.notes, *encoding_notes(files.all_files())]
+    if last_stage(config) not in STRUCTURAL:
+        notes += seeg_notes(files, settings_from(config["seeg"], SeegSettings, "seeg"))
     found = find_personal_data(files)
     hint = "`virtualbrain deidentify` writes a copy without this information"
-    return [*files.notes, *found, *([hint] if found else [])]
+    return [*notes, *found, *([hint] if found else [])]
 
 
 def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:

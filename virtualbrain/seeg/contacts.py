@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from virtualbrain.io.coordsystem import MM_PER_UNIT, CoordinateSystem, read_coor
 from virtualbrain.io.recordings import read_json
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.coordinates import to_scanner_mm
-from virtualbrain.seeg.names import bare_name, last_row, repeated, split_contact
+from virtualbrain.seeg.names import bare_name, by_key, rows_of, split_contact, tidy
 from virtualbrain.seeg.settings import SeegSettings
 
 DEFAULT_SPACING_MM = 3.5
 _PLAUSIBLE_SPACING_MM = (1.0, 25.0)
 _FAR_MM = 1000.0
+_NO_NUMBER = ("", "n/a", "na", "nan", "none", "null", "-")
+REPEATED = "repeated"
+"""Mark in the column `shared` of a contact whose exact name has several places."""
 
 
 def read_contacts(files: PatientFiles, settings: SeegSettings | None = None) -> pd.DataFrame:
@@ -40,8 +44,8 @@ def read_contacts(files: PatientFiles, settings: SeegSettings | None = None) -> 
     Raises
     ------
     InputError
-        A file is missing or invalid, no contact has coordinates, a name is repeated, or the
-        spacing of the contacts does not fit the stated unit.
+        A file is missing or invalid, no contact has coordinates, or the spacing of the contacts
+        does not fit the stated unit.
     """
     if files.electrodes is None:
         raise InputError(
@@ -106,43 +110,96 @@ def contact_table(
         Scanner RAS, mm.
     micro : sequence of bool, optional
         Which are micro contacts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``name electrode number x y z micro written row shared``: name as written, row of the
+        table, and the key of contacts that only their names as written distinguish (else empty).
     """
-    split = [split_contact(name) for name in names]
+    rows = _distinct_rows(names, positions)
+    split = [split_contact(row.written) for row in rows]
+    kept = [row.position for row in rows]
     return pd.DataFrame(
         {
-            "name": [bare_name(name) for name in names],
+            "name": [row.name for row in rows],
             "electrode": [electrode for electrode, _ in split],
             "number": pd.array([number for _, number in split], dtype="Int64"),
-            "x": positions[:, 0],
-            "y": positions[:, 1],
-            "z": positions[:, 2],
-            "micro": [False] * len(names) if micro is None else list(micro),
+            "x": positions[kept, 0],
+            "y": positions[kept, 1],
+            "z": positions[kept, 2],
+            "micro": [False if micro is None else micro[i] for i in kept],
+            "written": [row.written for row in rows],
+            "row": [row.last + 2 for row in rows],
+            "shared": [row.shared for row in rows],
         }
     )
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A row of the contacts: position, last repetition, name, and the key it shares with others."""
+
+    position: int
+    last: int
+    name: str
+    written: str
+    shared: str
+
+
+def _distinct_rows(names: Sequence[str], positions: NDArray[np.float64]) -> list[_Row]:
+    """Return one row per contact, in the order of the table.
+
+    Rows that spell one name differently are one contact if only one of them has coordinates, or
+    all have the same. Otherwise they keep their names as written.
+    """
+    written = [tidy(name) for name in names]
+    rows = []
+    for key, group in by_key(names).items():
+        located = [i for i in group if np.isfinite(positions[i]).all()] or group[:1]
+        places = positions[located]
+        if np.array_equal(places, np.tile(places[0], (len(places), 1)), equal_nan=True):
+            i = located[0]
+            rows.append(_Row(i, i, bare_name(names[i]), written[i], ""))
+            continue
+        for i in located:
+            same = [j for j in located if written[j] == written[i]]
+            if i == same[0]:
+                # Rows of exactly one name cannot be distinguished by any channel.
+                shared = key if len(same) == 1 else f"{key}, {REPEATED}"
+                rows.append(_Row(i, same[-1], written[i], written[i], shared))
+    return sorted(rows, key=lambda row: row.position)
+
+
 def stated_coordinates(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
-    """Return the columns x, y, z as numbers.
+    """Return the columns x, y, z as numbers, NaN where a cell is empty or n/a.
 
     Raises
     ------
     InputError
-        A cell is neither a number nor n/a.
+        A cell is neither a number nor n/a nor empty.
     """
     coordinates = np.full((len(table), 3), np.nan)
+    wrong: dict[int, str] = {}
     for j, axis in enumerate("xyz"):
         for i, cell in enumerate(table[axis]):
-            if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            text = "" if cell is None else str(cell).strip()
+            if text.casefold() in _NO_NUMBER:
                 continue
             try:
-                coordinates[i, j] = float(cell)
+                coordinates[i, j] = float(text)
             except ValueError:
-                raise InputError(
-                    f"{axis} of {table['name'].iloc[i]} is {cell!r}",
-                    where=f"{where}, row {i + 2}",
-                    expected="a number or n/a",
-                    hint="write a decimal point, not a comma",
-                ) from None
+                wrong.setdefault(i, f"{axis} of {table['name'].iloc[i]} is {text!r}")
+    if wrong:
+        has_comma = any("," in text for text in wrong.values())
+        raise InputError(
+            "; ".join(wrong.values()),
+            where=f"{where}, {rows_of([i + 2 for i in wrong])}",
+            expected="a number, n/a or an empty cell",
+            hint="write a decimal point, not a comma"
+            if has_comma
+            else "write n/a where a position is unknown",
+        )
     return coordinates
 
 
@@ -152,15 +209,6 @@ def contact_problems(
     """Return the problems of the contacts' names and coordinates."""
     problems = []
     names = [str(name) for name in table["name"]]
-    for name in repeated(names):
-        problems.append(
-            InputError(
-                f"the contact {name} occurs twice",
-                where=f"{where}, row {last_row(names, name)}",
-                expected="one row per contact (A1, A01 and POL A1 are the same contact)",
-                hint="remove or rename one of the rows",
-            )
-        )
     if not np.isfinite(stated).all(axis=1).any():
         problems.append(
             InputError(

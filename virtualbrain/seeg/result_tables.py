@@ -145,7 +145,7 @@ def _seizure_figures(seizure: Seizure, number: int) -> dict[str, Any]:
 def _recording_figures(source: InspectedRecording) -> dict[str, Any]:
     return {
         "recording": source.recording.signal.name,
-        "rate_hz": source.header.rate_hz,
+        "rate_hz": source.selection.rate_hz,
         "duration_s": source.header.duration_s,
         "line_frequency_hz": source.line_hz,
         "line_frequency_from": source.line_source,

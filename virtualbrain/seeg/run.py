@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles, Recording
 from virtualbrain.io.seeg import Seeg
+from virtualbrain.io.text import encoding_notes
 from virtualbrain.seeg.check import check_seeg
 from virtualbrain.seeg.contact_regions import (
     Placement,
@@ -27,7 +28,7 @@ from virtualbrain.seeg.recording_inspection import common_montage, inspect_recor
 from virtualbrain.seeg.region_centres import distance_note, distance_problems
 from virtualbrain.seeg.result_tables import channel_rows, contact_rows, quality_figures
 from virtualbrain.seeg.seizure_features import read_seizure
-from virtualbrain.seeg.seizures import Seizure, require_seizures
+from virtualbrain.seeg.seizures import Seizure, require_marks
 from virtualbrain.seeg.settings import SeegSettings
 
 _LOG = logging.getLogger(__name__)
@@ -74,12 +75,14 @@ def run_seeg(
     if problems:
         raise problems[0]
     contacts = read_contacts(files, settings)
-    seizures = require_seizures(files, settings)
+    marks = require_marks(files, settings)
+    seizures = marks.seizures
     points = contacts[["x", "y", "z"]].to_numpy(float)
     placement = place_points(points, regions, labels, brain_mask, settings)
     notes = _check_positions(files, points, regions, placement, labels, brain_mask, settings)
     sources = [inspect_recording(r, contacts, seizures, settings) for r in _recordings(seizures)]
-    notes += [*files.notes, *(note for source in sources for note in source.selection.notes)]
+    notes += [*files.notes, *encoding_notes(files.seeg_files()), *marks.notes]
+    notes += [note for s in sources for note in (*s.header.notes, *s.selection.notes)]
     montage = common_montage(sources, contacts, placement, settings)
     good = tuple(channel for channel in montage if channel.status == "good")
     if not good:
