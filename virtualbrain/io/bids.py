@@ -221,9 +221,9 @@ def json_beside(path: Path) -> Path:
 
 
 def signal_parts(signal: Path) -> list[Path]:
-    """Return the files of a recording (BrainVision has three, EEGLAB one or two)."""
+    """Return the files that a recording may have (BrainVision has three, EEGLAB one or two)."""
     if signal.suffix == ".vhdr":
-        return [signal, signal.with_suffix(".vmrk"), signal.with_suffix(".eeg")]
+        return [signal, *(signal.with_suffix(end) for end in (".vmrk", ".eeg", ".dat"))]
     if signal.suffix == ".set":
         return [signal, signal.with_suffix(".fdt")]
     return [signal]

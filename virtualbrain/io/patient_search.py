@@ -382,6 +382,7 @@ class _Search:
                 continue
             self._note_choice([signal], paths, "recording in several formats")
             channels = self.guard.file(stem.with_name(stem.name + "_channels.tsv"))
+            self.guard.file(json_beside(signal))
             found.append(Recording(signal=signal, channels=channels, events=events))
         return self._before_surgery(found)
 
