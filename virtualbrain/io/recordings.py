@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import read_json as read_json
-from virtualbrain.io.bids import Recording, json_beside
+from virtualbrain.io.bids import Recording, json_beside, require_readable
 from virtualbrain.io.brainvision import BrainVision, numbered_header, read_brainvision
 from virtualbrain.io.clock import Clock, Pause
 from virtualbrain.io.edf import Edf, read_edf, read_samples
