@@ -8,7 +8,7 @@ import pytest
 from virtualbrain import cli
 from virtualbrain.config import load_config
 from virtualbrain.io.tables import read_table
-from virtualbrain.pipeline.check import check_patient, notes_on_files
+from virtualbrain.pipeline.check import check_patient, notes_of
 from virtualbrain.synthetic.dataset import write_connectome_patient
 
 CONFIG = load_config()
@@ -38,7 +38,7 @@ def move_centres(folder, change):
 
 def test_a_good_patient_has_no_problem_and_a_note_on_the_distance(good):
     assert check_patient(good, "01", CONFIG) == []
-    assert any("nearest region centre" in note for note in notes_on_files(good, "01", CONFIG))
+    assert any("nearest region centre" in note for note in notes_of(good, "01", CONFIG))
 
 
 @pytest.mark.parametrize(

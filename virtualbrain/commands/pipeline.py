@@ -24,7 +24,7 @@ from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout
 from virtualbrain.io.manifest import adopt_earlier_manifest, remove_damaged
 from virtualbrain.io.versions import versions
-from virtualbrain.pipeline.check import check_patients, notes_on_files
+from virtualbrain.pipeline.check import check_patients, notes_of
 from virtualbrain.pipeline.faults import RESUME
 from virtualbrain.pipeline.prior_files import chosen_priors
 from virtualbrain.pipeline.snakemake_runner import (
@@ -47,7 +47,7 @@ def check(options: argparse.Namespace) -> int:
         _report_problems(label, found)
         if not found:
             say(f"sub-{label}: no problem found")
-        for line in notes_on_files(options.bids, label, config):
+        for line in notes_of(options.bids, label, config):
             warn(f"sub-{label}: {line}")
     return FAULT_OF_INPUT if any(problems.values()) else 0
 

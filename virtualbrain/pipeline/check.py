@@ -120,7 +120,7 @@ def check_patient(
     ]
 
 
-def notes_on_files(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[str]:
+def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[str]:
     """Return lines for `check`: choices between several files, distances, then personal data.
 
     Parameters
