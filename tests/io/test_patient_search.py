@@ -246,6 +246,17 @@ def test_two_implantations_are_not_mixed(tmp_path):
     assert names(one.signal for one in first.recordings) == ["sub-1_ses-1_task-ictal_ieeg.edf"]
 
 
+@pytest.mark.parametrize("mark", ["seizure", "sz_foc_ia", "Seizure onset"])
+def test_the_implantation_with_a_seizure_is_used(tmp_path, mark):
+    root = make(tmp_path, *ieeg("1"), *ieeg("2"))
+    for session in "12":
+        contacts(root, session, "", SCANNER)
+        event = mark if session == "1" else "interictal"
+        events = root / f"sub-1/ses-{session}/ieeg/sub-1_ses-{session}_task-ictal_events.tsv"
+        events.write_text(f"onset\tduration\ttrial_type\n5\t9\t{event}\n")
+    assert find_patient(root, "1").electrodes.name == "sub-1_ses-1_electrodes.tsv"
+
+
 def test_implantations_that_cannot_be_ordered_are_a_question(tmp_path):
     root = make(tmp_path, *ieeg("a"), *ieeg("b"))
     for session in "ab":

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from virtualbrain.errors import InputError
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.seeg.check import check_seeg
 from virtualbrain.seeg.run import run_seeg
 from virtualbrain.seeg.seizures import is_end, read_marks, require_seizures, seizure_mark
@@ -134,3 +135,20 @@ def test_copies_without_free_text_keep_the_kinds_of_marks():
     assert [seizure_mark(text, words) for text in texts] == [
         "seizure onset", "seizure offset", "seizure", "sz_foc", None,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [b"", b"no recording", b"0" * 300])
+def test_an_unreadable_recording_without_events_is_left_out_beside_a_seizure(
+    patient, tmp_path, content
+):
+    patient.write(tmp_path)
+    other = tmp_path / "sub-01/ieeg/sub-01_task-rest_ieeg.edf"
+    other.write_bytes(content)
+    files = find_patient(tmp_path, "01")
+    marks = read_marks(files, SETTINGS)
+    assert len(marks.seizures) == 1
+    assert any("sub-01_task-rest_ieeg.edf" in note for note in marks.notes)
+    assert check_seeg(files, SETTINGS) == []
+    (tmp_path / "sub-01/ieeg/sub-01_task-seizure_events.tsv").unlink()
+    with pytest.raises(InputError, match=r"sub-01_task-rest_ieeg\.edf"):
+        read_marks(find_patient(tmp_path, "01"), SETTINGS)

@@ -5,6 +5,7 @@ names (IntendedFor); the session of the recording; a coordinate frame that can b
 template; the newest session before surgery. If they do not decide, the user is asked.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,10 @@ from virtualbrain.io.coordsystem import frame_of
 from virtualbrain.io.file_settings import FileSettings, entities, session_of
 from virtualbrain.io.safe_files import FileGuard
 from virtualbrain.io.sessions import is_after_surgery, newest_before_surgery, session_times
+from virtualbrain.io.tables import read_table
 
 _IMAGE_ENDINGS = (".nii", ".nii.gz")
+_SEIZURE = re.compile(r"seizure|(?<![a-z])sz(?![a-z])", re.IGNORECASE)
 _FRAMES = ("scanner", "tkras", "acpc")
 """Frames of contacts, the first that is available is used."""
 
@@ -398,7 +401,8 @@ class _Search:
         tables = self._accepted(self._list("ieeg", "*_electrodes.tsv"), "electrodes")
         systems = self.guard.files(self._list("ieeg", "*_coordsystem.json"))
         found = [_Contacts(path, _system_of(path, systems, tables)) for path in tables]
-        own = {session_of(one.signal) for one in recordings}
+        marked = _preferred(recordings, _mentions_a_seizure)
+        own = {session_of(one.signal) for one in marked}
         left = _preferred(found, lambda one: session_of(one.table) in own - {""})
         left = _preferred(left, lambda one: _fits(one.table, recordings))
         for why, step in (
@@ -442,6 +446,18 @@ class _Search:
         """Return the coordsystem.json of a dataset without electrodes.tsv."""
         found = self.guard.files(self._list("ieeg", "*_coordsystem.json"))
         return found[0] if len(found) == 1 else None
+
+
+def _mentions_a_seizure(recording: Recording) -> bool:
+    """Whether the events.tsv of a recording may mark a seizure; its rows are read later."""
+    try:
+        table = read_table(recording.events) if recording.events is not None else None
+    except InputError:
+        return False  # reported by the check of the events
+    if table is None:
+        return False
+    texts = [str(cell) for column in table for cell in table[column]]
+    return any(_SEIZURE.search(text) for text in texts)
 
 
 def _is_there(path: Path) -> bool:

@@ -7,6 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from virtualbrain.config import settings_from
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, check_label
@@ -128,7 +132,8 @@ def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[st
     Returns
     -------
     list of str
-        One line per choice between several files, per kind of note on their content, and per
+        One line per choice between several files, one on the distance of the contacts from the
+        regions of a ready connectome, one per kind of note on the files' content, and one per
         place of a name or a date; empty if the dataset cannot be read.
     """
     from virtualbrain.privacy.personal_data import find_personal_data  # slow to import, as the next
@@ -138,7 +143,8 @@ def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[st
         files, _ = search_patient(bids, label, file_settings(config))
     except VirtualBrainError:
         return []
-    notes = [*files.notes, *encoding_notes(files.all_files())]
+    notes = [*files.notes, *_distance_to_regions(files, config)]
+    notes += encoding_notes(files.all_files())
     if last_stage(config) not in STRUCTURAL:
         notes += seeg_notes(files, settings_from(config["seeg"], SeegSettings, "seeg"))
     found = find_personal_data(files)
@@ -184,19 +190,42 @@ def _connectome_problems(folder: Path, atlas: str) -> list[VirtualBrainError]:
 
 def _distance_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
     """Check that the contacts are near the region centres of a ready connectome."""
-    from virtualbrain.seeg.contacts import read_contacts  # slow to import, as the next
-    from virtualbrain.seeg.region_centres import distance_problems
+    from virtualbrain.seeg.region_centres import distance_problems  # slow to import
+
+    found = _contacts_and_regions(files, config)
+    return [] if found is None else [*distance_problems(files, *found)]
+
+
+def _distance_to_regions(files: PatientFiles, config: Mapping[str, Any]) -> list[str]:
+    """Return the distance of the contacts from the region centres of a ready connectome."""
+    from virtualbrain.seeg.region_centres import distance_note  # slow to import
+
+    found = None if last_stage(config) in STRUCTURAL else _contacts_and_regions(files, config)
+    return [] if found is None else [distance_note(*found)]
+
+
+def _contacts_and_regions(
+    files: PatientFiles, config: Mapping[str, Any]
+) -> tuple[NDArray[np.float64], pd.DataFrame, SeegSettings] | None:
+    """Read contacts and the regions of a ready connectome; None if one of them is missing.
+
+    Their own problems are reported by other checks.
+    """
+    from virtualbrain.seeg.contacts import read_contacts  # slow to import
 
     if files.connectome is None or files.electrodes is None:
-        return []
+        return None
     settings = settings_from(config["seeg"], SeegSettings, "seeg")
     try:
         contacts = read_contacts(files, settings)
+        regions = read_ready_connectome(files.connectome, files.atlas).regions
     except VirtualBrainError:
-        return []  # reported by check_seeg
+        return None
     points = contacts[["x", "y", "z"]].to_numpy(float)
-    regions = read_ready_connectome(files.connectome, files.atlas).regions
-    return [*distance_problems(files, points, regions, settings)]
+    places = regions[["x", "y", "z"]].to_numpy(float)
+    if not all(np.isfinite(rows).all(axis=1).any() for rows in (points, places)):
+        return None
+    return points, regions, settings
 
 
 def _no_structure(files: PatientFiles, what: str) -> InputError:

@@ -85,7 +85,7 @@ def read_marks(files: PatientFiles, settings: SeegSettings) -> SeizureMarks:
     *seizure offset*, form one seizure. A mark of an end never starts a seizure. A mark of zero
     duration without a word for onset and without an end is a remark, and no seizure unless
     `settings.zero_duration_is_seizure`. Annotations of the recording are used only if there is no
-    events.tsv.
+    events.tsv; a recording without one that cannot be read is left out if another has a seizure.
 
     Parameters
     ----------
@@ -100,11 +100,22 @@ def read_marks(files: PatientFiles, settings: SeegSettings) -> SeizureMarks:
         An events.tsv cannot be read, a seizure has no onset, or times after a pause of the
         recording can be read in two ways.
     """
-    found = [_read_recording(recording, settings) for recording in files.recordings]
+    found, unreadable = [], []
+    for recording in files.recordings:
+        if recording.events is None:
+            try:
+                read_header(recording.signal)
+            except InputError as error:
+                unreadable.append(error)
+                continue
+        found.append(_read_recording(recording, settings))
+    if unreadable and not any(one.seizures for one in found):
+        raise unreadable[0]
+    left_out = [f"left out, because there is no events.tsv and {error}" for error in unreadable]
     return SeizureMarks(
         seizures=tuple(s for one in found for s in one.seizures),
         ends=tuple(s for one in found for s in one.ends),
-        notes=tuple(n for one in found for n in one.notes),
+        notes=(*left_out, *(n for one in found for n in one.notes)),
         remarks=tuple(r for one in found for r in one.remarks),
     )
 
