@@ -162,6 +162,20 @@ def test_a_column_that_cannot_be_distinguished_is_refused(tmp_path, form):
         read_tvb_zip(path)
 
 
+def test_flags_may_be_words(tmp_path):
+    members = members_of(**{"hemispheres.txt": "False\nFalse\nTrue\nTrue\nFalse\n"})
+    members["cortical.txt"] = "true\ntrue\ntrue\ntrue\nfalse\n"
+    found = read_tvb_zip(zipped(tmp_path / "connectivity.zip", members)).regions
+    assert found["hemisphere"].tolist() == ["L", "L", "R", "R", "L"]
+    assert found["structure"].tolist() == ["cortex"] * 4 + ["subcortex"]
+
+
+def test_a_list_of_another_length_is_refused(tmp_path):
+    members = members_of(**{"areas.txt": "1\n2\n"})
+    with pytest.raises(InputError, match=r"areas\.txt has 2 values"):
+        read_tvb_zip(zipped(tmp_path / "connectivity.zip", members))
+
+
 # ---- one triangle -----------------------------------------------------------------------
 
 
@@ -303,3 +317,27 @@ def test_a_triangle_is_not_a_reason_to_accept_asymmetry():
     table = pd.DataFrame({"name": NAMES})
     with pytest.raises(InputError, match="differs from that in the other direction"):
         Connectome(table, mirrored(weights), lengths)
+
+
+@pytest.mark.parametrize(("column", "cell"), [("x", "12,5"), ("volume", "large"), ("z", "-")])
+def test_places_that_are_no_numbers_are_refused_in_one_line(tmp_path, column, cell):
+    region_table(tmp_path, "A")
+    relmats(tmp_path, "A", *matrices())
+    path = tmp_path / "sub-01_atlas-A_dseg.tsv"
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table.loc[[1, 3], column] = cell
+    table.to_csv(path, sep="\t", index=False)
+    (problem,) = check_connectome(tmp_path)
+    assert f"{column} is not a number (ctx-lh-b: {cell}, ctx-rh-b: {cell})" in str(problem)
+
+
+@pytest.mark.parametrize("cell", ["n/a", "2.5", "two"])
+def test_an_index_that_is_no_row_is_refused(tmp_path, cell):
+    region_table(tmp_path, "A")
+    csvs(tmp_path, "", *matrices())
+    path = tmp_path / "sub-01_atlas-A_dseg.tsv"
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    table.loc[1, "index"] = cell
+    table.to_csv(path, sep="\t", index=False)
+    (problem,) = check_connectome(tmp_path)
+    assert "no index of ctx-lh-b" in str(problem)

@@ -387,6 +387,13 @@ def test_a_session_that_does_not_exist_is_reported(tmp_path):
         find_patient(root, "1", FileSettings(sessions=("b",)))
 
 
+def test_files_that_the_sessions_leave_out_are_noted(tmp_path):
+    root = make(tmp_path, *ieeg("a"), t1("b"))
+    files = find_patient(root, "1", FileSettings(sessions=("a",)))
+    assert files.t1 is None
+    assert any("sub-1_ses-b_T1w.nii.gz: not used" in note for note in files.notes)
+
+
 @pytest.mark.parametrize("filters", [{"bold": {}}, {"t1w": {"sesion": "a"}}, {"t1w": 3}])
 def test_an_unknown_filter_is_refused(filters):
     with pytest.raises(ConfigError, match=r"files\.filters"):

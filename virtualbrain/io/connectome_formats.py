@@ -239,7 +239,16 @@ def _first_key(content: Mapping[str, Any], keys: list[str], path: Path) -> Array
 def _by_index(table: Path, weights: Array, lengths: Array, path: Path, source: str) -> Connectome:
     """Build a connectome from matrices whose row k is the region with index k."""
     regions = read_table(table, required=REGION_COLUMNS)
-    rows = regions["index"].to_numpy(dtype=int) - 1
+    index = pd.to_numeric(regions["index"], errors="coerce").to_numpy(float)
+    wrong = ~np.isfinite(index) | (index != np.round(index))
+    if wrong.any():
+        raise InputError(
+            f"no index of {', '.join(regions['name'].astype(str)[wrong][:5])}",
+            where=table.name,
+            expected="the row of the region in the matrices, counted from 1",
+            hint="enter the column index",
+        )
+    rows = index.astype(int) - 1
     return _joined(regions, rows, weights, lengths, path, source)
 
 

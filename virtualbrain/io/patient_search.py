@@ -183,6 +183,8 @@ class _Search:
     def _filtered(self, listed: Sequence[Path], group: str) -> list[Path]:
         """Return the files that the user accepts; report a filter that accepts none."""
         accepted = [path for path in listed if self.settings.accepts(path, group)]
+        if listed and not accepted and self.settings.sessions:
+            self.notes.append(f"{_named(listed)}: not used (of another session than --session)")
         if listed and not accepted and group in self.settings.filters:
             self.problems.append(
                 InputError(

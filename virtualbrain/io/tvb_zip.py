@@ -33,6 +33,7 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "cortical": ("cortical",),
     "hemispheres": ("hemispheres",),
 }
+_FLAGS = {"true": 1.0, "false": 0.0}
 _HEADER_WORDS = {"index", "name", "label", "region", "x", "y", "z"}
 _HINT = "export the connectome again"
 
@@ -213,7 +214,7 @@ def _numbers(text: str, n_regions: int, where: str) -> Array:
     lines = [line for line in text.splitlines() if line.strip()][: n_regions + 1]
     rows = [line.replace(",", " ").split(maxsplit=n_regions) for line in lines]
     try:
-        values = square_matrix([[float(cell) for cell in row] for row in rows])
+        values = square_matrix([[_number(cell) for cell in row] for row in rows])
     except ValueError:
         raise InputError(
             "not a table of numbers",
@@ -222,6 +223,12 @@ def _numbers(text: str, n_regions: int, where: str) -> Array:
             hint=_HINT,
         ) from None
     return values if values.shape[1:] != (1,) else values[:, 0]
+
+
+def _number(cell: str) -> float:
+    """Return a number; flags may be words."""
+    flag = _FLAGS.get(cell.lower())
+    return float(cell) if flag is None else flag
 
 
 def _two_lists(names: Sequence[str], path: Path) -> InputError:
