@@ -227,6 +227,19 @@ def test_two_recordings_may_spell_names_differently(patient, regions, labels, tm
     np.testing.assert_allclose(*(e.to_numpy() for e in result.envelopes), atol=0.01)
 
 
+def test_recordings_without_a_common_channel_are_refused_at_once(patient, tmp_path):
+    half, rest = patient.signal[:8], patient.signal[8:]
+    table, names = patient.channels, patient.names
+    patient.signal, patient.names, patient.channels = half, names[:8], table.iloc[:8].copy()
+    write(patient, tmp_path)
+    ieeg = tmp_path / "sub-01" / "ieeg"
+    for path in sorted(ieeg.glob(f"{STEM}_*")):
+        path.rename(path.with_name(path.name.replace("task-seizure", "task-first")))
+    patient.signal, patient.names, patient.channels = rest, names[8:], table.iloc[8:].copy()
+    (text,) = problems(write(patient, tmp_path))
+    assert "no good channel is in every recording with a seizure" in text
+
+
 @pytest.mark.parametrize("without", [["C1", "C2"], ["C1", "D7", "D8", "E1", "E2"]])
 def test_good_channels_without_a_row_are_left_out_with_one_note(
     patient, regions, labels, tmp_path, expected, without

@@ -75,7 +75,34 @@ def check_seeg(files: PatientFiles, settings: SeegSettings) -> list[VirtualBrain
         # A recording without a seizure is not used beside one that has one.
         if own or not seizures:
             problems += recording_problems(recording, own, contacts, settings)
+    if contacts is not None and not problems:
+        problems += _common_problems(
+            list(dict.fromkeys(s.recording for s in seizures)), contacts, settings
+        )
     return problems
+
+
+def _common_problems(
+    recordings: Sequence[Recording], contacts: pd.DataFrame, settings: SeegSettings
+) -> list[InputError]:
+    """Return the problem of recordings with seizures that have no good channel in common."""
+    common: set[str] = set()
+    for number, recording in enumerate(recordings):
+        selection = select_channels(recording, read_header(recording.signal), contacts, settings)
+        montage = build_montage(selection.recorded, selection.bad, settings.montage)
+        good = {channel.name for channel in montage if channel.status == "good"}
+        common = good if number == 0 else common & good
+    if common or len(recordings) < 2:
+        return []
+    return [
+        InputError(
+            "no good channel is in every recording with a seizure",
+            where=", ".join(recording.signal.name for recording in recordings),
+            expected="channels that were recorded in all seizures",
+            hint="correct the names and the status of the channels, or leave out a seizure by "
+            "another word in events.tsv",
+        )
+    ]
 
 
 def seeg_notes(files: PatientFiles, settings: SeegSettings) -> list[str]:
