@@ -261,7 +261,8 @@ def _add_contacts(commands: Any) -> None:
         "endpoints",
         metavar="TSV",
         help="table of end points with the columns electrode, target_x, target_y, target_z, "
-        "entry_x, entry_y, entry_z (mm, scanner RAS of the T1w image), n_contacts, spacing_mm",
+        "entry_x, entry_y, entry_z (mm, scanner RAS of the T1w image), n_contacts, and where "
+        "needed spacing_mm and exact (yes: the target is on contact 1)",
     )
     parser.add_argument("out", metavar="OUT", help="folder for the proposal and its figure")
     parser.add_argument("--participant-label", nargs=1, metavar="LABEL")
@@ -279,9 +280,8 @@ def _add_contacts(commands: Any) -> None:
     parser.add_argument(
         "--metal",
         type=float,
-        default=1500.0,
-        metavar="HU",
-        help="smallest CT value of metal; default: 1500",
+        metavar="VALUE",
+        help="smallest CT value of metal; default: chosen from the image",
     )
     parser.add_argument(
         "--approve",

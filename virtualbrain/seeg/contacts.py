@@ -211,7 +211,9 @@ def _is_micro(table: pd.DataFrame) -> list[bool]:
 
 
 def contacts_from_endpoints(
-    endpoints: pd.DataFrame, default_spacing_mm: float = DEFAULT_SPACING_MM
+    endpoints: pd.DataFrame,
+    default_spacing_mm: float = DEFAULT_SPACING_MM,
+    slack_mm: float = DEFAULT_SPACING_MM,
 ) -> pd.DataFrame:
     r"""Place the contacts of each electrode along the line from its target to its entry.
 
@@ -226,6 +228,8 @@ def contacts_from_endpoints(
         as often as needed. Scanner RAS, mm.
     default_spacing_mm : float
         Distance of neighbouring contacts, centre to centre.
+    slack_mm : float
+        By how much the end points may be closer together than the first and last contact.
 
     Returns
     -------
@@ -235,7 +239,7 @@ def contacts_from_endpoints(
     Raises
     ------
     InputError
-        Target and entry are equal, or closer together than the first and last contact.
+        Target and entry are equal, or too close together.
     """
     names: list[str] = []
     positions: list[NDArray[np.float64]] = []
@@ -245,7 +249,7 @@ def contacts_from_endpoints(
         n_contacts = int(row["n_contacts"])
         length = float(np.linalg.norm(entry - target))
         depth = _depths(row.get("spacing_mm"), n_contacts, default_spacing_mm)
-        if length == 0 or depth[-1] > length + default_spacing_mm:
+        if length == 0 or depth[-1] > length + slack_mm:
             raise InputError(
                 f"the electrode {row['electrode']} is too short: its {n_contacts} contacts need "
                 f"{depth[-1]:g} mm, but its end points are {length:.1f} mm apart",
