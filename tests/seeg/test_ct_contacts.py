@@ -131,6 +131,12 @@ def test_a_number_of_contacts_that_does_not_fit_is_reported():
     assert exact.decided
 
 
+def test_a_spacing_that_does_not_fit_is_never_silent():
+    ct, ends, _ = make_ct(Scene(spacing_mm=5.0, scale="hounsfield", n_electrodes=4), 0)
+    for electrode in find_contacts(ct, ends.assign(spacing_mm="3.5")):
+        assert not electrode.decided or electrode.position.contrast < 1.3
+
+
 @pytest.fixture
 def endless():
     """A CT in which contacts go on beyond both ends of the marked part."""

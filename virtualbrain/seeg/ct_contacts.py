@@ -69,12 +69,14 @@ class CtElectrode:
     @property
     def decided(self) -> bool:
         """Whether the CT decides between the best position and the next."""
-        unseen = len(self.position.unseen)
+        n, unseen = len(self.contacts), self.position.unseen
+        # Only the last may be missing (too many are stated); a gap is a wrong row or spacing.
+        at_the_end = unseen == tuple(range(n - len(unseen) + 1, n + 1))
         return (
             self.position.margin >= CLEAR_MARGIN
             and not self.position.hidden
-            and 1 not in self.position.unseen
-            and unseen <= _LARGEST_UNSEEN * len(self.contacts)
+            and at_the_end
+            and len(unseen) <= _LARGEST_UNSEEN * n
         )
 
     @property
