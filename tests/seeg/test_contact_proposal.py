@@ -128,6 +128,8 @@ def test_an_electrode_that_the_ct_does_not_decide_gets_no_coordinates(bids, tmp_
     ("table", "words"),
     [
         (endpoints(target_x="1,5"), "target_x of A' is 1,5"),
+        (endpoints(spacing_mm="3,5"), "spacing_mm of A' is 3,5"),
+        (endpoints(spacing_mm="3.5 0"), "spacing_mm of A' is 3.5 0"),
         (endpoints(exact="maybe"), "exact of A' is maybe"),
         (endpoints(n_contacts=0), "n_contacts of A' is 0"),
         (pd.concat([endpoints(), endpoints()]), "the electrode A' occurs twice"),

@@ -16,6 +16,16 @@ def contacts_on(target, entry, n):
     return target + np.outer(3.5 * np.arange(n), axis)
 
 
+def image_of(contacts):
+    """A CT of blurred contacts in brain of 40 HU."""
+    values = np.full((110, 100, 80), 40.0)
+    grid = np.stack(np.meshgrid(*map(np.arange, values.shape), indexing="ij"), axis=-1)
+    places = grid @ AFFINE[:3, :3].T + AFFINE[:3, 3]
+    for contact in contacts:
+        values += 3500 * np.exp(-0.5 * (((places - contact) ** 2).sum(-1)) / 0.8**2)
+    return nib.Nifti1Image(values.astype(np.float32), AFFINE)
+
+
 @pytest.fixture
 def ct():
     """Brain of 40 HU, skull of 900 HU, eight blurred contacts of 3000 HU on a dim shaft."""
@@ -140,14 +150,8 @@ def test_a_spacing_that_does_not_fit_is_never_silent():
 @pytest.fixture
 def endless():
     """A CT in which contacts go on beyond both ends of the marked part."""
-    values = np.full((110, 100, 80), 40.0)
-    grid = np.stack(np.meshgrid(*map(np.arange, values.shape), indexing="ij"), axis=-1)
-    places = grid @ AFFINE[:3, :3].T + AFFINE[:3, 3]
     axis = (ENTRY - TARGET) / np.linalg.norm(ENTRY - TARGET)
-    for i in range(-12, 14):
-        contact = TARGET + 3.5 * i * axis
-        values += 3500 * np.exp(-0.5 * (((places - contact) ** 2).sum(-1)) / 0.8**2)
-    return nib.Nifti1Image(values.astype(np.float32), AFFINE)
+    return image_of(TARGET + np.outer(3.5 * np.arange(-12, 14), axis))
 
 
 def test_a_position_that_the_ct_does_not_show_is_not_chosen(endless):
@@ -176,3 +180,30 @@ def test_a_stated_threshold_replaces_the_one_of_the_image(ct):
     assert electrode.level.threshold == pytest.approx(1500)
     with pytest.raises(InputError, match="no metal"):
         find_contacts(ct, marked(TARGET, ENTRY), 9000.0)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_an_electrode_of_few_contacts_is_placed_from_its_deep_end(n):
+    true = contacts_on(TARGET, ENTRY, n)
+    image = image_of(true)
+    (electrode,) = find_contacts(image, marked(np.add(TARGET, 0.7), ENTRY, n=n))
+    found = electrode.contacts[["x", "y", "z"]].to_numpy()
+    assert electrode.decided
+    assert np.linalg.norm(found - true, axis=1).max() < 0.8
+
+
+def test_uneven_spacings_are_followed():
+    steps = [3.5, 3.5, 9.0, 3.5, 3.5]
+    axis = (ENTRY - TARGET) / np.linalg.norm(ENTRY - TARGET)
+    true = TARGET + np.outer(np.cumsum([0, *steps]), axis)
+    image = image_of(true)
+    rough = marked(TARGET + 2.5 * axis, ENTRY, n=6).assign(spacing_mm="3.5 3.5 9 3.5 3.5")
+    (electrode,) = find_contacts(image, rough)
+    found = electrode.contacts[["x", "y", "z"]].to_numpy()
+    assert electrode.decided
+    assert np.linalg.norm(found - true, axis=1).max() < 0.8
+
+
+def test_an_electrode_outside_the_image_is_refused(ct):
+    with pytest.raises(InputError, match="no metal"):
+        find_contacts(ct, marked(np.add(TARGET, 500), np.add(ENTRY, 500)))

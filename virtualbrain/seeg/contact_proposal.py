@@ -16,6 +16,7 @@ from virtualbrain.io.tables import read_table, write_table
 from virtualbrain.rigid_registration import RegistrationTask, register_all
 from virtualbrain.seeg.contacts import (
     DEFAULT_SPACING_MM,
+    PLAUSIBLE_SPACING_MM,
     contacts_from_endpoints,
     stated_coordinates,
 )
@@ -94,6 +95,14 @@ def propose_contacts(
     proposal = Path(out) / f"sub-{files.label}_desc-proposal_electrodes.tsv"
     if choices.approve:
         return _approve(files, proposal)
+    low, high = PLAUSIBLE_SPACING_MM
+    if not low <= choices.spacing_mm <= high:
+        raise InputError(
+            f"the spacing is {choices.spacing_mm:g} mm",
+            where="--spacing",
+            expected=f"{low:g} to {high:g} mm",
+            hint="write the distance of neighbouring contacts in mm",
+        )
     table = read_endpoints(Path(endpoints))
     if ct is None:
         contacts = contacts_from_endpoints(table, choices.spacing_mm)
@@ -137,6 +146,7 @@ def read_endpoints(path: Path) -> pd.DataFrame:
                 else "write a decimal point, not a comma",
             )
         table[column] = numbers
+    _require_spacings(table, path.name)
     _require_yes_or_no(table, path.name)
     duplicated = table["electrode"].duplicated()
     if duplicated.any():
@@ -148,6 +158,23 @@ def read_endpoints(path: Path) -> pd.DataFrame:
             hint="rename or remove one of the rows",
         )
     return table
+
+
+def _require_spacings(table: pd.DataFrame, where: str) -> None:
+    """Raise an error if a cell of the column `spacing_mm` has no plausible distances."""
+    low, high = PLAUSIBLE_SPACING_MM
+    cells = table["spacing_mm"] if "spacing_mm" in table else pd.Series(dtype=object)
+    for row, cell in enumerate(cells):
+        if cell is None or cell != cell:
+            continue
+        steps = pd.to_numeric(pd.Series(str(cell).split()), errors="coerce")
+        if not steps.between(low, high).all():
+            raise InputError(
+                f"spacing_mm of {table['electrode'][row]} is {cell}",
+                where=f"{where}, row {row + 2}",
+                expected=f"numbers from {low:g} to {high:g}, separated by spaces",
+                hint="write the distance of neighbouring contacts in mm, with a decimal point",
+            )
 
 
 def _require_yes_or_no(table: pd.DataFrame, where: str) -> None:

@@ -21,7 +21,7 @@ from virtualbrain.seeg.coordinates import (
 from virtualbrain.seeg.names import bare_name, last_row, repeated, split_contact
 
 DEFAULT_SPACING_MM = 3.5
-_PLAUSIBLE_SPACING_MM = (1.0, 25.0)
+PLAUSIBLE_SPACING_MM = (1.0, 25.0)
 _FAR_MM = 1000.0
 
 
@@ -153,7 +153,7 @@ def contact_problems(
         )
         return problems
     spacing = contact_spacing_mm(names, stated * system.mm_per_unit)
-    low, high = _PLAUSIBLE_SPACING_MM
+    low, high = PLAUSIBLE_SPACING_MM
     if not math.isnan(spacing) and not low <= spacing <= high:
         problems.append(_spacing_error(spacing, system, where))
     far = (np.abs(stated * system.mm_per_unit) > _FAR_MM).any(axis=1)
@@ -184,7 +184,7 @@ def contact_spacing_mm(names: Sequence[str], positions: NDArray[np.float64]) -> 
 
 def _spacing_error(spacing: float, system: CoordinateSystem, where: str) -> InputError:
     """Return the error for a unit that does not fit the spacing; name a unit that does."""
-    low, high = _PLAUSIBLE_SPACING_MM
+    low, high = PLAUSIBLE_SPACING_MM
     fits = [
         unit
         for unit, factor in MM_PER_UNIT.items()
