@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from virtualbrain.models.simulation import Options, simulate, simulate_ensemble
     from virtualbrain.models.stimulus import Stimulus, pulse_train
     from virtualbrain.network import Network
+    from virtualbrain.stimulation.lempel_ziv import lempel_ziv_pci, significant_samples
+    from virtualbrain.stimulation.state_transitions import PcistSettings, pcist
 
 # Imported on first use, so that the command line starts without compiling.
 _MODULES = {
@@ -26,6 +28,10 @@ _MODULES = {
     "simulate_ensemble": "virtualbrain.models.simulation",
     "Stimulus": "virtualbrain.models.stimulus",
     "pulse_train": "virtualbrain.models.stimulus",
+    "PcistSettings": "virtualbrain.stimulation.state_transitions",
+    "lempel_ziv_pci": "virtualbrain.stimulation.lempel_ziv",
+    "pcist": "virtualbrain.stimulation.state_transitions",
+    "significant_samples": "virtualbrain.stimulation.lempel_ziv",
 }
 
 __all__ = [
@@ -35,8 +41,12 @@ __all__ = [
     "EpileptorStimulation",
     "Network",
     "Options",
+    "PcistSettings",
     "Stimulus",
+    "lempel_ziv_pci",
+    "pcist",
     "pulse_train",
+    "significant_samples",
     "simulate",
     "simulate_ensemble",
 ]
