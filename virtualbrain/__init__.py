@@ -10,6 +10,8 @@ if TYPE_CHECKING:
         EpileptorRestingState,
         EpileptorStimulation,
     )
+    from virtualbrain.models.mean_field import AdExMeanField
+    from virtualbrain.models.mean_field_simulation import simulate_mean_field
     from virtualbrain.models.simulation import Options, simulate, simulate_ensemble
     from virtualbrain.models.stimulus import Stimulus, pulse_train
     from virtualbrain.network import Network
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 # Imported on first use, so that the command line starts without compiling.
 _MODULES = {
+    "AdExMeanField": "virtualbrain.models.mean_field",
+    "simulate_mean_field": "virtualbrain.models.mean_field_simulation",
     "Network": "virtualbrain.network",
     "Epileptor": "virtualbrain.models.epileptor",
     "Epileptor2D": "virtualbrain.models.epileptor",
@@ -35,6 +39,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "AdExMeanField",
     "Epileptor",
     "Epileptor2D",
     "EpileptorRestingState",
@@ -49,6 +54,7 @@ __all__ = [
     "significant_samples",
     "simulate",
     "simulate_ensemble",
+    "simulate_mean_field",
 ]
 
 
