@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from virtualbrain.models.simulation import Options, simulate, simulate_ensemble
     from virtualbrain.models.stimulus import Stimulus, pulse_train
     from virtualbrain.network import Network
-    from virtualbrain.stimulation.lempel_ziv import lempel_ziv_pci, significant_samples
+    from virtualbrain.stimulation.lempel_ziv import (
+        lempel_ziv_pci,
+        significant_samples,
+        significant_samples_of_trials,
+    )
     from virtualbrain.stimulation.state_transitions import PcistSettings, pcist
 
 # Imported on first use, so that the command line starts without compiling.
@@ -36,6 +40,7 @@ _MODULES = {
     "lempel_ziv_pci": "virtualbrain.stimulation.lempel_ziv",
     "pcist": "virtualbrain.stimulation.state_transitions",
     "significant_samples": "virtualbrain.stimulation.lempel_ziv",
+    "significant_samples_of_trials": "virtualbrain.stimulation.lempel_ziv",
 }
 
 __all__ = [
@@ -52,6 +57,7 @@ __all__ = [
     "pcist",
     "pulse_train",
     "significant_samples",
+    "significant_samples_of_trials",
     "simulate",
     "simulate_ensemble",
     "simulate_mean_field",

@@ -9,6 +9,7 @@ from virtualbrain.stimulation.lempel_ziv import (
     lempel_ziv_complexity,
     lempel_ziv_pci,
     significant_samples,
+    significant_samples_of_trials,
 )
 
 
@@ -129,6 +130,17 @@ def test_scale_and_order_have_no_influence_on_significance():
     turned = significant_samples(trials[:, ::-1], TIMES, np.random.default_rng(2))
     np.testing.assert_array_equal(found, scaled)
     np.testing.assert_array_equal(found, turned[::-1])
+
+
+def test_a_response_of_single_trials_is_found_where_it_is():
+    trials = response(np.random.default_rng(1), 8.0)
+    found = significant_samples_of_trials(trials, TIMES, np.random.default_rng(2))
+    assert found.shape == (20, 10, 300)
+    assert found[:, :3, 20:100].mean() > 0.99
+    # Noise exceeds the limit of the mean as often as a normal number does.
+    assert 0.05 < found[:, 3:].mean() < 0.25
+    scaled = significant_samples_of_trials(5.0 + 3 * trials, TIMES, np.random.default_rng(2))
+    np.testing.assert_array_equal(found, scaled)
 
 
 @pytest.mark.parametrize(

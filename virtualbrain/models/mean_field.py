@@ -11,17 +11,11 @@ from virtualbrain.models.mean_field_rates import Parameters
 
 Array = NDArray[np.float64]
 
-# Coefficients of the thresholds of excitatory and inhibitory neurons (di Volo 2019).
-_P_E = (
-    -0.04983106, 0.005063550882777035, -0.023470121807314552, 0.0022951513725067503,
-    -0.0004105302652029825, 0.010547051343547399, -0.03659252821136933, 0.007437487505797858,
-    0.001265064721846073, -0.04072161294490446,
-)  # fmt: skip
-_P_I = (
-    -0.05149122024209484, 0.004003689190271077, -0.008352013668528155, 0.0002414237992765705,
-    -0.0005070645080016026, 0.0014345394104282397, -0.014686689498949967, 0.004502706285435741,
-    0.0028472190352532454, -0.015357804594594548,
-)  # fmt: skip
+# Coefficients of the thresholds of excitatory and inhibitory neurons, as in the published
+# whole-brain simulations. The Virtual Brain's class has other digits, with which the same coupling
+# saturates the network near 190 Hz.
+_P_E = (-0.0498, 0.00506, -0.025, 0.0014, -0.00041, 0.0105, -0.036, 0.0074, 0.0012, -0.0407)
+_P_I = (-0.0514, 0.004, -0.0083, 0.0002, -0.0005, 0.0014, -0.0146, 0.0045, 0.0028, -0.0153)
 _POSITIVE = ("g_L", "C_m", "tau_w_e", "tau_w_i", "Q_e", "Q_i", "tau_e", "tau_i", "N_tot",
              "p_connect_e", "p_connect_i", "g", "T", "tau_OU")  # fmt: skip
 WAKE_B_E, SLEEP_B_E = 5.0, 60.0

@@ -16,6 +16,7 @@ from virtualbrain.network import Network
 Array = NDArray[np.float64]
 
 DEFAULT_STEP_S = 1e-4
+INITIAL: Mapping[str, ArrayLike] = {"W_e": 100.0}
 MEMORY_LIMIT_BYTES = 2**31
 _CHUNK = 2000  # steps between two draws of noise
 
@@ -57,8 +58,9 @@ def simulate_mean_field(
         Intensity D of the noise of ou_drift: :math:`dx = f\,dt + \sqrt{2D}\,dW` in ms, as ``nsig``
         of The Virtual Brain; 1 in the published simulations.
     initial : mapping of state to array_like, optional
-        Initial states, by default zero: a number, one per region, or one per member and region.
-        With delays they are also the past.
+        Initial states: a number, one per region, or one per member and region. By default zero,
+        and 100 pA for W_e, as published: from W_e = 0 regions may jump to a saturated state near
+        190 Hz. With delays they are also the past.
     stimulus : Stimulus, optional
         Current that is added to the derivative of E, kHz per ms.
     speed_m_per_s : float, optional
@@ -216,7 +218,7 @@ def _stimulus(
 def _initial(initial: Mapping[str, ArrayLike] | None, n_members: int, n_regions: int) -> Array:
     """Return the initial states, shape (n_members, n_regions, n_states)."""
     states = np.zeros((n_members, n_regions, len(AdExMeanField.states)))
-    for name, value in (initial or {}).items():
+    for name, value in {**INITIAL, **(initial or {})}.items():
         (number,) = _kept_numbers([name])
         try:
             states[:, :, number] = np.asarray(value, dtype=np.float64)

@@ -91,15 +91,64 @@ def significant_samples(
     centre = mean[:, before].mean(axis=1, keepdims=True)
     scale = mean[:, before].std(axis=1, keepdims=True)
     baselines = (values[:, :, before] - centre) / scale
-    n_samples = baselines.shape[2]
+    limit = _limit(baselines, rng, settings)
+    return np.asarray(np.abs(mean[:, after] - centre) > limit * scale)
+
+
+def significant_samples_of_trials(
+    trials: ArrayLike,
+    times_s: ArrayLike,
+    rng: np.random.Generator,
+    settings: SignificanceSettings | None = None,
+) -> Binary:
+    """Return which samples of each trial exceed the baseline, as in simulations of brain states.
+
+    Each trial and channel is divided by its own standard deviation in the baseline. The limit is
+    that of `significant_samples`, so a single trial also exceeds it by chance, more often in
+    irregular activity. An index from single trials therefore measures the complexity of spontaneous
+    and evoked activity together; it cannot be compared with one from the mean over trials.
+
+    Parameters
+    ----------
+    trials, times_s, rng, settings
+        As in `significant_samples`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_trials, n_channels, n_response_samples)
+        True where the trial is above the limit.
+
+    Raises
+    ------
+    ModelError
+        As `significant_samples`; a channel is constant in the baseline of a trial.
+
+    References
+    ----------
+    Goldman et al. 2023, Front Comput Neurosci 16:1058957.
+    """
+    settings = settings or SignificanceSettings()
+    values, times = checked_response(trials, times_s, ("trial", "channel", "sample"))
+    before, after = window_slices(times, settings.baseline_s, settings.response_s)
+    for trial in values:
+        require_varying_baseline(trial[:, before])
+    baselines = values[:, :, before]
+    centre, scale = baselines.mean(axis=2, keepdims=True), baselines.std(axis=2, keepdims=True)
+    limit = _limit((baselines - centre) / scale, rng, settings)
+    return np.asarray(values[:, :, after] - centre > limit * scale)
+
+
+def _limit(
+    baselines: NDArray[np.float64], rng: np.random.Generator, settings: SignificanceSettings
+) -> float:
+    """Return the 1 - alpha quantile of the surrogates' largest absolute means over trials."""
     largest = np.empty(settings.n_surrogates)
     for k in range(settings.n_surrogates):
         surrogate = np.zeros(baselines.shape[1:])
         for trial in baselines:
-            surrogate += trial[:, rng.permutation(n_samples)]
+            surrogate += trial[:, rng.permutation(baselines.shape[2])]
         largest[k] = np.abs(surrogate).max() / len(baselines)
-    limit = np.quantile(largest, 1 - settings.alpha)
-    return np.asarray(np.abs(mean[:, after] - centre) > limit * scale)
+    return float(np.quantile(largest, 1 - settings.alpha))
 
 
 def lempel_ziv_pci(significant: ArrayLike) -> float:
