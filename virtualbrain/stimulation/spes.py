@@ -25,7 +25,7 @@ from virtualbrain.stimulation.epochs import (
     require_rate,
 )
 from virtualbrain.stimulation.n1 import N1, N1Settings, detect_n1
-from virtualbrain.stimulation.pulses import Pulse, no_pulses_error, read_pulses
+from virtualbrain.stimulation.pulses import Pulse, Pulses, no_pulses_error, read_pulses
 from virtualbrain.stimulation.state_transitions import PcistSettings, pcist
 
 Array = NDArray[np.float64]
@@ -91,6 +91,14 @@ def check_spes(
     Clipped channels are found when the signal is read.
     """
     return list(_read_sources(files, seeg, settings or SpesSettings())[1])
+
+
+def is_stimulated(files: PatientFiles) -> bool:
+    """Return whether an events.tsv of a patient marks electrical stimulation."""
+    return any(
+        r.events is not None and read_pulses(r.events, (), 0.0) != Pulses((), (), ())
+        for r in files.recordings
+    )
 
 
 def run_spes(
