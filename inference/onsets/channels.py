@@ -10,14 +10,17 @@ unknown level. The errors are integrated out by Laplace's method; Gauss-Newton s
 """
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference.kernels.common import jit
 from inference.onsets.rules import Rules
+from virtualbrain.models.compile import compiled
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 # At most this many regions of a channel have errors of their own.
 MOST_ERRORS = 6
@@ -25,12 +28,65 @@ MOST_ERRORS = 6
 LEFT_OUT, WITHOUT_ERROR = 0.08, 0.25
 _STEPS, _LEAST_STEPS, _CLOSE = 6, 1, 0.1
 _LONGEST_STEP, LARGEST_ERROR = 1.5, 4.0
+# Of double precision: bits of the mantissa, and of the square root of 1/2.
+_MANTISSA_BITS, _ROOT_HALF_BITS = 0x000FFFFFFFFFFFFF, 0x3FE6A09E667F3BCD
+_LOG_2 = math.log(2.0)
+
+# Sums in any order, so that one instruction adds several numbers.
+jit_reordered: Any = compiled(allocates=False, fastmath={"reassoc", "nsz", "contract"})
+jit_plain: Any = compiled(allocates=False)
+
+
+class ChannelScratch(NamedTuple):
+    """Arrays that every evaluation of a channel uses again.
+
+    Parameters
+    ----------
+    base, total, residual : numpy.ndarray, shape (n_times,)
+        1 plus the power without errors of its own, the same with all power, and the residual.
+    share : numpy.ndarray, shape (MOST_ERRORS + 1, n_times)
+        Fraction of the power that comes from each region, and from all.
+    error, slope, factor : numpy.ndarray, shape (MOST_ERRORS + 1,)
+        Gain errors, gradient, and gain times the exponential of the errors.
+    matrix : numpy.ndarray, shape (MOST_ERRORS + 1, MOST_ERRORS + 1)
+        Gauss-Newton matrix.
+    chosen : numpy.ndarray of int, shape (MOST_ERRORS,)
+        Regions with errors.
+    total_bits, exponent, mantissa, mantissa_bits
+        Of the logarithm: `total` as integers, and its parts.
+    """
+
+    base: Array
+    total: Array
+    residual: Array
+    share: Array
+    error: Array
+    slope: Array
+    factor: Array
+    matrix: Array
+    chosen: Integers
+    total_bits: Integers
+    exponent: Integers
+    mantissa: Array
+    mantissa_bits: Integers
 
 
 @jit
+def channel_scratch(n_times: int) -> ChannelScratch:
+    """Return scratch for channels of so many steps."""
+    size = MOST_ERRORS + 1
+    total, mantissa = np.zeros(n_times), np.zeros(n_times)
+    return ChannelScratch(
+        np.zeros(n_times), total, np.zeros(n_times), np.zeros((size, n_times)), np.zeros(size),
+        np.zeros(size), np.zeros(size), np.zeros((size, size)), np.zeros(MOST_ERRORS, np.int64),
+        total.view(np.int64), np.zeros(n_times, np.int64), mantissa, mantissa.view(np.int64),
+    )  # fmt: skip
+
+
+@jit_plain
 def log_channel(
     observed: Array, gain: Array, active: Array, power: Array, top: Array, errors: Array,
-    variance: float, rules: Rules, base: Array, work: Array, matrix: Array, chosen: Array,
+    variance: float, rules: Rules, scratch: ChannelScratch,
 ) -> float:  # fmt: skip
     """Return the log likelihood of a channel with its gain errors integrated out.
 
@@ -52,72 +108,76 @@ def log_channel(
         Scale of the noise variance.
     rules : Rules
         Numbers of the prior.
-    base, work, matrix, chosen
-        Scratch of n_times, (4, MOST_ERRORS + 1), (MOST_ERRORS + 1) squared and MOST_ERRORS.
+    scratch : ChannelScratch
+        Of `channel_scratch`.
     """
-    n_times = len(observed)
-    count = _strongest(gain, active, power, top, base, chosen)
+    n_times, n_regions = len(observed), len(gain)
+    count = _strongest(gain, active, power, top, scratch)
     weight = rules.degrees_of_freedom + n_times * rules.samples
     scale = rules.degrees_of_freedom * variance
+    error, slope, matrix, chosen = scratch.error, scratch.slope, scratch.matrix, scratch.chosen
     if count == 0:
-        squares = 0.0
         errors[:] = 0.0
-        for k in range(n_times):
-            residual = observed[k] - math.log(base[k])
-            squares += residual * residual
+        squares = _residuals(observed, power, count, scratch)
         return -0.5 * weight * math.log(1.0 + rules.samples * squares / scale)
-    size = count + 1
-    error, slope, share, factor = work[0], work[1], work[2], work[3]
     for a in range(count):
         error[a] = errors[chosen[a]]
-    error[count] = errors[len(gain)]
+    error[count] = errors[n_regions]
     before = 1e300
     value = -1e300
     for step in range(_STEPS):
-        squares = _normal_equations(
-            observed, gain, power, base, chosen, count, error, slope, share, factor, matrix
-        )
+        squares = _normal_equations(observed, gain, power, count, scratch)
         strength = weight * rules.samples / (scale + rules.samples * squares)
         cost = 0.5 * weight * math.log(1.0 + rules.samples * squares / scale)
-        log_precision = 0.0
-        for a in range(size):
-            if a == count:
-                precision = 1.0 / rules.channel**2
-                cost += 0.5 * error[a] * error[a] * precision
-                log_precision += math.log(precision)
-            else:
-                spread = rules.lower if error[a] < 0 else rules.higher
-                nu = rules.error_degrees
-                precision = (nu + 1.0) / (nu * spread**2 + error[a] ** 2)
-                cost += 0.5 * (nu + 1.0) * math.log(1.0 + error[a] ** 2 / (nu * spread**2))
-                log_precision += 2.0 * math.log(
-                    2.0 * rules.error_density / (rules.lower + rules.higher)
-                )
-            slope[a] = strength * slope[a] - precision * error[a]
-            for b in range(a + 1):
-                matrix[a, b] *= strength
-            matrix[a, a] += precision
-        log_determinant = _cholesky(matrix, size)
-        value = -cost - 0.5 * log_determinant + 0.5 * log_precision
+        cost += _add_prior(strength, count, scratch, rules)
+        log_determinant = _cholesky(matrix, count + 1)
+        value = -cost - 0.5 * log_determinant + _log_prior_scale(count, rules)
         if (step >= _LEAST_STEPS and abs(before - cost) < _CLOSE) or step == _STEPS - 1:
             break
         before = cost
-        _solve(matrix, slope, size)
-        for a in range(size):
+        _solve(matrix, slope, count + 1)
+        for a in range(count + 1):
             error[a] += min(max(slope[a], -_LONGEST_STEP), _LONGEST_STEP)
     errors[:] = 0.0  # regions without an error of their own have none
     for a in range(count):
         errors[chosen[a]] = error[a]
-    errors[len(gain)] = error[count]
+    errors[n_regions] = error[count]
     return value
 
 
-@jit
+@jit_plain
+def _log_prior_scale(count: int, rules: Rules) -> float:
+    """Return the constant of the log prior of the errors of a channel."""
+    own = math.log(2.0 * rules.error_density / (rules.lower + rules.higher))
+    return count * own - math.log(rules.channel)
+
+
+@jit_plain
+def _add_prior(strength: float, count: int, scratch: ChannelScratch, rules: Rules) -> float:
+    """Scale the normal equations, add the prior of the errors, and return its cost."""
+    error, slope, matrix = scratch.error, scratch.slope, scratch.matrix
+    nu = rules.error_degrees
+    product = 1.0
+    for a in range(count + 1):
+        if a == count:
+            precision = 1.0 / rules.channel**2
+        else:
+            spread = rules.lower if error[a] < 0 else rules.higher
+            precision = (nu + 1.0) / (nu * spread**2 + error[a] ** 2)
+            product *= 1.0 + error[a] ** 2 / (nu * spread**2)
+        slope[a] = strength * slope[a] - precision * error[a]
+        for b in range(a + 1):
+            matrix[a, b] *= strength
+        matrix[a, a] += precision
+    return float(0.5 * (nu + 1.0) * math.log(product) + 0.5 * (error[count] / rules.channel) ** 2)
+
+
+@jit_plain
 def _strongest(
-    gain: Array, active: Array, power: Array, top: Array, base: Array, chosen: Array
+    gain: Array, active: Array, power: Array, top: Array, scratch: ChannelScratch
 ) -> int:
     """Choose the regions with errors; fill `base` with 1 plus the power of the others."""
-    n_times = len(base)
+    base, chosen = scratch.base, scratch.chosen
     base[:] = 1.0
     count = 0
     for i in range(len(active)):
@@ -137,46 +197,81 @@ def _strongest(
             if gain[chosen[weakest]] * top[chosen[weakest]] < rise:
                 rest = chosen[weakest]
                 chosen[weakest] = i
-        for k in range(n_times):
+        for k in range(len(base)):
             base[k] += gain[rest] * power[rest, k]
     return count
 
 
-@jit
-def _normal_equations(
-    observed: Array, gain: Array, power: Array, base: Array, chosen: Array, count: int,
-    error: Array, slope: Array, share: Array, factor: Array, matrix: Array,
-) -> float:  # fmt: skip
-    """Return the sum of squares; fill gradient and lower triangle of the Gauss-Newton matrix."""
-    size = count + 1
-    for a in range(size):
-        slope[a] = 0.0
-        for b in range(a + 1):
-            matrix[a, b] = 0.0
+@jit_plain
+def _residuals(observed: Array, power: Array, count: int, scratch: ChannelScratch) -> float:
+    """Fill total power and residuals; return the sum of squares."""
+    total, residual = scratch.total, scratch.residual
+    for k in range(len(total)):
+        total[k] = scratch.base[k]
     for a in range(count):
-        factor[a] = gain[chosen[a]] * math.exp(min(error[a] + error[count], LARGEST_ERROR))
-    squares = 0.0
+        factor, own = scratch.factor[a], power[scratch.chosen[a]]
+        for k in range(len(total)):
+            total[k] += factor * own[k]
+    _log(scratch.total_bits, scratch.exponent, scratch.mantissa, scratch.mantissa_bits, residual)
     for k in range(len(observed)):
-        total = base[k]
-        for a in range(count):
-            total += factor[a] * power[chosen[a], k]
-        residual = observed[k] - math.log(total)
-        squares += residual * residual
-        all_shares = 0.0
-        for a in range(count):
-            share[a] = factor[a] * power[chosen[a], k] / total
-            all_shares += share[a]
-        share[count] = all_shares
-        if all_shares < 1e-4:
-            continue
-        for a in range(size):
-            slope[a] += share[a] * residual
-            for b in range(a + 1):
-                matrix[a, b] += share[a] * share[b]
-    return squares
+        residual[k] = observed[k] - residual[k]
+    return float(_dot(residual, residual))
 
 
-@jit
+@jit_plain
+def _normal_equations(
+    observed: Array, gain: Array, power: Array, count: int, scratch: ChannelScratch
+) -> float:
+    """Return the sum of squares; fill gradient and lower triangle of the Gauss-Newton matrix."""
+    error, chosen, share = scratch.error, scratch.chosen, scratch.share
+    total, residual = scratch.total, scratch.residual
+    for a in range(count):
+        scratch.factor[a] = gain[chosen[a]] * math.exp(min(error[a] + error[count], LARGEST_ERROR))
+    squares = _residuals(observed, power, count, scratch)
+    for k in range(len(total)):
+        share[count, k] = 1.0 - scratch.base[k] / total[k]
+    for a in range(count):
+        factor, own = scratch.factor[a], power[chosen[a]]
+        for k in range(len(total)):
+            share[a, k] = factor * own[k] / total[k]
+    for a in range(count + 1):
+        scratch.slope[a] = _dot(share[a], residual)
+        for b in range(a + 1):
+            scratch.matrix[a, b] = _dot(share[a], share[b])
+    return float(squares)
+
+
+@jit_reordered
+def _dot(x: Array, y: Array) -> float:
+    """Return the scalar product."""
+    total = 0.0
+    for k in range(len(x)):
+        total += x[k] * y[k]
+    return total
+
+
+@jit_plain
+def _log(
+    bits: Integers, exponent: Integers, mantissa: Array, mantissa_bits: Integers, out: Array
+) -> None:
+    """Fill the logarithms of positive numbers, many at once, to 1e-14.
+
+    The mantissa m lies between the square roots of 1/2 and 2; with s = (m - 1) / (m + 1),
+    log m = 2 (s + s³/3 + s⁵/5 + …).
+    """
+    for k in range(len(bits)):
+        above = bits[k] - _ROOT_HALF_BITS
+        mantissa_bits[k] = (above & _MANTISSA_BITS) + _ROOT_HALF_BITS
+        exponent[k] = above >> 52
+    for k in range(len(bits)):
+        s = (mantissa[k] - 1.0) / (mantissa[k] + 1.0)
+        z = s * s
+        rest = 1 / 9 + z * (1 / 11 + z * (1 / 13 + z / 15))
+        series = 1.0 + z * (1 / 3 + z * (1 / 5 + z * (1 / 7 + z * rest)))
+        out[k] = 2.0 * s * series + _LOG_2 * exponent[k]
+
+
+@jit_plain
 def _cholesky(matrix: Array, size: int) -> float:
     """Replace the lower triangle by its Cholesky factor; return the log determinant."""
     total = 0.0
@@ -193,7 +288,7 @@ def _cholesky(matrix: Array, size: int) -> float:
     return total
 
 
-@jit
+@jit_plain
 def _solve(factor: Array, right: Array, size: int) -> None:
     """Solve with a Cholesky factor; the solution replaces the right side."""
     for a in range(size):

@@ -79,8 +79,8 @@ def fit_onsets(
     """
     rng = np.random.default_rng(settings.seed)
     finer = replace(settings, n_steps=STEPS_FACTOR * settings.n_steps)
-    density = build_density(problem, priors, finer)
     rules = Rules()
+    density = build_density(problem, priors, finer, rules.tempering)
     evidence = priors.x0_sources.weight * EVIDENCE_WEIGHT * density.evidence
     prior_p_ez = expit(prior_log_odds(priors, problem) + evidence)
     data = recording_of(problem, prior_p_ez, N_STEPS, rules.noise)

@@ -16,34 +16,38 @@ from inference.kernels.common import jit
 from inference.onsets.rules import Rules
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 _TINY = 1e-9
+_SMALL = 1e-100
+_ROOT_2PI = math.sqrt(2.0 * math.pi)
 # Density of an onset that neither rule explains, per window.
 _UNEXPLAINED = 1e-7
 
 
 @jit
 def below(x: float) -> float:
-    """Return the standard normal distribution function."""
+    """Return the standard normal distribution function, to 1e-6."""
+    if abs(x) > 4.8:
+        return 0.0 if x < 0 else 1.0
     return 0.5 * math.erfc(-x / 1.4142135623730951)
 
 
 @jit
 def input_until(
-    region: int, time: float, active: Array, onset: Array, offset: Array, weights: Array,
+    region: int, time: float, seizing: Integers, onset: Array, offset: Array, weights: Array,
     rules: Rules,
 ) -> tuple[float, float]:  # fmt: skip
     """Return integrated and present input of a region at a time."""
     total, now = 0.0, 0.0
     until = time - rules.delay_s
-    for j in range(len(active)):
-        if active[j] and j != region:
-            seizing = min(until, offset[j]) - onset[j]
-            if seizing > 0.0:
-                weight = weights[region, j] + rules.weak_input
-                total += weight * seizing
-                if until < offset[j]:
-                    now += weight
+    for j in seizing:
+        lasted = min(until, offset[j]) - onset[j]
+        if lasted > 0.0 and j != region:
+            weight = weights[region, j] + rules.weak_input
+            total += weight * lasted
+            if until < offset[j]:
+                now += weight
     return total, now
 
 
@@ -72,31 +76,35 @@ def log_prior_of_onsets(
         Filled.
     """
     n_seizures, n = active.shape
-    total = 0.0
-    for i in range(n):
-        own, other = prior_p_ez[i], 1.0 - prior_p_ez[i]
-        for s in range(n_seizures):
-            window = last[s] - first[s]
+    own, other = prior_p_ez.copy(), 1.0 - prior_p_ez
+    for s in range(n_seizures):
+        seizing = np.flatnonzero(active[s])
+        for i in range(n):
             time = onset[s, i] if active[s, i] else last[s]
-            summed, now = input_until(i, time, active[s], onset[s], offset[s], weights, rules)
+            summed, now = input_until(i, time, seizing, onset[s], offset[s], weights, rules)
+            u = (math.log(max(summed, _TINY)) - threshold) / rules.threshold_sd
             if active[s, i]:
-                recruited = 0.0
-                if summed > _TINY:
-                    u = (math.log(summed) - threshold) / rules.threshold_sd
-                    recruited = (
-                        now * math.exp(-0.5 * u * u)
-                        / (summed * rules.threshold_sd * 2.5066282746310002)
-                    )  # fmt: skip
-                near = math.exp(-abs(onset[s, i]) / rules.early_s) / (2.0 * rules.early_s)
-                spontaneous = (1.0 - rules.early) / window + rules.early * near
-                own *= spontaneous
-                other *= rules.recruitable * recruited + _UNEXPLAINED / window
+                window = last[s] - first[s]
+                own[i] *= _spontaneous(onset[s, i], window, rules)
+                density = now * math.exp(-0.5 * u * u) / (max(summed, _TINY) * _ROOT_2PI)
+                recruited = rules.recruitable * density / rules.threshold_sd
+                other[i] *= recruited + _UNEXPLAINED / window
             else:
-                reached = 0.0
-                if summed > _TINY:
-                    reached = below((math.log(summed) - threshold) / rules.threshold_sd)
-                own *= rules.p_silent
-                other *= 1.0 - rules.recruitable * reached
-        p_ez[i] = own / (own + other)
-        total += math.log(own + other)
+                own[i] *= rules.p_silent
+                other[i] *= 1.0 - rules.recruitable * below(u)
+    total, product = 0.0, 1.0
+    for i in range(n):
+        both = own[i] + other[i]
+        p_ez[i] = own[i] / both
+        product *= both
+        if product < _SMALL or i == n - 1:  # few logarithms, no underflow
+            total += math.log(product)
+            product = 1.0
     return total
+
+
+@jit
+def _spontaneous(onset: float, window: float, rules: Rules) -> float:
+    """Return the density of the onset of an epileptogenic region."""
+    near = math.exp(-abs(onset) / rules.early_s) / (2.0 * rules.early_s)
+    return (1.0 - rules.early) / window + rules.early * near

@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.kernels.common import jit
-from inference.onsets.channels import LEFT_OUT, MOST_ERRORS, log_channel
+from inference.onsets.channels import (
+    LEFT_OUT,
+    ChannelScratch,
+    channel_scratch,
+    log_channel,
+)
 from inference.onsets.recruitment import log_prior_of_onsets
 from inference.onsets.rules import Rules
 
@@ -22,7 +27,7 @@ Array = NDArray[np.float64]
 _ROOT_2PI = 2.5066282746310002
 # Scatter of a proposed onset about the one found in the source powers, seconds.
 _PROPOSAL_S = 1.5
-_PATIENT_EVERY, _SWAP_EVERY = 100, 10
+_PATIENT_EVERY, _SWAP_EVERY = 100, 2
 # Kinds of moves.
 SWITCH, EXCHANGE, SHIFT, POWER, END, SLOPE = 0, 1, 2, 3, 4, 5
 # The gain errors are kept for every so many draws.
@@ -123,10 +128,7 @@ class Replicas(NamedTuple):
 class Scratch(NamedTuple):
     """Arrays that every move uses again."""
 
-    base: Array
-    work: Array
-    matrix: Array
-    chosen: NDArray[np.int64]
+    channel: ChannelScratch
     errors: Array
     likelihood: Array
     touched: NDArray[np.bool_]
@@ -244,11 +246,9 @@ def _scratch_of(data: Recording) -> Scratch:
     first, last = np.empty(n_seizures), np.empty(n_seizures)
     for s in range(n_seizures):
         first[s], last[s] = data.times[data.bounds[s]], data.times[data.bounds[s + 1] - 1]
-    size = MOST_ERRORS + 1
     return Scratch(
-        np.zeros(n_times), np.zeros((4, size)), np.zeros((size, size)),
-        np.zeros(MOST_ERRORS, np.int64), np.zeros((n_channels, n_regions + 1)),
-        np.zeros(n_channels), np.zeros(n_channels, np.bool_), np.zeros(n_regions), first, last,
+        channel_scratch(n_times), np.zeros((n_channels, n_regions + 1)), np.zeros(n_channels),
+        np.zeros(n_channels, np.bool_), np.zeros(n_regions), first, last,
     )  # fmt: skip
 
 
@@ -292,8 +292,7 @@ def _log_channel_of(
 ) -> float:  # fmt: skip
     value: float = log_channel(
         data.observed[c], data.gain[c], replicas.anywhere[r], replicas.power[r], replicas.top[r],
-        errors, data.variance[c], rules, scratch.base, scratch.work, scratch.matrix,
-        scratch.chosen,
+        errors, data.variance[c], rules, scratch.channel,
     )  # fmt: skip
     return value
 

@@ -10,7 +10,7 @@ from scipy.stats import norm, t
 
 import inference
 from inference.diagnose import diagnose
-from inference.onsets.channels import MOST_ERRORS, log_channel
+from inference.onsets.channels import channel_scratch, log_channel
 from inference.onsets.dynamics import Onsets, dynamics_of
 from inference.onsets.recording import recording_of
 from inference.onsets.recruitment import input_until, log_prior_of_onsets
@@ -57,11 +57,9 @@ def posterior(problem):
 
 def channel_value(observed, gain, power, rules):
     active = power.max(axis=1) > 0
-    size = MOST_ERRORS + 1
     return log_channel(
         observed, gain, active, power, power.max(axis=1), np.zeros(len(gain) + 1), 0.25, rules,
-        np.zeros(len(observed)), np.zeros((4, size)), np.zeros((size, size)),
-        np.zeros(MOST_ERRORS, np.int64),
+        channel_scratch(len(observed)),
     )  # fmt: skip
 
 
@@ -93,10 +91,10 @@ def test_channel_prefers_the_region_that_it_sees():
 def test_input_is_the_weighted_seizing_time():
     weights = np.zeros((3, 3))
     weights[0, 1], weights[0, 2] = 2.0, 1.0
-    active = np.array([False, True, True])
+    seizing = np.array([1, 2])
     onset, offset = np.array([0.0, 1.0, 4.0]), np.array([0.0, 5.0, 20.0])
     rules = Rules(delay_s=0.0, weak_input=0.0)
-    total, now = input_until(0, 10.0, active, onset, offset, weights, rules)
+    total, now = input_until(0, 10.0, seizing, onset, offset, weights, rules)
     assert total == pytest.approx(2.0 * 4.0 + 1.0 * 6.0)
     assert now == pytest.approx(1.0)
 

@@ -55,6 +55,10 @@ class Outcomes:
         Probability that a region that is not suspected starts seizures.
     expected_ez_regions : float
         Sum of p_ez over the suspected regions.
+    eloquent_stated : bool
+        Whether eloquent regions were stated.
+    target : float
+        Fraction of draws without a seizure that a plan should reach; NaN in older results.
     """
 
     table: Table
@@ -63,6 +67,8 @@ class Outcomes:
     conclusion: str
     p_elsewhere: float
     expected_ez_regions: float
+    eloquent_stated: bool
+    target: float
 
 
 @dataclass(frozen=True)
@@ -115,14 +121,16 @@ class PredictedOutcome:
 def load_outcomes(path: Path) -> Outcomes:
     """Read outcomes.tsv and its sidecar."""
     table = load_table(path, columns_of(PlanRow))
-    about = table.sidecar
+    about, rows = table.sidecar, rows_of(table.frame, PlanRow)
     return Outcomes(
         table=table,
-        rows=rows_of(table.frame, PlanRow),
+        rows=rows,
         n_draws=about["n_draws"],
         conclusion=about["Conclusion"],
         p_elsewhere=about["p_elsewhere"],
         expected_ez_regions=about["expected_ez_regions"],
+        eloquent_stated=about.get("EloquentStated", any(row.eloquent for row in rows)),
+        target=about.get("Target", float("nan")),
     )
 
 

@@ -51,6 +51,8 @@ class RankingCriteria:
         Region table with ``name`` and ``volume``.
     expected_ez_regions : float
         Expected number of EZ regions; p_seizure_free is calibrated by it.
+    n_draws : int
+        Draws on which each plan was simulated.
     eloquent : tuple of (region, function)
         Eloquent regions and their functions.
     transmission : mapping of str to float
@@ -63,6 +65,7 @@ class RankingCriteria:
 
     regions: pd.DataFrame
     expected_ez_regions: float
+    n_draws: int
     eloquent: tuple[tuple[str, str], ...] = ()
     transmission: Mapping[str, float] | None = None
     shams: Mapping[int, Sequence[Outcome]] | None = None
@@ -154,11 +157,11 @@ def _row(
 
 
 def _p_seizure_free(outcome: Outcome, criteria: RankingCriteria) -> float:
-    """Return the calibrated probability; without surgery and for sham plans, `share_free`."""
-    if outcome.candidate.kind in ("none", "sham"):
+    """Return the calibrated probability, by one rule for all plans; `share_free` without one."""
+    if outcome.candidate.kind == "none":
         return outcome.share_free
     return calibrated_p_seizure_free(
-        outcome.share_free, len(outcome.seizing), criteria.expected_ez_regions
+        outcome.share_free, criteria.n_draws, criteria.expected_ez_regions
     )
 
 
@@ -220,7 +223,8 @@ def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
         return f"Without surgery {before:.1f} regions seize."
     if row["kind"] == "sham":
         return (
-            f"Random plans leave {left} and end the seizure in {number('share_free'):.0%} of draws."
+            f"Random plans leave {left} and end the seizure in {number('share_free'):.0%} of the "
+            f"draws; calibrated as the plans are: {number('p_seizure_free'):.0%}."
         )
     parts = [
         f"{_action(row)} leaves {left}, and none in {number('share_free'):.0%} of the draws",

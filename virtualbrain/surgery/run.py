@@ -109,6 +109,10 @@ class Surgery:
         Fraction of the posterior in which a suspected region starts the seizure.
     expected_ez_regions : float
         Expected number of EZ regions.
+    eloquent_stated : bool
+        Whether eloquent regions were stated.
+    target : float
+        Fraction of draws without a seizure that a plan should reach.
     """
 
     outcomes: pd.DataFrame
@@ -121,6 +125,8 @@ class Surgery:
     p_elsewhere: float
     explained: float
     expected_ez_regions: float
+    eloquent_stated: bool
+    target: float
 
     def about(self) -> dict[str, object]:
         """Return the entries of every table's sidecar."""
@@ -129,6 +135,8 @@ class Surgery:
             "p_elsewhere": self.p_elsewhere,
             "explained": self.explained,
             "expected_ez_regions": self.expected_ez_regions,
+            "EloquentStated": self.eloquent_stated,
+            "Target": self.target,
             "Connections": {
                 name: [list(edge) for edge in plan.edges]
                 for name, plan in self.candidates.items()
@@ -168,6 +176,7 @@ def run_surgery(
     criteria = RankingCriteria(
         regions=patient.regions,
         expected_ez_regions=draws.expected_ez_regions,
+        n_draws=draws.n_draws,
         eloquent=patient.eloquent,
         transmission=_transmission(plans, draws, settings),
         shams=shams,
@@ -187,6 +196,8 @@ def run_surgery(
         p_elsewhere=draws.p_elsewhere,
         explained=draws.explained,
         expected_ez_regions=draws.expected_ez_regions,
+        eloquent_stated=bool(patient.eloquent),
+        target=settings.target,
     )
 
 
