@@ -1,6 +1,6 @@
 """Measure the Lempel-Ziv PCI of simulated wake and slow-wave sleep, and against b_e.
 
-``measure_brain_states.py [--seeds 15] [--first-seed 1] [--b-e 5 60] [--trials 10]`` prints one
+``measure_brain_states.py [--seeds 15] [--first-seed 1] [--b-e 5 60] [--time-scale 40]`` prints one
 line for each b_e and seed, and a summary. A seed is one run on the Desikan-Killiany cortex: a
 synthetic connectome (the same for all seeds), noise of the seed, and a pulse to one region once a
 second.
@@ -43,7 +43,7 @@ def cortex():
     return Network(weights, drawn.lengths, drawn.regions)
 
 
-def stimulated_run(network, b_e, seed, n_trials):
+def stimulated_run(network, model, seed, n_trials):
     """Return E around every pulse (n_trials, n_regions, n_samples), and times from the pulse."""
     rng = np.random.default_rng(seed)
     onsets = SETTLING_S + np.cumsum(INTERVAL_S + rng.uniform(0, JITTER_S, n_trials))
@@ -54,7 +54,7 @@ def stimulated_run(network, b_e, seed, n_trials):
     site = np.zeros((1, network.n_regions))
     site[0, network.regions.index(SITE)] = 1.0
     run = simulate_mean_field(
-        network, AdExMeanField(b_e=b_e), duration=onsets[-1] + 2 * WINDOW_S, seed=rng, noise=1.0,
+        network, model, duration=onsets[-1] + 2 * WINDOW_S, seed=rng, noise=1.0,
         stimulus=Stimulus(wave, site, 1 / RATE_HZ), sample_rate=RATE_HZ,
     )  # fmt: skip
     rates = run["E"].values[0]
@@ -91,13 +91,15 @@ def main():
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--b-e", type=float, nargs="+", default=[5.0, 60.0])
     parser.add_argument("--trials", type=int, default=10)
+    parser.add_argument("--time-scale", type=float, default=40.0, help="T in ms")
     options = parser.parse_args()
     network = cortex()
     print("b_e  seed  PCI of trials  PCI of mean  PCIst  rate_Hz")
     for b_e in options.b_e:
         found = []
         for seed in range(options.first_seed, options.first_seed + options.seeds):
-            one = measures(*stimulated_run(network, b_e, seed, options.trials), seed)
+            model = AdExMeanField(b_e=b_e, T=options.time_scale)
+            one = measures(*stimulated_run(network, model, seed, options.trials), seed)
             print(f"{b_e:<5g}{seed:<6}{one[0]:<15.3f}{one[1]:<13.3f}{one[2]:<7.1f}{one[3]:.2f}",
                   flush=True)  # fmt: skip
             found.append(one)

@@ -172,6 +172,18 @@ def test_a_slow_recording_is_refused(small_spes, tmp_path):
     assert "the sampling rate is 128 Hz" in str(problem)
 
 
+def test_pulses_far_apart_are_read_like_pulses_nearby(found, small_spes, tmp_path, monkeypatch):
+    monkeypatch.setattr("virtualbrain.stimulation.spes._LONGEST_READ_S", 2.5)
+    again = responses(write_spes(tmp_path, small_spes))
+    pd.testing.assert_frame_equal(found.amplitude_v, again.amplitude_v)
+
+
+def test_electrodes_without_names_are_refused(small_spes, tmp_path):
+    files = write_spes(tmp_path, small_spes, electrodes=pd.DataFrame({"x": [1.0]}))
+    (problem,) = check_spes(files, MONOPOLAR)
+    assert "no column name" in str(problem)
+
+
 def test_missing_electrodes_are_refused(small_spes, tmp_path):
     files = replace(write_spes(tmp_path, small_spes), electrodes=None)
     (problem,) = check_spes(files, MONOPOLAR)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, Recording
@@ -25,12 +26,13 @@ from virtualbrain.stimulation.epochs import (
     require_rate,
 )
 from virtualbrain.stimulation.n1 import N1, N1Settings, detect_n1
-from virtualbrain.stimulation.pulses import Pulse, Pulses, no_pulses_error, read_pulses
+from virtualbrain.stimulation.pulses import Pulse, no_pulses_error, read_pulses
 from virtualbrain.stimulation.state_transitions import PcistSettings, pcist
 
 Array = NDArray[np.float64]
 
 MIN_TRIALS = 3
+_LONGEST_READ_S = 30.0
 SITE_COLUMNS = ("site", "current_a", "width_s", "n_trials", "n_channels", "n_n1", "pcist",
                 "n_components", "rate_hz")  # fmt: skip
 
@@ -94,11 +96,9 @@ def check_spes(
 
 
 def is_stimulated(files: PatientFiles) -> bool:
-    """Return whether an events.tsv of a patient marks electrical stimulation."""
-    return any(
-        r.events is not None and read_pulses(r.events, (), 0.0) != Pulses((), (), ())
-        for r in files.recordings
-    )
+    """Return whether an events.tsv of a patient marks single pulses, valid or not."""
+    read = [read_pulses(recording.events, (), 0.0) for recording in files.recordings]
+    return any(one.pulses or one.problems for one in read)
 
 
 def run_spes(
@@ -140,7 +140,8 @@ def run_spes(
     for source in sources:
         for site, pulses in _sites(source, notes).items():
             label = _unique(site, tables["probability"])
-            found = _site_responses(source, label, pulses, settings, rng, notes)
+            with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
+                found = _site_responses(source, label, pulses, settings, rng, notes)
             if found is None:
                 continue
             row, n1, used = found
@@ -172,14 +173,10 @@ def _read_sources(
     files: PatientFiles, seeg: SeegSettings, settings: SpesSettings
 ) -> tuple[list[_Source], list[InputError], list[str]]:
     """Read tables and headers of all recordings with stimulation; collect problems and notes."""
-    if files.electrodes is None:
-        where = f"sub-{files.label}/ieeg"
-        return [], [InputError("no electrodes.tsv", where=where,
-                               expected="a table with the name of every contact",
-                               hint="add the table; coordinates may be n/a")], []  # fmt: skip
-    table = read_table(files.electrodes, required=["name"])
-    names = [str(name) for name in table["name"]]
-    contacts = contact_table(names, np.full((len(names), 3), np.nan))
+    try:
+        contacts = _contact_names(files)
+    except InputError as error:
+        return [], [error], []
     sources: list[_Source] = []
     problems: list[InputError] = []
     notes: list[str] = []
@@ -202,6 +199,26 @@ def _read_sources(
         events = [r.events.name for r in files.recordings if r.events is not None]
         problems.append(no_pulses_error(", ".join(events) or f"sub-{files.label}/ieeg"))
     return sources, problems, notes
+
+
+def _contact_names(files: PatientFiles) -> pd.DataFrame:
+    """Return the contacts of electrodes.tsv without coordinates.
+
+    Raises
+    ------
+    InputError
+        There is no table, or it cannot be read.
+    """
+    if files.electrodes is None:
+        raise InputError(
+            "no electrodes.tsv",
+            where=f"sub-{files.label}/ieeg",
+            expected="a table with the name of every contact",
+            hint="add the table; coordinates may be n/a",
+        )
+    table = read_table(files.electrodes, required=["name"])
+    names = [str(name) for name in table["name"]]
+    return contact_table(names, np.full((len(names), 3), np.nan))
 
 
 def _source(
@@ -326,14 +343,29 @@ def _read_trials(source: _Source, pulses: Sequence[Pulse], settings: EpochSettin
     start, stop = margins_s(settings)
     n_before, n_samples = math.floor(-start * rate), math.floor((stop - start) * rate) - 1
     recorded = sorted({name for channel in source.montage for name in channel.recorded})
+    firsts = [round(pulse.onset_s * rate) - n_before for pulse in pulses]
     pieces = []
-    for pulse in pulses:
-        first = round(pulse.onset_s * rate) - n_before
+    for group in _read_together(firsts, n_samples, round(_LONGEST_READ_S * rate)):
+        start_of_group = group[0]
         signal, _ = read_signal(
-            source.recording.signal, recorded, first / rate, (first + n_samples) / rate
+            source.recording.signal,
+            recorded,
+            start_of_group / rate,
+            (group[-1] + n_samples) / rate,
         )
-        pieces.append(signal)
+        pieces += [signal[:, f - start_of_group : f - start_of_group + n_samples] for f in group]
     trials = cut_trials(pieces, n_before, rate, settings)
     weights = weight_matrix([channel.recorded for channel in source.montage], recorded)
     clipped = trials.clipped.astype(float) @ (weights != 0).T.astype(float) > 0
     return Trials(np.einsum("cr,trs->tcs", weights, trials.values), trials.times_s, clipped)
+
+
+def _read_together(firsts: Sequence[int], n_samples: int, longest: int) -> list[list[int]]:
+    """Group pieces, by their first samples, that are read at once: opening a file is slow."""
+    groups: list[list[int]] = []
+    for first in firsts:
+        if groups and first + n_samples - groups[-1][0] <= longest:
+            groups[-1].append(first)
+        else:
+            groups.append([first])
+    return groups
