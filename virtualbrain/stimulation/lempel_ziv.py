@@ -12,10 +12,9 @@ from virtualbrain.stimulation.response import (
     require_varying_baseline,
     window_slices,
 )
+from virtualbrain.stimulation.words import count_words
 
 Binary = NDArray[np.bool_]
-
-_SEPARATOR = b"|"
 
 
 @dataclass(frozen=True)
@@ -204,23 +203,7 @@ def lempel_ziv_complexity(matrix: ArrayLike) -> int:
     ModelError
         Fewer than two rows or columns, or other values than 0 and 1.
     """
-    columns = [column.tobytes() for column in _checked(matrix).astype(np.uint8).T]
-    text = _SEPARATOR.join(columns)
-    length = len(columns[0])
-    words = 1
-    for number in range(len(columns)):
-        column_start = number * (length + 1)
-        column_end = column_start + length
-        start = column_start + (number == 0)
-        stop, found = start + 1, 0
-        while stop <= column_end:
-            # What comes before the word's last element; a longer word occurs no earlier.
-            found = text.find(text[start:stop], found, stop - 1)
-            if found < 0:
-                words += 1
-                start, found = stop, 0
-            stop += 1
-    return words + 1
+    return int(count_words(np.ascontiguousarray(_checked(matrix)))) + 1
 
 
 def _checked(matrix: ArrayLike) -> Binary:
