@@ -218,6 +218,20 @@ def test_samples_are_those_of_every_step():
     np.testing.assert_array_equal(coarse["E"].values, fine["E"].values[:, 9::10])
 
 
+def test_weak_adaptation_gives_steady_activity_and_strong_adaptation_slow_waves():
+    weights = np.ones((8, 8)) / 7
+    connectome = Network(weights, np.full((8, 8), 50.0))
+    run = simulate_mean_field(
+        connectome, AdExMeanField(b_e=[[5.0], [SLEEP_B_E]]), duration=5.0, n_members=2, seed=1,
+        noise=1.0,
+    )  # fmt: skip
+    wake, sleep = 1e3 * run["E"].sel(time=slice(1.5, None)).mean("region").values
+    assert 1.0 < wake.min() < wake.max() < 10.0
+    assert sleep.min() < 0.3
+    assert sleep.max() > 4.0
+    assert 0.2 < (sleep < 0.5).mean() < 0.9
+
+
 BAD = [
     ({"duration": -1.0}, "positive numbers"),
     ({"noise": 1.0}, "noise without a seed"),
