@@ -117,7 +117,7 @@ def test_clipped_channels_are_left_out_with_a_note(small_spes, tmp_path):
 
 def test_an_amplifier_that_clips_everything_is_refused(small_spes, tmp_path):
     files = write_spes(tmp_path, clipped(small_spes, slice(None)))
-    with pytest.raises(InputError, match="the amplifier clipped its channels") as error:
+    with pytest.raises(InputError, match="the amplifier clipped the channels") as error:
         responses(files)
     assert "\n" not in str(error.value)
 
@@ -146,6 +146,7 @@ BAD = [
     (change(SITE, "A1-Z9", slice(3, 5)), "row 5: the site A1-Z9 is no pair of contacts"),
     (change(SITE, "A1", slice(3, 5)), "row 5: the site A1 is no pair of contacts"),
     (change(SITE, "A1-A1", slice(3, 5)), "row 5: the site A1-A1 is no pair of contacts"),
+    (lambda e: e.iloc[::6], "no site has 3 pulses"),
     (closer, "row 3: stimulations overlap"),
     (change("duration", 5.0, slice(3, 4)), "row 5: the stimulation lasts 5 s"),
     (change("onset", None, slice(3, 4)), "row 5: the stimulation has no onset"),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from virtualbrain.commands.console import FAULT_OF_INPUT, report_error, say, warn
+from virtualbrain.commands.console import FAULT_OF_INPUT, err_console, report_error, say, warn
 from virtualbrain.commands.participants import chosen_labels
 from virtualbrain.config import load_config, settings_from
 
@@ -50,6 +50,7 @@ def _patients(bids: str, given: Sequence[str] | None) -> list[tuple[str, Any]]:
 def _write(out: str, label: str, files: Any, seeg: Any, config: dict[str, Any]) -> None:
     """Compute and write the tables of one patient."""
     import numpy as np
+    from rich.progress import Progress
 
     from virtualbrain.io.evoked import write_evoked
     from virtualbrain.io.layout import PatientLayout
@@ -57,7 +58,15 @@ def _write(out: str, label: str, files: Any, seeg: Any, config: dict[str, Any]) 
     from virtualbrain.stimulation.spes import SpesSettings, run_spes
 
     settings = SpesSettings()
-    found = run_spes(files, seeg, np.random.default_rng(config["seed"]), settings)
+    with Progress(console=err_console, transient=True) as bar:
+        task = bar.add_task(f"sub-{label}", total=1.0)
+        found = run_spes(
+            files,
+            seeg,
+            np.random.default_rng(config["seed"]),
+            settings,
+            lambda fraction: bar.update(task, completed=fraction),
+        )
     layout = PatientLayout.of_results(out, label)
     sources = [path.name for path in files.seeg_files()]
     content = {**sidecar(config, ("seed", "seeg"), sources), "Settings": asdict(settings)}

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -106,6 +106,7 @@ def run_spes(
     seeg: SeegSettings,
     rng: np.random.Generator,
     settings: SpesSettings | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> SpesResponses:
     """Compute N1 and PCIst of every stimulated site of a patient.
 
@@ -123,6 +124,8 @@ def run_spes(
         Resamples the trials for the probability of the N1.
     settings : SpesSettings, optional
         Trials, detector and index.
+    progress : callable, optional
+        Called with the fraction done, 0 to 1.
 
     Raises
     ------
@@ -137,28 +140,29 @@ def run_spes(
     names = list(dict.fromkeys(c.name for source in sources for c in source.montage))
     rows: list[dict[str, object]] = []
     tables: dict[str, dict[str, Array]] = {"amplitude_v": {}, "latency_s": {}, "probability": {}}
-    for source in sources:
-        for site, pulses in _sites(source, notes).items():
-            label = _unique(site, tables["probability"])
-            with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
-                found = _site_responses(source, label, pulses, settings, rng, notes)
-            if found is None:
-                continue
-            row, n1, used = found
-            rows.append(row)
-            place = [names.index(source.montage[k].name) for k in used]
-            values = (n1.amplitude, n1.latency_s, n1.probability)
-            for table, own in zip(tables.values(), values, strict=True):
-                table[label] = np.full(len(names), np.nan)
-                table[label][place] = own
+    tasks = [(source, *one) for source in sources for one in _sites(source, notes).items()]
+    for number, (source, site, pulses) in enumerate(tasks):
+        if progress is not None:
+            progress(number / len(tasks))
+        label = _unique(site, tables["probability"])
+        with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
+            found = _site_responses(source, label, pulses, settings, rng, notes)
+        if found is None:
+            continue
+        row, n1, used = found
+        rows.append(row)
+        place = [names.index(source.montage[k].name) for k in used]
+        values = (n1.amplitude, n1.latency_s, n1.probability)
+        for table, own in zip(tables.values(), values, strict=True):
+            table[label] = np.full(len(names), np.nan)
+            table[label][place] = own
     if not rows:
         raise InputError(
-            "no site can be used: the amplifier clipped its channels, or it has fewer than "
-            f"{MIN_TRIALS} pulses",
+            "no site can be used: the amplifier clipped the channels, or they are flat",
             where=", ".join(source.recording.signal.name for source in sources),
-            expected=f"at least {MIN_TRIALS} pulses at a site, and signals within the range of "
-            "the amplifier from 8 ms after the pulse",
-            hint="; ".join(notes[-3:]) or "record with a larger input range",
+            expected=f"at least {MIN_TRIALS} pulses at a site with signals within the range of "
+            f"the amplifier from {settings.epochs.artefact_s[1] * 1e3:g} ms after the pulse",
+            hint="; ".join(notes[-2:]),
         )
     frames = {
         name: pd.DataFrame.from_dict(table, orient="index", columns=names)
@@ -195,6 +199,15 @@ def _read_sources(
             sources.append(source)
         else:
             problems += source.problems
+    if sources and not problems and max(_most_pulses(source) for source in sources) < MIN_TRIALS:
+        problems.append(
+            InputError(
+                f"no site has {MIN_TRIALS} pulses",
+                where=", ".join(r.events.name for r in files.recordings if r.events is not None),
+                expected=f"at least {MIN_TRIALS} pulses at a site, to average over",
+                hint="mark every pulse in events.tsv",
+            )
+        )
     if not sources and not problems:
         events = [r.events.name for r in files.recordings if r.events is not None]
         problems.append(no_pulses_error(", ".join(events) or f"sub-{files.label}/ieeg"))
@@ -263,6 +276,11 @@ def _source(
             "or end are left out"
         )
     return _Source(recording, header, inside, good)
+
+
+def _most_pulses(source: _Source) -> int:
+    """Return the largest number of pulses at one site."""
+    return max(Counter(pulse.pair for pulse in source.pulses).values(), default=0)
 
 
 def _sites(source: _Source, notes: list[str]) -> Mapping[str, list[Pulse]]:
