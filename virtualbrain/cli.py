@@ -14,6 +14,7 @@ from virtualbrain.commands.demo import demo, score
 from virtualbrain.commands.pipeline import check, run
 from virtualbrain.commands.preparation import contacts, deidentify, seizures
 from virtualbrain.commands.research import export_tvb, simulate, validate
+from virtualbrain.commands.responses import complexity
 from virtualbrain.commands.results import cohort, dependencies, verify
 from virtualbrain.errors import VirtualBrainError
 from virtualbrain.pipeline.environment import use_project_caches
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_deidentify,
         _add_contacts,
         _add_seizures,
+        _add_complexity,
         _add_cohort,
         _add_verify,
         _add_dependencies,
@@ -299,6 +301,16 @@ def _add_seizures(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help="folder for the figures")
     _add_common(parser)
     parser.set_defaults(command=seizures)
+
+
+def _add_complexity(commands: Any) -> None:
+    parser = _add_command(
+        commands, "complexity", "compute evoked responses and PCIst from recordings of SPES"
+    )
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
+    parser.add_argument("out", metavar="OUT", help="folder for the results")
+    _add_common(parser)
+    parser.set_defaults(command=complexity)
 
 
 def _add_cohort(commands: Any) -> None:
