@@ -14,6 +14,7 @@ from virtualbrain.commands.demo import demo, score
 from virtualbrain.commands.pipeline import check, run
 from virtualbrain.commands.preparation import contacts, deidentify, seizures
 from virtualbrain.commands.research import export_tvb, simulate, validate
+from virtualbrain.commands.responses import complexity
 from virtualbrain.commands.results import cohort, dependencies, verify
 from virtualbrain.errors import VirtualBrainError
 from virtualbrain.io.file_settings import GROUPS
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_deidentify,
         _add_contacts,
         _add_seizures,
+        _add_complexity,
         _add_cohort,
         _add_verify,
         _add_dependencies,
@@ -292,7 +294,8 @@ def _add_contacts(commands: Any) -> None:
         "endpoints",
         metavar="TSV",
         help="table of end points with the columns electrode, target_x, target_y, target_z, "
-        "entry_x, entry_y, entry_z (mm, scanner RAS of the T1w image), n_contacts, spacing_mm",
+        "entry_x, entry_y, entry_z (mm, scanner RAS of the T1w image), n_contacts, and where "
+        "needed spacing_mm and exact (yes: the target is on contact 1)",
     )
     parser.add_argument("out", metavar="OUT", help="folder for the proposal and its figure")
     parser.add_argument("--participant-label", nargs=1, metavar="LABEL")
@@ -310,9 +313,8 @@ def _add_contacts(commands: Any) -> None:
     parser.add_argument(
         "--metal",
         type=float,
-        default=1500.0,
-        metavar="HU",
-        help="smallest CT value of metal; default: 1500",
+        metavar="VALUE",
+        help="smallest CT value of metal; default: chosen from the image",
     )
     parser.add_argument(
         "--approve",
@@ -332,6 +334,17 @@ def _add_seizures(commands: Any) -> None:
     _add_common(parser)
     _add_files(parser)
     parser.set_defaults(command=seizures)
+
+
+def _add_complexity(commands: Any) -> None:
+    parser = _add_command(
+        commands, "complexity", "compute evoked responses and PCIst from recordings of SPES"
+    )
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
+    parser.add_argument("out", metavar="OUT", help="folder for the results")
+    _add_common(parser)
+    _add_files(parser)
+    parser.set_defaults(command=complexity)
 
 
 def _add_cohort(commands: Any) -> None:

@@ -423,6 +423,13 @@ def test_links_that_leave_the_dataset_are_refused_in_one_line(tmp_path):
     assert "sub-1_electrodes.tsv" in problem.where
 
 
+def test_masks_of_plans_that_leave_the_dataset_are_refused(tmp_path):
+    root = make(tmp_path / "bids", *ieeg(), "derivatives/clinical/sub-1/sub-1_plans.tsv")
+    (root / "derivatives/clinical/sub-1/sub-1_a_mask.nii.gz").symlink_to(tmp_path / "x.nii.gz")
+    with pytest.raises(InputError, match="points outside the dataset"):
+        find_patient(root, "1")
+
+
 def test_links_that_leave_the_dataset_are_followed_if_the_user_allows_it(tmp_path):
     files = find_patient(linked(tmp_path), "1", FileSettings(outside_links=True))
     assert files.electrodes is not None

@@ -140,6 +140,7 @@ class _Search:
             *derivatives.glob(f"*/sub-{self.label}/ses-*/anat/*_label-lesion_mask.nii*"),
         ]
         clinical = self._clinical()
+        self.guard.files(clinical.glob("*_mask.nii*"))  # those that plans may name
         resected = [
             *self._images(clinical.glob("*_desc-resected_mask.nii*"), "resected"),
             *filter(None, [self.guard.file(clinical / f"sub-{self.label}_resected.tsv")]),

@@ -19,7 +19,7 @@ from virtualbrain.seeg.names import bare_name, by_key, rows_of, split_contact, t
 from virtualbrain.seeg.settings import SeegSettings
 
 DEFAULT_SPACING_MM = 3.5
-_PLAUSIBLE_SPACING_MM = (1.0, 25.0)
+PLAUSIBLE_SPACING_MM = (1.0, 25.0)
 _FAR_MM = 1000.0
 _NO_NUMBER = ("", "n/a", "na", "nan", "none", "null", "-")
 REPEATED = "repeated"
@@ -220,7 +220,7 @@ def contact_problems(
         )
         return problems
     spacing = contact_spacing_mm(names, stated * system.mm_per_unit)
-    low, high = _PLAUSIBLE_SPACING_MM
+    low, high = PLAUSIBLE_SPACING_MM
     if not math.isnan(spacing) and not low <= spacing <= high:
         problems.append(_spacing_error(spacing, system, where))
     far = (np.abs(stated * system.mm_per_unit) > _FAR_MM).any(axis=1)
@@ -251,7 +251,7 @@ def contact_spacing_mm(names: Sequence[str], positions: NDArray[np.float64]) -> 
 
 def _spacing_error(spacing: float, system: CoordinateSystem, where: str) -> InputError:
     """Return the error for a unit that does not fit the spacing; name a unit that does."""
-    low, high = _PLAUSIBLE_SPACING_MM
+    low, high = PLAUSIBLE_SPACING_MM
     fits = [
         unit
         for unit, factor in MM_PER_UNIT.items()
@@ -278,7 +278,9 @@ def _is_micro(table: pd.DataFrame) -> list[bool]:
 
 
 def contacts_from_endpoints(
-    endpoints: pd.DataFrame, default_spacing_mm: float = DEFAULT_SPACING_MM
+    endpoints: pd.DataFrame,
+    default_spacing_mm: float = DEFAULT_SPACING_MM,
+    slack_mm: float = DEFAULT_SPACING_MM,
 ) -> pd.DataFrame:
     r"""Place the contacts of each electrode along the line from its target to its entry.
 
@@ -293,6 +295,8 @@ def contacts_from_endpoints(
         as often as needed. Scanner RAS, mm.
     default_spacing_mm : float
         Distance of neighbouring contacts, centre to centre.
+    slack_mm : float
+        By how much the end points may be closer together than the first and last contact.
 
     Returns
     -------
@@ -302,7 +306,7 @@ def contacts_from_endpoints(
     Raises
     ------
     InputError
-        Target and entry are equal, or closer together than the first and last contact.
+        Target and entry are equal, or too close together.
     """
     names: list[str] = []
     positions: list[NDArray[np.float64]] = []
@@ -312,7 +316,7 @@ def contacts_from_endpoints(
         n_contacts = int(row["n_contacts"])
         length = float(np.linalg.norm(entry - target))
         depth = _depths(row.get("spacing_mm"), n_contacts, default_spacing_mm)
-        if length == 0 or depth[-1] > length + default_spacing_mm:
+        if length == 0 or depth[-1] > length + slack_mm:
             raise InputError(
                 f"the electrode {row['electrode']} is too short: its {n_contacts} contacts need "
                 f"{depth[-1]:g} mm, but its end points are {length:.1f} mm apart",
