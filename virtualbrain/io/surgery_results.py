@@ -30,6 +30,7 @@ class PlanRow:
     on_front: bool
     p_seizure_free_6d: float
     sentence: str
+    p_holds_ez: float = float("nan")
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -59,6 +60,9 @@ class Outcomes:
         Whether eloquent regions were stated.
     target : float
         Fraction of draws without a seizure that a plan should reach; NaN in older results.
+    gains : tuple of (str, float)
+        Regions of the first resection, the most useful first, and the fraction of draws without a
+        seizure once each is added; empty in older results.
     """
 
     table: Table
@@ -69,6 +73,7 @@ class Outcomes:
     expected_ez_regions: float
     eloquent_stated: bool
     target: float
+    gains: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,7 @@ def load_outcomes(path: Path) -> Outcomes:
         expected_ez_regions=about["expected_ez_regions"],
         eloquent_stated=about.get("EloquentStated", any(row.eloquent for row in rows)),
         target=about.get("Target", float("nan")),
+        gains=tuple((str(name), float(share)) for name, share in about.get("Gains", ())),
     )
 
 

@@ -96,6 +96,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "best_plans": findings.leading_plans(plans) if verdict.usable else (),
         "conclusion": findings.conclusion_of(results.main) if verdict.usable else "",
         "p_elsewhere": outcomes.p_elsewhere if outcomes else None,
+        "gains": outcomes.gains if outcomes and verdict.usable else (),
         "low_observability": [region for region in regions if region.unseen],
         "suspected": findings.suspected_unseen(regions) if verdict.usable else (),
         "limits": diagnostics.limits_of(results, regions),

@@ -87,6 +87,7 @@ class Plan:
     p_sham: float = float("nan")
     p_six_dimensional: float = float("nan")
     share_free: float = float("nan")
+    p_holds_ez: float = float("nan")
     target: float = float("nan")
     sentence: str = ""
 
@@ -186,6 +187,7 @@ def _plan(index: int, row: PlanRow, position: Mapping[str, int], outcomes: Outco
         p_sham=row.p_sham,
         p_six_dimensional=row.p_seizure_free_6d,
         share_free=row.share_free,
+        p_holds_ez=row.p_holds_ez,
         target=outcomes.target,
         sentence=row.sentence,
     )

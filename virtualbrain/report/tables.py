@@ -170,6 +170,11 @@ def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
             True,
             "draws without seizing regions in the 6D model",
         ),
+        Column(
+            "Holds the EZ",
+            True,
+            "draws in which the plan holds all regions that start seizures",
+        ),
         Column("Sham plans as good", True, "sham plans of this size that do as well"),
         Column("Transmission", True, "change of signal transmission between the remaining regions"),
     )
@@ -196,7 +201,12 @@ def _plan_row(plan: Plan, ranked: bool) -> tuple[Cell, ...]:
         probability_cell(plan.p_seizure_free, plan.p_interval),
         *(
             _proportion_cell(v)
-            for v in (plan.p_six_dimensional, plan.p_sham, plan.transmission_change)
+            for v in (
+                plan.p_six_dimensional,
+                plan.p_holds_ez,
+                plan.p_sham,
+                plan.transmission_change,
+            )
         ),
     )
 
