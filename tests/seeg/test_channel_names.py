@@ -10,6 +10,7 @@ from virtualbrain.io.recordings import read_header
 from virtualbrain.seeg.channel_selection import select_channels
 from virtualbrain.seeg.check import check_seeg, seeg_notes
 from virtualbrain.seeg.contacts import read_contacts
+from virtualbrain.seeg.montage import build_montage
 from virtualbrain.seeg.run import run_seeg
 from virtualbrain.seeg.settings import SeegSettings
 
@@ -205,13 +206,47 @@ def test_a_pair_whose_second_contact_has_no_place_is_no_reference(patient, tmp_p
     assert any("A7-A8 has no coordinates" in note for note in seeg_notes(files, SETTINGS))
 
 
+@pytest.mark.parametrize("scalp", [["EEG A1-A2"], ["EEG A5", "EEG B2-Ref"], ["EEG A1-Ref"]])
+def test_channels_of_the_scalp_do_not_become_contacts(patient, tmp_path, scalp):
+    """Depth electrodes may have letters of the scalp; here no channels.tsv says which is which."""
+    letters = {"A": "C", "B": "T"}
+
+    def other(name):
+        return "".join(letters.get(letter, letter) for letter in name)
+
+    patient.contacts["name"] = [other(name) for name in patient.contacts["name"]]
+    scalp = [name.replace("A", "C").replace("B", "T") for name in scalp]
+    files = write(patient, tmp_path, lambda n: f"POL {other(n)}", scalp, None)
+    assert problems(files) == []
+    pairs, selection = selected(files)
+    assert not set(scalp) & set(pairs.values())
+    assert any(scalp[0] in note for note in selection.notes)
+
+
+def test_an_ear_is_no_contact_whose_channel_is_missing(patient, tmp_path):
+    patient.signal, patient.names = patient.signal[2:], patient.names[2:]
+    files = write(patient, tmp_path, lambda n: f"POL {n}", ["EEG A1-Ref", "EEG A2-Ref"], None)
+    assert problems(files) == []
+    assert set(selected(files)[0]) == {name.removeprefix("POL ") for name in patient.names}
+
+
+def test_a_recorded_difference_gives_way_to_its_contacts(patient, tmp_path):
+    files = write(patient, tmp_path, extra=["A1-A2"], channels=rows(["A1-A2"], "SEEG"))
+    _, selection = selected(files)
+    montage = {c.name: c.recorded for c in build_montage(selection.recorded, {}, "bipolar")}
+    assert montage["A1-A2"] == {"A1": 1.0, "A2": -1.0}
+    bad = {c.name: c for c in build_montage(selection.recorded, {"A2": "bad"}, "bipolar")}
+    assert bad["A1-A2"].recorded == {"A1-A2": 1.0}
+    assert bad["A1-A2"].status == "good"
+
+
 def test_channels_that_share_a_contact_are_read(patient, regions, labels, tmp_path):
     """The file has the contacts and, in addition, some of their differences."""
     more = ["A1-A2", "A1-A3", "A3-A2"]
     files = write(patient, tmp_path, extra=more, channels=rows(more, "SEEG"))
     result = run_seeg(files, regions, labels, None, None, SETTINGS)
     assert result.channels["name"].is_unique
-    assert {"A1-A2", "A1-A3", "A3-A2", "A3-A4"} <= set(result.channels["name"])
+    assert {"A1-A2", "A1-A3", "A2-A3", "A3-A4"} <= set(result.channels["name"])
 
 
 def test_two_recordings_may_spell_names_differently(patient, regions, labels, tmp_path):

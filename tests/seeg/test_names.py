@@ -88,6 +88,7 @@ def test_names_of_the_scalp(name):
     assert is_scalp_name(name)
     assert is_scalp_channel(f"EEG {name}-Ref")
     assert is_scalp_channel(f"EEG {name}-CPz")
+    assert is_scalp_channel(f"EEG C3-{name}")
     assert not is_scalp_channel(f"POL {name}")
 
 

@@ -17,7 +17,15 @@ from virtualbrain.io.recordings import (
 )
 from virtualbrain.seeg.contacts import REPEATED
 from virtualbrain.seeg.montage import recorded_table
-from virtualbrain.seeg.names import bare_name, is_scalp_channel, key_of, of_all, rows_of, tidy
+from virtualbrain.seeg.names import (
+    bare_name,
+    has_scalp_prefix,
+    is_scalp_channel,
+    key_of,
+    of_all,
+    rows_of,
+    tidy,
+)
 from virtualbrain.seeg.settings import SeegSettings
 
 _SLOW_HZ = 200.0
@@ -105,6 +113,8 @@ def select_channels(
     if recording.channels is not None:
         _require_coordinates(draft, matched, contacts, where, settings)
     matched = matched.dropna(subset=["anode"])
+    if recording.channels is None:
+        matched = _without_scalp(draft, matched)
     matched = _without_micro(draft, matched, contacts)
     matched = _one_channel_per_contact(draft, matched, contacts, where)
     _require_distinct(draft, matched, header, contacts)
@@ -236,6 +246,22 @@ def _require_coordinates(
             "channels to bad, or lower seeg.located_share_min",
         )
     )
+
+
+def _without_scalp(draft: _Draft, matched: pd.DataFrame) -> pd.DataFrame:
+    """Leave out channels that look like the scalp's, if the prefixes of the file distinguish them.
+
+    A depth electrode may be called A, C, F, O, P or T, like electrodes of the scalp.
+    """
+    names = [str(name) for name in matched["recorded"]]
+    scalp = [name for name in names if is_scalp_channel(name)]
+    if not scalp or all(has_scalp_prefix(name) for name in names):
+        return matched
+    draft.notes.append(
+        f"left out, because the names look like the scalp's and other channels have no EEG before "
+        f"their names: {', '.join(scalp)}"
+    )
+    return matched[~matched["recorded"].isin(scalp)]
 
 
 def _without_micro(draft: _Draft, matched: pd.DataFrame, contacts: pd.DataFrame) -> pd.DataFrame:

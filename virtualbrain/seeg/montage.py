@@ -142,8 +142,9 @@ def build_montage(
 ) -> tuple[Channel, ...]:
     """Return the channels of a montage.
 
-    Channels that were recorded as bipolar channels are kept. New bipolar channels are the
-    difference of the contacts n and n + 1 of an electrode; a missing contact is not bridged. A
+    Channels that were recorded as bipolar channels are kept, unless both contacts were recorded
+    too. New bipolar channels are the difference of the contacts n and n + 1 of an electrode; a
+    missing contact is not bridged. A
     channel is bad if one of its contacts is bad. Bad contacts do not enter an electrode's mean.
 
     Parameters
@@ -166,12 +167,7 @@ def build_montage(
     paired = [row for row in rows if row["cathode"] is not None]
     channels = [_as_recorded(row, bad) for row in paired]
     if kind == "bipolar":
-        recorded_pairs = {frozenset(channel.contacts) for channel in channels}
-        channels += [
-            channel
-            for channel in _bipolar(single, bad)
-            if frozenset(channel.contacts) not in recorded_pairs
-        ]
+        channels = _without_repetition([*_bipolar(single, bad), *channels])
     elif kind == "monopolar":
         channels += [_as_recorded(row, bad) for row in single]
     else:
@@ -184,6 +180,14 @@ def build_montage(
             hint="set seeg.montage: monopolar, or correct the names of the contacts",
         )
     return tuple(sorted(channels, key=_order))
+
+
+def _without_repetition(channels: Sequence[Channel]) -> list[Channel]:
+    """Return one channel per pair of contacts: the first that is good, or else the first."""
+    chosen: dict[frozenset[str], Channel] = {}
+    for channel in sorted(channels, key=lambda c: c.status != "good"):
+        chosen.setdefault(frozenset(channel.contacts), channel)
+    return list(chosen.values())
 
 
 def _order(channel: Channel) -> tuple[str, int]:

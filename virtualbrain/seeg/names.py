@@ -64,12 +64,17 @@ def is_scalp_name(name: str) -> bool:
     return _SCALP.fullmatch(name) is not None
 
 
+def has_scalp_prefix(name: str) -> bool:
+    """Return whether a channel's name begins with ``EEG``."""
+    return name.strip().upper().startswith("EEG")
+
+
 def is_scalp_channel(name: str) -> bool:
-    """Return whether a channel looks like one of the scalp: ``EEG`` before a scalp name."""
+    """Return whether a channel looks like the scalp's: ``EEG`` before one or two scalp names."""
     bare = bare_name(name)
     head, _, tail = bare.rpartition("-")
     without_reference = head if is_scalp_name(tail) and head else bare
-    return name.strip().upper().startswith("EEG") and is_scalp_name(without_reference)
+    return has_scalp_prefix(name) and is_scalp_name(without_reference)
 
 
 def _without_zeros(part: str) -> str:
