@@ -25,7 +25,7 @@ class Settings:
         The onset model (`inference.onsets`); the 2D network sampled with NUTS; or a Laplace
         approximation around the best modes of the 2D network.
     moves : int
-        Moves of each replica of the onset model; a chain has four.
+        Moves of each replica of the onset model; a chain has six.
     chains, tune, draws : int
         Number of chains, of warm-up transitions and of draws per chain.
     seed : int
@@ -64,7 +64,7 @@ class Settings:
     """
 
     method: Method = "onsets"
-    moves: int = 40_000
+    moves: int = 80_000
     chains: int = 4
     tune: int = 400
     draws: int = 500

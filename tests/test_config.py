@@ -15,10 +15,12 @@ from virtualbrain.config import (
 )
 from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.errors import ConfigError
+from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.surgery.settings import SurgerySettings
 
 SECTIONS = {
+    "files": FileSettings,
     "anatomy": AnatomySettings,
     "diffusion": DiffusionSettings,
     "seeg": SeegSettings,

@@ -19,7 +19,7 @@ LAYERS = (
     {"io"},
     {"models"},
     {"anatomy", "diffusion", "seeg"},
-    {"posterior"},
+    {"posterior", "stimulation"},
     {"surgery"},
     {"synthetic", "report", "privacy"},
     {"cohort", "pipeline"},

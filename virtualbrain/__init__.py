@@ -10,12 +10,22 @@ if TYPE_CHECKING:
         EpileptorRestingState,
         EpileptorStimulation,
     )
+    from virtualbrain.models.mean_field import AdExMeanField
+    from virtualbrain.models.mean_field_simulation import simulate_mean_field
     from virtualbrain.models.simulation import Options, simulate, simulate_ensemble
     from virtualbrain.models.stimulus import Stimulus, pulse_train
     from virtualbrain.network import Network
+    from virtualbrain.stimulation.lempel_ziv import (
+        lempel_ziv_pci,
+        significant_samples,
+        significant_samples_of_trials,
+    )
+    from virtualbrain.stimulation.state_transitions import PcistSettings, pcist
 
 # Imported on first use, so that the command line starts without compiling.
 _MODULES = {
+    "AdExMeanField": "virtualbrain.models.mean_field",
+    "simulate_mean_field": "virtualbrain.models.mean_field_simulation",
     "Network": "virtualbrain.network",
     "Epileptor": "virtualbrain.models.epileptor",
     "Epileptor2D": "virtualbrain.models.epileptor",
@@ -26,19 +36,31 @@ _MODULES = {
     "simulate_ensemble": "virtualbrain.models.simulation",
     "Stimulus": "virtualbrain.models.stimulus",
     "pulse_train": "virtualbrain.models.stimulus",
+    "PcistSettings": "virtualbrain.stimulation.state_transitions",
+    "lempel_ziv_pci": "virtualbrain.stimulation.lempel_ziv",
+    "pcist": "virtualbrain.stimulation.state_transitions",
+    "significant_samples": "virtualbrain.stimulation.lempel_ziv",
+    "significant_samples_of_trials": "virtualbrain.stimulation.lempel_ziv",
 }
 
 __all__ = [
+    "AdExMeanField",
     "Epileptor",
     "Epileptor2D",
     "EpileptorRestingState",
     "EpileptorStimulation",
     "Network",
     "Options",
+    "PcistSettings",
     "Stimulus",
+    "lempel_ziv_pci",
+    "pcist",
     "pulse_train",
+    "significant_samples",
+    "significant_samples_of_trials",
     "simulate",
     "simulate_ensemble",
+    "simulate_mean_field",
 ]
 
 

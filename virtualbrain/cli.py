@@ -14,11 +14,14 @@ from virtualbrain.commands.demo import demo, score
 from virtualbrain.commands.pipeline import check, run
 from virtualbrain.commands.preparation import contacts, deidentify, seizures
 from virtualbrain.commands.research import export_tvb, simulate, validate
+from virtualbrain.commands.responses import complexity
 from virtualbrain.commands.results import cohort, dependencies, verify
 from virtualbrain.errors import VirtualBrainError
+from virtualbrain.io.file_settings import GROUPS
 from virtualbrain.pipeline.environment import use_project_caches
 from virtualbrain.pipeline.faults import RESUME, user_fault
 from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
+from virtualbrain.pipeline.stages import STAGES
 from virtualbrain.synthetic.scenarios import SCENARIOS
 
 
@@ -77,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_deidentify,
         _add_contacts,
         _add_seizures,
+        _add_complexity,
         _add_cohort,
         _add_verify,
         _add_dependencies,
@@ -108,6 +112,30 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
 
 
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which files are meant (docs/inputs.md)."""
+    parser.add_argument(
+        *("--session", "--session-label"),
+        dest="session",
+        nargs="+",
+        metavar="LABEL",
+        help="use only files of these sessions, and of no session; default: the rules decide",
+    )
+    parser.add_argument(
+        *("--filter-file", "--bids-filter-file"),
+        dest="filter_file",
+        metavar="FILE",
+        help='JSON file with entities that file names must have, such as {"t1w": {"session": '
+        '"pre"}}; groups: ' + ", ".join(GROUPS),
+    )
+    parser.add_argument(
+        "--allow-outside-links",
+        action="store_true",
+        help="follow symbolic links that leave the dataset, such as links to an archive; a dataset "
+        "from elsewhere could then read any file that you can read",
+    )
+
+
 def _add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="random seed; default: 1")
 
@@ -122,6 +150,7 @@ def _add_check(commands: Any) -> None:
     parser = _add_command(commands, "check", "check a dataset and list every problem")
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
     _add_common(parser)
+    _add_files(parser)
     parser.set_defaults(command=check)
 
 
@@ -137,6 +166,7 @@ def _add_run(commands: Any) -> None:
         help="as in BIDS Apps; always participant",
     )
     _add_common(parser)
+    _add_files(parser)
     parser.add_argument(
         "--priors", nargs="+", metavar="NAME", help="prior sets: names in config/priors, or files"
     )
@@ -150,7 +180,9 @@ def _add_run(commands: Any) -> None:
         "--profile", default=DEFAULT_PROFILE, help="default, slurm, or the folder of a profile"
     )
     parser.add_argument("--seed", type=int, help="replaces the seed of the configuration")
-    parser.add_argument("--until", metavar="RULE", help="last stage to run, such as connectomes")
+    parser.add_argument(
+        "--until", choices=STAGES, metavar="RULE", help="last stage to run: " + ", ".join(STAGES)
+    )
     parser.add_argument(
         "--dry-run", "-n", action="store_true", help="show the stages that would run"
     )
@@ -249,6 +281,7 @@ def _add_deidentify(commands: Any) -> None:
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset, which stays unchanged")
     parser.add_argument("copy", metavar="COPY", help="new folder for the copy")
     _add_common(parser)
+    _add_files(parser)
     parser.set_defaults(command=deidentify)
 
 
@@ -261,7 +294,8 @@ def _add_contacts(commands: Any) -> None:
         "endpoints",
         metavar="TSV",
         help="table of end points with the columns electrode, target_x, target_y, target_z, "
-        "entry_x, entry_y, entry_z (mm, scanner RAS of the T1w image), n_contacts, spacing_mm",
+        "entry_x, entry_y, entry_z (mm, scanner RAS of the T1w image), n_contacts, and where "
+        "needed spacing_mm and exact (yes: the target is on contact 1)",
     )
     parser.add_argument("out", metavar="OUT", help="folder for the proposal and its figure")
     parser.add_argument("--participant-label", nargs=1, metavar="LABEL")
@@ -279,15 +313,15 @@ def _add_contacts(commands: Any) -> None:
     parser.add_argument(
         "--metal",
         type=float,
-        default=1500.0,
-        metavar="HU",
-        help="smallest CT value of metal; default: 1500",
+        metavar="VALUE",
+        help="smallest CT value of metal; default: chosen from the image",
     )
     parser.add_argument(
         "--approve",
         action="store_true",
         help="write electrodes.tsv; use it after checking the figure",
     )
+    _add_files(parser)
     parser.set_defaults(command=contacts)
 
 
@@ -298,7 +332,19 @@ def _add_seizures(commands: Any) -> None:
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
     parser.add_argument("out", metavar="OUT", help="folder for the figures")
     _add_common(parser)
+    _add_files(parser)
     parser.set_defaults(command=seizures)
+
+
+def _add_complexity(commands: Any) -> None:
+    parser = _add_command(
+        commands, "complexity", "compute evoked responses and PCIst from recordings of SPES"
+    )
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
+    parser.add_argument("out", metavar="OUT", help="folder for the results")
+    _add_common(parser)
+    _add_files(parser)
+    parser.set_defaults(command=complexity)
 
 
 def _add_cohort(commands: Any) -> None:

@@ -79,7 +79,7 @@ def _merge(
         name = f"{path}{key}"
         if key not in base:
             raise unknown_key(name, [f"{path}{known}" for known in base], where)
-        if isinstance(base[key], dict) and isinstance(value, Mapping):
+        if base[key] and isinstance(base[key], dict) and isinstance(value, Mapping):
             merged[key] = _merge(base[key], value, where, f"{name}.")
         else:
             merged[key] = value

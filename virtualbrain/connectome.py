@@ -33,7 +33,8 @@ class Connectome:
     Raises
     ------
     InputError
-        Shapes differ, a name occurs twice, or entries are negative, infinite or asymmetric.
+        Shapes differ, a name occurs twice, a place or size is not a number, or entries are
+        negative, infinite or asymmetric.
     """
 
     regions: pd.DataFrame
@@ -48,6 +49,7 @@ class Connectome:
             raise InputError(
                 f"the region {repeated} occurs twice", where="region table", expected="unique names"
             )
+        _check_numbers(self.regions)
         for field in ("weights", "lengths_mm"):
             matrix = np.array(getattr(self, field), dtype=np.float64)
             _check_matrix(matrix, names, field)
@@ -92,7 +94,45 @@ class Connectome:
         return Network(self.weights, self.lengths_mm, self.names)
 
 
+def mirrored(matrix: Array) -> Array:
+    """Return a matrix with one triangle made symmetric; any other matrix is unchanged.
+
+    The other triangle must contain nothing but zeros or NaN. The diagonal has no meaning; where
+    it is NaN it becomes 0.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray, shape (n_regions, n_regions)
+        Weights or tract lengths.
+    """
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        return matrix
+    whole = np.array(matrix, dtype=np.float64)
+    diagonal = np.nan_to_num(np.diag(whole), nan=0.0)
+    np.fill_diagonal(whole, diagonal)
+    upper, lower = np.triu(whole, 1), np.tril(whole, -1)
+    for full, empty in ((upper, lower), (lower, upper)):
+        if not np.nan_to_num(empty, nan=0.0).any():
+            return np.asarray(full + full.T + np.diag(diagonal))
+    return whole
+
+
 _ENTRY_NAMES = {"weights": "weight", "lengths_mm": "length"}
+
+
+def _check_numbers(regions: pd.DataFrame) -> None:
+    """Raise an error if a place or size of a region is not a number."""
+    for column in ("x", "y", "z", "area", "volume"):
+        cells = regions[column] if column in regions else pd.Series(dtype=float)
+        wrong = pd.to_numeric(cells, errors="coerce").isna() & cells.notna()
+        if wrong.any():
+            named = regions.loc[wrong, ["name", column]].astype(str).agg(": ".join, axis=1)
+            raise InputError(
+                f"{column} is not a number ({', '.join(named[:5])}{', …' * (len(named) > 5)})",
+                where="region table",
+                expected="numbers in mm, mm² or mm³, or n/a",
+                hint="write a decimal point, not a comma",
+            )
 
 
 def _check_matrix(matrix: Array, names: tuple[str, ...], field: str) -> None:

@@ -41,7 +41,7 @@ Progress = Callable[[str, float], None]
 
 # Weight of the source evidence in the prior odds: the onsets use the same recording again.
 EVIDENCE_WEIGHT = 0.6
-TEMPERATURES = (1.0, 1.25, 1.6, 2.0)
+TEMPERATURES = (1.0, 1.15, 1.32, 1.52, 1.75, 2.0)
 N_STEPS = 50
 # The network passes the fold slowly: its seizure needs finer steps than the fit of the envelope.
 STEPS_FACTOR = 2

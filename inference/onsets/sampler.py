@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 _ROOT_2PI = 2.5066282746310002
 # Scatter of a proposed onset about the one found in the source powers, seconds.
 _PROPOSAL_S = 1.5
-_PATIENT_EVERY, _SWAP_EVERY = 100, 10
+_PATIENT_EVERY, _SWAP_EVERY = 100, 2
 # Kinds of moves.
 SWITCH, EXCHANGE, SHIFT, POWER, END, SLOPE = 0, 1, 2, 3, 4, 5
 # The gain errors are kept for every so many draws.

@@ -54,10 +54,11 @@ from virtualbrain.diffusion.tracks import (
     generate_tracks,
     weight_tracks,
 )
-from virtualbrain.io.bids import DwiSeries, find_patient
+from virtualbrain.io.bids import DwiSeries
 from virtualbrain.io.freesurfer import freesurfer_names, open_subject, read_surface
 from virtualbrain.io.images import make_image, read_image
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.tables import read_table
 from virtualbrain.synthetic.scores import dice_by_region
 

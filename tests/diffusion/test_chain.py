@@ -21,6 +21,7 @@ from virtualbrain.diffusion.series import read_mif
 from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.diffusion.tracks import TrackFiles, generate_tracks
 from virtualbrain.errors import InputError
+from virtualbrain.io.gradients import GradientTable
 from virtualbrain.rigid_registration import read_itk_matrix
 
 pytestmark = [pytest.mark.tools, pytest.mark.slow]
@@ -193,3 +194,18 @@ def test_images_without_overlap_are_rejected(made, tmp_path):
     with pytest.raises(InputError, match="overlap"):
         estimate_fod(files, 1)
     assert not (tmp_path / "x.txt").exists()
+
+
+def test_a_series_of_one_volume_is_joined_to_the_others(phantom, tmp_path):
+    series = make_series(gradient_table(12, 2500.0), phantom=phantom)
+    table = GradientTable(series.table.bvals[:1], series.table.directions[:1])
+    first = replace(series, volumes=series.volumes[..., :1], table=table)
+    files = [
+        save_series(first, tmp_path / "raw", "sub-01_dir-AP_dwi"),
+        save_series(series, tmp_path / "raw", "sub-01_dir-PA_dwi"),
+    ]
+    quality = preprocess_dwi(files, tmp_path / "dwi.mif", tmp_path / "work", SETTINGS, threads=1)
+    joined = read_mif(tmp_path / "dwi.mif", tmp_path / "work")
+    assert joined.volumes.shape[3] == 1 + series.volumes.shape[3]
+    noise = next(one for one in quality["corrections"] if one["name"] == "noise")
+    assert noise["done"]  # the log describes the series, not the single volume

@@ -7,6 +7,7 @@ import pytest
 
 from tests.diffusion.phantom import gradient_table, make_series, save_series
 from virtualbrain.diffusion.check import check_dwi, check_same_head, count_directions
+from virtualbrain.diffusion.series import load_series
 from virtualbrain.io.bids import EpiImage
 from virtualbrain.io.gradients import GradientTable
 
@@ -30,6 +31,54 @@ def test_a_wrong_number_of_bvals_is_reported(saved):
     saved.bval.write_text(" ".join(["0"] * 5 + ["2000"] * 5))
     saved.bvec.write_text("\n".join([" ".join(["0"] * 5 + ["1"] * 5)] + [" ".join(["0"] * 10)] * 2))
     assert "10 b-values for 33 volumes" in only_problem(saved)
+
+
+def single(series, tmp_path, name, axes=4):
+    """Save the first volume as a series of its own, with four axes or three."""
+    table = GradientTable(series.table.bvals[:1], series.table.directions[:1])
+    files = save_series(
+        replace(series, volumes=series.volumes[..., :1], table=table), tmp_path, name
+    )
+    if axes == 3:
+        image = nib.load(files.image)
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[..., 0], image.affine), files.image)
+    return files
+
+
+@pytest.mark.parametrize("axes", [3, 4])
+def test_a_series_of_one_volume_is_read(series, saved, tmp_path, axes):
+    files = single(series, tmp_path, "sub-01_dir-PA_dwi", axes)
+    assert check_dwi([files, saved]) == []
+    assert load_series(files).volumes.shape == (*series.volumes.shape[:3], 1)
+
+
+def test_a_weighted_volume_alone_names_its_bval(series, tmp_path):
+    files = single(series, tmp_path, "sub-01_dir-PA_dwi")
+    files.bval.write_text("1000")
+    files.bvec.write_text("1\n0\n0")
+    assert "sub-01_dir-PA_dwi.bval: no b = 0 volume" in only_problem(files)
+
+
+def test_a_series_of_one_volume_without_bval_names_the_missing_file(series, tmp_path):
+    files = single(series, tmp_path, "sub-01_dir-PA_dwi")
+    files.bval.unlink()
+    assert "sub-01_dir-PA_dwi.bval: no such file" in only_problem(files)
+
+
+def test_directions_that_are_not_numbers_at_b0_are_accepted(saved):
+    bvecs = np.loadtxt(saved.bvec)
+    bvecs[:, np.loadtxt(saved.bval) == 0] = np.nan
+    np.savetxt(saved.bvec, bvecs)
+    assert check_dwi([saved]) == []
+
+
+def test_the_axes_are_not_judged_on_a_few_voxels(series, tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.uniform(100, 900, (6, 6, 6, len(series.table.bvals))).astype(np.float32)
+    noise[..., series.table.is_b0] = 2000
+    table = GradientTable(series.table.bvals, series.table.directions)
+    files = save_series(replace(series, volumes=noise, table=table), tmp_path)
+    assert not any("axes of the gradient table" in str(one) for one in check_dwi([files]))
 
 
 def test_a_transposed_bvec_is_reported(saved):

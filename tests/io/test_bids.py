@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import check_label, find_patient, participants
+from virtualbrain.io.bids import check_label, participants
+from virtualbrain.io.patient_search import find_patient
 
 
 def make(root: Path, *names: str) -> Path:
@@ -103,6 +104,7 @@ def test_a_folder_that_is_not_a_dataset_is_refused(tmp_path, names, words):
 
 def test_two_t1_images_are_refused(tmp_path):
     make(tmp_path, "sub-1/anat/sub-1_run-1_T1w.nii", "sub-1/anat/sub-1_run-2_T1w.nii")
+    (tmp_path / "sub-1/anat/sub-1_run-2_T1w.nii").write_text("another image")
     with pytest.raises(InputError, match="2 files for the T1w image"):
         find_patient(tmp_path, "1")
 

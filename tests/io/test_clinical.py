@@ -4,7 +4,6 @@ import pandas as pd
 import pytest
 
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import find_patient
 from virtualbrain.io.clinical import (
     eloquent_regions,
     hypothesis_regions,
@@ -13,6 +12,7 @@ from virtualbrain.io.clinical import (
     require_known,
 )
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.tables import write_table
 
 

@@ -10,20 +10,19 @@ from scipy.io import savemat
 
 from virtualbrain.connectome import Connectome
 from virtualbrain.errors import InputError
-from virtualbrain.io import connectome as io_connectome
+from virtualbrain.io import tvb_zip
 from virtualbrain.io.connectome import (
     check_connectome,
     check_reference,
     read_connectome,
     read_given_connectome,
     read_ready_connectome,
-    read_tvb_zip,
     write_connectome,
     write_edge_matrices,
-    write_tvb_zip,
 )
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_matrix, write_matrix, write_table
+from virtualbrain.io.tvb_zip import read_tvb_zip, write_tvb_zip
 
 NAMES = ["ctx-lh-insula", "ctx-rh-insula", "Left-Amygdala", "Right-Amygdala"]
 
@@ -316,7 +315,7 @@ def test_hemispheres_missing_from_a_zip_are_derived_from_x(connectome, tmp_path)
 def test_a_zip_bomb_is_rejected(connectome, tmp_path, monkeypatch):
     path = tmp_path / "connectivity.zip"
     write_tvb_zip(path, connectome)
-    monkeypatch.setattr(io_connectome, "_ZIP_LIMIT_BYTES", 2**20)
+    monkeypatch.setattr(tvb_zip, "_LIMIT_BYTES", 2**20)
     rewritten(path, lambda members: members.update({"weights.txt": b"0 " * 2**20}))
     (problem,) = check_connectome(tmp_path)
     assert "unpacks to more than" in str(problem)

@@ -41,7 +41,10 @@ def test_rows_of_bvec_are_axes(pair):
         (None, "0 1 0 0\n0 0 1 0\n0 0 0\n", "different lengths"),
         (None, "0 1 0 0\n0 0 1 0\n0 0 0 a\n", "text"),
         ("0 -5 1000 1000", None, "negative"),
-        ("0 nan 1000 1000", None, "missing"),
+        ("0 nan 1000 1000", None, r"a\.bval: the b-value of volume 2 is"),
+        ("-1 nan 1000 1000", None, r"a\.bval: the b-value of volumes 1, 2 is"),
+        (None, "0 nan 0 nan\n0 nan 1 nan\n0 nan 0 nan\n", r"a\.bvec: .* volumes 2, 4 is not"),
+        (None, "0 1 0 0\n0 0 1 0\n0 0 0 inf\n", r"a\.bvec: .* volume 4 is not a number"),
     ],
 )
 def test_invalid_files_are_rejected_in_one_line(pair, bval, bvec, word):
@@ -95,3 +98,33 @@ def test_shells_are_groups_of_similar_b_values():
     table = GradientTable(np.array([0, 5, 995, 1000, 1005, 2010, 1990.0]), np.zeros((7, 3)))
     assert table.shells() == {0: 2, 1000: 3, 2000: 2}
     assert table.is_b0.sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("bvals", "rows"),
+    [
+        ("0 1000 1000 1000", "nan 1 0 0\nnan 0 1 0\nnan 0 0 1\n"),
+        ("5 1000 1000 1000", "-nan 1 0 0\n0 0 1 0\n0 0 0 1\n"),
+        ("0 1000 1000 1000", "NaN 1 0 0\ninf 0 1 0\nNaN 0 0 1\n"),
+    ],
+)
+def test_a_direction_that_is_not_a_number_at_b0_is_zero(pair, bvals, rows):
+    pair[0].write_text(bvals)
+    pair[1].write_text(rows)
+    _, bvecs = read_fsl_gradients(*pair)
+    assert np.array_equal(bvecs, np.vstack([np.zeros(3), UNIT]))
+
+
+@pytest.mark.parametrize("rows", ["0\n0\n0\n", "0 0 0\n", "nan\nnan\nnan\n"])
+def test_the_direction_of_one_volume_is_a_row_or_a_column(pair, rows):
+    pair[0].write_text("0\n")
+    pair[1].write_text(rows)
+    bvals, bvecs = read_fsl_gradients(*pair)
+    assert bvals.tolist() == [0]
+    assert np.array_equal(bvecs, np.zeros((1, 3)))
+
+
+def test_bytes_that_are_no_text_are_refused_in_one_line(pair):
+    pair[1].write_bytes(b"\xff\xfe0 \x00")
+    with pytest.raises(InputError, match=r"a\.bvec: the file contains text"):
+        read_fsl_gradients(*pair)

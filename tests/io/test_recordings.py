@@ -92,16 +92,20 @@ def test_times_outside_the_recording_are_ignored(tmp_path):
     assert empty.shape == (1, 0)
 
 
-def test_duplicate_channel_names_are_refused(tmp_path):
-    import edfio
-
-    rows = [
-        edfio.EdfSignal(row * 1e6, 256, label="A1", physical_dimension="uV")
-        for row in signal(256.0)
-    ]
-    edfio.Edf(rows).write(tmp_path / "x.edf")
-    with pytest.raises(InputError, match="occurs twice"):
-        read_header(tmp_path / "x.edf")
+@pytest.mark.parametrize("kind", ["edf", "vhdr"])
+def test_unused_inputs_may_share_a_name(tmp_path, kind):
+    values = signal(256.0)
+    path = write(tmp_path / f"x.{kind}", values, 256.0)
+    raw = path.read_bytes()
+    if kind == "edf":
+        raw = raw[:256] + b"-".ljust(16) * 2 + b"A1".ljust(16) + raw[256 + 48 :]
+    else:
+        raw = raw.replace(b"Ch1=A1,", b"Ch1=-,").replace(b"Ch2=A2,", b"Ch2=-,")
+        raw = raw.replace(b"Ch3=B'1,", b"Ch3=A1,")
+    path.write_bytes(raw)
+    assert read_header(path).names == ("-", "-", "A1")
+    found, _ = read_signal(path, ["A1"], 0.0, 8.0)
+    np.testing.assert_allclose(found[0], values[2], atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["x.edf", "x.vhdr"])

@@ -61,10 +61,21 @@ def test_an_invalid_table_is_rejected_with_its_row(tmp_path, text, words):
     assert words in str(caught.value)
 
 
-def test_other_encodings_are_rejected(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16"])
+def test_tables_of_any_encoding_are_read(tmp_path, encoding):
     path = tmp_path / "a.tsv"
-    path.write_bytes("näme\n".encode("latin-1"))
-    with pytest.raises(InputError, match="UTF-8"):
+    path.write_bytes("name\tunits\tx\nhôte\tµV\t\nb\tµV\t1.5\n".encode(encoding))
+    table = read_table(path)
+    assert table["name"].tolist() == ["hôte", "b"]
+    assert table["units"].tolist() == ["µV", "µV"]
+    assert np.isnan(table["x"].iloc[0])
+    assert table["x"].iloc[1] == 1.5
+
+
+def test_a_binary_file_is_no_table(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_bytes(b"name\x00\x01\x02\n")
+    with pytest.raises(InputError, match="not text"):
         read_table(path)
 
 

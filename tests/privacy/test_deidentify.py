@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import find_patient
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.recordings import read_header, read_signal
 from virtualbrain.io.tables import read_table
 from virtualbrain.privacy.deface import mask_for_series, near

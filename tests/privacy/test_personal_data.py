@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from virtualbrain.cli import main
-from virtualbrain.io.bids import find_patient
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.privacy.personal_data import find_personal_data, has_date
 
 

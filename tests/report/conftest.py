@@ -483,9 +483,7 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     table["seizing_after_high"] = (table["seizing_after"] * 1.35 + 0.3).clip(0, before)
     table["share_free"] = np.exp(-table["seizing_after"]).round(3)
     table["p_seizure_free"] = [
-        share
-        if kind in ("none", "sham")
-        else calibrated_p_seizure_free(share, N_DRAWS, EXPECTED_EZ_REGIONS)
+        share if kind == "none" else calibrated_p_seizure_free(share, N_DRAWS, EXPECTED_EZ_REGIONS)
         for share, kind in zip(table["share_free"], table["kind"], strict=True)
     ]
     table = table.sort_values("seizing_after", kind="stable")
@@ -496,10 +494,13 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     table["on_front"] = real & (table["rank"] < 4)
     table["p_seizure_free_6d"] = np.where(real & (table["rank"] < 4), 0.9, np.nan)
     table["sentence"] = [f"Doing {name} helps." for name in table["candidate"]]
+    table["p_holds_ez"] = np.where(real, 0.8, np.nan)
     _write_recruitment(layout, priors, rows, names, onsets)
     about = {"Sources": ["posterior.nc"], "Verdict": spec.verdict, "n_draws": N_DRAWS,
              "Conclusion": CONCLUSION, "p_elsewhere": 0.46, "explained": 0.97,
-             "expected_ez_regions": EXPECTED_EZ_REGIONS, "Connections": {}}  # fmt: skip
+             "expected_ez_regions": EXPECTED_EZ_REGIONS, "Connections": {},
+             "EloquentStated": True, "Target": 0.9,
+             "Gains": [[str(names[order[0]]), 0.4], [str(names[order[1]]), 0.93]]}  # fmt: skip
     write_table(layout.outcomes(priors), table, about)
     _write_beside_the_plans(layout, priors, names)
 

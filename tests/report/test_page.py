@@ -6,12 +6,13 @@ import html.parser
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from virtualbrain.io.results import load_results
 from virtualbrain.report import assets
-from virtualbrain.report.build import MAX_BYTES, build_report
+from virtualbrain.report.build import MAX_BYTES, build_report, page_content
 
 
 class Page(html.parser.HTMLParser):
@@ -178,12 +179,28 @@ def test_conclusion_stimulation_and_next_electrode_are_shown(build):
     assert "Where another electrode would help" not in withheld.text
 
 
-def test_every_probability_has_its_interval(build):
-    page = build()
+def test_every_probability_of_a_plan_has_its_interval(build):
+    page = build().split('<section id="surgery"')[1].split("<section")[0]
     rows = re.findall(r"<tr>\s*<td class=\"number\".*?</tr>", page, flags=re.S)
     cells = re.findall(r">(&lt;|&gt;)?\d+ % ?([^<]*)<span class=\"meter\"", " ".join(rows))
     assert cells
-    assert all(re.match(r"\(\d+–\d+\)|\(interval unknown\)", rest) for _, rest in cells)
+    assert all(re.match(r"\(\d+–\d+\)", rest) for _, rest in cells)
+
+
+def test_eloquent_regions_and_hypothesis_that_nobody_stated_are_not_denied(build, make_patient):
+    results = load_results(make_patient(priors=("default",)), "01", ("default",))
+    zones = results.main.zones
+    silent = [replace(row, in_hypothesis=None) for row in zones.rows]
+    plans = [replace(row, eloquent=None) for row in results.main.outcomes.rows]
+    main = replace(
+        results.main,
+        zones=replace(zones, rows=tuple(silent)),
+        outcomes=replace(results.main.outcomes, rows=tuple(plans), eloquent_stated=False),
+    )
+    page = page_content(replace(results, priors=(main,)))
+    hypothesis = {row[-1].text for row in page["zones_view"].rows}
+    assert hypothesis == {"not stated"}
+    assert {plan.eloquent for plan in page["plans"]} == {"not stated"}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from virtualbrain.report import (
     diagnostics,
     findings,
     numbers,
+    onsets,
     seizure_fit,
 )
 from virtualbrain.report.cohort import build_cohort, summary_of
@@ -62,7 +63,6 @@ def test_numbers_are_shown_briefly(value, shown):
 
 def test_a_probability_is_written_with_its_interval():
     assert with_interval(0.5, (0.4, 0.6)) == "50 % (40–60)"
-    assert with_interval(0.5, None) == "50 % (interval unknown)"
     assert numbers.percent(0.999) == ">99 %"
     assert numbers.percent(0.001) == "<1 %"
 
@@ -139,40 +139,6 @@ def _zone(rank: int, region: str, p_ez: float) -> ZoneRow:
     )
 
 
-def test_independent_draws_give_the_binomial_interval():
-    rng = np.random.default_rng(0)
-    x0 = rng.normal(-2.1, 0.3, (4, 500, 6))
-    region = findings.regions_of(_priors(x0), [f"r{i}" for i in range(6)])[0]
-    low, high = numbers.probability_interval(region.p_ez, 2000)
-    width = region.p_ez_interval[1] - region.p_ez_interval[0]
-    assert width == pytest.approx(high - low, rel=0.25)
-
-
-def test_autocorrelated_chains_give_a_wider_interval():
-    rng = np.random.default_rng(1)
-    white = rng.normal(0, 1, (4, 500, 3))
-    slow = np.zeros_like(white)
-    for t in range(1, 500):
-        slow[:, t] = 0.97 * slow[:, t - 1] + np.sqrt(1 - 0.97**2) * white[:, t]
-    names = ["r0", "r1", "r2"]
-    widths = []
-    for draws in (white, slow):
-        region = findings.regions_of(_priors(-2.1 + 0.3 * draws), names)[0]
-        widths.append(region.p_ez_interval[1] - region.p_ez_interval[0])
-    assert widths[1] > 2 * widths[0]
-
-
-def test_rank_stability_uses_the_stacking_weights():
-    x0 = np.full((2, 50, 8), -3.0) + np.linspace(0, 1e-3, 50)[None, :, None]
-    x0[0, :, :5] = -1.5
-    x0[1, :, 3:] = -1.5
-    names = [f"r{i}" for i in range(8)]
-    regions = findings.regions_of(_priors(x0, np.array([0.9, 0.1])), names)
-    assert regions[0].in_leading == pytest.approx(0.9)
-    assert regions[7].in_leading == pytest.approx(0.1)
-    assert regions[4].in_leading == pytest.approx(1.0)
-
-
 @pytest.mark.parametrize(
     ("diagnostics", "ranked"),
     [
@@ -194,6 +160,35 @@ def test_a_plan_named_by_its_regions_is_recognised():
     )
     assert plan.named_by_regions
     assert not replace(plan, candidate="clinical hypothesis").named_by_regions
+
+
+# onsets ----------------------------------------------------------------------------------
+def _channel(name, regions, recorded_s, modelled_s=0.0):
+    return onsets.ChannelOnset(name, regions, recorded_s, modelled_s)
+
+
+def _modelled(**onset_s):
+    priors = _priors(np.full((1, 4, len(onset_s)), -3.0))
+    found = findings.regions_of(priors, [f"r{i}" for i in range(len(onset_s))])
+    pairs = zip(found, onset_s.items(), strict=True)
+    return [replace(region, name=name, onset_s=value) for region, (name, value) in pairs]
+
+
+def test_a_model_that_starts_elsewhere_is_named():
+    recorded = [_channel("A1-A2", ("a", "b"), -0.5), _channel("C1-C2", ("c",), 4.0)]
+    (warning,) = onsets.onset_warnings(recorded, 0.9, _modelled(a=6.0, b=np.nan, c=0.1))
+    assert "first modelled region c (0.10 s), first recorded channel A1-A2 (a, −0.50 s)" in warning
+    assert not onsets.onset_warnings(recorded, 0.9, _modelled(a=6.0, b=0.0, c=0.1))
+
+
+def test_channels_that_start_together_all_count():
+    recorded = [_channel("A1-A2", ("a",), 0.0), _channel("C1-C2", ("c",), 0.8)]
+    assert not onsets.onset_warnings(recorded, float("nan"), _modelled(a=6.0, b=2.0, c=0.1))
+
+
+def test_another_order_of_channels_is_named():
+    (warning,) = onsets.onset_warnings([], 0.2, ())
+    assert "rank correlation 0.2" in warning
 
 
 # trust -----------------------------------------------------------------------------------

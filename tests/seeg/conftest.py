@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from virtualbrain.io.bids import PatientFiles, find_patient
+from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.patient_search import find_patient
 
 RATE_HZ = 512.0
 DURATION_S = 70.0

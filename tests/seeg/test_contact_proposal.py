@@ -5,7 +5,7 @@ import pytest
 
 from virtualbrain.cli import main
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import find_patient
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.contact_proposal import ContactChoices, propose_contacts, read_endpoints
 from virtualbrain.seeg.contacts import read_contacts
@@ -49,6 +49,8 @@ def test_a_proposal_is_drawn_and_written_after_approval(bids, tmp_path, capsys):
     assert main([*command, "--ct", ct]) == 0
     output = capsys.readouterr().out
     assert "A': 8 contacts, moved" in output
+    assert "margin" in output
+    assert "chosen from the image" in output
     assert "--approve" in output
     assert (tmp_path / "out" / "sub-01_desc-proposal_electrodes.png").stat().st_size > 5000
     assert find_patient(bids, "01").electrodes is None
@@ -94,13 +96,41 @@ def test_contacts_that_cannot_be_separated_are_reported(bids, tmp_path):
     lines = propose_contacts(
         files, tmp_path / "ends.tsv", tmp_path / "ct.nii.gz", tmp_path / "out", ContactChoices()
     )
-    assert "CONTACTS NOT SEPARABLE" in lines[0]
+    assert "CONTACTS NOT SEPARABLE" in lines[1]
+
+
+def test_an_electrode_that_the_ct_does_not_decide_gets_no_coordinates(bids, tmp_path):
+    values = np.full((70, 62, 60), 40.0, np.float32)
+    grid = np.stack(np.meshgrid(*map(np.arange, values.shape), indexing="ij"), axis=-1)
+    places = grid @ AFFINE[:3, :3].T + AFFINE[:3, 3]
+    step = true_contacts()[1] - true_contacts()[0]
+    for i in range(-6, 16):
+        contact = TARGET + i * step
+        values += 3500 * np.exp(-0.5 * (((places - contact) ** 2).sum(-1)) / 0.8**2)
+    nib.save(nib.Nifti1Image(values, AFFINE), tmp_path / "ct.nii.gz")
+    files, ends, out = find_patient(bids, "01"), tmp_path / "ends.tsv", tmp_path / "out"
+    endpoints(n_contacts=5).to_csv(ends, sep="\t", index=False)
+    lines = propose_contacts(files, ends, tmp_path / "ct.nii.gz", out, ContactChoices())
+    assert sum(line.startswith("NOT DECIDED: A'") for line in lines) == 1
+    table = read_table(out / "sub-01_desc-proposal_electrodes.tsv")
+    assert table["x"].isna().all()
+    with pytest.raises(InputError, match="5 contacts have no coordinates: A'1, A'2"):
+        propose_contacts(files, ends, None, out, ContactChoices(approve=True))
+    endpoints(n_contacts=5, exact="yes").to_csv(ends, sep="\t", index=False)
+    lines = propose_contacts(files, ends, tmp_path / "ct.nii.gz", out, ContactChoices())
+    assert "contact 1 stated" in lines[1]
+    propose_contacts(files, ends, None, out, ContactChoices(approve=True))
+    found = read_contacts(find_patient(bids, "01"))[["x", "y", "z"]].to_numpy()
+    assert np.linalg.norm(found - true_contacts(5), axis=1).max() < 0.8
 
 
 @pytest.mark.parametrize(
     ("table", "words"),
     [
         (endpoints(target_x="1,5"), "target_x of A' is 1,5"),
+        (endpoints(spacing_mm="3,5"), "spacing_mm of A' is 3,5"),
+        (endpoints(spacing_mm="3.5 0"), "spacing_mm of A' is 3.5 0"),
+        (endpoints(exact="maybe"), "exact of A' is maybe"),
         (endpoints(n_contacts=0), "n_contacts of A' is 0"),
         (pd.concat([endpoints(), endpoints()]), "the electrode A' occurs twice"),
         (endpoints().drop(columns="entry_z"), "no column entry_z"),

@@ -1,11 +1,17 @@
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 
-from virtualbrain.errors import InputError
+from virtualbrain.errors import ConfigError, InputError
+from virtualbrain.io.coordsystem import read_coordinate_system
+from virtualbrain.seeg.check import check_seeg
 from virtualbrain.seeg.contacts import contact_spacing_mm, contacts_from_endpoints, read_contacts
-from virtualbrain.seeg.coordinates import read_coordinate_system, to_scanner_mm
+from virtualbrain.seeg.coordinates import to_scanner_mm
+from virtualbrain.seeg.run import run_seeg
+from virtualbrain.seeg.settings import SeegSettings
 
 
 def system(**changes):
@@ -96,3 +102,35 @@ def test_uneven_spacing_is_repeated():
 def test_an_electrode_shorter_than_its_contacts_is_refused():
     with pytest.raises(InputError, match=r"50\.0 mm apart"):
         contacts_from_endpoints(endpoints(n_contacts=18))
+
+
+def test_a_unit_stated_wrongly_is_replaced_by_the_setting(patient, regions, labels, tmp_path):
+    patient.coordsystem["iEEGCoordinateUnits"] = "m"
+    files = patient.write(tmp_path)
+    with pytest.raises(InputError, match=r"set seeg\.units: mm"):
+        read_contacts(files)
+    settings = SeegSettings(units="mm")
+    assert read_contacts(files, settings)["x"][0] == 10.0
+    notes = run_seeg(files, regions, labels, None, None, settings).notes
+    assert any("from the setting seeg.units (the dataset states m)" in note for note in notes)
+
+
+@pytest.mark.parametrize("frame", ["ScanRAS", "native"])
+def test_a_missing_coordsystem_is_replaced_by_the_settings(
+    patient, regions, labels, tmp_path, frame
+):
+    files = patient.write(tmp_path)
+    files.coordsystem.unlink()
+    files = replace(files, coordsystem=None)
+    settings = SeegSettings(frame=frame, units="mm")
+    assert check_seeg(files, settings) == []
+    notes = run_seeg(files, regions, labels, None, None, settings).notes
+    assert any("seeg.frame (the dataset states none)" in note for note in notes)
+    (problem,) = check_seeg(files, SeegSettings(frame=frame))
+    assert "seeg.units" in problem.hint
+
+
+def test_an_unknown_frame_or_unit_in_the_settings_is_refused():
+    for changes in ({"frame": "MNI"}, {"units": "inch"}):
+        with pytest.raises(ConfigError, match="seeg"):
+            SeegSettings(**changes)

@@ -91,7 +91,7 @@ def test_without_channels_tsv_channels_are_matched_by_name(patient, regions, lab
     add_channels(patient, ["ECG1"], ["ECG"])
     patient.write(tmp_path)
     (tmp_path / "sub-01" / "ieeg" / "sub-01_task-seizure_channels.tsv").unlink()
-    from virtualbrain.io.bids import find_patient
+    from virtualbrain.io.patient_search import find_patient
 
     files = find_patient(tmp_path, "01")
     result = run_seeg(files, regions, labels, None, None, SETTINGS)

@@ -5,9 +5,12 @@ from hypothesis import strategies as st
 from virtualbrain.seeg.names import (
     ChannelName,
     bare_name,
+    by_key,
+    is_scalp_channel,
+    is_scalp_name,
     key_of,
+    of_all,
     parse_channel,
-    repeated,
     split_contact,
 )
 
@@ -28,6 +31,13 @@ from virtualbrain.seeg.names import (
         ("EEG Fp1-Avg", "Fp1"),
         ("POL DC01", "DC1"),
         ("EEGx1", "EEGx1"),
+        ("A_1", "A1"),
+        ("A'-01", "A'1"),
+        ("POL A - 1", "A1"),
+        ("A_1-A_2", "A1-A2"),
+        ("A-1-A-2", "A1-A2"),
+        ("A‑3", "A3"),
+        ("A-1-Ref", "A1"),
     ],
 )
 def test_spellings_of_one_contact_are_equal(written, bare):
@@ -66,11 +76,30 @@ def test_a_contact_has_an_electrode_and_a_number(name, electrode, number):
 
 def test_left_and_right_contacts_are_different():
     assert key_of("A1") != key_of("A'1")
-    assert repeated(["A1", "A'1", "B1"]) == ()
+    assert len(by_key(["A1", "A'1", "B1"])) == 3
 
 
-def test_duplicates_are_found_in_any_spelling():
-    assert repeated(["A1", "B1", "POL A01-Ref"]) == ("POL A01-Ref",)
+def test_one_contact_is_found_in_any_spelling():
+    assert by_key(["A1", "B1", "POL A01-Ref", "a_1"]) == {"a1": [0, 2, 3], "b1": [1]}
+
+
+@pytest.mark.parametrize("name", ["CPz", "M1", "A2", "Fp1", "T10", "Oz"])
+def test_names_of_the_scalp(name):
+    assert is_scalp_name(name)
+    assert is_scalp_channel(f"EEG {name}-Ref")
+    assert is_scalp_channel(f"EEG {name}-CPz")
+    assert is_scalp_channel(f"EEG C3-{name}")
+    assert not is_scalp_channel(f"POL {name}")
+
+
+@pytest.mark.parametrize("name", ["A3", "LH1", "Z9", "TP'9", "GPH1"])
+def test_names_that_are_not_of_the_scalp(name):
+    assert not is_scalp_name(name)
+
+
+def test_a_message_names_all():
+    assert of_all("channel", ["A1"], "is bad", "are bad") == "the channel A1 is bad"
+    assert of_all("channel", ["A1", "B2"], "is bad", "are bad") == "2 channels are bad: A1, B2"
 
 
 @given(st.text(max_size=30))

@@ -72,7 +72,7 @@ def test_annotations_of_the_recording_are_read(patient, tmp_path):
     # 512 samples a second: the mark is at 35 s and lasts 22 s.
     mark = f"Mk2=Comment,seizure,{35 * 512 + 1},{22 * 512},0"
     vmrk.write_text(vmrk.read_text().rstrip() + f"\n{mark}\n")
-    from virtualbrain.io.bids import find_patient
+    from virtualbrain.io.patient_search import find_patient
 
     found = find_seizures(find_patient(tmp_path, "01"), SETTINGS)
     assert [(s.onset_s, s.duration_s) for s in found] == [(35.0, 22.0)]

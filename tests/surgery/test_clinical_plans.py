@@ -7,10 +7,10 @@ import pytest
 
 from virtualbrain.connectome import Connectome
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import find_patient
 from virtualbrain.io.clinical import check_clinical, read_outcome_classes, read_plans, read_resected
 from virtualbrain.io.images import make_image, write_image
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.surgery.check import check_pairs
 from virtualbrain.surgery.clinical_plans import DONE, clinical_plans
 from virtualbrain.surgery.resected_fraction import shares_in_mask

@@ -36,6 +36,20 @@ def test_true_ez_is_the_first_plan(posterior, zones, regions):
     assert plans["seizing_after"][0] == 0.0
 
 
+def test_the_first_plan_holds_the_ez_and_its_regions_come_in_order_of_gain(
+    posterior, zones, regions
+):
+    found = run_surgery(posterior, Patient(zones, regions), SETTINGS, generator())
+    plans = found.outcomes.set_index("candidate")
+    assert plans["p_holds_ez"].iloc[0] > 0.9
+    assert plans.loc["r0", "p_holds_ez"] < 0.1
+    assert plans.loc[plans["kind"] == "sham", "p_holds_ez"].isna().all()
+    assert {name for name, _ in found.gains} == {"r0", "r4"}
+    shares = [share for _, share in found.gains]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
 def test_without_surgery_the_recruited_regions_seize(posterior, zones, regions):
     plans = table(posterior, zones, regions).set_index("kind")
     assert plans.loc["none", "seizing_before"] == plans.loc["none", "seizing_after"] == 5.0

@@ -11,10 +11,10 @@ from virtualbrain.cli import main
 from virtualbrain.connectome import Connectome
 from virtualbrain.errors import InputError, ModelError
 from virtualbrain.io.atomic import write_json, write_text
-from virtualbrain.io.bids import find_patient
 from virtualbrain.io.connectome import read_ready_connectome, write_connectome
 from virtualbrain.io.images import make_image, write_image
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.tables import read_table, write_table
 from virtualbrain.network import Network
 from virtualbrain.seeg.check import check_seeg

@@ -71,6 +71,32 @@ def test_second_start_changes_no_result(finished, dataset, settings):
     assert {path: path.stat().st_mtime_ns for path in finished.glob("sub-01/**/*")} == before
 
 
+def test_a_linked_dataset_runs_until_a_stage_and_continues(dataset, settings, tmp_path):
+    """The links leave the dataset, so that every stage needs the option."""
+    linked, out = tmp_path / "linked", tmp_path / "out"
+    for path in sorted(dataset.rglob("*")):
+        target = linked / path.relative_to(dataset)
+        if path.is_dir():
+            target.mkdir(parents=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(path)
+    command = ("run", linked, out, "--cores", 2, "--config", settings)
+    refused = virtualbrain(*command, "--until", "seeg")
+    assert refused.returncode == 2
+    assert "a symbolic link points outside the dataset" in refused.stderr
+    first = virtualbrain(*command, "--allow-outside-links", "--until", "seeg")
+    assert first.returncode == 0, first.stderr
+    layout = PatientLayout.of_results(out, "01")
+    assert "stopped after seeg" in first.stdout
+    assert layout.gain.is_file()
+    assert not layout.zones("default").parent.exists()
+    before = layout.gain.stat().st_mtime_ns
+    again = virtualbrain(*command, "--allow-outside-links", "--until", "connectomes")
+    assert again.returncode == 0, again.stderr
+    assert layout.gain.stat().st_mtime_ns == before
+
+
 def test_dry_run_lists_stages_and_writes_no_result(dataset, settings, tmp_path):
     plan = virtualbrain("run", dataset, tmp_path, "--dry-run", "--config", settings)
     assert plan.returncode == 0

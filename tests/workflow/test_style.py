@@ -10,8 +10,12 @@ import yaml
 from virtualbrain.config import project_root
 
 VALIDATION = {
-    **{"patients": 2, "seed": 1, "scenario": "early"},
-    **{"priors": "default", "inference": {}, "surgery": {}},
+    "patients": 2,
+    "seed": 1,
+    "scenario": "early",
+    "priors": "default",
+    "inference": {},
+    "surgery": {},
 }
 
 

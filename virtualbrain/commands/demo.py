@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from virtualbrain.commands.console import out_console, say
-from virtualbrain.commands.pipeline import STRUCTURE, run
+from virtualbrain.commands.pipeline import run
 from virtualbrain.io.bids import check_label, participants
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
@@ -38,7 +38,8 @@ def _demo_on(options: argparse.Namespace, folder: Path) -> int:
         argparse.Namespace(
             bids=str(folder), out=str(work), participant_label=[label], config=options.config,
             priors=None, seed=None, cores=options.cores, profile=DEFAULT_PROFILE,
-            until=STRUCTURE, dry_run=False,
+            until="connectomes", dry_run=False, session=None, filter_file=None,
+            allow_outside_links=False,
         )
     )  # fmt: skip
     if code:

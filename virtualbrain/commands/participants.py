@@ -1,18 +1,36 @@
-"""Select the patients of a command."""
+"""Select the patients of a command, and the files that are meant."""
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from virtualbrain.config import read_yaml
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import check_label, participants, require_dataset
 
 
-def chosen_labels(bids: str, given: Sequence[str] | None) -> tuple[str, ...]:
+def file_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the configuration of the options --session, --filter-file, --allow-outside-links."""
+    files: dict[str, Any] = {}
+    if options.session:
+        files["sessions"] = list(options.session)
+    if options.filter_file:
+        files["filters"] = read_yaml(options.filter_file)  # JSON is YAML
+    if options.allow_outside_links:
+        files["outside_links"] = True
+    return {"files": files} if files else {}
+
+
+def chosen_labels(
+    bids: str, given: Sequence[str] | None, config: Mapping[str, Any]
+) -> tuple[str, ...]:
     """Return the given labels, or all labels of the dataset."""
-    from virtualbrain.pipeline.check import check_participants
+    from virtualbrain.pipeline.check import check_participants, file_settings
 
     require_dataset(bids)
-    for problem in check_participants(bids):
+    links = file_settings(config).outside_links
+    for problem in check_participants(bids, outside_links=links):
         raise problem
     return tuple(check_label(label) for label in given) if given else participants(bids)
 

@@ -17,13 +17,14 @@ from virtualbrain.commands.console import (
     say,
     warn,
 )
-from virtualbrain.commands.participants import chosen_labels
+from virtualbrain.commands.participants import chosen_labels, file_options
 from virtualbrain.config import load_config
 from virtualbrain.errors import VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout
 from virtualbrain.io.manifest import adopt_earlier_manifest, remove_damaged
 from virtualbrain.io.versions import versions
+from virtualbrain.pipeline.check import check_patients, notes_of
 from virtualbrain.pipeline.faults import RESUME
 from virtualbrain.pipeline.prior_files import chosen_priors
 from virtualbrain.pipeline.snakemake_runner import (
@@ -33,22 +34,20 @@ from virtualbrain.pipeline.snakemake_runner import (
     run_workflow,
     snakemake_command,
 )
+from virtualbrain.pipeline.stages import last_stage
 from virtualbrain.pipeline.verification import outdated_records
-
-STRUCTURE = "connectomes"
-"""The workflow's target that needs no SEEG."""
 
 
 def check(options: argparse.Namespace) -> int:
     """Report every problem of the input files."""
-    config = load_config(options.config)
-    labels = chosen_labels(options.bids, options.participant_label)
+    config = load_config(options.config, file_options(options))
+    labels = chosen_labels(options.bids, options.participant_label, config)
     problems = _problems(options.bids, labels, config)
     for label, found in problems.items():
         _report_problems(label, found)
         if not found:
             say(f"sub-{label}: no problem found")
-        for line in _personal_data(options.bids, label):
+        for line in notes_of(options.bids, label, config):
             warn(f"sub-{label}: {line}")
     return FAULT_OF_INPUT if any(problems.values()) else 0
 
@@ -61,35 +60,24 @@ def _report_problems(label: str, problems: Sequence[VirtualBrainError]) -> None:
         report_error(text if text.startswith(own) else own + text)
 
 
-def _personal_data(bids: str, label: str) -> list[str]:
-    """Return lines on identifying information; none if the dataset cannot be read."""
-    from virtualbrain.pipeline.check import personal_data_of
-
-    found = personal_data_of(bids, label)
-    hint = "`virtualbrain deidentify` writes a copy without this information"
-    return [*found, hint] if found else []
-
-
 def _problems(
     bids: str, labels: Sequence[str], config: dict[str, Any]
 ) -> dict[str, list[VirtualBrainError]]:
-    from virtualbrain.pipeline.check import check_patients
-
     return check_patients(bids, labels, config, os.cpu_count() or 1)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline on all patients whose input files have no problem."""
-    overrides: dict[str, Any] = {}
+    overrides = file_options(options)
     if options.priors:
         overrides["priors"] = options.priors
     if options.seed is not None:
         overrides["seed"] = options.seed
-    if options.until == STRUCTURE:
-        overrides["structure_only"] = True
+    if options.until:
+        overrides["until"] = options.until
     config = load_config(options.config, overrides)
     chosen = chosen_priors(config["priors"])
-    labels = chosen_labels(options.bids, options.participant_label)
+    labels = chosen_labels(options.bids, options.participant_label, config)
     problems = _problems(options.bids, labels, config)
     for label, found in problems.items():
         _report_problems(label, found)
@@ -129,12 +117,12 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
             for label in labels:
                 for line in remove_damaged(PatientLayout(out, label)):
                     warn(line)
-        targets = (options.until,) if options.until else ()
         start.check_again(config, labels)
         name = "dry-run" if options.dry_run else "snakemake"
-        outcome = start.workflow(config, name, targets, _outdated(out, config, labels))
+        outcome = start.workflow(config, name, (), _outdated(out, config, labels))
         finished = [label for label in labels if PatientLayout(out, label).report.is_file()]
-        if outcome.exit_code and outcome.failures and finished and not targets:
+        is_whole = last_stage(config) == "report"
+        if outcome.exit_code and outcome.failures and finished and is_whole:
             start.workflow(config | {"participants": finished}, "cohort-of-finished", ("cohort",))
     return _report_outcome(outcome, out, labels, config, options)
 
@@ -209,7 +197,14 @@ def _report_outcome(
     if code:
         _report_finished(out, labels)
         return code
-    if options.dry_run or options.until:
+    if options.dry_run:
+        return 0
+    stage = last_stage(config)
+    if stage != "report":
+        for label in labels:
+            if stage in ("anatomy", "diffusion") and not PatientLayout(out, label).anatomy.is_dir():
+                warn(f"sub-{label}: no stage {stage}, because the connectome is ready")
+        say(f"stopped after {stage}; results in {out}")
         return 0
     first = next(iter(chosen_priors(config["priors"])))
     for label in labels:

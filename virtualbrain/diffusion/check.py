@@ -28,6 +28,7 @@ MIN_DIRECTIONS = 6
 MIN_SHARE_IN_T1 = 0.8
 """Smallest fraction of the head in the diffusion series that is inside the head in the T1."""
 MIN_DIRECTIONS_TO_JUDGE_ORDER = 10
+MIN_VOXELS_TO_JUDGE_AXES = 200
 MIN_ORDER_ABOVE_CHANCE = 3.0
 """Smallest distance of the given volume order from random orders, in standard deviations."""
 _COARSE_MM = 4.0
@@ -268,7 +269,7 @@ def order_problem(series: Series, files: DwiSeries) -> InputError | None:
 def orientation_problem(series: Series, files: DwiSeries) -> InputError | None:
     """Return the error if the axes of the gradient table are wrong, else None."""
     found = check_orientation(series.volumes, series.affine, series.table)
-    if found.margin >= MIN_ORIENTATION_MARGIN:
+    if found.n_voxels < MIN_VOXELS_TO_JUDGE_AXES or found.margin >= MIN_ORIENTATION_MARGIN:
         return None
     return InputError(
         f"the axes of the gradient table are probably wrong: with {found.best} the fibres are "

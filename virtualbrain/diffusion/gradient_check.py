@@ -37,9 +37,12 @@ class OrientationCheck:
     ----------
     scores : dict
         Continuity (0 to 1) of each table; ``as given`` is the table of the file.
+    n_voxels : int
+        Number of voxels with a clear direction; few voxels show nothing but noise.
     """
 
     scores: dict[str, float]
+    n_voxels: int
 
     @property
     def best(self) -> str:
@@ -75,7 +78,9 @@ def check_orientation(
     anisotropy, main = np.zeros(mask.shape), np.zeros((*mask.shape, 3))
     anisotropy[mask], main[mask] = fractional_anisotropy(values), vectors[..., -1]
     inner = ndimage.binary_erosion(mask, iterations=2)
-    return OrientationCheck(_scores(np.where(inner, anisotropy, 0), main, sizes))
+    anisotropy = np.where(inner, anisotropy, 0)
+    n_voxels = int((anisotropy > _MIN_FA).sum())
+    return OrientationCheck(_scores(anisotropy, main, sizes), n_voxels)
 
 
 @dataclass(frozen=True)

@@ -113,10 +113,9 @@ def preprocess_dwi(
         raise problems[0]
     workdir.mkdir(parents=True, exist_ok=True)
     log = _CorrectionLog()
-    loaded = [
-        _without_noise(load_series(one), i, workdir, settings, threads, log)
-        for i, one in enumerate(series)
-    ]
+    # Single volumes last: the first series is the reference, and the log describes it.
+    read = sorted((load_series(one) for one in series), key=lambda one: one.volumes.shape[3] == 1)
+    loaded = [_without_noise(one, i, workdir, settings, threads, log) for i, one in enumerate(read)]
     maps = [load_epi(one) for one in epi] if settings.susceptibility != "none" else []
     obstacle = eddy_obstacle(loaded, settings)
     if not obstacle:

@@ -18,6 +18,7 @@ from virtualbrain.io.gradients import (
     write_mrtrix_gradients,
 )
 from virtualbrain.io.images import open_image, read_image
+from virtualbrain.io.text import read_text
 
 Array = NDArray[np.float64]
 Volumes = NDArray[np.float32]
@@ -88,14 +89,13 @@ def load_series(files: DwiSeries) -> Series:
     InputError
         The image or its gradient files are invalid or do not match.
     """
-    image = read_image(files.image, dimensions=4)
-    volumes = np.asarray(image.dataobj, dtype=np.float32)
-    affine = np.asarray(image.affine, dtype=np.float64)
+    volumes, affine = _read_volumes(files.image)
     table = read_gradients(files.bval, files.bvec, affine)
     if len(table.bvals) != volumes.shape[3]:
         raise InputError(
-            f"{len(table.bvals)} b-values for {volumes.shape[3]} volumes",
-            where=files.bval.name,
+            f"{len(table.bvals)} b-values for {volumes.shape[3]} "
+            f"volume{'s' if volumes.shape[3] > 1 else ''}",
+            where=f"{files.bval.name}, {files.image.name}",
             expected="one b-value per volume",
             hint="provide the bval and bvec files of this series",
         )
@@ -110,11 +110,7 @@ def load_epi(files: EpiImage) -> Series:
     InputError
         The image is invalid, or its sidecar does not state the phase encoding.
     """
-    dimensions = len([n for n in open_image(files.image).shape if n > 1])
-    image = read_image(files.image, dimensions=dimensions)
-    volumes = np.asarray(image.dataobj, dtype=np.float32)
-    volumes = volumes if volumes.ndim == 4 else volumes[..., None]
-    affine = np.asarray(image.affine, dtype=np.float64)
+    volumes, affine = _read_volumes(files.image)
     phase_encoding = read_phase_encoding(files.sidecar, affine)
     if phase_encoding is None:
         raise InputError(
@@ -125,6 +121,16 @@ def load_epi(files: EpiImage) -> Series:
         )
     n = volumes.shape[3]
     return Series(volumes, affine, GradientTable(np.zeros(n), np.zeros((n, 3))), phase_encoding)
+
+
+def _read_volumes(path: Path) -> tuple[Volumes, Array]:
+    """Return the volumes (nx, ny, nz, n) and the affine of a series; one volume is a series."""
+    n_axes = len([n for n in open_image(path).shape if n > 1])
+    image = read_image(path, dimensions=3 if n_axes <= 3 else 4)
+    volumes = np.asarray(image.dataobj, dtype=np.float32)
+    if volumes.ndim == 3:
+        volumes = volumes[..., None]
+    return volumes, np.asarray(image.affine, dtype=np.float64)
 
 
 def read_phase_encoding(sidecar: Path | None, affine: Array) -> PhaseEncoding | None:
@@ -138,7 +144,7 @@ def read_phase_encoding(sidecar: Path | None, affine: Array) -> PhaseEncoding | 
     if sidecar is None:
         return None
     try:
-        stated = json.loads(sidecar.read_text("utf-8"))
+        stated = json.loads(read_text(sidecar))
     except (ValueError, OSError):
         raise InputError(
             "the sidecar is not valid JSON",

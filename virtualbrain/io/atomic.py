@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from virtualbrain.errors import InputError
+from virtualbrain.io.text import read_text
 
 _LIMIT_BYTES = 64 * 2**20
 _NO_SPACE_BYTES = 2**20
@@ -92,7 +93,7 @@ def _plain(value: Any) -> Any:
 
 
 def read_json(path: Path | str) -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object in any encoding (`io.text`).
 
     Raises
     ------
@@ -103,7 +104,7 @@ def read_json(path: Path | str) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LIMIT_BYTES:
             raise InputError(f"larger than {_LIMIT_BYTES >> 20} MiB", where=path.name)
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(read_text(path))
     except FileNotFoundError:
         raise InputError("no such file", where=str(path)) from None
     except (ValueError, RecursionError) as error:

@@ -1,8 +1,5 @@
-"""Read and write connectomes: named matrices, The Virtual Brain's zip, ready connectomes."""
+"""Read and write connectomes as named matrices, and read ready connectomes in any format."""
 
-import io
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,23 +7,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from virtualbrain.connectome import REGION_COLUMNS, Array, Connectome
+from virtualbrain.connectome import REGION_COLUMNS, Array, Connectome, mirrored
 from virtualbrain.errors import InputError, VirtualBrainError
-from virtualbrain.io.atomic import atomic_path
-from virtualbrain.io.connectome_formats import place_of, read_other_connectome
+from virtualbrain.io.connectome_folder import atlas_of, chosen_table, place_of, same_atlas, visible
+from virtualbrain.io.connectome_formats import read_other_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_matrix, read_table, write_matrix, write_table
+from virtualbrain.io.tvb_zip import read_tvb_zip, write_tvb_zip
 
 ZIP_NAME = "connectivity.zip"
+WEIGHTS = "*_stat-streamlines_relmat.tsv"
+"""Pattern of the named matrices of weights in a folder."""
 EDGE_UNITS = {
     "count": "streamlines",
     "density": "weight per mm3 of the two regions' mean volume",
     "reliability": "one minus the coefficient of variation",
 }
 """Matrices beside weights and lengths, with their units."""
-_ZIP_LIMIT_BYTES = 64 * 2**20
-_CENTRES_BYTES = 2**20
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # constant, so that equal connectomes give equal files
 
 
 # ---- results of this project ------------------------------------------------------------
@@ -68,40 +65,63 @@ def read_connectome(layout: PatientLayout) -> Connectome:
 # ---- ready connectomes ------------------------------------------------------------------
 
 
-def ready_atlas(folder: Path) -> str:
-    """Return the atlas label in the file names of a ready connectome, else ``Given``."""
-    for path in sorted([*folder.glob("*_atlas-*_relmat.tsv"), *folder.glob("*_atlas-*_dseg.tsv")]):
-        return path.name.split("_atlas-")[1].split("_")[0]
-    return "Given"
+def ready_atlas(folder: Path, atlas: str = "") -> str:
+    """Return the atlas label in the file names of a ready connectome, else ``Given``.
 
-
-def read_ready_connectome(folder: Path) -> Connectome:
-    """Read the ready connectome of a dataset, in any of the known formats.
+    Parameters
+    ----------
+    folder : Path
+        Folder of the connectome.
+    atlas : str
+        Atlas that the user chose; empty: none.
 
     Raises
     ------
     InputError
-        The folder has no connectome, or an invalid one.
+        The folder has connectomes of several atlases.
+    """
+    matrices = visible(folder, WEIGHTS)
+    if matrices:
+        return atlas_of(chosen_table(folder, matrices, atlas))
+    labels = dict.fromkeys(filter(None, map(atlas_of, visible(folder, "*_dseg.tsv"))))
+    chosen = [label for label in labels if not atlas or same_atlas(label, atlas)]
+    return chosen[0] if len(chosen) == 1 else "Given"
+
+
+def read_ready_connectome(folder: Path, atlas: str = "") -> Connectome:
+    """Read the ready connectome of a dataset, in any of the known formats.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the connectome.
+    atlas : str
+        Atlas to read if there are several; empty: there must be one.
+
+    Raises
+    ------
+    InputError
+        The folder has no connectome, an invalid one, or several that could be meant.
     """
     try:
-        return _read_ready(folder)
+        return _read_ready(folder, atlas)
     except InputError as error:
         raise error.at(place_of(folder)) from error
 
 
-def _read_ready(folder: Path) -> Connectome:
+def _read_ready(folder: Path, atlas: str) -> Connectome:
     """Read the connectome in the first format found."""
-    if any(folder.glob("*_stat-streamlines_relmat.tsv")):
-        return read_relmats(folder, ready_atlas(folder))
+    if visible(folder, WEIGHTS):
+        return read_relmats(folder, ready_atlas(folder, atlas))
     if (folder / ZIP_NAME).is_file():
         return read_tvb_zip(folder / ZIP_NAME)
-    other = read_other_connectome(folder)
+    other = read_other_connectome(folder, atlas)
     if other is not None:
         return other
     raise InputError(
         "no connectome in the folder",
         where=place_of(folder),
-        expected=f"*_stat-streamlines_relmat.tsv with its region table, {ZIP_NAME}, or the "
+        expected=f"{WEIGHTS} with its region table, {ZIP_NAME}, or the "
         "matrices of MRtrix, QSIRecon, micapipe or neurolib with a region table",
         hint="add the files, or remove the folder",
     )
@@ -112,10 +132,10 @@ def read_given_connectome(path: Path) -> Connectome:
     return read_tvb_zip(path) if path.is_file() else read_ready_connectome(path)
 
 
-def check_connectome(folder: Path) -> list[VirtualBrainError]:
+def check_connectome(folder: Path, atlas: str = "") -> list[VirtualBrainError]:
     """Check a ready connectome; return its problem, if any."""
     try:
-        connectome = read_ready_connectome(folder)
+        connectome = read_ready_connectome(folder, atlas)
         _require_centres(connectome, folder)
     except VirtualBrainError as error:
         return [error]
@@ -160,14 +180,14 @@ def read_relmats(folder: Path, atlas: str) -> Connectome:
     matrices = {}
     for stat in ("streamlines", "length"):
         path = _only_file(folder, f"*_atlas-{atlas}_stat-{stat}_relmat.tsv")
-        matrices[stat] = _aligned(read_matrix(path), names, path)
+        matrices[stat] = mirrored(_aligned(read_matrix(path), names, path))
     extra = [column for column in regions if column not in REGION_COLUMNS]
     ordered = regions[[*REGION_COLUMNS, *extra]]
     return Connectome(ordered, matrices["streamlines"], matrices["length"], "named matrices")
 
 
 def _only_file(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
+    found = visible(folder, pattern)
     if len(found) != 1:
         raise InputError(
             f"{len(found)} files match {pattern}",
@@ -191,185 +211,3 @@ def _aligned(matrix: pd.DataFrame, names: list[str], path: Path) -> Array:
                 hint="use the same region names in both files",
             )
     return np.asarray(matrix.loc[names, names], dtype=np.float64)
-
-
-# ---- The Virtual Brain's zip ------------------------------------------------------------
-
-
-def write_tvb_zip(path: Path, connectome: Connectome) -> None:
-    """Write a connectome in the format of The Virtual Brain, with hemispheres."""
-    regions = connectome.regions
-    names = [name.replace(" ", "_") for name in connectome.names]
-    centres = [
-        f"{name} {x:.4f} {y:.4f} {z:.4f}"
-        for name, (x, y, z) in zip(names, regions[["x", "y", "z"]].to_numpy(float), strict=True)
-    ]
-    normals = (
-        regions[["nx", "ny", "nz"]].to_numpy(float)
-        if {"nx", "ny", "nz"} <= set(regions)
-        else np.zeros((len(regions), 3))
-    )
-    flags = {
-        "cortical.txt": (regions["structure"] == "cortex").to_numpy(int),
-        "hemispheres.txt": (regions["hemisphere"] == "R").to_numpy(int),
-    }
-    texts = {
-        "weights.txt": _text(connectome.weights),
-        "tract_lengths.txt": _text(connectome.lengths_mm),
-        "centres.txt": "\n".join(centres) + "\n",
-        "areas.txt": _text(np.nan_to_num(regions["area"].to_numpy(float))),
-        "volumes.txt": _text(np.nan_to_num(regions["volume"].to_numpy(float))),
-        "average_orientations.txt": _text(np.nan_to_num(normals)),
-        **{name: _text(values, "%d") for name, values in flags.items()},
-    }
-    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for name, text in texts.items():
-            entry = zipfile.ZipInfo(name, _ZIP_TIME)
-            archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
-
-
-def _text(values: Any, number: str = "%.10g") -> str:
-    buffer = io.StringIO()
-    np.savetxt(buffer, np.asarray(values), fmt=number)
-    return buffer.getvalue()
-
-
-def read_tvb_zip(path: Path) -> Connectome:
-    """Read The Virtual Brain's connectivity.zip.
-
-    Raises
-    ------
-    InputError
-        The file is not a zip, or a member is missing, too large or invalid.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {Path(info.filename).name: info for info in archive.infolist()}
-            centres = _content(archive, members, "centres", path, _CENTRES_BYTES).splitlines()
-            centres = [line for line in centres if line.strip()]
-            n = len(centres)
-            weights = _numbers(archive, members, "weights", path, n)
-            lengths = _numbers(archive, members, "tract_lengths", path, n)
-            extra = {
-                key: _numbers(archive, members, key, path, n)
-                for key in ("areas", "volumes", "cortical", "hemispheres")
-                if _member(members, key)
-            }
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError):
-        raise InputError(
-            "not a zip file, or a damaged one",
-            where=path.name,
-            expected="connectivity.zip of The Virtual Brain",
-            hint="export the connectome again",
-        ) from None
-    regions = _region_table(centres, extra, path)
-    return Connectome(regions, np.atleast_2d(weights), np.atleast_2d(lengths), "TVB zip")
-
-
-def _member(members: Mapping[str, zipfile.ZipInfo], key: str) -> zipfile.ZipInfo | None:
-    """Return the member for a key; centres has older names."""
-    names = [f"{key}.txt", f"{key}.txt.bz2"]
-    names += ["centers.txt", "positions.txt"] if key == "centres" else []
-    return next((members[name] for name in names if name in members), None)
-
-
-def _content(
-    archive: zipfile.ZipFile,
-    members: Mapping[str, zipfile.ZipInfo],
-    key: str,
-    path: Path,
-    limit: int,
-) -> str:
-    """Return the text of a member; reject one that is too large for a connectome."""
-    info = _member(members, key)
-    if info is None:
-        raise InputError(
-            f"{key}.txt is missing",
-            where=path.name,
-            expected="weights.txt, tract_lengths.txt and centres.txt",
-            hint="export the connectome again",
-        )
-    with archive.open(info) as stream:
-        raw = stream.read(limit + 1)
-    if len(raw) > limit:
-        raise InputError(
-            f"{key}.txt unpacks to more than {limit >> 10} KiB",
-            where=path.name,
-            expected="one row and one column per region of centres.txt",
-            hint="export the connectome again",
-        )
-    return raw.decode("utf-8", errors="replace")
-
-
-def _numbers(
-    archive: zipfile.ZipFile,
-    members: Mapping[str, zipfile.ZipInfo],
-    key: str,
-    path: Path,
-    n_regions: int,
-) -> Array:
-    """Return the numbers of a member: at most one row and one column per region."""
-    limit = min(_ZIP_LIMIT_BYTES, 4096 + 40 * n_regions**2)
-    text = _content(archive, members, key, path, limit)
-    lines = [line for line in text.splitlines() if line.strip()][: n_regions + 1]
-    rows = [line.replace(",", " ").split(maxsplit=n_regions) for line in lines]
-    try:
-        values = np.array(rows, dtype=np.float64)
-    except ValueError:
-        raise InputError(
-            f"{key}.txt is not a table of numbers",
-            where=path.name,
-            expected=f"rows of numbers for the {n_regions} regions of centres.txt",
-            hint="export the connectome again",
-        ) from None
-    return values if values.shape[1:] != (1,) else values[:, 0]
-
-
-def _region_table(centres: list[str], extra: Mapping[str, Array], path: Path) -> pd.DataFrame:
-    """Return the region table from the centres and the optional members of a zip."""
-    rows = [line.rsplit(maxsplit=3) for line in centres]
-    for number, row in enumerate(rows, start=1):
-        if len(row) != 4:
-            raise InputError(
-                f"the row has {len(row)} values",
-                where=f"{path.name}, centres.txt, row {number}",
-                expected="4 values: name x y z",
-                hint="export the connectome again",
-            )
-    names = [row[0] for row in rows]
-    try:
-        places = np.array([row[1:] for row in rows], dtype=np.float64).reshape(-1, 3)
-    except ValueError:
-        raise InputError(
-            "a coordinate is not a number",
-            where=f"{path.name}, centres.txt",
-            expected="name x y z in every row",
-            hint="export the connectome again",
-        ) from None
-    n = len(names)
-    missing = np.full(n, np.nan)
-    cortical = extra.get("cortical")
-    hemispheres = extra.get("hemispheres")
-    return pd.DataFrame(
-        {
-            "index": np.arange(1, n + 1),
-            "name": names,
-            "hemisphere": _sides(hemispheres, places[:, 0]),
-            "structure": (
-                [None] * n
-                if cortical is None
-                else np.where(cortical > 0, "cortex", "subcortex").tolist()
-            ),
-            "x": places[:, 0],
-            "y": places[:, 1],
-            "z": places[:, 2],
-            "area": extra.get("areas", missing),
-            "volume": extra.get("volumes", missing),
-        }
-    )
-
-
-def _sides(hemispheres: Array | None, x: Array) -> list[str]:
-    """Return L or R from the flags in the zip, else from the sign of x."""
-    right = x > 0 if hemispheres is None else hemispheres > 0
-    return ["R" if is_right else "L" for is_right in right]

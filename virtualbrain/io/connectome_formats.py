@@ -15,8 +15,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from virtualbrain.connectome import REGION_COLUMNS, Connectome
+from virtualbrain.connectome import REGION_COLUMNS, Connectome, mirrored
 from virtualbrain.errors import InputError
+from virtualbrain.io.connectome_folder import (
+    atlas_of,
+    chosen_table,
+    of_table,
+    only,
+    place_of,
+    same_atlas,
+    visible,
+)
+from virtualbrain.io.square_matrix import square_matrix
 from virtualbrain.io.tables import read_table
 
 Array = NDArray[np.float64]
@@ -25,44 +35,49 @@ _WEIGHT_WORDS = ("sift2", "sift", "streamline", "weight", "count", "connectome",
 _LENGTH_WORDS = ("length", "len")
 
 
-def place_of(folder: Path) -> str:
-    """Return the folder of a connectome for messages, with its parent's name."""
-    return f"{folder.parent.name}/{folder.name}"
-
-
-def read_other_connectome(folder: Path) -> Connectome | None:
+def read_other_connectome(folder: Path, atlas: str = "") -> Connectome | None:
     """Read the connectome of another tool in a folder; return None if there is none.
 
     The formats are searched in this order: QSIRecon's ``*_connectivity.mat``, micapipe's
     ``*_full-connectome.shape.gii``, neurolib's ``*_CM.mat`` and ``*_LEN.mat`` (or any .mat with
-    ``sc`` and ``len``), MRtrix's ``*.csv``.
+    ``sc`` and ``len``), MRtrix's ``*.csv``. Of several atlases, the one of the region table is
+    read.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the connectome.
+    atlas : str
+        Atlas that the user chose; empty: none.
 
     Raises
     ------
     InputError
-        A file is unreadable, lengths or region table are missing, or names do not match.
+        A file is unreadable, lengths or region table are missing, names do not match, or several
+        connectomes could be meant.
     """
-    readers: tuple[tuple[str, Callable[[Path, Path], Connectome]], ...] = (
+    readers: tuple[tuple[str, Callable[[list[Path], Path, Path], Connectome]], ...] = (
         ("*_connectivity.mat", _read_qsirecon),
         ("*_full-connectome.shape.gii", _read_micapipe),
         ("*.mat", _read_neurolib),
         ("*.csv", _read_mrtrix),
     )
     for pattern, reader in readers:
-        found = sorted(folder.glob(pattern))
+        found = visible(folder, pattern)
         if found:
-            return reader(folder, found[0])
+            table = chosen_table(folder, found, atlas)
+            return reader(of_table(found, table, folder), table, folder)
     return None
 
 
-def _read_qsirecon(folder: Path, path: Path) -> Connectome:
+def _read_qsirecon(paths: list[Path], table: Path, folder: Path) -> Connectome:
     """Read a QSIRecon file: names and several matrices per atlas; SIFT-weighted counts first."""
+    path = only(paths, folder, "connectomes of QSIRecon")
     content = _load_mat(path)
     atlases = sorted(
         key.removesuffix("_region_labels") for key in content if key.endswith("_region_labels")
     )
-    table_path = _region_table_path(folder)
-    atlas = _chosen_atlas(atlases, table_path, path)
+    atlas = _chosen_atlas(atlases, table, path)
     weights = _first_key(
         content,
         [
@@ -74,7 +89,7 @@ def _read_qsirecon(folder: Path, path: Path) -> Connectome:
     )
     lengths = _first_key(content, [f"{atlas}_radius2_meanlength_connectivity"], path)
     labels = [_text(name) for name in np.ravel(content[f"{atlas}_region_labels"])]
-    return _by_name(table_path, labels, weights, lengths, path, f"QSIRecon, {atlas}")
+    return _by_name(table, labels, weights, lengths, path, f"QSIRecon, {atlas}")
 
 
 def _text(cell: Any) -> str:
@@ -86,9 +101,8 @@ def _text(cell: Any) -> str:
 
 def _chosen_atlas(atlases: list[str], table: Path, path: Path) -> str:
     """Return the atlas that matches the name of the region table, or the only atlas."""
-    stated = table.name.split("_atlas-")[-1].split("_")[0].lower()
     for atlas in atlases:
-        if atlas.removeprefix("atlas_").lower() == stated:
+        if same_atlas(atlas, atlas_of(table)):
             return atlas
     if len(atlases) == 1:
         return atlases[0]
@@ -100,11 +114,12 @@ def _chosen_atlas(atlases: list[str], table: Path, path: Path) -> str:
     )
 
 
-def _read_micapipe(folder: Path, path: Path) -> Connectome:
+def _read_micapipe(paths: list[Path], table: Path, folder: Path) -> Connectome:
     """Read micapipe files: triangular GIFTI matrices, rows in the order of its lookup table."""
+    path = only(paths, folder, "connectomes of micapipe")
     lengths = path.with_name(path.name.replace("full-connectome", "full-edgeLengths"))
     weights, between = _gifti_matrix(path), _gifti_matrix(lengths)
-    return _by_index(_region_table_path(folder), weights, between, path, "micapipe")
+    return _by_index(table, weights, between, path, "micapipe")
 
 
 def _gifti_matrix(path: Path) -> Array:
@@ -120,31 +135,34 @@ def _gifti_matrix(path: Path) -> Array:
         ) from problem
 
 
-def _read_neurolib(folder: Path, path: Path) -> Connectome:
+def _read_neurolib(paths: list[Path], table: Path, folder: Path) -> Connectome:
     """Read neurolib files: one .mat with ``sc`` and one with ``len``, or one with both."""
-    found: dict[str, Any] = {}
-    for one in sorted(folder.glob("*.mat")):
-        found |= {key: value for key, value in _load_mat(one).items() if key in ("sc", "len")}
-    weights = _first_key(found, ["sc"], path)
-    lengths = _first_key(found, ["len"], path)
-    return _by_index(_region_table_path(folder), weights, lengths, path, "neurolib")
+    contents = {path: _load_mat(path) for path in paths}
+    files = {key: [path for path in paths if key in contents[path]] for key in ("sc", "len")}
+    for key, what in (("sc", "weights (sc)"), ("len", "lengths (len)")):
+        if len(files[key]) > 1:
+            only(files[key], folder, what)
+    found = {key: contents[path][key] for key, own in files.items() for path in own}
+    weights = _first_key(found, ["sc"], paths[0])
+    lengths = _first_key(found, ["len"], paths[0])
+    return _by_index(table, weights, lengths, paths[0], "neurolib")
 
 
-def _read_mrtrix(folder: Path, _: Path) -> Connectome:
+def _read_mrtrix(paths: list[Path], table: Path, folder: Path) -> Connectome:
     """Read MRtrix files: a CSV of weights and a CSV of lengths, without names."""
-    paths = sorted(folder.glob("*.csv"))
     lengths = [p for p in paths if _has_word(p, _LENGTH_WORDS)]
     weights = [p for p in paths if p not in lengths and _has_word(p, _WEIGHT_WORDS)]
     for kind, found in (("weights", weights), ("lengths", lengths)):
         if len(found) != 1:
+            names = f": {', '.join(p.name for p in found)}" if found else ""
             raise InputError(
-                f"{len(found)} CSV files with {kind}",
+                f"{len(found)} CSV files with {kind}{names}",
                 where=place_of(folder),
                 expected="one CSV named …weights.csv or …sift2.csv and one named …lengths.csv",
                 hint="rename the files, or add the missing one",
             )
     counts, between = _csv_matrix(weights[0]), _csv_matrix(lengths[0])
-    return _by_index(_region_table_path(folder), counts, between, weights[0], "MRtrix3 CSV")
+    return _by_index(table, counts, between, weights[0], "MRtrix3 CSV")
 
 
 def _has_word(path: Path, words: tuple[str, ...]) -> bool:
@@ -154,10 +172,12 @@ def _has_word(path: Path, words: tuple[str, ...]) -> bool:
 def _csv_matrix(path: Path) -> Array:
     """Read numbers separated by commas, spaces or tabs, without comment lines."""
     _require_file(path)
-    lines = [line for line in path.read_text("utf-8").splitlines() if line and line[0] != "#"]
+    text = path.read_text("utf-8-sig", errors="replace")
+    lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
     try:
-        rows = [[float(cell) for cell in line.replace(",", " ").split()] for line in lines]
-        return np.array(rows, dtype=np.float64)
+        return square_matrix(
+            [[float(cell) for cell in line.replace(",", " ").split()] for line in lines]
+        )
     except ValueError:
         raise InputError(
             "not a table of numbers",
@@ -216,24 +236,19 @@ def _first_key(content: Mapping[str, Any], keys: list[str], path: Path) -> Array
     )
 
 
-def _region_table_path(folder: Path) -> Path:
-    found = sorted(folder.glob("*_dseg.tsv"))
-    if len(found) != 1:
-        raise InputError(
-            f"{len(found)} region tables",
-            where=place_of(folder),
-            expected="one sub-<label>_atlas-<atlas>_dseg.tsv with " + ", ".join(REGION_COLUMNS),
-            hint="add one table with the names and coordinates of the regions"
-            if not found
-            else "keep one of the tables",
-        )
-    return found[0]
-
-
 def _by_index(table: Path, weights: Array, lengths: Array, path: Path, source: str) -> Connectome:
     """Build a connectome from matrices whose row k is the region with index k."""
     regions = read_table(table, required=REGION_COLUMNS)
-    rows = regions["index"].to_numpy(dtype=int) - 1
+    index = pd.to_numeric(regions["index"], errors="coerce").to_numpy(float)
+    wrong = ~np.isfinite(index) | (index != np.round(index))
+    if wrong.any():
+        raise InputError(
+            f"no index of {', '.join(regions['name'].astype(str)[wrong][:5])}",
+            where=table.name,
+            expected="the row of the region in the matrices, counted from 1",
+            hint="enter the column index",
+        )
+    rows = index.astype(int) - 1
     return _joined(regions, rows, weights, lengths, path, source)
 
 
@@ -278,14 +293,6 @@ def _joined(
             hint="provide the region table that belongs to these matrices",
         )
     square = np.ix_(rows, rows)
-    pair = [_symmetric(np.nan_to_num(matrix, nan=0.0))[square] for matrix in (weights, lengths)]
+    pair = [np.nan_to_num(mirrored(matrix), nan=0.0)[square] for matrix in (weights, lengths)]
     pair[1] = np.where(pair[0] > 0, pair[1], 0.0)
     return Connectome(regions, pair[0], pair[1], f"{source} ({path.name})")
-
-
-def _symmetric(matrix: Array) -> Array:
-    """Mirror a triangular matrix; return any other matrix unchanged."""
-    upper, lower = np.triu(matrix, 1), np.tril(matrix, -1)
-    if upper.any() and lower.any():
-        return matrix
-    return np.asarray(upper + upper.T + lower + lower.T)

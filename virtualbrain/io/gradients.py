@@ -58,7 +58,8 @@ def read_numbers(path: Path) -> Array:
             expected="a bval and a bvec file beside every diffusion image",
             hint="add the file of the same conversion",
         )
-    lines = [line.replace(",", " ").split() for line in path.read_text("utf-8").splitlines()]
+    text = path.read_text("utf-8-sig", errors="replace")
+    lines = [line.replace(",", " ").split() for line in text.splitlines()]
     try:
         rows = [[float(cell) for cell in line] for line in lines if line]
     except ValueError:
@@ -81,6 +82,9 @@ def read_numbers(path: Path) -> Array:
 def read_fsl_gradients(bval: Path, bvec: Path) -> tuple[Array, Array]:
     """Read and check the b-values and directions in FSL's files.
 
+    A direction that is not a number is read as 0 0 0 in a b = 0 volume: FSL's eddy and MRtrix
+    write nan there.
+
     Returns
     -------
     bvals : numpy.ndarray, shape (n_volumes,)
@@ -92,10 +96,13 @@ def read_fsl_gradients(bval: Path, bvec: Path) -> tuple[Array, Array]:
     ------
     InputError
         A file is missing or not a table of numbers, the two differ in length, bvec is transposed,
-        a direction is not a unit vector, or a b-value is negative.
+        a direction of a weighted volume is not a unit vector, or a b-value is negative or not a
+        number.
     """
     bvals, bvecs = read_numbers(bval).ravel(), read_numbers(bvec)
     n = len(bvals)
+    if n == 1 and bvecs.shape == (1, 3):
+        bvecs = bvecs.T
     if bvecs.shape != (3, n):
         is_transposed = bvecs.shape == (n, 3)
         raise InputError(
@@ -106,21 +113,31 @@ def read_fsl_gradients(bval: Path, bvec: Path) -> tuple[Array, Array]:
             if is_transposed
             else "provide the bval and bvec files of the same series",
         )
-    if not (np.isfinite(bvals).all() and np.isfinite(bvecs).all() and (bvals >= 0).all()):
+    wrong = ~np.isfinite(bvals) | (bvals < 0)
+    if wrong.any():
         raise InputError(
-            "negative or missing values",
-            where=f"{bval.name}, {bvec.name}",
-            expected="finite numbers, and b-values of 0 or more",
+            f"the b-value of {_volumes(wrong)} is negative or missing",
+            where=bval.name,
+            expected="b-values of 0 or more",
             hint="convert the series again",
         )
-    _require_unit_length(bvals, bvecs.T, bvec)
-    return bvals, bvecs.T
+    directions = np.where(np.isfinite(bvecs).all(axis=0) | (bvals > B0_LIMIT), bvecs, 0.0).T
+    _require_unit_length(bvals, directions, bvec)
+    return bvals, directions
 
 
 def _require_unit_length(bvals: Array, bvecs: Array, path: Path) -> None:
-    """Reject directions of weighted volumes that are not unit vectors."""
-    lengths = np.linalg.norm(bvecs, axis=1)
-    wrong = np.flatnonzero((np.abs(lengths - 1) > 0.05) & (bvals > B0_LIMIT))
+    """Reject directions of weighted volumes that are not numbers or not unit vectors."""
+    weighted, lengths = bvals > B0_LIMIT, np.linalg.norm(bvecs, axis=1)
+    missing = weighted & ~np.isfinite(lengths)
+    if missing.any():
+        raise InputError(
+            f"the direction of {_volumes(missing)} is not a number, but the volume is weighted",
+            where=path.name,
+            expected="a unit vector for every weighted volume",
+            hint="convert the series again, or correct the b-value if it is 0",
+        )
+    wrong = np.flatnonzero((np.abs(lengths - 1) > 0.05) & weighted)
     if len(wrong):
         raise InputError(
             f"the direction of volume {wrong[0] + 1} has the length {lengths[wrong[0]]:.2f}",
@@ -128,6 +145,13 @@ def _require_unit_length(bvals: Array, bvecs: Array, path: Path) -> None:
             expected="a unit vector for every weighted volume",
             hint="check that bval and bvec are in the order of the volumes",
         )
+
+
+def _volumes(which: NDArray[np.bool_]) -> str:
+    """Return the numbers of some volumes in words, at most five."""
+    numbers = [str(i + 1) for i in np.flatnonzero(which)]
+    more = ", …" if len(numbers) > 5 else ""
+    return f"volume{'s' if len(numbers) > 1 else ''} {', '.join(numbers[:5])}{more}"
 
 
 def to_scanner(bvecs: Array, affine: Array) -> Array:

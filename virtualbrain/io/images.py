@@ -31,7 +31,14 @@ def open_image(path: Path | str) -> Image:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError("no such file", where=str(path), hint="check the path and the label")
+        is_link = path.is_symlink()
+        raise InputError(
+            "the link points to a file that is not there" if is_link else "no such file",
+            where=path.name if is_link else str(path),
+            hint="get the file (`datalad get`), or replace the link"
+            if is_link
+            else "check the path and the label",
+        )
     try:
         image = nib.load(path)
     except _UNREADABLE:

@@ -26,6 +26,8 @@ NOT_IN_BIDS = (
     "sub-*/ieeg/**",
     "sub-*/inference",
     "sub-*/inference/**",
+    "sub-*/stimulation",
+    "sub-*/stimulation/**",
     "sub-*/surgery",
     "sub-*/surgery/**",
     "sub-*/tvb",
@@ -253,6 +255,16 @@ class PatientLayout:
     def seeg_quality(self) -> Path:
         """Quality figures of the recording and the contacts."""
         return self._name("ieeg", "desc-seeg_qc.json")
+
+    # stimulation -------------------------------------------------------------------
+    @property
+    def stimulation_sites(self) -> Path:
+        """Stimulated sites with trials, number of N1 and PCIst."""
+        return self._name("stimulation", "desc-sites.tsv")
+
+    def evoked(self, stat: str) -> Path:
+        """Matrix of sites by channels; `stat` is amplitude, latency or probability."""
+        return self._name("stimulation", f"stat-{stat}_relmat.tsv")
 
     # inference, surgery, report -----------------------------------------------------
     def _inference(self, priors: str, name: str) -> Path:

@@ -30,6 +30,7 @@ class PlanRow:
     on_front: bool
     p_seizure_free_6d: float
     sentence: str
+    p_holds_ez: float = float("nan")
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -55,6 +56,13 @@ class Outcomes:
         Probability that a region that is not suspected starts seizures.
     expected_ez_regions : float
         Sum of p_ez over the suspected regions.
+    eloquent_stated : bool
+        Whether eloquent regions were stated.
+    target : float
+        Fraction of draws without a seizure that a plan should reach; NaN in older results.
+    gains : tuple of (str, float)
+        Regions of the first resection, the most useful first, and the fraction of draws without a
+        seizure once each is added; empty in older results.
     """
 
     table: Table
@@ -63,6 +71,9 @@ class Outcomes:
     conclusion: str
     p_elsewhere: float
     expected_ez_regions: float
+    eloquent_stated: bool
+    target: float
+    gains: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,14 +126,17 @@ class PredictedOutcome:
 def load_outcomes(path: Path) -> Outcomes:
     """Read outcomes.tsv and its sidecar."""
     table = load_table(path, columns_of(PlanRow))
-    about = table.sidecar
+    about, rows = table.sidecar, rows_of(table.frame, PlanRow)
     return Outcomes(
         table=table,
-        rows=rows_of(table.frame, PlanRow),
+        rows=rows,
         n_draws=about["n_draws"],
         conclusion=about["Conclusion"],
         p_elsewhere=about["p_elsewhere"],
         expected_ez_regions=about["expected_ez_regions"],
+        eloquent_stated=about.get("EloquentStated", any(row.eloquent for row in rows)),
+        target=about.get("Target", float("nan")),
+        gains=tuple((str(name), float(share)) for name, share in about.get("Gains", ())),
     )
 
 

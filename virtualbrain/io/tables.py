@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path, write_json
+from virtualbrain.io.text import read_text
 
 MISSING = "n/a"
 _LIMIT_BYTES = 256 * 2**20
@@ -40,10 +42,10 @@ def write_table(path: Path | str, table: pd.DataFrame, sidecar: Mapping[str, Any
 
 
 def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a TSV in which ``n/a`` is a missing value.
+    """Read a TSV of any encoding in which ``n/a`` is a missing value.
 
     A column is numeric if all its values are numbers, else text. Names such as ``None`` or
-    ``NA`` are text: only ``n/a`` is missing.
+    ``NA`` are text: only ``n/a`` is missing, and empty cells in a column of numbers.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file is missing, empty, not UTF-8 or not tab-separated, or a column is missing.
+        The file is missing, empty, not text or not tab-separated, or a column is missing.
     """
     path = Path(path)
     rows = _read_rows(path)
@@ -99,16 +101,15 @@ def _read_rows(path: Path) -> list[list[str]]:
             expected="a table of this patient",
             hint="check that this is the right file",
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
+    text = read_text(path)
+    if "\x00" in text:
         raise InputError(
-            "the file is not UTF-8 text",
+            "the file is not text",
             where=path.name,
-            expected="a table in UTF-8",
-            hint="save the table as UTF-8",
-        ) from None
-    lines = [line for line in text.splitlines() if line.strip()]
+            expected="a table of text",
+            hint="save the table as text in UTF-8",
+        )
+    lines = [line for line in StringIO(text, newline=None) if line.strip()]
     if not lines:
         raise InputError(
             "the table is empty",
@@ -135,7 +136,7 @@ def _separator_hint(header: Sequence[str]) -> str:
 
 def _column(cells: Sequence[str]) -> pd.Series:
     """Convert cells to numbers if all present cells are numbers, else keep them as text."""
-    present = [cell for cell in cells if cell != MISSING]
+    present = [cell for cell in cells if cell not in (MISSING, "")]
     try:
         values = [float(cell) for cell in present]
     except ValueError:
@@ -143,7 +144,9 @@ def _column(cells: Sequence[str]) -> pd.Series:
     if present and len(present) == len(cells) and all(_is_integer(cell) for cell in present):
         return pd.Series([int(cell) for cell in cells], dtype="int64")
     numbers = iter(values)
-    return pd.Series([np.nan if c == MISSING else next(numbers) for c in cells], dtype="float64")
+    return pd.Series(
+        [np.nan if cell in (MISSING, "") else next(numbers) for cell in cells], dtype="float64"
+    )
 
 
 def _is_integer(cell: str) -> bool:

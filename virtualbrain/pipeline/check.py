@@ -7,24 +7,39 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from virtualbrain.config import settings_from
 from virtualbrain.errors import InputError, VirtualBrainError
-from virtualbrain.io.bids import PatientFiles, check_label, find_patient, require_plain
+from virtualbrain.io.bids import PatientFiles, check_label
 from virtualbrain.io.clinical import check_clinical
-from virtualbrain.io.connectome import check_connectome, check_reference
+from virtualbrain.io.connectome import check_connectome, check_reference, read_ready_connectome
+from virtualbrain.io.connectome_folder import place_of
+from virtualbrain.io.file_settings import FileSettings
+from virtualbrain.io.patient_search import search_patient
+from virtualbrain.io.safe_files import require_safe
 from virtualbrain.io.tables import read_table
+from virtualbrain.io.text import encoding_notes
+from virtualbrain.pipeline.stages import STRUCTURAL, last_stage
 from virtualbrain.seeg.settings import SeegSettings
 
 _MANY = 24
 """Smallest number of patients that is checked in several processes."""
 
 
-def check_participants(bids: Path | str) -> list[VirtualBrainError]:
+def file_settings(config: Mapping[str, Any]) -> FileSettings:
+    """Return what the user says about the files of the dataset."""
+    return settings_from(config["files"], FileSettings, "files")
+
+
+def check_participants(bids: Path | str, *, outside_links: bool = False) -> list[VirtualBrainError]:
     """Return the problems of participants.tsv; the file may be missing."""
     path = Path(bids) / "participants.tsv"
     try:
         if path.exists() or path.is_symlink():
-            require_plain(Path(bids), path)
+            require_safe(Path(bids), path, outside_links=outside_links)
             labels = read_table(path, required=["participant_id"])["participant_id"]
             for label in map(str, labels):
                 if not label.startswith("sub-"):
@@ -86,11 +101,13 @@ def check_patient(
         One per problem; empty if the patient can be run.
     """
     try:
-        files = find_patient(bids, label)
+        files, problems = search_patient(bids, label, file_settings(config))
     except VirtualBrainError as error:
         return [error]
+    if problems:
+        return problems
     structural = _structural_problems(files, config)
-    if config["structure_only"]:
+    if last_stage(config) in STRUCTURAL:
         return structural
     from virtualbrain.seeg.check import check_seeg  # slow to import, as the next
     from virtualbrain.surgery.check import check_pairs
@@ -98,32 +115,41 @@ def check_patient(
     return [
         *structural,
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
+        *([] if structural else _distance_problems(files, config)),
         *check_clinical(files),
         *check_pairs(files),
     ]
 
 
-def personal_data_of(bids: Path | str, label: str) -> list[str]:
-    """Return the places of names and dates of the patient in the input files.
+def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[str]:
+    """Return what the user should know of the input files, although they can be used.
 
     Parameters
     ----------
-    bids : Path or str
-        Root of the BIDS dataset.
-    label : str
-        The participant's label.
+    bids, label, config
+        As in `check_patient`.
 
     Returns
     -------
     list of str
-        One line per place; empty if the dataset cannot be read.
+        One line per choice between several files, one on the distance of the contacts from the
+        regions of a ready connectome, one per kind of note on the files' content, and one per
+        place of a name or a date; empty if the dataset cannot be read.
     """
-    from virtualbrain.privacy.personal_data import find_personal_data  # slow to import
+    from virtualbrain.privacy.personal_data import find_personal_data  # slow to import, as the next
+    from virtualbrain.seeg.check import seeg_notes
 
     try:
-        return find_personal_data(find_patient(bids, label))
+        files, _ = search_patient(bids, label, file_settings(config))
     except VirtualBrainError:
         return []
+    notes = [*files.notes, *_distance_to_regions(files, config)]
+    notes += encoding_notes(files.all_files())
+    if last_stage(config) not in STRUCTURAL:
+        notes += seeg_notes(files, settings_from(config["seeg"], SeegSettings, "seeg"))
+    found = find_personal_data(files)
+    hint = "`virtualbrain deidentify` writes a copy without this information"
+    return [*notes, *found, *([hint] if found else [])]
 
 
 def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
@@ -133,7 +159,7 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     diffusion = settings_from(config["diffusion"], DiffusionSettings, "diffusion")
     problems = check_reference(diffusion.reference)
     if files.connectome is not None:
-        return [*problems, *check_connectome(files.connectome)]
+        return [*problems, *_connectome_problems(files.connectome, files.atlas)]
     from virtualbrain.anatomy.check import check_anatomy  # slow to import, as the next
     from virtualbrain.anatomy.settings import AnatomySettings
     from virtualbrain.diffusion.check import check_dwi, check_same_head
@@ -142,12 +168,64 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     problems += check_anatomy(files, anatomy)
     if files.t1 is None and files.freesurfer is None:
         problems.append(_no_structure(files, "T1w image"))
+    if last_stage(config) == "anatomy":
+        return problems
     if not files.dwi:
         problems.append(_no_structure(files, "diffusion series"))
     problems += check_dwi(files.dwi, files.epi, diffusion)
     if not problems and files.t1 is not None and files.dwi:
         problems += check_same_head(files.t1, files.dwi[0])
     return problems
+
+
+def _connectome_problems(folder: Path, atlas: str) -> list[VirtualBrainError]:
+    """Check a ready connectome and the frame of its region centres."""
+    from virtualbrain.seeg.region_centres import centre_problems  # slow to import
+
+    problems = check_connectome(folder, atlas)
+    if problems:
+        return problems
+    return [*centre_problems(read_ready_connectome(folder, atlas).regions, place_of(folder))]
+
+
+def _distance_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
+    """Check that the contacts are near the region centres of a ready connectome."""
+    from virtualbrain.seeg.region_centres import distance_problems  # slow to import
+
+    found = _contacts_and_regions(files, config)
+    return [] if found is None else [*distance_problems(files, *found)]
+
+
+def _distance_to_regions(files: PatientFiles, config: Mapping[str, Any]) -> list[str]:
+    """Return the distance of the contacts from the region centres of a ready connectome."""
+    from virtualbrain.seeg.region_centres import distance_note  # slow to import
+
+    found = None if last_stage(config) in STRUCTURAL else _contacts_and_regions(files, config)
+    return [] if found is None else [distance_note(*found)]
+
+
+def _contacts_and_regions(
+    files: PatientFiles, config: Mapping[str, Any]
+) -> tuple[NDArray[np.float64], pd.DataFrame, SeegSettings] | None:
+    """Read contacts and the regions of a ready connectome; None if one of them is missing.
+
+    Their own problems are reported by other checks.
+    """
+    from virtualbrain.seeg.contacts import read_contacts  # slow to import
+
+    if files.connectome is None or files.electrodes is None:
+        return None
+    settings = settings_from(config["seeg"], SeegSettings, "seeg")
+    try:
+        contacts = read_contacts(files, settings)
+        regions = read_ready_connectome(files.connectome, files.atlas).regions
+    except VirtualBrainError:
+        return None
+    points = contacts[["x", "y", "z"]].to_numpy(float)
+    places = regions[["x", "y", "z"]].to_numpy(float)
+    if not all(np.isfinite(rows).all(axis=1).any() for rows in (points, places)):
+        return None
+    return points, regions, settings
 
 
 def _no_structure(files: PatientFiles, what: str) -> InputError:

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nibabel as nib
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import write_json
-from virtualbrain.io.bids import PatientFiles, find_patient, json_beside
+from virtualbrain.io.bids import READABLE_SUFFIXES, PatientFiles, json_beside
+from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.io.images import open_image, read_image
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.recordings import read_json
 from virtualbrain.io.tables import read_table
 from virtualbrain.privacy.deface import face_free_mask, mask_for_series
@@ -49,12 +51,15 @@ class CopyChoices:
         Seed of the registration used for defacing.
     find_face : callable
         Function that returns the voxels of a T1w image to keep.
+    files : FileSettings
+        What the user says about sessions, files and links.
     """
 
     shift_days: int
     seizure_words: tuple[str, ...]
     seed: int = 1
     find_face: FaceFinder = face_free_mask
+    files: FileSettings = field(default_factory=FileSettings)
 
 
 def deidentify(
@@ -93,7 +98,7 @@ def deidentify(
         work = Path(scratch) / "copy"
         changes = _copy_dataset(source, work, labels)
         for label in labels:
-            changes += _Copier(find_patient(source, label), work, choices).copy()
+            changes += _Copier(find_patient(source, label, choices.files), work, choices).copy()
         work.replace(target)
     copied = {change.file for change in changes}
     return changes + _left_out(source, target, labels, copied)
@@ -155,6 +160,8 @@ class _Copier:
         if files.lesion is not None:
             self._image(files.lesion, None, "")
         for recording in files.recordings:
+            if recording.signal.suffix.lower() not in READABLE_SUFFIXES:
+                continue  # listed as left out
             target = self._target(recording.signal)
             words = self.choices.seizure_words
             for what in copy_recording(recording.signal, target, self.choices.shift_days, words):

@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from virtualbrain.io.coordsystem import described_frame
 from virtualbrain.io.images import Image
 from virtualbrain.privacy.personal_data import PERSONAL_KEYS
-from virtualbrain.seeg.coordinates import described_frame
 from virtualbrain.seeg.seizures import seizure_mark
 
 OLDEST_STATED_AGE = 89  # a higher age can identify a person
@@ -40,6 +40,7 @@ _DATED_KEY = re.compile(r"date|time_?stamp|acquisition_?time|age$", re.IGNORECAS
 _FRAME_TEXTS = {
     "tkras": "FreeSurfer tkRAS (surface RAS) of the T1w",
     "scanner": "Scanner RAS of the T1w",
+    "acpc": "AC-PC aligned",
 }
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from virtualbrain.errors import InputError
+from virtualbrain.io.brainvision import read_brainvision
+from virtualbrain.io.text import read_text
 from virtualbrain.seeg.seizures import seizure_mark
 
 Words = tuple[str, ...]
@@ -111,14 +113,14 @@ def _copy_records(
             for signal in marks:
                 begin = start + sum(sizes[:signal])
                 field = slice(begin, begin + sizes[signal])
-                cleaned, n = _clean_annotations(bytes(block[field]), words)
+                cleaned, n = _clean_annotations(bytes(block[field]), words, Path(reader.name).name)
                 block[field] = cleaned
                 dropped += n
         writer.write(block)
     return dropped
 
 
-def _clean_annotations(field: bytes, words: Words) -> tuple[bytes, int]:
+def _clean_annotations(field: bytes, words: Words, file: str) -> tuple[bytes, int]:
     """Return an annotation field with time and seizures only, and the number removed."""
     kept, dropped = b"", 0
     for entry in filter(None, field.split(b"\x00")):
@@ -129,7 +131,14 @@ def _clean_annotations(field: bytes, words: Words) -> tuple[bytes, int]:
         if not kept or plain:  # the first entry is the time of the record
             empty = [b""] if entry.startswith(when + b"\x14\x14") else []
             kept += b"\x14".join([when, *empty, *plain, b""]) + b"\x00"
-    return kept[: len(field)].ljust(len(field), b"\x00"), dropped
+    if len(kept) > len(field):
+        raise InputError(
+            "a standard name of a seizure does not fit into the annotations of the recording",
+            where=file,
+            expected="annotations with some free space",
+            hint="export the recording with more space for annotations, or as BrainVision",
+        )
+    return kept.ljust(len(field), b"\x00"), dropped
 
 
 # ---- BrainVision ----------------------------------------------------------------------------
@@ -137,8 +146,8 @@ def _clean_annotations(field: bytes, words: Words) -> tuple[bytes, int]:
 
 def _copy_brainvision(source: Path, target: Path, shift_days: int, words: Words) -> list[str]:
     """Copy a BrainVision header, markers and signal without comments and user sections."""
-    lines = _text(source).splitlines()
-    named = {key.casefold(): value for key, _, value in (line.partition("=") for line in lines)}
+    lines = read_text(source).splitlines()
+    own = read_brainvision(source)
     parts = {"datafile": ".eeg", "markerfile": ".vmrk"}
     kept, section = [], ""
     for line in lines:
@@ -154,35 +163,18 @@ def _copy_brainvision(source: Path, target: Path, shift_days: int, words: Words)
         if heading and section == "common infos":
             kept.append("Codepage=UTF-8")
     target.write_text("\n".join(kept) + "\n", encoding="utf-8")
-    data = source.with_name(named.get("datafile", "").strip() or f"{source.stem}.eeg")
-    if not data.is_file():
-        raise InputError(
-            "the signal file is missing",
-            where=source.name,
-            expected=f"the file {data.name} beside the header",
-            hint="copy all files of the recording into the dataset",
-        )
-    shutil.copyfile(data, target.with_suffix(".eeg"))
+    shutil.copyfile(own.signal, target.with_suffix(".eeg"))
     changes = ["comments removed", "dates shifted"]
-    markers = source.with_name(named.get("markerfile", "").strip() or f"{source.stem}.vmrk")
-    if markers.is_file():
-        dropped = _copy_markers(markers, target, shift_days, words)
+    if own.markers is not None:
+        dropped = _copy_markers(own.markers, target, shift_days, words)
         changes += [f"{dropped} annotations other than seizures removed"] if dropped else []
     return changes
-
-
-def _text(path: Path) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
 
 
 def _copy_markers(source: Path, target: Path, shift_days: int, words: Words) -> int:
     """Write segments with shifted dates and seizures; return how many markers were removed."""
     kept, dropped = [], 0
-    for line in _text(source).splitlines():
+    for line in read_text(source).splitlines():
         mark = re.match(r"Mk\d+=([^,]*),([^,]*),(.*)", line)
         if mark is None:
             continue

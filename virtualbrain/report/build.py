@@ -7,10 +7,10 @@ from typing import Any
 
 from virtualbrain.io.atomic import write_text
 from virtualbrain.io.results import PatientResults
-from virtualbrain.report import assets, charts, diagnostics, findings, methods
+from virtualbrain.report import assets, charts, diagnostics, findings, methods, onsets
 from virtualbrain.report import tables as tabular
 from virtualbrain.report.data_quality import quality_of
-from virtualbrain.report.figures import figures_of
+from virtualbrain.report.figures import SeizureView, figures_of
 from virtualbrain.report.metrics import region_metrics
 from virtualbrain.report.numbers import CI_PROB
 from virtualbrain.report.page import counts, environment, region_names
@@ -85,6 +85,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
     regions = findings.regions_of(results.main, names)
     plans = findings.plans_of(results.main, names)
     metrics = region_metrics(regions, len(names), verdict.usable)
+    figures = figures_of(results, metrics, names)
     return {
         "results": results,
         "names": names,
@@ -95,13 +96,15 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "best_plans": findings.leading_plans(plans) if verdict.usable else (),
         "conclusion": findings.conclusion_of(results.main) if verdict.usable else "",
         "p_elsewhere": outcomes.p_elsewhere if outcomes else None,
+        "gains": outcomes.gains if outcomes and verdict.usable else (),
         "low_observability": [region for region in regions if region.unseen],
         "suspected": findings.suspected_unseen(regions) if verdict.usable else (),
         "limits": diagnostics.limits_of(results, regions),
         "agreement": diagnostics.hypothesis_agreement(regions) if verdict.usable else None,
         "ci": f"{100 * CI_PROB:.0f} %",
         "counts": counts(results),
-        **figures_of(results, metrics, names),
+        **figures,
+        **_onsets(results, regions, figures["seizure_views"], verdict.usable, names),
         **_tables(results, regions, plans, verdict.usable, names),
         **_charts(results, regions, plans, verdict.usable),
         **_trust(results, names),
@@ -135,6 +138,25 @@ def _tables(
             ],
         },
     }
+
+
+def _onsets(
+    results: PatientResults,
+    regions: Sequence[findings.Region],
+    views: Sequence[SeizureView],
+    ranked: bool,
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """Return the table of channel onsets of each seizure, and warnings about the first."""
+    found = [onsets.channel_onsets(results, view.seizure, view.fit) for view in views]
+    warnings: tuple[str, ...] = ()
+    if ranked and views and views[0].fit is not None:
+        warnings = onsets.onset_warnings(found[0], views[0].fit.onset_correlation, regions)
+    tables = [
+        tabular.onsets_view(view.seizure.number, rows, names)
+        for view, rows in zip(views, found, strict=True)
+    ]
+    return {"onset_views": tables, "onset_warnings": warnings}
 
 
 def _charts(

@@ -7,8 +7,9 @@ from pathlib import Path
 from virtualbrain.io.atomic import write_text
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report import assets, findings
+from virtualbrain.report.numbers import percent
 from virtualbrain.report.page import environment, region_names
-from virtualbrain.report.tables import Cell, Column, View, with_interval
+from virtualbrain.report.tables import Cell, Column, View
 from virtualbrain.surgery.outcome_prediction import PredictionScore, score_predictions
 
 N_REGIONS = 3
@@ -117,10 +118,7 @@ def _view(summaries: Sequence[Summary]) -> View:
 def _row(summary: Summary) -> tuple[Cell, ...]:
     plan = summary.plan
     withheld = "withheld" if not summary.verdict.usable else "–"
-    leading = "; ".join(
-        f"{region.name} {with_interval(region.p_ez, region.p_ez_interval)}"
-        for region in summary.leading
-    )
+    leading = "; ".join(f"{region.name} {percent(region.p_ez)}" for region in summary.leading)
     after = (
         "–" if plan is None else f"{plan.after[0]:.3g} [{plan.after[1]:.3g}, {plan.after[2]:.3g}]"
     )

@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 
 from virtualbrain.io.fit_results import Posterior, ZoneRow
 from virtualbrain.io.results import PriorResults
 from virtualbrain.io.surgery_results import Outcomes, PlanRow
 from virtualbrain.models.reduced_physics import REST_CURRENT
-from virtualbrain.posterior import chain_weights, seizure_threshold, starts_seizures
+from virtualbrain.posterior import seizure_threshold
 from virtualbrain.report.numbers import is_number, probability_interval
 from virtualbrain.seeg.gain import HARDLY_SEEN
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
@@ -22,8 +20,7 @@ Array = NDArray[np.float64]
 N_LEADING_REGIONS = 5
 N_LEADING_PLANS = 3
 SUSPECTED = 0.3
-# For these, p_seizure_free is share_free itself (`virtualbrain.surgery.ranking`).
-UNCALIBRATED_KINDS = ("none", "sham")
+NOT_STATED = "not stated"
 VERDICT_WORDS = {
     "interpretable": "Interpretable",
     "caution": "Interpret with caution",
@@ -44,7 +41,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Region:
-    """One region of zones.tsv, with intervals of its probabilities.
+    """One region of zones.tsv.
 
     `index` is the position among the regions of the report.
     """
@@ -54,17 +51,15 @@ class Region:
     hemisphere: str
     rank: int
     p_ez: float
-    p_ez_interval: tuple[float, float] | None
     p_pz: float
-    p_pz_interval: tuple[float, float] | None
     x0: tuple[float, float, float]
     x0_prior: float
     onset_s: float
+    onset_recorded_s: float
     observability: float
     information_gain: float
     p_evidence: float
     in_hypothesis: bool
-    in_leading: float | None
 
     @property
     def unseen(self) -> bool:
@@ -91,7 +86,20 @@ class Plan:
     transmission_change: float = float("nan")
     p_sham: float = float("nan")
     p_six_dimensional: float = float("nan")
+    share_free: float = float("nan")
+    p_holds_ez: float = float("nan")
+    target: float = float("nan")
     sentence: str = ""
+
+    @property
+    def touches_eloquent(self) -> bool:
+        """True where the plan takes an eloquent region."""
+        return self.eloquent not in ("none", NOT_STATED)
+
+    @property
+    def misses_target(self) -> bool:
+        """True where fewer draws than asked are without a seizure."""
+        return self.share_free < self.target
 
     @property
     def named_by_regions(self) -> bool:
@@ -116,38 +124,27 @@ def regions_of(priors: PriorResults, names: Sequence[str]) -> tuple[Region, ...]
     if priors.zones is None:
         return ()
     position = {name: i for i, name in enumerate(names)}
-    effective, leading = _draws_behind(priors)
     return tuple(
-        _region(row, position[row.region], effective, leading)
-        for row in priors.zones.rows
-        if row.region in position
+        _region(row, position[row.region]) for row in priors.zones.rows if row.region in position
     )
 
 
-def _region(row: ZoneRow, index: int, effective: pd.Series, leading: pd.Series) -> Region:
-    name = row.region
-    n = effective.get(name, np.nan)
-
-    def interval(p: float) -> tuple[float, float] | None:
-        return probability_interval(p, n) if is_number(n) else None
-
+def _region(row: ZoneRow, index: int) -> Region:
     return Region(
         index=index,
-        name=name,
+        name=row.region,
         hemisphere=row.hemisphere or "–",
         rank=row.rank,
         p_ez=row.p_ez,
-        p_ez_interval=interval(row.p_ez),
         p_pz=row.p_pz,
-        p_pz_interval=interval(row.p_pz),
         x0=(row.x0_mean, row.x0_low, row.x0_high),
         x0_prior=row.prior_x0_mean,
         onset_s=row.onset_s,
+        onset_recorded_s=row.onset_recorded_s,
         observability=row.observability,
         information_gain=row.information_gain,
         p_evidence=row.p_evidence,
         in_hypothesis=row.in_hypothesis is not None,
-        in_leading=float(leading[name]) if name in leading else None,
     )
 
 
@@ -160,55 +157,6 @@ def threshold_of(posterior: Posterior | None) -> float | None:
 
 def _rest_current(posterior: Posterior) -> float:
     return float(posterior.attributes.get("I1", REST_CURRENT))
-
-
-def _draws_behind(priors: PriorResults) -> tuple[pd.Series, pd.Series]:
-    """Return, per region, the effective draws of p_ez and the weight of draws that rank it high.
-
-    Without a posterior, the smallest effective size of the diagnostics is used for all regions.
-    Where no draw or every draw exceeds the threshold, the indicator has no variance; then the
-    effective size of x0 is used.
-    """
-    empty = pd.Series(dtype=float)
-    posterior = priors.posterior
-    if posterior is None:
-        smallest = priors.diagnostics.figures["ess_bulk_min"] if priors.diagnostics else None
-        if priors.zones is None or smallest is None:
-            return empty, empty
-        return pd.Series(float(smallest), index=[row.region for row in priors.zones.rows]), empty
-    x0 = posterior.parameters["x0"].transpose("chain", "draw", "region")
-    names = [str(name) for name in x0["region"].to_numpy()]
-    weights = chain_weights(posterior.sample_stats, x0.sizes["chain"])
-    effective = _effective(x0.to_numpy(), weights)
-    above = starts_seizures(posterior.parameters, _rest_current(posterior)).to_numpy()
-    varies = above.any((0, 1)) & ~above.all((0, 1))
-    if varies.any():
-        effective[varies] = _effective(above[..., varies].astype(float), weights)
-    order = np.argsort(-x0.to_numpy(), axis=-1)[..., :N_LEADING_REGIONS]
-    per_draw = np.repeat(weights / order.shape[1], order.shape[1] * order.shape[2])
-    share = np.bincount(order.ravel(), weights=per_draw, minlength=len(names))
-    return pd.Series(effective, index=names), pd.Series(share, index=names)
-
-
-def _effective(draws: Array, weights: Array) -> Array:
-    """Return the effective number of draws of every column, between one and their number.
-
-    Chains of equal weight are analysed together. Chains of unequal weight belong to different
-    modes: each is analysed alone, and the variances of the weighted mean are added.
-    """
-    total = float(draws.shape[0] * draws.shape[1])
-    if np.allclose(weights, weights[0]):
-        return _chains_together(draws, total)
-    alone = np.stack([_chains_together(chain[None], total) for chain in draws])
-    return np.asarray(1.0 / (weights[:, None] ** 2 / alone).sum(axis=0))
-
-
-def _chains_together(draws: Array, total: float) -> Array:
-    with np.errstate(all="ignore"):
-        effective = array_stats.ess(  # type: ignore[no-untyped-call]
-            draws, chain_axis=0, draw_axis=1, method="mean"
-        )
-    return np.asarray(np.clip(np.nan_to_num(effective, nan=1.0), 1.0, total))
 
 
 def plans_of(priors: PriorResults, names: Sequence[str]) -> tuple[Plan, ...]:
@@ -230,7 +178,7 @@ def _plan(index: int, row: PlanRow, position: Mapping[str, int], outcomes: Outco
         regions=regions,
         region_indices=tuple(position[name] for name in regions if name in position),
         volume_cm3=row.volume_mm3 / 1000,
-        eloquent=row.eloquent or "",
+        eloquent=row.eloquent or ("none" if outcomes.eloquent_stated else NOT_STATED),
         before=row.seizing_before,
         after=(row.seizing_after, row.seizing_after_low, row.seizing_after_high),
         p_seizure_free=row.p_seizure_free,
@@ -238,6 +186,9 @@ def _plan(index: int, row: PlanRow, position: Mapping[str, int], outcomes: Outco
         transmission_change=row.transmission_change,
         p_sham=row.p_sham,
         p_six_dimensional=row.p_seizure_free_6d,
+        share_free=row.share_free,
+        p_holds_ez=row.p_holds_ez,
+        target=outcomes.target,
         sentence=row.sentence,
     )
 
@@ -246,7 +197,7 @@ def _freedom_interval(row: PlanRow, outcomes: Outcomes) -> tuple[float, float]:
     """Return the sampling interval of `share_free`, calibrated as `p_seizure_free` is."""
     n_draws = outcomes.n_draws
     low, high = probability_interval(row.share_free, n_draws)
-    if row.kind in UNCALIBRATED_KINDS:
+    if row.kind == "none":  # not calibrated (`virtualbrain.surgery.ranking`)
         return low, high
     n_regions = outcomes.expected_ez_regions
     low, high = (calibrated_p_seizure_free(end, n_draws, n_regions) for end in (low, high))

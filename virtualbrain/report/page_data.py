@@ -8,7 +8,6 @@ import numpy as np
 
 from virtualbrain.io.results import PatientResults, PriorResults
 from virtualbrain.report import findings, numbers
-from virtualbrain.report import tables as tabular
 from virtualbrain.report.metrics import Metric
 
 
@@ -27,6 +26,7 @@ def page_data(
         xyz = frame[["x", "y", "z"]].to_numpy(float)
         centre = dict(zip(frame["name"].astype(str), xyz.tolist(), strict=True))
     by_index = {region.index: region for region in regions}
+    stated = any(region.in_hypothesis for region in regions)
     return {
         "ranked": ranked,
         "first": min(regions, key=lambda r: r.rank).index if ranked and regions else -1,
@@ -34,7 +34,7 @@ def page_data(
             {
                 "name": name,
                 "xyz": _finite(centre.get(name)),
-                "facts": _facts(by_index.get(i), ranked),
+                "facts": _facts(by_index.get(i), ranked, stated),
             }
             for i, name in enumerate(names)
         ],
@@ -47,7 +47,14 @@ def page_data(
             }
             for m in metrics
         ],
-        "plans": [{"name": p.candidate, "regions": p.region_indices} for p in plans],
+        "plans": [
+            {
+                "name": p.candidate,
+                "regions": p.region_indices,
+                "free": p.share_free if numbers.is_number(p.share_free) else None,
+            }
+            for p in plans
+        ],
         "no_surgery": next((p.candidate for p in plans if p.kind == "none"), ""),
         "recruitment": _recruitment(results.main, names) if ranked else {},
     }
@@ -59,26 +66,38 @@ def _finite(xyz: Sequence[float] | None) -> list[float] | None:
     return [round(float(value), 1) for value in xyz]
 
 
-def _facts(region: findings.Region | None, ranked: bool) -> list[tuple[str, str]]:
+def _hypothesis(region: findings.Region, stated: bool) -> str:
+    if not stated:
+        return findings.NOT_STATED
+    return "named" if region.in_hypothesis else "not named"
+
+
+def _facts(
+    region: findings.Region | None, ranked: bool, hypothesis_stated: bool
+) -> list[tuple[str, str]]:
     """Return names and values that the report shows for the chosen region."""
     if region is None:
         return []
     show = numbers.show
     mean, low, high = region.x0
     facts = [
-        ("P(EZ)", tabular.with_interval(region.p_ez, region.p_ez_interval)),
-        ("P(PZ)", tabular.with_interval(region.p_pz, region.p_pz_interval)),
+        ("P(EZ)", numbers.percent(region.p_ez)),
+        ("P(PZ)", numbers.percent(region.p_pz)),
         ("Excitability x₀", f"{show(mean)} [{show(low)}, {show(high)}]"),
         (
-            "Predicted onset",
-            f"{show(region.onset_s)} s" if region.onset_s == region.onset_s else "–",
+            "Onset, modelled and recorded",
+            f"{_seconds(region.onset_s)}, {_seconds(region.onset_recorded_s)}",
         ),
     ]
     rest = [
         ("Observability", show(region.observability, 2)),
-        ("Clinical hypothesis", "named" if region.in_hypothesis else "not named"),
+        ("Clinical hypothesis", _hypothesis(region, hypothesis_stated)),
     ]
     return [*facts, *rest] if ranked else rest
+
+
+def _seconds(value: float) -> str:
+    return f"{numbers.show(value)} s" if numbers.is_number(value) else "–"
 
 
 def _recruitment(priors: PriorResults, names: Sequence[str]) -> dict[str, list[list[float | None]]]:

@@ -7,8 +7,9 @@ from typing import Any
 from virtualbrain.io.result_files import Table
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report.assets import data_url
-from virtualbrain.report.findings import Plan, Region
+from virtualbrain.report.findings import NOT_STATED, Plan, Region
 from virtualbrain.report.numbers import CI_PROB, is_number, percent, show
+from virtualbrain.report.onsets import ChannelOnset
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,14 @@ def percent_cell(value: Any) -> Cell:
     return Cell(percent(value), repr(float(value)), repr(value))
 
 
-def probability_cell(p: float, interval: tuple[float, float] | None) -> Cell:
-    """Return a cell for a probability with its interval, or with "interval unknown"."""
-    return Cell(with_interval(p, interval), repr(p), repr(p), bar=p)
+def probability_cell(p: float, interval: tuple[float, float] | None = None) -> Cell:
+    """Return a cell for a probability, with its interval if there is one."""
+    text = percent(p) if interval is None else with_interval(p, interval)
+    return Cell(text, repr(p), repr(p), bar=p)
 
 
-def with_interval(p: float, interval: tuple[float, float] | None) -> str:
+def with_interval(p: float, interval: tuple[float, float]) -> str:
     """Return a probability and its interval as text."""
-    if interval is None:
-        return f"{percent(p)} (interval unknown)"
     return f"{percent(p)} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})"
 
 
@@ -99,24 +99,30 @@ def zones_view(regions: Sequence[Region], table: Table, ranked: bool) -> View:
         Column("P(EZ), no network", True, "from early and strong sources alone"),
         Column("Excitability x₀", True, f"posterior mean and {CI_PROB:.0%} interval"),
         Column("Prior x₀", True, "mean excitability assumed before the recording was used"),
-        Column("Onset (s)", True, "predicted onset, seconds from the marked onset"),
+        Column("Modelled onset (s)", True, "seconds from the marked onset"),
+        Column(
+            "Recorded onset (s)",
+            True,
+            "rise of the region's source power, without the network; seconds from the marked onset",
+        ),
         Column("Observability", True, "how well the channels record the region, 0 to 1"),
         Column("Information (nats)", True, "how much the recording changed the prior of x₀"),
         Column("Hypothesis", False, "region of the clinical hypothesis"),
     )
-    rows = tuple(_zone_row(region, ranked) for region in ordered)
+    stated = any(region.in_hypothesis for region in regions)
+    rows = tuple(_zone_row(region, ranked, stated) for region in ordered)
     caption = "Ranked regions." if ranked else "Regions in alphabetical order, not ranked."
     return View("zones", caption, columns, rows, download_of(table))
 
 
-def _zone_row(region: Region, ranked: bool) -> tuple[Cell, ...]:
+def _zone_row(region: Region, ranked: bool, hypothesis_stated: bool) -> tuple[Cell, ...]:
     mean, low, high = region.x0
     return (
         *((number_cell(region.rank),) if ranked else ()),
         Cell(region.name, region.name.lower(), region=region.index),
         Cell(region.hemisphere, region.hemisphere),
-        probability_cell(region.p_ez, region.p_ez_interval),
-        probability_cell(region.p_pz, region.p_pz_interval),
+        probability_cell(region.p_ez),
+        probability_cell(region.p_pz),
         number_cell(region.p_evidence, 2),
         Cell(
             f"{show(mean)} [{show(low)}, {show(high)}]",
@@ -125,10 +131,17 @@ def _zone_row(region: Region, ranked: bool) -> tuple[Cell, ...]:
         ),
         number_cell(region.x0_prior),
         number_cell(region.onset_s),
+        number_cell(region.onset_recorded_s),
         number_cell(region.observability, 2),
         number_cell(region.information_gain, 2),
-        Cell("yes" if region.in_hypothesis else "no", "0" if region.in_hypothesis else "1"),
+        _hypothesis_cell(region, hypothesis_stated),
     )
+
+
+def _hypothesis_cell(region: Region, stated: bool) -> Cell:
+    if not stated:
+        return Cell(NOT_STATED, "2")
+    return Cell("yes", "0") if region.in_hypothesis else Cell("no", "1")
 
 
 def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
@@ -157,6 +170,11 @@ def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
             True,
             "draws without seizing regions in the 6D model",
         ),
+        Column(
+            "Holds the EZ",
+            True,
+            "draws in which the plan holds all regions that start seizures",
+        ),
         Column("Sham plans as good", True, "sham plans of this size that do as well"),
         Column("Transmission", True, "change of signal transmission between the remaining regions"),
     )
@@ -173,7 +191,7 @@ def _plan_row(plan: Plan, ranked: bool) -> tuple[Cell, ...]:
         Cell(plan.kind, plan.kind),
         Cell(", ".join(plan.regions) or "–", str(len(plan.regions))),
         number_cell(plan.volume_cm3),
-        Cell(plan.eloquent or "no", "1" if plan.eloquent else "0"),
+        Cell(plan.eloquent, "1" if plan.touches_eloquent else "0"),
         number_cell(plan.before),
         Cell(
             f"{show(after)} [{show(low)}, {show(high)}]",
@@ -183,7 +201,12 @@ def _plan_row(plan: Plan, ranked: bool) -> tuple[Cell, ...]:
         probability_cell(plan.p_seizure_free, plan.p_interval),
         *(
             _proportion_cell(v)
-            for v in (plan.p_six_dimensional, plan.p_sham, plan.transmission_change)
+            for v in (
+                plan.p_six_dimensional,
+                plan.p_holds_ez,
+                plan.p_sham,
+                plan.transmission_change,
+            )
         ),
     )
 
@@ -289,6 +312,38 @@ def next_view(results: PatientResults, names: Sequence[str]) -> View | None:
     caption = "Regions for another electrode, most valuable first."
     probabilities = ("p_start", "p_unsampled", "value")
     return plain_view("next", table, columns, names, caption, probabilities)
+
+
+def onsets_view(number: int, onsets: Sequence[ChannelOnset], names: Sequence[str]) -> View | None:
+    """Return recorded and modelled onsets of the channels of one seizure; None without any."""
+    if not onsets:
+        return None
+    position = {name: i for i, name in enumerate(names)}
+    columns = (
+        Column("Channel", False),
+        Column("Region", False, "region of the largest gain on the channel"),
+        Column("Recorded onset (s)", True, "the envelope exceeds half of its height"),
+        Column("Modelled onset (s)", True, "the predicted envelope exceeds half of its height"),
+        Column("Difference (s)", True, "modelled minus recorded"),
+    )
+    rows = tuple(
+        (
+            Cell(one.channel, one.channel.lower()),
+            _first_region(one.regions, position),
+            number_cell(one.recorded_s),
+            number_cell(one.modelled_s),
+            number_cell(one.modelled_s - one.recorded_s),
+        )
+        for one in onsets
+    )
+    caption = f"Onsets of the channels in seizure {number}, earliest first."
+    return View(f"onsets-{number}", caption, columns, rows, None)
+
+
+def _first_region(regions: Sequence[str], position: Mapping[str, int]) -> Cell:
+    if not regions:
+        return Cell("–", "")
+    return Cell(regions[0], regions[0].lower(), region=position.get(regions[0]))
 
 
 def channels_view(results: PatientResults, names: Sequence[str]) -> View | None:

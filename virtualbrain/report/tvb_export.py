@@ -9,10 +9,11 @@ import xarray as xr
 
 from virtualbrain.connectome import Connectome
 from virtualbrain.io.atomic import write_json, write_text
-from virtualbrain.io.connectome import read_connectome, write_tvb_zip
+from virtualbrain.io.connectome import read_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.seeg import read_channels, read_gain
 from virtualbrain.io.tables import write_table
+from virtualbrain.io.tvb_zip import write_tvb_zip
 from virtualbrain.posterior import simulated_x0
 
 _README = """\

@@ -18,7 +18,11 @@ CORRELATED_MEDIAN = 0.4
 
 
 def propose_bad(
-    signal: Signal, names: Sequence[str], rate_hz: float, line_hz: float | None
+    signal: Signal,
+    names: Sequence[str],
+    rate_hz: float,
+    line_hz: float | None,
+    contacts: Sequence[str] | None = None,
 ) -> dict[str, str]:
     """Propose bad channels from a signal segment without a seizure.
 
@@ -37,11 +41,14 @@ def propose_bad(
     signal : numpy.ndarray, shape (n_channels, n_samples)
         Recorded signal in volts.
     names : sequence of str
-        Contact of each row; defines the neighbours.
+        Name of each row.
     rate_hz : float
         Sampling rate.
     line_hz : float, optional
         Mains frequency.
+    contacts : sequence of str, optional
+        Contact of each row, which defines the neighbours (several rows may have one); by default
+        the names.
 
     Returns
     -------
@@ -57,7 +64,8 @@ def propose_bad(
     if line_hz is not None and line_hz < rate_hz / 2:
         _add_reason(reasons, names, _mains(centred, rate_hz, line_hz), "mains noise")
     _add_reason(reasons, names, _extreme(centred, not_flat), "extreme variance")
-    _add_reason(reasons, names, _uncorrelated(centred, names, not_flat), "unlike its neighbours")
+    unlike = _uncorrelated(centred, contacts or names, not_flat)
+    _add_reason(reasons, names, unlike, "unlike its neighbours")
     return reasons
 
 
@@ -115,12 +123,13 @@ def line_share(signal: Signal, rate_hz: float, line_hz: float) -> NDArray[np.flo
 
 
 def _uncorrelated(
-    signal: Signal, names: Sequence[str], not_flat: NDArray[np.bool_]
+    signal: Signal, contacts: Sequence[str], not_flat: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Return which channels have no correlated neighbour although most channels have one."""
-    highest = np.full(len(names), np.nan)
-    place = {split_contact(name): i for i, name in enumerate(names)}
-    for (electrode, number), i in place.items():
+    highest = np.full(len(contacts), np.nan)
+    places = [split_contact(name) for name in contacts]
+    place = {at: i for i, at in enumerate(places)}
+    for i, (electrode, number) in enumerate(places):
         if number is None or not not_flat[i]:
             continue
         near = [place.get((electrode, number + step)) for step in (-2, -1, 1, 2)]
@@ -133,7 +142,7 @@ def _uncorrelated(
             highest[i] = max(values)
     known = np.isfinite(highest)
     if not known.any() or np.median(highest[known]) < CORRELATED_MEDIAN:
-        return np.zeros(len(names), dtype=bool)
+        return np.zeros(len(contacts), dtype=bool)
     return np.asarray(known & (np.nan_to_num(highest, nan=1.0) < UNCORRELATED))
 
 

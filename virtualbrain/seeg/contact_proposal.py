@@ -16,10 +16,16 @@ from virtualbrain.io.tables import read_table, write_table
 from virtualbrain.rigid_registration import RegistrationTask, register_all
 from virtualbrain.seeg.contacts import (
     DEFAULT_SPACING_MM,
+    PLAUSIBLE_SPACING_MM,
     contacts_from_endpoints,
     stated_coordinates,
 )
-from virtualbrain.seeg.ct_contacts import METAL_HU, CtElectrode, draw_electrodes, find_contacts
+from virtualbrain.seeg.ct_contacts import (
+    CLEAR_MARGIN,
+    CtElectrode,
+    draw_electrodes,
+    find_contacts,
+)
 
 _ENDS = tuple(f"{end}_{axis}" for end in ("target", "entry") for axis in "xyz")
 # Below this contrast the contacts of an electrode cannot be separated in the CT.
@@ -36,8 +42,8 @@ class ContactChoices:
     ----------
     spacing_mm : float
         Centre-to-centre distance for electrodes without their own in the table of end points.
-    metal_hu : float
-        Intensity in the CT above which a voxel is metal.
+    metal : float, optional
+        Intensity in the CT above which a voxel is metal; chosen from the image if missing.
     register : bool
         Register the CT to the T1w first (rigid registration).
     approve : bool
@@ -45,7 +51,7 @@ class ContactChoices:
     """
 
     spacing_mm: float = DEFAULT_SPACING_MM
-    metal_hu: float = METAL_HU
+    metal: float | None = None
     register: bool = False
     approve: bool = False
 
@@ -67,7 +73,7 @@ def propose_contacts(
         Table as for `contacts.contacts_from_endpoints`: target, entry and number of contacts of
         every electrode, in scanner RAS of the T1w, mm.
     ct : Path or str, optional
-        CT after implantation in Hounsfield units; without it, contacts are placed by end points
+        CT after implantation, on any linear scale; without it, contacts are placed by end points
         and spacing alone.
     out : Path or str
         Folder for the proposal and its figures.
@@ -77,17 +83,26 @@ def propose_contacts(
     Returns
     -------
     list of str
-        Result for each electrode, and the next step.
+        Result for each electrode, one line on those that the CT does not decide, and the next
+        step.
 
     Raises
     ------
     InputError
         A table or image is invalid, an electrode has no metal, there is no proposal to approve,
-        or the dataset already has contacts.
+        it has contacts without coordinates, or the dataset already has contacts.
     """
     proposal = Path(out) / f"sub-{files.label}_desc-proposal_electrodes.tsv"
     if choices.approve:
         return _approve(files, proposal)
+    low, high = PLAUSIBLE_SPACING_MM
+    if not low <= choices.spacing_mm <= high:
+        raise InputError(
+            f"the spacing is {choices.spacing_mm:g} mm",
+            where="--spacing",
+            expected=f"{low:g} to {high:g} mm",
+            hint="write the distance of neighbouring contacts in mm",
+        )
     table = read_endpoints(Path(endpoints))
     if ct is None:
         contacts = contacts_from_endpoints(table, choices.spacing_mm)
@@ -97,11 +112,12 @@ def propose_contacts(
         if choices.register:
             image = _register(image, files, Path(out))
         spaced = _with_spacing(table, choices.spacing_mm)
-        electrodes = find_contacts(image, spaced, choices.metal_hu)
+        electrodes = find_contacts(image, spaced, choices.metal)
         figure = proposal.with_suffix(".png")
         draw_electrodes(image, electrodes, figure)
-        contacts = pd.concat([electrode.contacts for electrode in electrodes])
-        lines = [_line(electrode) for electrode in electrodes] + [f"check the figure {figure}"]
+        contacts = pd.concat([_decided_contacts(electrode) for electrode in electrodes])
+        lines = [*_metal(electrodes, choices), *map(_line, electrodes), *_refusal(electrodes)]
+        lines.append(f"check the figure {figure}")
     write_table(proposal, _electrodes_table(contacts), _coordsystem())
     return [*lines, f"{proposal} is a proposal: correct it if needed, then run with --approve"]
 
@@ -130,6 +146,8 @@ def read_endpoints(path: Path) -> pd.DataFrame:
                 else "write a decimal point, not a comma",
             )
         table[column] = numbers
+    _require_spacings(table, path.name)
+    _require_yes_or_no(table, path.name)
     duplicated = table["electrode"].duplicated()
     if duplicated.any():
         row = int(np.argmax(duplicated))
@@ -142,23 +160,93 @@ def read_endpoints(path: Path) -> pd.DataFrame:
     return table
 
 
+def _require_spacings(table: pd.DataFrame, where: str) -> None:
+    """Raise an error if a cell of the column `spacing_mm` has no plausible distances."""
+    low, high = PLAUSIBLE_SPACING_MM
+    cells = table["spacing_mm"] if "spacing_mm" in table else pd.Series(dtype=object)
+    for row, cell in enumerate(cells):
+        if cell is None or cell != cell:
+            continue
+        steps = pd.to_numeric(pd.Series(str(cell).split()), errors="coerce")
+        if not steps.between(low, high).all():
+            raise InputError(
+                f"spacing_mm of {table['electrode'][row]} is {cell}",
+                where=f"{where}, row {row + 2}",
+                expected=f"numbers from {low:g} to {high:g}, separated by spaces",
+                hint="write the distance of neighbouring contacts in mm, with a decimal point",
+            )
+
+
+def _require_yes_or_no(table: pd.DataFrame, where: str) -> None:
+    """Raise an error if the column `exact` has another word than yes or no."""
+    if "exact" not in table:
+        return
+    cells = table["exact"].fillna("no").astype(str).str.strip().str.casefold()
+    wrong = ~cells.isin(["yes", "no", ""])
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"exact of {table['electrode'][row]} is {table['exact'][row]}",
+            where=f"{where}, row {row + 2}",
+            expected="yes (the target is on contact 1, within half a spacing) or no",
+            hint="write yes or no",
+        )
+
+
 def _with_spacing(table: pd.DataFrame, spacing_mm: float) -> pd.DataFrame:
     """Return the table with a spacing for every electrode."""
     own = table["spacing_mm"] if "spacing_mm" in table else pd.Series(np.nan, table.index)
     return table.assign(spacing_mm=[s if s == s else str(spacing_mm) for s in own.astype(object)])
 
 
+def _decided_contacts(electrode: CtElectrode) -> pd.DataFrame:
+    """Return the contacts of an electrode, without coordinates if the CT does not decide."""
+    if electrode.decided:
+        return electrode.contacts
+    return electrode.contacts.assign(x=np.nan, y=np.nan, z=np.nan)
+
+
+def _metal(electrodes: tuple[CtElectrode, ...], choices: ContactChoices) -> list[str]:
+    """Return how bright metal is, if it was chosen from the image."""
+    if choices.metal is not None:
+        return []
+    low, high = (f(e.level.threshold for e in electrodes) for f in (min, max))
+    return [f"metal: above {low:.0f} to {high:.0f} in this CT, chosen from the image"]
+
+
+def _refusal(electrodes: tuple[CtElectrode, ...]) -> list[str]:
+    """Return one line on the electrodes whose position the CT does not decide."""
+    names = [electrode.name for electrode in electrodes if not electrode.decided]
+    if not names:
+        return []
+    return [
+        f"NOT DECIDED: {', '.join(names)}: the contacts fit in more than one place (margin below "
+        f"{CLEAR_MARGIN:g}, or contacts not seen, or another electrode at the deep end), and have "
+        "no coordinates in the proposal; in the figure choose + or x, correct n_contacts and "
+        "spacing_mm, move the target onto contact 1, and write yes in its column exact"
+    ]
+
+
 def _line(electrode: CtElectrode) -> str:
     """Return the result for one electrode as one line."""
-    text = (
-        f"{electrode.name}: {len(electrode.contacts)} contacts, "
-        f"moved {electrode.moved_mm:.1f} mm, contrast {electrode.contrast:.1f}"
-    )
-    if electrode.contrast < _CLEAR_CONTRAST:
-        return f"{text}: CONTACTS NOT SEPARABLE in the CT, check number and spacing"
+    text = f"{electrode.name}: {len(electrode.contacts)} contacts, {electrode.summary}"
+    position = electrode.position
+    last = len(electrode.contacts)
+    if np.isfinite(position.thick_mm):
+        side = "beyond" if position.thick_mm > 0 else "before"
+        text += f", bolt or bone from {abs(position.thick_mm):.0f} mm {side} contact {last}"
+    if position.unseen:
+        text += f": NOT SEEN in the CT: contact {', '.join(map(str, position.unseen))}"
+    if position.further:
+        text += f": A FURTHER CONTACT may follow contact {last}, check n_contacts"
+    if position.contrast < _CLEAR_CONTRAST:
+        text += ": CONTACTS NOT SEPARABLE in the CT, check number and spacing"
     if electrode.moved_mm > _FAR_MM:
-        return f"{text}: FAR FROM THE END POINTS, check which contact is number 1"
-    return text
+        text += ": FAR FROM THE END POINTS, check which contact is number 1"
+    if electrode.decided:
+        return text
+    towards = "towards the entry" if electrode.next_shift_mm > 0 else "deeper"
+    return f"{text}: NOT DECIDED, the next best is {abs(electrode.next_shift_mm):.1f} mm {towards}"
 
 
 def _register(ct: nib.Nifti1Image, files: PatientFiles, out: Path) -> nib.Nifti1Image:
@@ -235,7 +323,16 @@ def _approve(files: PatientFiles, proposal: Path) -> list[str]:
             hint="run the same command without --approve first, and check the figure",
         )
     table = read_table(proposal, required=["name", "x", "y", "z", "size"])
-    stated_coordinates(table, proposal.name)
+    known = np.isfinite(stated_coordinates(table, proposal.name)).all(axis=1)
+    if not known.all():
+        missing = [str(name) for name in table["name"][~known]]
+        raise InputError(
+            f"{len(missing)} contacts have no coordinates: {', '.join(missing)}",
+            where=proposal.name,
+            expected="x, y, z of every contact",
+            hint="correct the end points and run the proposal again, enter the coordinates, or "
+            "remove the rows of contacts that cannot be found",
+        )
     if files.electrodes is not None:
         raise InputError(
             "the dataset already has contacts",

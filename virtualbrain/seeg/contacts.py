@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,23 +11,30 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.coordsystem import MM_PER_UNIT, CoordinateSystem, read_coordinate_system
 from virtualbrain.io.recordings import read_json
 from virtualbrain.io.tables import read_table
-from virtualbrain.seeg.coordinates import (
-    MM_PER_UNIT,
-    CoordinateSystem,
-    read_coordinate_system,
-    to_scanner_mm,
-)
-from virtualbrain.seeg.names import bare_name, last_row, repeated, split_contact
+from virtualbrain.seeg.coordinates import to_scanner_mm
+from virtualbrain.seeg.names import bare_name, by_key, rows_of, split_contact, tidy
+from virtualbrain.seeg.settings import SeegSettings
 
 DEFAULT_SPACING_MM = 3.5
-_PLAUSIBLE_SPACING_MM = (1.0, 25.0)
+PLAUSIBLE_SPACING_MM = (1.0, 25.0)
 _FAR_MM = 1000.0
+_NO_NUMBER = ("", "n/a", "na", "nan", "none", "null", "-")
+REPEATED = "repeated"
+"""Mark in the column `shared` of a contact whose exact name has several places."""
 
 
-def read_contacts(files: PatientFiles) -> pd.DataFrame:
+def read_contacts(files: PatientFiles, settings: SeegSettings | None = None) -> pd.DataFrame:
     """Read a patient's contacts in scanner RAS of the T1w.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        The patient's files.
+    settings : SeegSettings, optional
+        Frame and unit stated by the user.
 
     Returns
     -------
@@ -36,8 +44,8 @@ def read_contacts(files: PatientFiles) -> pd.DataFrame:
     Raises
     ------
     InputError
-        A file is missing or invalid, no contact has coordinates, a name is repeated, or the
-        spacing of the contacts does not fit the stated unit.
+        A file is missing or invalid, no contact has coordinates, or the spacing of the contacts
+        does not fit the stated unit.
     """
     if files.electrodes is None:
         raise InputError(
@@ -46,7 +54,7 @@ def read_contacts(files: PatientFiles) -> pd.DataFrame:
             expected="a table with name, x, y, z of every contact",
             hint=f"add sub-{files.label}_electrodes.tsv and sub-{files.label}_coordsystem.json",
         )
-    system = coordinate_system(files)
+    system = coordinate_system(files, settings)
     table = read_table(files.electrodes, required=["name", "x", "y", "z"])
     stated = stated_coordinates(table, files.electrodes.name)
     problems = contact_problems(table, stated, system, files.electrodes.name)
@@ -56,22 +64,37 @@ def read_contacts(files: PatientFiles) -> pd.DataFrame:
     return contact_table([str(name) for name in table["name"]], positions, _is_micro(table))
 
 
-def coordinate_system(files: PatientFiles) -> CoordinateSystem:
+def coordinate_system(
+    files: PatientFiles, settings: SeegSettings | None = None
+) -> CoordinateSystem:
     """Read the coordinate frame and unit of a patient's contacts.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        The patient's files.
+    settings : SeegSettings, optional
+        Frame and unit stated by the user; they replace those of the dataset.
 
     Raises
     ------
     InputError
-        There is no coordsystem.json, or it cannot be used.
+        Neither the dataset nor the user states them, or they cannot be used.
     """
-    if files.coordsystem is None:
+    stated = settings or SeegSettings()
+    if files.coordsystem is not None:
+        content, where = read_json(files.coordsystem), files.coordsystem.name
+    elif stated.frame and stated.units:
+        content, where = {}, f"sub-{files.label}/ieeg"
+    else:
         raise InputError(
             "no coordsystem.json: unit and coordinate frame of the contacts are unknown",
             where=f"sub-{files.label}/ieeg",
             expected="a coordsystem.json with iEEGCoordinateSystem and iEEGCoordinateUnits",
-            hint=f"add sub-{files.label}_coordsystem.json for electrodes.tsv",
+            hint=f"add sub-{files.label}_coordsystem.json for electrodes.tsv, or set seeg.frame "
+            "and seeg.units",
         )
-    return read_coordinate_system(read_json(files.coordsystem), files.coordsystem.name)
+    return read_coordinate_system(content, where, stated.frame, stated.units)
 
 
 def contact_table(
@@ -87,43 +110,96 @@ def contact_table(
         Scanner RAS, mm.
     micro : sequence of bool, optional
         Which are micro contacts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``name electrode number x y z micro written row shared``: name as written, row of the
+        table, and the key of contacts that only their names as written distinguish (else empty).
     """
-    split = [split_contact(name) for name in names]
+    rows = _distinct_rows(names, positions)
+    split = [split_contact(row.written) for row in rows]
+    kept = [row.position for row in rows]
     return pd.DataFrame(
         {
-            "name": [bare_name(name) for name in names],
+            "name": [row.name for row in rows],
             "electrode": [electrode for electrode, _ in split],
             "number": pd.array([number for _, number in split], dtype="Int64"),
-            "x": positions[:, 0],
-            "y": positions[:, 1],
-            "z": positions[:, 2],
-            "micro": [False] * len(names) if micro is None else list(micro),
+            "x": positions[kept, 0],
+            "y": positions[kept, 1],
+            "z": positions[kept, 2],
+            "micro": [False if micro is None else micro[i] for i in kept],
+            "written": [row.written for row in rows],
+            "row": [row.last + 2 for row in rows],
+            "shared": [row.shared for row in rows],
         }
     )
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A row of the contacts: position, last repetition, name, and the key it shares with others."""
+
+    position: int
+    last: int
+    name: str
+    written: str
+    shared: str
+
+
+def _distinct_rows(names: Sequence[str], positions: NDArray[np.float64]) -> list[_Row]:
+    """Return one row per contact, in the order of the table.
+
+    Rows that spell one name differently are one contact if only one of them has coordinates, or
+    all have the same. Otherwise they keep their names as written.
+    """
+    written = [tidy(name) for name in names]
+    rows = []
+    for key, group in by_key(names).items():
+        located = [i for i in group if np.isfinite(positions[i]).all()] or group[:1]
+        places = positions[located]
+        if np.array_equal(places, np.tile(places[0], (len(places), 1)), equal_nan=True):
+            i = located[0]
+            rows.append(_Row(i, i, bare_name(names[i]), written[i], ""))
+            continue
+        for i in located:
+            same = [j for j in located if written[j] == written[i]]
+            if i == same[0]:
+                # Rows of exactly one name cannot be distinguished by any channel.
+                shared = key if len(same) == 1 else f"{key}, {REPEATED}"
+                rows.append(_Row(i, same[-1], written[i], written[i], shared))
+    return sorted(rows, key=lambda row: row.position)
+
+
 def stated_coordinates(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
-    """Return the columns x, y, z as numbers.
+    """Return the columns x, y, z as numbers, NaN where a cell is empty or n/a.
 
     Raises
     ------
     InputError
-        A cell is neither a number nor n/a.
+        A cell is neither a number nor n/a nor empty.
     """
     coordinates = np.full((len(table), 3), np.nan)
+    wrong: dict[int, str] = {}
     for j, axis in enumerate("xyz"):
         for i, cell in enumerate(table[axis]):
-            if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            text = "" if cell is None else str(cell).strip()
+            if text.casefold() in _NO_NUMBER:
                 continue
             try:
-                coordinates[i, j] = float(cell)
+                coordinates[i, j] = float(text)
             except ValueError:
-                raise InputError(
-                    f"{axis} of {table['name'].iloc[i]} is {cell!r}",
-                    where=f"{where}, row {i + 2}",
-                    expected="a number or n/a",
-                    hint="write a decimal point, not a comma",
-                ) from None
+                wrong.setdefault(i, f"{axis} of {table['name'].iloc[i]} is {text!r}")
+    if wrong:
+        has_comma = any("," in text for text in wrong.values())
+        raise InputError(
+            "; ".join(wrong.values()),
+            where=f"{where}, {rows_of([i + 2 for i in wrong])}",
+            expected="a number, n/a or an empty cell",
+            hint="write a decimal point, not a comma"
+            if has_comma
+            else "write n/a where a position is unknown",
+        )
     return coordinates
 
 
@@ -133,15 +209,6 @@ def contact_problems(
     """Return the problems of the contacts' names and coordinates."""
     problems = []
     names = [str(name) for name in table["name"]]
-    for name in repeated(names):
-        problems.append(
-            InputError(
-                f"the contact {name} occurs twice",
-                where=f"{where}, row {last_row(names, name)}",
-                expected="one row per contact (A1, A01 and POL A1 are the same contact)",
-                hint="remove or rename one of the rows",
-            )
-        )
     if not np.isfinite(stated).all(axis=1).any():
         problems.append(
             InputError(
@@ -153,7 +220,7 @@ def contact_problems(
         )
         return problems
     spacing = contact_spacing_mm(names, stated * system.mm_per_unit)
-    low, high = _PLAUSIBLE_SPACING_MM
+    low, high = PLAUSIBLE_SPACING_MM
     if not math.isnan(spacing) and not low <= spacing <= high:
         problems.append(_spacing_error(spacing, system, where))
     far = (np.abs(stated * system.mm_per_unit) > _FAR_MM).any(axis=1)
@@ -164,7 +231,7 @@ def contact_problems(
                 f"the contact {names[row]} is more than {_FAR_MM:g} mm from the origin",
                 where=f"{where}, row {row + 2}",
                 expected="coordinates inside the head",
-                hint="correct the coordinates, or iEEGCoordinateUnits in coordsystem.json",
+                hint="correct the coordinates or iEEGCoordinateUnits, or set seeg.units",
             )
         )
     return problems
@@ -184,14 +251,14 @@ def contact_spacing_mm(names: Sequence[str], positions: NDArray[np.float64]) -> 
 
 def _spacing_error(spacing: float, system: CoordinateSystem, where: str) -> InputError:
     """Return the error for a unit that does not fit the spacing; name a unit that does."""
-    low, high = _PLAUSIBLE_SPACING_MM
+    low, high = PLAUSIBLE_SPACING_MM
     fits = [
         unit
         for unit, factor in MM_PER_UNIT.items()
         if low <= spacing / system.mm_per_unit * factor <= high
     ]
     stated = next(u for u, factor in MM_PER_UNIT.items() if factor == system.mm_per_unit)
-    hint = f"the coordinates look like {fits[0]}: " if fits else ""
+    hint = f"the coordinates look like {fits[0]}: set seeg.units: {fits[0]}, or " if fits else ""
     return InputError(
         f"with the stated unit {stated}, neighbouring contacts are "
         f"{float(f'{spacing:.3g}'):g} mm apart",
@@ -211,7 +278,9 @@ def _is_micro(table: pd.DataFrame) -> list[bool]:
 
 
 def contacts_from_endpoints(
-    endpoints: pd.DataFrame, default_spacing_mm: float = DEFAULT_SPACING_MM
+    endpoints: pd.DataFrame,
+    default_spacing_mm: float = DEFAULT_SPACING_MM,
+    slack_mm: float = DEFAULT_SPACING_MM,
 ) -> pd.DataFrame:
     r"""Place the contacts of each electrode along the line from its target to its entry.
 
@@ -226,6 +295,8 @@ def contacts_from_endpoints(
         as often as needed. Scanner RAS, mm.
     default_spacing_mm : float
         Distance of neighbouring contacts, centre to centre.
+    slack_mm : float
+        By how much the end points may be closer together than the first and last contact.
 
     Returns
     -------
@@ -235,7 +306,7 @@ def contacts_from_endpoints(
     Raises
     ------
     InputError
-        Target and entry are equal, or closer together than the first and last contact.
+        Target and entry are equal, or too close together.
     """
     names: list[str] = []
     positions: list[NDArray[np.float64]] = []
@@ -245,7 +316,7 @@ def contacts_from_endpoints(
         n_contacts = int(row["n_contacts"])
         length = float(np.linalg.norm(entry - target))
         depth = _depths(row.get("spacing_mm"), n_contacts, default_spacing_mm)
-        if length == 0 or depth[-1] > length + default_spacing_mm:
+        if length == 0 or depth[-1] > length + slack_mm:
             raise InputError(
                 f"the electrode {row['electrode']} is too short: its {n_contacts} contacts need "
                 f"{depth[-1]:g} mm, but its end points are {length:.1f} mm apart",

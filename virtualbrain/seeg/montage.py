@@ -1,6 +1,7 @@
 """Form the channels of a montage as weighted sums of recorded channels."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
-from virtualbrain.seeg.names import key_of, parse_channel, split_contact
+from virtualbrain.seeg.names import (
+    bare_name,
+    by_key,
+    is_scalp_name,
+    key_of,
+    parse_channel,
+    split_contact,
+    tidy,
+)
 from virtualbrain.seeg.settings import Montage
+
+_FEWEST_COMMON = 3
+_COMMON_SHARE = 0.8
 
 Row = dict[str, str | None]
 
@@ -27,7 +39,7 @@ class Channel:
     electrode : str
         Electrode of the anode; channels of one electrode are read together.
     recorded : dict
-        Weight of each recorded channel, keyed by its name in the file.
+        Weight of each recorded channel, keyed by its name in the file or by its contacts.
     contacts : dict
         Weight of each contact in the channel's potential.
     status, reason : str
@@ -47,6 +59,9 @@ class Channel:
 def recorded_table(names: Sequence[str], contacts: pd.DataFrame) -> pd.DataFrame:
     """Match recorded channels to contacts.
 
+    A contact's exact name is preferred to other spellings. The last part of a name is a reference
+    and no contact if nearly all channels share it, or if it is a scalp electrode (``A1-CPz``).
+
     Parameters
     ----------
     names : sequence of str
@@ -60,17 +75,66 @@ def recorded_table(names: Sequence[str], contacts: pd.DataFrame) -> pd.DataFrame
         ``recorded anode cathode``: contacts by their bare names; None if a channel belongs to
         no contact.
     """
-    known = {key_of(str(name)): str(name) for name in contacts["name"]}
-    rows = []
-    for name in names:
-        direct = known.get(key_of(name))
-        parsed = parse_channel(name)
-        cathode = None if parsed.cathode is None or direct else known.get(key_of(parsed.cathode))
-        anode = direct or known.get(key_of(parsed.anode))
-        if parsed.cathode is not None and not direct and cathode is None:
-            anode = None
-        rows.append({"recorded": name, "anode": anode, "cathode": cathode})
+    find = _finder(contacts)
+    references = _common_references(names)
+    rows = [(name, *_match(name, find, references)) for name in names]
     return pd.DataFrame(rows, columns=["recorded", "anode", "cathode"], dtype=object)
+
+
+def _finder(contacts: pd.DataFrame) -> Callable[[str], str | None]:
+    """Return a function from a name to a contact.
+
+    It looks for the exact name, then for the name without prefix and reference, then for a name
+    that differs in upper and lower case only.
+    """
+    names = [str(name) for name in contacts["name"]]
+    written = [str(name) for name in contacts["written"]]
+    exact = dict(zip([*names, *written], [*names, *names], strict=True))
+    bare = dict(zip(map(bare_name, reversed(written)), reversed(names), strict=True))
+    spelt = {key: names[places[0]] for key, places in by_key(names).items()}
+    return lambda name: (
+        exact.get(tidy(name)) or bare.get(bare_name(name)) or spelt.get(key_of(name))
+    )
+
+
+def _match(
+    name: str, find: Callable[[str], str | None], references: set[str]
+) -> tuple[str | None, str | None]:
+    """Return anode and cathode of a channel; None for both if it belongs to no contact."""
+    if (direct := find(name)) is not None:
+        return direct, None
+    head, _, tail = bare_name(name).rpartition("-")
+    if tail.casefold() in references:
+        return find(head), None
+    parsed = parse_channel(name)
+    anode = find(parsed.anode)
+    cathode = None if parsed.cathode is None else find(parsed.cathode)
+    if anode is not None and (parsed.cathode is None or cathode is not None):
+        return anode, cathode
+    # `C3-C4` is a pair although C4 has no coordinates; `A3-CPz` has a reference on the scalp.
+    if is_scalp_name(tail) and split_contact(tail)[0] != split_contact(head)[0]:
+        return find(head), None
+    return None, None
+
+
+def _common_references(names: Sequence[str]) -> set[str]:
+    """Return the last part of the names if nearly all channels share it (``A1-X9``, ``B1-X9``)."""
+    tails = [bare_name(name).rpartition("-")[2].casefold() for name in names if "-" in name]
+    tails = [tail for tail in tails if not tail.isdigit()]
+    counts = Counter(tails)
+    return {
+        tail
+        for tail, count in counts.items()
+        if count >= _FEWEST_COMMON and count >= _COMMON_SHARE * len(tails)
+    }
+
+
+def contact_labels(recorded: pd.DataFrame) -> dict[str, str]:
+    """Return the contact or pair of contacts of each recorded channel, ``A1`` or ``A1-A2``."""
+    return {
+        str(row["recorded"]): "-".join(str(row[k]) for k in ("anode", "cathode") if row[k])
+        for row in recorded.to_dict("records")
+    }
 
 
 def build_montage(
@@ -78,8 +142,9 @@ def build_montage(
 ) -> tuple[Channel, ...]:
     """Return the channels of a montage.
 
-    Channels that were recorded as bipolar channels are kept. New bipolar channels are the
-    difference of the contacts n and n + 1 of an electrode; a missing contact is not bridged. A
+    Channels that were recorded as bipolar channels are kept, unless both contacts were recorded
+    too. New bipolar channels are the difference of the contacts n and n + 1 of an electrode; a
+    missing contact is not bridged. A
     channel is bad if one of its contacts is bad. Bad contacts do not enter an electrode's mean.
 
     Parameters
@@ -102,7 +167,7 @@ def build_montage(
     paired = [row for row in rows if row["cathode"] is not None]
     channels = [_as_recorded(row, bad) for row in paired]
     if kind == "bipolar":
-        channels += _bipolar(single, bad)
+        channels = _without_repetition([*_bipolar(single, bad), *channels])
     elif kind == "monopolar":
         channels += [_as_recorded(row, bad) for row in single]
     else:
@@ -115,6 +180,14 @@ def build_montage(
             hint="set seeg.montage: monopolar, or correct the names of the contacts",
         )
     return tuple(sorted(channels, key=_order))
+
+
+def _without_repetition(channels: Sequence[Channel]) -> list[Channel]:
+    """Return one channel per pair of contacts: the first that is good, or else the first."""
+    chosen: dict[frozenset[str], Channel] = {}
+    for channel in sorted(channels, key=lambda c: c.status != "good"):
+        chosen.setdefault(frozenset(channel.contacts), channel)
+    return list(chosen.values())
 
 
 def _order(channel: Channel) -> tuple[str, int]:

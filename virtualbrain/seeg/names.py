@@ -1,18 +1,25 @@
 """Match names of channels and contacts that are spelt differently.
 
-Spaces, a prefix (EEG, SEEG, POL, ...), a suffix that names the reference (-Ref, -Avg, ...) and
-leading zeros of the number are removed. All kinds of apostrophe are equal, and so are upper and
-lower case. ``A1-A2`` and ``A1-2`` are the bipolar channel of two contacts.
+Spaces, a prefix (EEG, SEEG, POL, ...), a suffix that names the reference (-Ref, -Avg, ...),
+separators before the number (``A_1``, ``A-1``) and its leading zeros are removed. All kinds of
+apostrophe and hyphen are equal, and so are upper and lower case. ``A1-A2`` and ``A1-2`` are the
+bipolar channel of two contacts. A reference that could be a contact (``A1-M1``) is removed by
+`montage.recorded_table`, which knows the contacts.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-_APOSTROPHES = str.maketrans(dict.fromkeys("’‘`´′ʹʼ", "'"))
+_SAME_MARKS = str.maketrans(dict.fromkeys("’‘`´′ʹʼ", "'") | dict.fromkeys("‐‑‒–—−", "-"))
 _PREFIX = re.compile(r"^(?:s?eeg|ieeg|ecog|pol|dc)[\s_.:-]+", re.IGNORECASE)
 _SUFFIX = re.compile(
     r"[\s_-]+(?:ref\d*|reference|avg|average|car|g2|gnd|le|re|org)$", re.IGNORECASE
+)
+_SEPARATOR = re.compile(r"([^\W\d_]'?)[\s_-]+(?=\d)")
+_SCALP = re.compile(
+    r"(?:fp|af|f|ft|fc|c|t|tp|cp|p|po|o|n|i)(?:z|\d{1,2})|[am][12]|(?:lm|rm|nose|chin|ear|ears)",
+    re.IGNORECASE,
 )
 _CONTACT = re.compile(r"^(?P<electrode>.*?[^\d])(?P<number>\d+)$")
 _PAIR = re.compile(r"^(?P<first>[^-]*\D\d+)-(?P<second>[^-]*\d+)$")
@@ -39,9 +46,35 @@ def bare_name(name: str) -> str:
     str
         For example ``A'1``. Case is kept.
     """
-    text = " ".join(name.translate(_APOSTROPHES).split())
-    text = _SUFFIX.sub("", _PREFIX.sub("", text)).replace(" ", "")
+    text = name
+    while (shorter := _shortened(text)) != text:  # a part removed may uncover another
+        text = shorter
+    return text
+
+
+def _shortened(name: str) -> str:
+    text = " ".join(name.translate(_SAME_MARKS).split())
+    text = _SEPARATOR.sub(r"\1", _PREFIX.sub("", text))
+    text = _SUFFIX.sub("", text).replace(" ", "")
     return "-".join(_without_zeros(part) for part in text.split("-"))
+
+
+def is_scalp_name(name: str) -> bool:
+    """Return whether a bare name is that of a scalp electrode, mastoid or ear (``CPz``, ``A1``)."""
+    return _SCALP.fullmatch(name) is not None
+
+
+def has_scalp_prefix(name: str) -> bool:
+    """Return whether a channel's name begins with ``EEG``."""
+    return name.strip().upper().startswith("EEG")
+
+
+def is_scalp_channel(name: str) -> bool:
+    """Return whether a channel looks like the scalp's: ``EEG`` before one or two scalp names."""
+    bare = bare_name(name)
+    head, _, tail = bare.rpartition("-")
+    without_reference = head if is_scalp_name(tail) and head else bare
+    return has_scalp_prefix(name) and is_scalp_name(without_reference)
 
 
 def _without_zeros(part: str) -> str:
@@ -79,22 +112,41 @@ def parse_channel(name: str) -> ChannelName:
     return ChannelName(match["first"], second)
 
 
-def repeated(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that occur again, in any spelling."""
-    known: set[str] = set()
-    duplicates = []
-    for name in names:
-        if key_of(name) in known:
-            duplicates.append(name)
-        known.add(key_of(name))
-    return tuple(duplicates)
+def of_all(kind: str, names: Sequence[str], one: str, many: str) -> str:
+    """Return a sentence on one or several names, with all of them.
+
+    Parameters
+    ----------
+    kind : str
+        What they are, for example ``channel``.
+    names : sequence of str
+        The names.
+    one, many : str
+        The rest of the sentence in singular and plural.
+
+    Returns
+    -------
+    str
+        For example ``the channel A1 has no unit``, or ``2 channels have no unit: A1, A2``.
+    """
+    if len(names) == 1:
+        return f"the {kind} {names[0]} {one}"
+    return f"{len(names)} {kind}s {many}: {', '.join(names)}"
 
 
-def last_row(names: Sequence[str], name: str) -> int:
-    """Return the row of the last occurrence of a name in a table whose header is row 1."""
-    return len(names) - names[::-1].index(name) + 1
+def rows_of(rows: Sequence[int]) -> str:
+    """Return row numbers as text, for example ``rows 4, 7``."""
+    return f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows))}"
 
 
-def by_key(names: Iterable[str]) -> Mapping[str, str]:
-    """Return the names by their keys."""
-    return {key_of(name): name for name in names}
+def by_key(names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the positions of the names by their keys."""
+    found: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        found.setdefault(key_of(name), []).append(position)
+    return found
+
+
+def tidy(name: str) -> str:
+    """Return a name as written, without spaces at its ends and repeated spaces."""
+    return " ".join(name.split())

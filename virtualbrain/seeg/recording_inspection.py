@@ -12,12 +12,11 @@ from virtualbrain.io.recordings import (
     RecordingHeader,
     read_header,
     read_recording_sidecar,
-    read_signal,
 )
 from virtualbrain.seeg.bad_channels import detect_line_frequency, propose_bad
 from virtualbrain.seeg.channel_selection import Selection, select_channels
 from virtualbrain.seeg.contact_regions import Placement
-from virtualbrain.seeg.montage import Channel, build_montage
+from virtualbrain.seeg.montage import Channel, build_montage, contact_labels
 from virtualbrain.seeg.seizures import Seizure
 from virtualbrain.seeg.settings import SeegSettings
 
@@ -48,21 +47,19 @@ def inspect_recording(
     header = read_header(recording.signal)
     selection = select_channels(recording, header, contacts, settings)
     onset = min(s.onset_s for s in seizures if s.recording == recording)
-    names = [str(name) for name in selection.recorded["recorded"]]
-    start = max(0.0, onset - _QUALITY_SEGMENT_S)
-    quiet, _ = read_signal(recording.signal, names, start, onset)
-    line_hz, line_source = _line_frequency(recording, quiet, header.rate_hz, settings)
-    unmarked = [i for i, name in enumerate(names) if name not in selection.bad]
-    anode = dict(zip(names, selection.recorded["anode"], strict=True))
-    by_contact = {str(anode[names[i]]): names[i] for i in unmarked}
-    proposed = propose_bad(quiet[unmarked], list(by_contact), header.rate_hz, line_hz)
+    names = [str(name) for name in selection.recorded["recorded"] if name not in selection.bad]
+    start = max(header.stretch(onset)[0], onset - _QUALITY_SEGMENT_S)
+    quiet, _ = selection.read(recording, names, start, onset)
+    line_hz, line_source = _line_frequency(recording, quiet, selection.rate_hz, settings)
+    anodes = selection.recorded.set_index("recorded")["anode"].to_dict()
+    own = [str(anodes[name]) for name in names]
     return InspectedRecording(
         recording=recording,
         header=header,
         selection=selection,
         line_hz=line_hz,
         line_source=line_source,
-        proposed={by_contact[name]: reason for name, reason in proposed.items()},
+        proposed=propose_bad(quiet, names, selection.rate_hz, line_hz, own),
     )
 
 
@@ -85,7 +82,11 @@ def common_montage(
     placement: Placement,
     settings: SeegSettings,
 ) -> tuple[Channel, ...]:
-    """Return the channels of all recordings; a channel that is bad or missing in one is bad."""
+    """Return the channels of all recordings; a channel that is bad or missing in one is bad.
+
+    Their weights are keyed by contacts (`montage.contact_labels`), because recordings may spell
+    names differently.
+    """
     unplaced = _unplaced(contacts, placement)
     merged: dict[str, Channel] = {}
     counts: dict[str, int] = {}
@@ -93,8 +94,10 @@ def common_montage(
         bad = dict(source.selection.bad)
         if settings.exclude_proposed_bad:
             bad = {**{k: f"proposed: {v}" for k, v in source.proposed.items()}, **bad}
+        labels = contact_labels(source.selection.recorded)
         for channel in build_montage(source.selection.recorded, bad, settings.montage):
-            marked = _mark_unplaced(channel, unplaced)
+            weights = {labels[name]: weight for name, weight in channel.recorded.items()}
+            marked = _mark_unplaced(replace(channel, recorded=weights), unplaced)
             counts[channel.name] = counts.get(channel.name, 0) + 1
             if channel.name not in merged or marked.status == "bad":
                 merged[channel.name] = marked

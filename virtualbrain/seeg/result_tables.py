@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.coordsystem import CoordinateSystem
 from virtualbrain.seeg.contact_regions import Placement, name_regions, share_in_brain
-from virtualbrain.seeg.contacts import coordinate_system
 from virtualbrain.seeg.gain import observability
 from virtualbrain.seeg.montage import Channel
 from virtualbrain.seeg.recording_inspection import InspectedRecording
@@ -96,7 +95,7 @@ def channel_rows(
 
 
 def quality_figures(
-    files: PatientFiles,
+    system: CoordinateSystem,
     tables: tuple[pd.DataFrame, pd.DataFrame],
     seizures: Sequence[Seizure],
     sources: Sequence[InspectedRecording],
@@ -107,7 +106,6 @@ def quality_figures(
 ) -> dict[str, Any]:
     """Return the quality figures of the SEEG stage."""
     contacts, channels = tables
-    system = coordinate_system(files)
     tissue = contacts["tissue"].dropna()
     return {
         "n_contacts": len(contacts),
@@ -147,7 +145,7 @@ def _seizure_figures(seizure: Seizure, number: int) -> dict[str, Any]:
 def _recording_figures(source: InspectedRecording) -> dict[str, Any]:
     return {
         "recording": source.recording.signal.name,
-        "rate_hz": source.header.rate_hz,
+        "rate_hz": source.selection.rate_hz,
         "duration_s": source.header.duration_s,
         "line_frequency_hz": source.line_hz,
         "line_frequency_from": source.line_source,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles, Recording
 from virtualbrain.io.seeg import Seeg
+from virtualbrain.io.text import encoding_notes
 from virtualbrain.seeg.check import check_seeg
 from virtualbrain.seeg.contact_regions import (
     Placement,
@@ -24,9 +25,10 @@ from virtualbrain.seeg.coordinates import tkras_to_scanner
 from virtualbrain.seeg.gain import Surfaces, make_sources, power_gain
 from virtualbrain.seeg.montage import Channel, weight_matrix
 from virtualbrain.seeg.recording_inspection import common_montage, inspect_recording
+from virtualbrain.seeg.region_centres import distance_note, distance_problems
 from virtualbrain.seeg.result_tables import channel_rows, contact_rows, quality_figures
 from virtualbrain.seeg.seizure_features import read_seizure
-from virtualbrain.seeg.seizures import Seizure, require_seizures
+from virtualbrain.seeg.seizures import Seizure, require_marks
 from virtualbrain.seeg.settings import SeegSettings
 
 _LOG = logging.getLogger(__name__)
@@ -66,19 +68,21 @@ def run_seeg(
     Raises
     ------
     InputError
-        The first problem that `check_seeg` finds, too few contacts inside the brain, or no good
-        channel.
+        The first problem that `check_seeg` finds, too few contacts inside the brain or near a
+        region centre, or no good channel.
     """
     problems = check_seeg(files, settings)
     if problems:
         raise problems[0]
-    contacts = read_contacts(files)
-    seizures = require_seizures(files, settings)
+    contacts = read_contacts(files, settings)
+    marks = require_marks(files, settings)
+    seizures = marks.seizures
     points = contacts[["x", "y", "z"]].to_numpy(float)
     placement = place_points(points, regions, labels, brain_mask, settings)
-    notes = _check_positions(files, points, placement, labels, brain_mask, settings)
+    notes = _check_positions(files, points, regions, placement, labels, brain_mask, settings)
     sources = [inspect_recording(r, contacts, seizures, settings) for r in _recordings(seizures)]
-    notes += [note for source in sources for note in source.selection.notes]
+    notes += [*files.notes, *encoding_notes(files.seeg_files()), *marks.notes]
+    notes += [note for s in sources for note in (*s.header.notes, *s.selection.notes)]
     montage = common_montage(sources, contacts, placement, settings)
     good = tuple(channel for channel in montage if channel.status == "good")
     if not good:
@@ -103,8 +107,9 @@ def run_seeg(
         contact_rows(contacts, placement, names, sources),
         channel_rows(contacts, montage, placement, names, results),
     )
+    system = coordinate_system(files, settings)
     quality = quality_figures(
-        files, tables, [r.seizure for r in results], sources, gain, gain_kind, placement, points
+        system, tables, [r.seizure for r in results], sources, gain, gain_kind, placement, points
     )
     notes += _gain_notes(gain, quality)
     return Seeg(
@@ -125,6 +130,7 @@ def _recordings(seizures: Sequence[Seizure]) -> list[Recording]:
 def _check_positions(
     files: PatientFiles,
     points: Signal,
+    regions: pd.DataFrame,
     placement: Placement,
     labels: Any,
     brain_mask: Any,
@@ -132,10 +138,16 @@ def _check_positions(
 ) -> list[str]:
     """Raise an error if too few contacts are inside the brain; name frames that would fit."""
     share = share_in_brain(placement, points)
-    system = coordinate_system(files)
-    notes = [f"coordinate frame of the contacts: {system.frame} (stated: {system.stated})"]
+    system = coordinate_system(files, settings)
+    notes = list(system.notes)
+    if not settings.frame:
+        notes.insert(
+            0, f"coordinate frame of the contacts: {system.frame} (stated: {system.stated})"
+        )
     if math.isnan(share):
-        return [*notes, "contacts not compared with the brain: no label image"]
+        for problem in distance_problems(files, points, regions, settings):
+            raise problem
+        return [*notes, distance_note(points, regions, settings)]
     if share >= settings.brain_share_min:
         return [*notes, f"{share:.0%} of the contacts are inside the brain"]
     others = candidate_frames(points, labels, brain_mask, _other_readings(files))

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy import signal as dsp
 
-from virtualbrain.io.recordings import read_signal
 from virtualbrain.seeg.envelope import (
     EnvelopeChoices,
     envelope_grid,
@@ -21,8 +20,7 @@ from virtualbrain.seeg.envelope import (
     sample_at,
 )
 from virtualbrain.seeg.epileptogenicity import energy_ratio, epileptogenicity_index
-from virtualbrain.seeg.montage import Channel, weight_matrix
-from virtualbrain.seeg.names import key_of
+from virtualbrain.seeg.montage import Channel, contact_labels, weight_matrix
 from virtualbrain.seeg.onsets import OnsetChoices, detect_onsets
 from virtualbrain.seeg.recording_inspection import InspectedRecording
 from virtualbrain.seeg.seizures import Seizure
@@ -128,15 +126,16 @@ def _plan(
     settings: SeegSettings,
 ) -> tuple[_Plan, float]:
     """Return the time span and settings of the processing, and the rate of the envelope."""
-    baseline = choose_baseline(seizure, others, settings)
+    begins_s, ends_s = source.header.stretch(seizure.onset_s)
+    baseline = choose_baseline(seizure, others, settings, begins_s)
     choices = EnvelopeChoices(
         band_hz=settings.band_hz,
         window_s=settings.window_s,
         smoothing_s=settings.smoothing_s,
         baseline_s=baseline,
     )
-    first_s = max(-seizure.onset_s, min(baseline[0], -settings.before_onset_s))
-    last_sample_s = source.header.duration_s - 1 / source.header.rate_hz - seizure.onset_s
+    first_s = max(begins_s - seizure.onset_s, min(baseline[0], -settings.before_onset_s))
+    last_sample_s = ends_s - 1 / source.selection.rate_hz - seizure.onset_s
     last_s = min(last_sample_s, seizure.duration_s + settings.after_offset_s)
     begin_s = max(-settings.before_onset_s, first_s)
     grid_s, rate_hz = envelope_grid(
@@ -223,7 +222,7 @@ def whole_envelope(
         Seconds from the onset.
     """
     later = [s.onset_s for s in others if s.onset_s > seizure.onset_s]
-    stop_s = min([source.header.duration_s, seizure.onset_s + LONGEST_S, *later])
+    stop_s = min([source.header.stretch(seizure.onset_s)[1], seizure.onset_s + LONGEST_S, *later])
     extended = replace(seizure, duration_s=max(stop_s - seizure.onset_s, 1.0))
     plan, _ = _plan(extended, others, source, replace(settings, after_offset_s=0.0))
     parts = [_process(group, plan) for group in _electrodes(channels)]
@@ -283,15 +282,15 @@ def _electrodes(channels: Sequence[Channel]) -> Iterator[list[Channel]]:
 
 
 def choose_baseline(
-    seizure: Seizure, others: Sequence[Seizure], settings: SeegSettings
+    seizure: Seizure, others: Sequence[Seizure], settings: SeegSettings, begins_s: float = 0.0
 ) -> tuple[float, float]:
     """Return start and end of the baseline, in seconds from the marked onset.
 
-    It ends `baseline_gap_s` before the onset and lasts `baseline_s`. It is cut at the start of
-    the recording and at the offset of an earlier seizure. If less than a second would remain, it
-    extends to the onset.
+    It ends `baseline_gap_s` before the onset and lasts `baseline_s`. It is cut at `begins_s` (the
+    start of the recording, or its last pause before the onset) and at the offset of an earlier
+    seizure. If less than a second would remain, it extends to the onset.
     """
-    earliest = -seizure.onset_s
+    earliest = begins_s - seizure.onset_s
     for other in others:
         if other.onset_s < seizure.onset_s and not math.isnan(other.duration_s):
             earliest = max(earliest, other.offset_s + settings.baseline_gap_s - seizure.onset_s)
@@ -301,7 +300,7 @@ def choose_baseline(
         return start, stop
     start = max(-settings.baseline_s, earliest)
     if start >= -0.25:
-        start = max(-settings.baseline_s, -seizure.onset_s)
+        start = max(-settings.baseline_s, begins_s - seizure.onset_s)
     return start, 0.0
 
 
@@ -311,7 +310,7 @@ def _process(channels: Sequence[Channel], plan: _Plan) -> _Part:
     line_hz, baseline = plan.source.line_hz, plan.choices.baseline_s
     # Four times the band's upper edge suffices; filtering at 2 kHz would take ten times as long.
     wanted_hz = max(_DETECTOR_RATE_HZ, 4 * plan.choices.band_hz[1])
-    work, work_s, work_rate = decimated(signal, times_s, plan.source.header.rate_hz, wanted_hz)
+    work, work_s, work_rate = decimated(signal, times_s, plan.source.selection.rate_hz, wanted_hz)
     clean = remove_line(work, work_rate, line_hz)
     power, level = log_power(clean, work_s, work_rate, plan.choices)
     slow, slow_s, slow_rate = decimated(clean, work_s, work_rate, _DETECTOR_RATE_HZ)
@@ -335,13 +334,16 @@ def _process(channels: Sequence[Channel], plan: _Plan) -> _Part:
 def _montage_signal(channels: Sequence[Channel], plan: _Plan) -> tuple[Signal, Signal]:
     """Read the recorded channels that `channels` need, and combine them by the montage."""
     names = list(dict.fromkeys(name for channel in channels for name in channel.recorded))
-    spelling = {key_of(str(n)): str(n) for n in plan.source.selection.recorded["recorded"]}
+    selection = plan.source.selection
+    labels = contact_labels(selection.recorded)
+    spelling = {label: name for name, label in labels.items()} | {name: name for name in labels}
     start, stop = (plan.seizure.onset_s + edge for edge in plan.span_s)
-    recorded, times_s = read_signal(
-        plan.source.recording.signal,
-        [spelling[key_of(name)] for name in names],
-        start - _MARGIN_S,
-        stop + _MARGIN_S,
+    first, last = plan.source.header.stretch(plan.seizure.onset_s)
+    recorded, times_s = selection.read(
+        plan.source.recording,
+        [spelling[name] for name in names],
+        max(start - _MARGIN_S, first),
+        min(stop + _MARGIN_S, last),
     )
     weights = weight_matrix([channel.recorded for channel in channels], names)
     return weights @ recorded, times_s - plan.seizure.onset_s
@@ -382,12 +384,12 @@ def _envelope_attrs(plan: _Plan, rate_hz: float, number: int) -> dict[str, Any]:
         "montage": settings.montage,
         "line_frequency_hz": source.line_hz or "none",
         "line_frequency_from": source.line_source,
-        "band_hz": [choices.band_hz[0], min(choices.band_hz[1], 0.5 * source.header.rate_hz)],
+        "band_hz": [choices.band_hz[0], min(choices.band_hz[1], 0.5 * source.selection.rate_hz)],
         "window_s": choices.window_s,
         "smoothing_s": choices.smoothing_s,
         "sampling_hz": rate_hz,
         "baseline_s": list(choices.baseline_s),
-        "recording_rate_hz": source.header.rate_hz,
+        "recording_rate_hz": source.selection.rate_hz,
         "onset_detector": f"multitaper, {settings.onset_factor:g} times the baseline, "
         f"for {settings.onset_hold_s:g} s altogether, window {settings.onset_window_s:g} s, "
         f"averaged over {settings.onset_average_s:g} s",

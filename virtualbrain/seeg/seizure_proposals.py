@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.io.atomic import atomic_path
 from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.recordings import read_header
 from virtualbrain.seeg.contacts import read_contacts
 from virtualbrain.seeg.montage import Channel, build_montage
 from virtualbrain.seeg.recording_inspection import InspectedRecording, inspect_recording
@@ -20,12 +21,7 @@ from virtualbrain.seeg.seizure_features import (
     propose_onset,
     whole_envelope,
 )
-from virtualbrain.seeg.seizures import (
-    Seizure,
-    find_ends_without_onset,
-    find_seizures,
-    no_seizure_error,
-)
+from virtualbrain.seeg.seizures import Seizure, no_seizure_error, read_marks
 from virtualbrain.seeg.settings import SeegSettings
 
 Signal = NDArray[np.float64]
@@ -67,10 +63,10 @@ def propose_times(files: PatientFiles, settings: SeegSettings) -> tuple[Proposal
     InputError
         A file cannot be read, or no seizure is marked.
     """
-    with_onset = find_seizures(files, settings)
-    ends = find_ends_without_onset(files, settings)
+    marks = read_marks(files, settings)
+    with_onset, ends = marks.seizures, marks.ends
     if not with_onset and not ends:
-        raise no_seizure_error(files, settings)
+        raise no_seizure_error(files, settings, marks)
     found = []
     for seizure in with_onset:
         if math.isnan(seizure.duration_s):
@@ -87,7 +83,9 @@ def _prepare(
     files: PatientFiles, seizure: Seizure, settings: SeegSettings
 ) -> tuple[InspectedRecording, list[Channel]]:
     """Inspect a seizure's recording and build its montage of good channels."""
-    source = inspect_recording(seizure.recording, read_contacts(files), [seizure], settings)
+    source = inspect_recording(
+        seizure.recording, read_contacts(files, settings), [seizure], settings
+    )
     bad = {**source.proposed, **source.selection.bad}
     montage = build_montage(source.selection.recorded, bad, settings.montage)
     return source, [channel for channel in montage if channel.status == "good"]
@@ -113,7 +111,8 @@ def _propose_onset(
     """Return a seizure with a proposed onset; the earliest part before its offset is baseline."""
     earlier = [s for s in others if s.recording == end.recording and s.onset_s < end.onset_s]
     before = [s.onset_s if math.isnan(s.duration_s) else s.offset_s for s in earlier]
-    first_s = max([0.0, end.onset_s - LONGEST_S, *before])
+    begins_s = read_header(end.recording.signal).stretch(end.onset_s)[0]
+    first_s = max([begins_s, end.onset_s - LONGEST_S, *before])
     quiet_s = min(settings.baseline_s + settings.baseline_gap_s, 0.25 * (end.onset_s - first_s))
     start = replace(end, onset_s=first_s + quiet_s)
     stop = replace(end, onset_s=end.onset_s + 1e-3)

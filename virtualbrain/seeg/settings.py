@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from virtualbrain.errors import ConfigError
+from virtualbrain.io.coordsystem import FRAMES, MM_PER_UNIT
 
 Montage = Literal["bipolar", "shaft-average", "monopolar"]
 GainKind = Literal["auto", "surface", "volume", "centres", "dipole"]
+EventClock = Literal["ask", "clock", "signal"]
 GainCombination = Literal["independent", "difference"]
 
 
@@ -19,12 +21,23 @@ class SeegSettings:
     montage : {"bipolar", "shaft-average", "monopolar"}
         Channels that are fitted: differences of neighbouring contacts, each contact minus its
         electrode's mean, or the contacts with the recording's reference.
+    frame, units : str
+        Coordinate frame (``ScanRAS``, ``ACPC`` or ``tkRAS``; ``scanner``, ``native`` and ``T1w``
+        mean ScanRAS) and unit (``mm``, ``cm`` or ``m``) of electrodes.tsv, stated by the user;
+        empty: as the dataset states.
     event_columns, seizure_words : tuple of str
         Columns of events.tsv that state the kind of an event, and words that mark a seizure.
+    zero_duration_is_seizure : bool
+        Take marks of zero duration without a word for onset or end as seizures.
+    event_clock : {"ask", "clock", "signal"}
+        Whether times in events.tsv include the pauses of an EDF+D; ask refuses if the annotations
+        of the recording do not show it.
     accept_proposed_end : bool
         Accept the proposed offset of a seizure without duration.
     channel_types : tuple of str
         Values of `type` in channels.tsv that are intracranial channels.
+    located_share_min : float
+        Smallest fraction of the good channels that must have coordinates.
     exclude_proposed_bad : bool
         Leave out channels that are automatically proposed as bad.
     brain_share_min : float
@@ -63,10 +76,15 @@ class SeegSettings:
     """
 
     montage: Montage = "bipolar"
+    frame: str = ""
+    units: str = ""
     event_columns: tuple[str, ...] = ("trial_type", "eventType")
     seizure_words: tuple[str, ...] = ("seizure", "sz")
+    zero_duration_is_seizure: bool = False
+    event_clock: EventClock = "ask"
     accept_proposed_end: bool = False
     channel_types: tuple[str, ...] = ("SEEG", "ECOG")
+    located_share_min: float = 0.5
     exclude_proposed_bad: bool = True
     brain_share_min: float = 0.5
     line_frequency_hz: float | None = None
@@ -96,6 +114,12 @@ class SeegSettings:
         for name in ("event_columns", "seizure_words", "channel_types", "band_hz"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _one_of("montage", self.montage, get_args(Montage))
+        if self.frame.casefold() not in ("", *FRAMES):
+            raise ConfigError(
+                f"seeg.frame is {self.frame!r}", expected="ScanRAS, ACPC, tkRAS, or empty"
+            )
+        _one_of("units", self.units, ("", *MM_PER_UNIT))
+        _one_of("event_clock", self.event_clock, get_args(EventClock))
         _one_of("gain", self.gain, get_args(GainKind))
         _one_of("gain_combination", self.gain_combination, get_args(GainCombination))
         for name in _POSITIVE:
@@ -103,7 +127,13 @@ class SeegSettings:
                 raise ConfigError(
                     f"seeg.{name} is {getattr(self, name)}", expected="a number above zero"
                 )
-        for name in ("baseline_gap_s", "before_onset_s", "after_offset_s", "brain_share_min"):
+        for name in (
+            "baseline_gap_s",
+            "before_onset_s",
+            "after_offset_s",
+            "brain_share_min",
+            "located_share_min",
+        ):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"seeg.{name} is {getattr(self, name)}", expected="zero or more")
         if len(self.band_hz) != 2 or not 0 < self.band_hz[0] < self.band_hz[1]:

@@ -34,6 +34,7 @@ OUTCOME_COLUMNS = (
     "on_front",
     "p_seizure_free_6d",
     "sentence",
+    "p_holds_ez",
 )
 # Sampling error of share_free with a few hundred draws.
 _SAME_PROBABILITY = 0.05
@@ -51,8 +52,12 @@ class RankingCriteria:
         Region table with ``name`` and ``volume``.
     expected_ez_regions : float
         Expected number of EZ regions; p_seizure_free is calibrated by it.
+    n_draws : int
+        Draws on which each plan was simulated.
     eloquent : tuple of (region, function)
         Eloquent regions and their functions.
+    p_holds_ez : mapping of str to float
+        Probability that a resection holds all regions that start seizures, by plan name.
     transmission : mapping of str to float
         Change of signal transmission in the healthy network, by plan name.
     shams : mapping of int to sequence of Outcome
@@ -63,7 +68,9 @@ class RankingCriteria:
 
     regions: pd.DataFrame
     expected_ez_regions: float
+    n_draws: int
     eloquent: tuple[tuple[str, str], ...] = ()
+    p_holds_ez: Mapping[str, float] | None = None
     transmission: Mapping[str, float] | None = None
     shams: Mapping[int, Sequence[Outcome]] | None = None
     ranked: bool = True
@@ -150,15 +157,16 @@ def _row(
         "share_free": outcome.share_free,
         "transmission_change": (criteria.transmission or {}).get(plan.name, np.nan),
         "p_sham": _p_sham(outcome, criteria),
+        "p_holds_ez": (criteria.p_holds_ez or {}).get(plan.name, np.nan),
     }
 
 
 def _p_seizure_free(outcome: Outcome, criteria: RankingCriteria) -> float:
-    """Return the calibrated probability; without surgery and for sham plans, `share_free`."""
-    if outcome.candidate.kind in ("none", "sham"):
+    """Return the calibrated probability, by one rule for all plans; `share_free` without one."""
+    if outcome.candidate.kind == "none":
         return outcome.share_free
     return calibrated_p_seizure_free(
-        outcome.share_free, len(outcome.seizing), criteria.expected_ez_regions
+        outcome.share_free, criteria.n_draws, criteria.expected_ez_regions
     )
 
 
@@ -220,12 +228,14 @@ def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
         return f"Without surgery {before:.1f} regions seize."
     if row["kind"] == "sham":
         return (
-            f"Random plans leave {left} and end the seizure in {number('share_free'):.0%} of draws."
+            f"Random plans leave {left} and end the seizure in {number('share_free'):.0%} of the "
+            f"draws; calibrated as the plans are: {number('p_seizure_free'):.0%}."
         )
     parts = [
         f"{_action(row)} leaves {left}, and none in {number('share_free'):.0%} of the draws",
         "in synthetic patients with comparable fits, such plans ended the seizures in "
         f"{number('p_seizure_free'):.0%}",
+        _held(number("p_holds_ez")),
         _compared_with_sham(number("p_sham")),
         _cost(row),
     ]
@@ -244,6 +254,12 @@ def _action(row: Mapping[str, object]) -> str:
             return f"Resecting {names}" + (
                 "" if np.isnan(volume) else f" ({volume / 1000:.1f} cm³)"
             )
+
+
+def _held(p_holds_ez: float) -> str:
+    if np.isnan(p_holds_ez):
+        return ""
+    return f"it holds all regions that start seizures in {p_holds_ez:.0%} of the draws"
 
 
 def _compared_with_sham(p_sham: float) -> str:

@@ -14,10 +14,12 @@ from virtualbrain.surgery.candidates import (
     disconnections,
     leading_plans,
     no_surgery,
+    resection,
     sham_plans,
 )
 from virtualbrain.surgery.disconnections import module_plan, plans_by_stability
 from virtualbrain.surgery.draws import FittedDraws, draws_from
+from virtualbrain.surgery.ez_sets import p_holds_ez, smallest_holding
 from virtualbrain.surgery.full_model import p_seizure_free_full_model
 from virtualbrain.surgery.network_change import change_of
 from virtualbrain.surgery.next_electrode import COLUMNS, next_regions
@@ -109,6 +111,13 @@ class Surgery:
         Fraction of the posterior in which a suspected region starts the seizure.
     expected_ez_regions : float
         Expected number of EZ regions.
+    eloquent_stated : bool
+        Whether eloquent regions were stated.
+    target : float
+        Fraction of draws without a seizure that a plan should reach.
+    gains : tuple of (str, float)
+        Regions of the first resection, the most useful first, and the fraction of draws without a
+        seizure once each is added.
     """
 
     outcomes: pd.DataFrame
@@ -121,6 +130,9 @@ class Surgery:
     p_elsewhere: float
     explained: float
     expected_ez_regions: float
+    eloquent_stated: bool
+    target: float
+    gains: tuple[tuple[str, float], ...] = ()
 
     def about(self) -> dict[str, object]:
         """Return the entries of every table's sidecar."""
@@ -129,6 +141,9 @@ class Surgery:
             "p_elsewhere": self.p_elsewhere,
             "explained": self.explained,
             "expected_ez_regions": self.expected_ez_regions,
+            "EloquentStated": self.eloquent_stated,
+            "Target": self.target,
+            "Gains": [list(gain) for gain in self.gains],
             "Connections": {
                 name: [list(edge) for edge in plan.edges]
                 for name, plan in self.candidates.items()
@@ -162,14 +177,17 @@ def run_surgery(
         Ranked plans, and the onset of each region after each plan.
     """
     draws = draws_from(posterior, settings.draws, rng, settings.suspicion)
-    plans = _plans(patient, draws, settings, rng)
+    search = _search(patient, draws, settings)
+    plans = _plans(patient, search, rng)
     shams = _shams(plans, patient, draws, settings, rng)
     outcomes = simulate_plans(plans, draws, settings)
     criteria = RankingCriteria(
         regions=patient.regions,
         expected_ez_regions=draws.expected_ez_regions,
+        n_draws=draws.n_draws,
         eloquent=patient.eloquent,
         transmission=_transmission(plans, draws, settings),
+        p_holds_ez={plan.name: p_holds_ez(plan.regions, draws) for plan in plans if plan.removes},
         shams=shams,
         ranked=patient.verdict != DO_NOT_USE,
     )
@@ -187,19 +205,37 @@ def run_surgery(
         p_elsewhere=draws.p_elsewhere,
         explained=draws.explained,
         expected_ez_regions=draws.expected_ez_regions,
+        eloquent_stated=bool(patient.eloquent),
+        target=settings.target,
+        gains=_gains(table, search) if criteria.ranked else (),
     )
 
 
-def _plans(
-    patient: Patient, draws: FittedDraws, settings: SurgerySettings, rng: np.random.Generator
-) -> list[Candidate]:
-    """Return all plans except sham plans, without duplicates."""
+def _search(patient: Patient, draws: FittedDraws, settings: SurgerySettings) -> Search:
+    """Return the search over the leading regions that may be resected."""
     forbidden = patient.functions if settings.eloquent == "forbidden" else frozenset[str]()
     constraints = ResectionConstraints(patient.regions, settings.approach, forbidden)
-    leading = [name for name in patient.zones["region"] if constraints.allows((name,))]
-    leading = leading[: settings.leading]
-    plans = [plan for plan in leading_plans(leading, settings) if constraints.allows(plan.regions)]
-    found = Search(leading, draws, settings, constraints).smallest(rng)
+    able = [name for name in patient.zones["region"] if constraints.allows((name,))]
+    return Search(able[: settings.leading], draws, settings, constraints)
+
+
+def _gains(table: pd.DataFrame, search: Search) -> tuple[tuple[str, float], ...]:
+    """Return the regions of the first resection, and the free draws as each is added."""
+    first = table.loc[table["kind"] == "resection", "regions"].head(1)
+    if first.empty:
+        return ()
+    steps = search.one_by_one(tuple(str(first.iloc[0]).split(",")))
+    return tuple((step.candidate.regions[-1], step.share_free) for step in steps)
+
+
+def _plans(patient: Patient, search: Search, rng: np.random.Generator) -> list[Candidate]:
+    """Return all plans except sham plans, without duplicates."""
+    leading, draws, settings = search.choices, search.draws, search.settings
+    allows = search.constraints.allows
+    plans = [plan for plan in leading_plans(leading, settings) if allows(plan.regions)]
+    holding = smallest_holding(leading, draws, settings, search.constraints)
+    plans += [resection(holding)] if holding else []
+    found = search.smallest(rng)
     if found is not None:
         plans.append(found.candidate)
     first = found.candidate.regions if found is not None else ()

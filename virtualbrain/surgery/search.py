@@ -68,6 +68,22 @@ class Search:
             found += [self._pruned(self._exchanged(o)) for o in self._annealed(best, rng)]
         return min(found, key=self._cost)
 
+    def one_by_one(self, regions: Regions) -> list[Outcome]:
+        """Return the outcomes of the plan as its regions are added, the most useful first.
+
+        Stops where the constraints do not allow one of the remaining regions next.
+        """
+        steps: list[Outcome] = []
+        taken: Regions = ()
+        while len(taken) < len(regions):
+            rest = [region for region in regions if region not in taken]
+            best = _best(self.outcomes((*taken, region) for region in rest))
+            if best is None:
+                break
+            steps.append(best)
+            taken = best.candidate.regions
+        return steps
+
     def _incomplete(self, best: Outcome | None) -> bool:
         if best is None:
             return True

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from virtualbrain.errors import InputError
-from virtualbrain.io.bids import find_patient, require_dataset
+from virtualbrain.io.bids import require_dataset
 from virtualbrain.io.connectome import read_connectome
 from virtualbrain.io.images import read_image
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.network import Network
 from virtualbrain.synthetic.connectomes import with_errors
 from virtualbrain.synthetic.dataset import write_seeg

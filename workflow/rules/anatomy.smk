@@ -19,6 +19,7 @@ rule anatomy:
     params:
         bids=BIDS,
         out=OUT,
+        file_settings=config["files"],
         settings=config["anatomy"],
         seed=config["seed"],
     message:

@@ -5,12 +5,16 @@ from pathlib import Path
 import pandas as pd
 from snakemake.utils import min_version, validate
 
+from virtualbrain.config import settings_from
 from virtualbrain.errors import ConfigError
-from virtualbrain.io.bids import check_label, find_patient, participants
+from virtualbrain.io.bids import check_label, participants
+from virtualbrain.io.file_settings import FileSettings
+from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.layout import PatientLayout, cohort_page, cohort_table
 from virtualbrain.io.manifest import owner_of, record_path
 from virtualbrain.pipeline.prior_files import prior_files
 from virtualbrain.pipeline.environment import announce_run, use_project_caches
+from virtualbrain.pipeline.stages import last_stage, stage_targets
 
 min_version("9.0")
 
@@ -34,7 +38,8 @@ LABELS = [check_label(str(label)) for label in config["participants"]] or partic
 if (BIDS / "participants.tsv").is_file():
     sheet = pd.read_csv(BIDS / "participants.tsv", sep="\t", dtype=str)
     validate(sheet, ROOT / "workflow" / "schemas" / "participants.schema.yaml")
-PATIENTS = {label: find_patient(BIDS, label) for label in LABELS}
+FILES = settings_from(config["files"], FileSettings, "files")
+PATIENTS = {label: find_patient(BIDS, label, FILES) for label in LABELS}
 PRIORS = prior_files(config["priors"], ROOT / "config" / "priors")
 ANY = PatientLayout(OUT, "{label}")
 COHORT = cohort_page(OUT)
@@ -48,6 +53,22 @@ wildcard_constraints:
 def stage_record(stage):
     """Return a stage record: the first output, because outputs are removed in their order."""
     return record_path(OUT, owner_of("{label}"), stage)
+
+
+def targets():
+    """Return the results of every patient up to the last stage, and the cohort's report."""
+    stage = last_stage(config)
+    results = [
+        path
+        for label in LABELS
+        for path in stage_targets(
+            PatientLayout(OUT, label),
+            stage,
+            PRIORS,
+            has_connectome=PATIENTS[label].connectome is not None,
+        )
+    ]
+    return [*results, *([COHORT] if stage == "report" else [])]
 
 
 def reports():

@@ -19,6 +19,7 @@ rule connectome:
     params:
         bids=BIDS,
         out=OUT,
+        file_settings=config["files"],
         atlas=config["anatomy"]["atlas"],
         settings=config["diffusion"],
         seed=config["seed"],

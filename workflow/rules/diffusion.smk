@@ -20,6 +20,7 @@ rule dwi_preprocess:
     params:
         bids=BIDS,
         out=OUT,
+        file_settings=config["files"],
         settings=config["diffusion"],
         seed=config["seed"],
     message:

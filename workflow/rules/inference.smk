@@ -23,6 +23,7 @@ rule inference:
     params:
         bids=BIDS,
         out=OUT,
+        file_settings=config["files"],
         settings=config["inference"],
         seed=config["seed"],
     message:

@@ -60,6 +60,7 @@ rule report:
     params:
         bids=BIDS,
         out=OUT,
+        file_settings=config["files"],
         priors=list(PRIORS),
     message:
         "sub-{wildcards.label}: writing the report (under a minute)"

@@ -21,6 +21,7 @@ rule seeg:
     params:
         bids=BIDS,
         out=OUT,
+        file_settings=config["files"],
         settings=config["seeg"],
         seed=config["seed"],
     message:

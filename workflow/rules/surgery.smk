@@ -27,6 +27,7 @@ rule surgery:
     params:
         bids=BIDS,
         out=OUT,
+        file_settings=config["files"],
         settings=config["surgery"],
         seed=config["seed"],
     message:

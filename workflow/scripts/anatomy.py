@@ -7,12 +7,14 @@ with run_job(snakemake):
     from virtualbrain.anatomy.settings import AnatomySettings
     from virtualbrain.config import settings_from
     from virtualbrain.io.anatomy import write_anatomy
-    from virtualbrain.io.bids import find_patient
+    from virtualbrain.io.file_settings import FileSettings
     from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.patient_search import find_patient
     from virtualbrain.io.provenance import sidecar
 
     label, params = snakemake.wildcards.label, snakemake.params
-    files = find_patient(params.bids, label)
+    which = settings_from(params.file_settings, FileSettings, "files")
+    files = find_patient(params.bids, label, which)
     settings = settings_from(params.settings, AnatomySettings, "anatomy").of_patient(label)
     layout = PatientLayout(params.out, label, settings.atlas)
     anatomy = run_anatomy(

@@ -11,7 +11,6 @@ with run_job(snakemake):
     from virtualbrain.diffusion.quality import connectome_quality, notes_on
     from virtualbrain.diffusion.settings import DiffusionSettings
     from virtualbrain.io.atomic import read_json, write_json
-    from virtualbrain.io.bids import find_patient
     from virtualbrain.io.connectome import (
         read_given_connectome,
         read_ready_connectome,
@@ -19,12 +18,15 @@ with run_job(snakemake):
         write_connectome,
         write_edge_matrices,
     )
+    from virtualbrain.io.file_settings import FileSettings
     from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.patient_search import find_patient
     from virtualbrain.io.provenance import sidecar
     from virtualbrain.io.tables import read_table
 
     label, params = snakemake.wildcards.label, snakemake.params
-    files = find_patient(params.bids, label)
+    which = settings_from(params.file_settings, FileSettings, "files")
+    files = find_patient(params.bids, label, which)
     about = sidecar(
         {"diffusion": params.settings, "seed": params.seed},
         ["diffusion", "seed"],
@@ -34,8 +36,8 @@ with run_job(snakemake):
     settings = replace(settings, seed=params.seed)
     reference = read_given_connectome(Path(settings.reference)) if settings.reference else None
     if files.connectome:
-        layout = PatientLayout(params.out, label, ready_atlas(files.connectome))
-        connectome = read_ready_connectome(files.connectome)
+        layout = PatientLayout(params.out, label, ready_atlas(files.connectome, files.atlas))
+        connectome = read_ready_connectome(files.connectome, files.atlas)
         write_connectome(layout, connectome, about)
         quality = connectome_quality(connectome, reference=reference)
     else:

@@ -11,12 +11,14 @@ if __name__ == "__main__":  # worker processes of the registration import this f
         from virtualbrain.diffusion.preprocess import preprocess_dwi
         from virtualbrain.diffusion.settings import DiffusionSettings
         from virtualbrain.io.atomic import write_json
-        from virtualbrain.io.bids import find_patient
+        from virtualbrain.io.file_settings import FileSettings
         from virtualbrain.io.layout import PatientLayout
+        from virtualbrain.io.patient_search import find_patient
         from virtualbrain.io.provenance import sidecar
 
         label, params, output = snakemake.wildcards.label, snakemake.params, snakemake.output
-        files = find_patient(params.bids, label)
+        which = settings_from(params.file_settings, FileSettings, "files")
+        files = find_patient(params.bids, label, which)
         settings = settings_from(params.settings, DiffusionSettings, "diffusion")
         settings = replace(settings, seed=params.seed)
         with scratch(PatientLayout(params.out, label).work("dwi_preprocess")) as workdir:

@@ -8,15 +8,17 @@ with run_job(snakemake) as logger:
     import inference
     from virtualbrain.config import settings_from
     from virtualbrain.io.atomic import write_json
-    from virtualbrain.io.bids import find_patient
     from virtualbrain.io.clinical import hypothesis_regions
     from virtualbrain.io.connectome import read_connectome
+    from virtualbrain.io.file_settings import FileSettings
     from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.patient_search import find_patient
     from virtualbrain.io.provenance import sidecar
     from virtualbrain.io.seeg import read_envelopes, read_gain
     from virtualbrain.io.tables import write_table
 
     label, params, output = snakemake.wildcards.label, snakemake.params, snakemake.output
+    which = settings_from(params.file_settings, FileSettings, "files")
     layout = PatientLayout.of_results(params.out, label)
     connectome = read_connectome(layout)
     settings = replace(
@@ -29,7 +31,7 @@ with run_job(snakemake) as logger:
         read_gain(layout.gain),
         connectome.weights,
         connectome.names,
-        hypothesis_regions(find_patient(params.bids, label), layout),
+        hypothesis_regions(find_patient(params.bids, label, which), layout),
         priors=snakemake.input.priors,
         settings=settings,
         progress=lambda step, fraction: logger.info("%s: %.0f %%", step, 100 * fraction),

@@ -5,8 +5,9 @@ from virtualbrain.pipeline.job import run_job
 with run_job(snakemake):
     from virtualbrain.config import settings_from
     from virtualbrain.io.anatomy import read_anatomy
-    from virtualbrain.io.bids import find_patient
+    from virtualbrain.io.file_settings import FileSettings
     from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.patient_search import find_patient
     from virtualbrain.io.provenance import sidecar
     from virtualbrain.io.seeg import write_seeg
     from virtualbrain.io.tables import read_table
@@ -14,7 +15,8 @@ with run_job(snakemake):
     from virtualbrain.seeg.settings import SeegSettings
 
     label, params = snakemake.wildcards.label, snakemake.params
-    files = find_patient(params.bids, label)
+    which = settings_from(params.file_settings, FileSettings, "files")
+    files = find_patient(params.bids, label, which)
     layout = PatientLayout.of_results(params.out, label)
     settings = settings_from(params.settings, SeegSettings, "seeg")
     regions = read_table(layout.connectome_regions)

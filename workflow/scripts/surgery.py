@@ -8,10 +8,11 @@ with run_job(snakemake):
     from inference.posterior import load
     from virtualbrain.config import settings_from
     from virtualbrain.io.atomic import read_json, write_json
-    from virtualbrain.io.bids import find_patient
     from virtualbrain.io.clinical import eloquent_regions, hypothesis_regions
     from virtualbrain.io.connectome import read_connectome
+    from virtualbrain.io.file_settings import FileSettings
     from virtualbrain.io.layout import PatientLayout
+    from virtualbrain.io.patient_search import find_patient
     from virtualbrain.io.provenance import sidecar
     from virtualbrain.io.tables import read_matrix, read_table, write_table
     from virtualbrain.surgery.clinical_plans import clinical_plans
@@ -19,8 +20,9 @@ with run_job(snakemake):
     from virtualbrain.surgery.settings import SurgerySettings
 
     label, priors, params = snakemake.wildcards.label, snakemake.wildcards.priors, snakemake.params
+    which = settings_from(params.file_settings, FileSettings, "files")
     layout = PatientLayout.of_results(params.out, label)
-    files = find_patient(params.bids, label)
+    files = find_patient(params.bids, label, which)
     hypothesis = hypothesis_regions(files, layout)
     connectome = read_connectome(layout)
     clinic = clinical_plans(files, layout, connectome)

@@ -19,7 +19,7 @@
   function choosePlan(index) {
     state.plan = index === state.plan ? -1 : index;
     const plan = data.plans[state.plan];
-    if (plan) state.candidate = plan.name;
+    state.candidate = plan ? plan.name : "";
     changed();
   }
 
@@ -34,7 +34,7 @@
   document.addEventListener("click", react);
   document.addEventListener("keydown", react);
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && (state.region >= 0 || state.plan >= 0)) { state.region = state.plan = -1; changed(); }
+    if (event.key === "Escape" && (state.region >= 0 || state.plan >= 0)) { state.region = state.plan = -1; state.candidate = ""; changed(); }
   });
 
   function mark(kind, chosen) {
@@ -157,21 +157,22 @@
   }
 
   function seizingAt(index) {
-    // true if the region seizes at the time of the slider; null before the slider is used
-    if (state.time === null) return null;
+    // true if the region seizes at the time shown; null where the whole map is shown
+    const time = state.time === null && state.candidate ? Infinity : state.time;
+    if (time === null) return null;
     const course = data.recruitment[state.candidate || data.no_surgery];
     const plan = data.plans.find((p) => p.name === state.candidate);
     if (plan && plan.regions.includes(index)) return false;
     const base = onsets();
     const [onset, p] = course ? course[index] : [base ? base[index] : null, 1];
-    return onset !== null && onset <= state.time && (p === null || p >= 0.5);
+    return onset !== null && onset <= time && (p === null || p >= 0.5);
   }
   function onsets() {
     const metric = data.metrics.find((m) => m.key === "onset_s");
     return metric ? metric.values : null;
   }
   function removed(index) {
-    const plan = state.time === null ? null : data.plans.find((p) => p.name === state.candidate);
+    const plan = data.plans.find((p) => p.name === state.candidate);
     return Boolean(plan && plan.regions.includes(index));
   }
   function colourOf(index, ground = GREY) {
@@ -334,14 +335,16 @@
       const at = state.time === null ? end : state.time;
       clock.textContent = `${at.toFixed(1)} s`;
       const n = data.regions.filter((_, i) => { const s = seizingAt(i); return s === null ? onsets()[i] !== null : s; }).length;
-      words.textContent = `${n} regions seizing`;
+      const free = (data.plans.find((p) => p.name === state.candidate) || {}).free;
+      const none = typeof free === "number" ? `; no region in ${(100 * free).toFixed(0)} % of the draws` : "";
+      words.textContent = `${n} regions seizing in at least half of the draws${none}`;
     };
-    const move = () => { state.time = (Number(slider.value) / 100) * end; changed(); };
+    // at the end and without a plan the whole map is shown again
+    const move = () => { state.time = Number(slider.value) >= 100 ? null : (Number(slider.value) / 100) * end; changed(); };
     slider.addEventListener("input", move);
     plan.addEventListener("change", () => {
       state.candidate = plan.value;
       state.plan = data.plans.findIndex((p) => p.name === plan.value);
-      if (state.time === null) state.time = end;
       changed();
     });
     let timer = 0;

@@ -1,0 +1,75 @@
+"""Measure the N1 detector on synthetic SPES recordings of known connectivity.
+
+``measure_spes.py [--recordings 10] [--first-seed 1]`` prints sensitivity, specificity, errors of
+the latency, mean probabilities, and the correlation of amplitudes with the truth, over all sites
+and contacts, for several amplitudes of the N1 (background 40 microvolts, ten pulses at each site,
+2048 Hz).
+"""
+
+import argparse
+from dataclasses import replace
+
+import numpy as np
+
+from virtualbrain.stimulation.epochs import EpochSettings, cut_trials, margins_s
+from virtualbrain.stimulation.n1 import detect_n1
+from virtualbrain.synthetic.spes import SpesChoices, draw_spes
+
+SETTINGS = EpochSettings()
+
+
+def measured(recording, seed):
+    """Return amplitude, latency and probability (n_sites, n_contacts), NaN at stimulated ones."""
+    start, stop = margins_s(SETTINGS)
+    n_before, n = round(-start * recording.rate_hz), round((stop - start) * recording.rate_hz)
+    tables = np.full((3, *recording.amplitude_v.shape), np.nan)
+    for row, site in enumerate(recording.sites):
+        own = recording.events["electrical_stimulation_site"] == site
+        firsts = [round(t * recording.rate_hz) - n_before for t in recording.events["onset"][own]]
+        pieces = [recording.signal_v[:, first : first + n] for first in firsts]
+        trials = cut_trials(pieces, n_before, recording.rate_hz, SETTINGS)
+        used = [k for k, name in enumerate(recording.names) if name not in site.split("-")]
+        n1 = detect_n1(trials.values[:, used], trials.times_s, np.random.default_rng(seed))
+        tables[:, row, used] = n1.amplitude, n1.latency_s, n1.probability
+    return tables
+
+
+def print_rates(choices, seeds):
+    counts, errors, correlations = np.zeros((2, 2)), [], []
+    chances = ([], [])
+    for seed in seeds:
+        recording = draw_spes(np.random.default_rng(seed), choices)
+        amplitude, latency, probability = measured(recording, seed)
+        used, connected = np.isfinite(probability), recording.amplitude_v != 0
+        found = np.isfinite(amplitude)
+        for truth in (0, 1):
+            for seen in (0, 1):
+                counts[truth, seen] += (used & (connected == truth) & (found == seen)).sum()
+            chances[truth].extend(probability[used & (connected == truth)])
+        errors.extend(np.abs(latency - recording.latency_s)[found & connected])
+        pair = np.nan_to_num(amplitude)[used], recording.amplitude_v[used]
+        correlations.append(np.corrcoef(np.abs(pair[0]), np.abs(pair[1]))[0, 1])
+    middle, high = 1e3 * np.percentile(errors, [50, 90])
+    print(
+        f"  N1 {choices.n1_v * 1e6:3.0f} uV: sensitivity {counts[1, 1] / counts[1].sum():.3f}, "
+        f"specificity {counts[0, 0] / counts[0].sum():.3f}, "
+        f"latency error {middle:.2f} ms (90 %: {high:.2f}), "
+        f"probability {np.mean(chances[1]):.2f} and {np.mean(chances[0]):.2f}, "
+        f"correlation of amplitudes {np.mean(correlations):.2f} (least {min(correlations):.2f}); "
+        f"{counts[1].sum():.0f} connections, {counts[0].sum():.0f} others"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recordings", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=1)
+    options = parser.parse_args()
+    seeds = range(options.first_seed, options.first_seed + options.recordings)
+    print(f"N1 detector, {options.recordings} recordings, background 40 uV:")
+    for size in (40e-6, 80e-6, 160e-6):
+        print_rates(replace(SpesChoices(), n1_v=size), seeds)
+
+
+if __name__ == "__main__":
+    main()

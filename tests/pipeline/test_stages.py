@@ -1,0 +1,87 @@
+"""Stages at which a run can stop: their results, what is checked, and the option's help."""
+
+import shutil
+
+import pytest
+
+from virtualbrain import cli
+from virtualbrain.config import load_config
+from virtualbrain.errors import ConfigError
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.pipeline.check import check_patient
+from virtualbrain.pipeline.stages import STAGES, STRUCTURAL, last_stage, stage_targets
+from virtualbrain.synthetic.dataset import write_connectome_patient
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bids")
+    write_connectome_patient(folder, seed=1)
+    return folder
+
+
+def test_the_default_is_the_whole_pipeline():
+    assert last_stage(load_config()) == "report"
+    assert last_stage(load_config(None, {"structure_only": True})) == "connectomes"
+    assert last_stage(load_config(None, {"until": "seeg", "structure_only": True})) == "seeg"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_has_results_of_its_own(tmp_path, stage):
+    layout = PatientLayout(tmp_path, "01")
+    found = stage_targets(layout, stage, ["default", "lesion"], has_connectome=False)
+    others = [
+        path
+        for other in STAGES
+        if other != stage
+        for path in stage_targets(layout, other, ["default", "lesion"], has_connectome=False)
+    ]
+    assert found
+    assert not set(found) & set(others)
+
+
+def test_inference_and_surgery_have_a_result_for_every_prior_set(tmp_path):
+    layout = PatientLayout(tmp_path, "01")
+    for stage in ("inference", "surgery"):
+        assert len(stage_targets(layout, stage, ["a", "b", "c"], has_connectome=True)) == 3
+
+
+@pytest.mark.parametrize("stage", ["anatomy", "diffusion"])
+def test_with_a_ready_connectome_a_run_until_anatomy_stops_after_the_check(tmp_path, stage):
+    layout = PatientLayout(tmp_path, "01")
+    assert stage_targets(layout, stage, [], has_connectome=True) == [layout.inputs]
+
+
+def test_an_unknown_stage_is_refused_with_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["run", "bids", "out", "--until", "gain"])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert all(stage in error for stage in STAGES)
+    with pytest.raises(ConfigError, match="until"):
+        load_config(None, {"until": "gain"})
+
+
+def test_the_help_lists_the_stages(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert ", ".join(STAGES) in text
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_run_until_a_structural_stage_needs_no_recording(patient, tmp_path, stage):
+    folder = tmp_path / "bids"
+    shutil.copytree(patient, folder)
+    shutil.rmtree(folder / "sub-01/ieeg")
+    found = check_patient(folder, "01", load_config(None, {"until": stage}))
+    assert bool(found) == (stage not in STRUCTURAL)
+
+
+def test_a_run_until_anatomy_needs_no_diffusion_series(patient, tmp_path):
+    folder = tmp_path / "bids"
+    shutil.copytree(patient, folder)
+    shutil.rmtree(folder / "derivatives/connectome")
+    for stage, wanted in (("anatomy", False), ("diffusion", True)):
+        found = check_patient(folder, "01", load_config(None, {"until": stage}))
+        assert any("no diffusion series" in str(one) for one in found) == wanted

@@ -1,0 +1,59 @@
+"""The stages at which a run can stop, and the results that each of them needs."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from virtualbrain.io.layout import PatientLayout
+
+STAGES = (
+    "check",
+    "anatomy",
+    "diffusion",
+    "connectomes",
+    "seeg",
+    "inference",
+    "surgery",
+    "report",
+)
+"""Values of `until`, in the order of the pipeline."""
+STRUCTURAL = ("anatomy", "diffusion", "connectomes")
+"""Stages that need no recording."""
+
+
+def last_stage(config: Mapping[str, Any]) -> str:
+    """Return the last stage of a run: that of `until`, or of `structure_only`, else report."""
+    return str(config["until"]) or ("connectomes" if config["structure_only"] else "report")
+
+
+def stage_targets(
+    layout: PatientLayout, stage: str, priors: Iterable[str], *, has_connectome: bool
+) -> list[Path]:
+    """Return the results of one patient that a run until a stage computes.
+
+    Parameters
+    ----------
+    layout : PatientLayout
+        The patient's results.
+    stage : str
+        One of `STAGES`.
+    priors : iterable of str
+        Names of the prior sets.
+    has_connectome : bool
+        The dataset has a ready connectome: anatomy and diffusion are not computed, and a run until
+        them stops after the check.
+    """
+    if stage == "check" or (has_connectome and stage in ("anatomy", "diffusion")):
+        return [layout.inputs]
+    if stage in ("inference", "surgery"):
+        name = "zones" if stage == "inference" else "outcomes"
+        return [getattr(layout, name)(one) for one in priors]
+    return [
+        {
+            "anatomy": layout.anatomy,
+            "diffusion": layout.track_weights,
+            "connectomes": layout.connectome,
+            "seeg": layout.seeg,
+            "report": layout.report,
+        }[stage]
+    ]
