@@ -99,7 +99,7 @@ def brain_views(
         return None
     figure = _new_figure(size * len(views), size * 0.82)
     for number, view in enumerate(views):
-        axes = figure.add_axes((number / len(views), 0.02, 1 / len(views), 0.9))
+        axes = figure.add_axes((number / len(views), 0.02, 1 / len(views), 0.85))
         shown = {
             h: s
             for h, s in surfaces.items()
