@@ -23,7 +23,7 @@ from virtualbrain.quality_limits import (
     INTERPRETABLE,
     stored_fit_limits,
 )
-from virtualbrain.seeg.gain import HARDLY_SEEN, observability
+from virtualbrain.seeg.gain import LOW_OBSERVABILITY, observability
 
 Array = NDArray[np.float64]
 
@@ -188,7 +188,7 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
         "leading": table["region"].iloc[0],
         "leading_p_ez": float(table["p_ez"].iloc[0]),
         "leading_observability": float(table["observability"].iloc[0]),
-        "regions_unseen_share": float((seen < HARDLY_SEEN).mean()),
+        "regions_unseen_share": float((seen < LOW_OBSERVABILITY).mean()),
         "unsampled_margin": None if margin is None else float(margin),
         "unsampled_region": str(posterior.attrs.get("unsampled_region", "")),
         "regions_above_half": int((table["p_ez"] > LIKELY).sum()),
@@ -237,10 +237,10 @@ def _leading_region_reasons(figures: dict[str, Any]) -> list[str]:
             f"No region is likely to start seizures: the leading region, {figures['leading']}, "
             f"has a p_ez of {figures['leading_p_ez']:.2f}."
         )
-    if figures["leading_observability"] < HARDLY_SEEN:
+    if figures["leading_observability"] < LOW_OBSERVABILITY:
         found.append(
             f"No channel sees the leading region, {figures['leading']}, well: its observability "
-            f"is {figures['leading_observability']:.2f} (usual: {HARDLY_SEEN:g} or more)."
+            f"is {figures['leading_observability']:.2f} (usual: {LOW_OBSERVABILITY:g} or more)."
         )
     margin = figures["unsampled_margin"]
     if margin is not None and FIT_LIMITS["unsampled_margin"].is_unusual(margin):

@@ -6,7 +6,7 @@ import numpy as np
 
 from inference.density import Density
 from inference.initialisation import SEIZING, SILENT, Optimum, climb, with_x0
-from virtualbrain.seeg.gain import HARDLY_SEEN, observability
+from virtualbrain.seeg.gain import LOW_OBSERVABILITY, observability
 
 CANDIDATES = 6
 
@@ -48,7 +48,7 @@ def unsampled_alternative(density: Density, best: Optimum) -> Alternative | None
         None if every region is sampled.
     """
     problem = density.problem
-    unsampled = np.flatnonzero(observability(problem.gain) < HARDLY_SEEN)
+    unsampled = np.flatnonzero(observability(problem.gain) < LOW_OBSERVABILITY)
     if len(unsampled) == 0:
         return None
     leading = int(np.argmax(density.named(best.point)["x0"]))

@@ -16,7 +16,7 @@ from virtualbrain.io.atomic import write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.models.reduced_physics import SEIZING_X1_6D
 from virtualbrain.models.simulation import Options, simulate_ensemble
-from virtualbrain.seeg.gain import HARDLY_SEEN, observability
+from virtualbrain.seeg.gain import LOW_OBSERVABILITY, observability
 from virtualbrain.surgery.candidates import sham_plans
 from virtualbrain.surgery.run import Patient, Surgery, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
@@ -197,7 +197,7 @@ def score_surgery(
 def score_advice(patient: ValidationPatient, advised: Iterable[str]) -> dict[str, float]:
     """Return whether advised regions include one of the zone, and the probability by chance."""
     zone = set(patient.true_zone)
-    hardly = observability(problem_of(patient).gain) < HARDLY_SEEN
+    hardly = observability(problem_of(patient).gain) < LOW_OBSERVABILITY
     n_unsampled = int(hardly.sum())
     n_zone = int((hardly & patient.truth.ez).sum())
     by_chance = hypergeom(n_unsampled, n_zone, min(N_ADVISED, n_unsampled)).sf(0)

@@ -1,4 +1,4 @@
-"""How long a cohort waits before its first stage: the checks of minute 0 and the engine's plan.
+"""How long a cohort waits before its first stage: the checks and the engine's plan.
 
 Run by itself or by ``make bench``; ``bench_cohort_plan.py 500`` for another number of patients. All
 are copies of one patient with a ready connectome. Asked is a plan in under a minute.

@@ -1,4 +1,4 @@
-"""The check at minute 0: region centres against contacts, choices between files as notes."""
+"""The check before any stage: region centres against contacts, choices between files as notes."""
 
 import shutil
 

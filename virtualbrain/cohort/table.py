@@ -13,7 +13,7 @@ from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table
-from virtualbrain.seeg.gain import HARDLY_SEEN
+from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 
 LIKELY = 0.5
 """Smallest p_ez of a suspected region in the aggregates."""
@@ -49,7 +49,7 @@ def cohort_frame(out: Path, labels: Sequence[str], priors: str) -> pd.DataFrame:
 def _row(layout: PatientLayout, priors: str) -> dict[str, Any]:
     verdict = str(read_json(layout.diagnostics(priors)).get("verdict", "missing"))
     zones = read_table(layout.zones(priors), required=["region", "p_ez", "observability"])
-    unseen = int((zones["observability"] < HARDLY_SEEN).sum())
+    unseen = int((zones["observability"] < LOW_OBSERVABILITY).sum())
     seizures = len(list(layout.seeg.glob(layout.envelope(1).name.replace("-01_", "-*_"))))
     row = {
         "participant_id": f"sub-{layout.label}",

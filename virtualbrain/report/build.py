@@ -17,6 +17,7 @@ from virtualbrain.report.page import counts, environment, region_names
 from virtualbrain.report.page_data import page_data
 from virtualbrain.report.privacy import scrub
 from virtualbrain.report.scene import build_scene
+from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "conclusion": findings.conclusion_of(results.main) if verdict.usable else "",
         "p_elsewhere": outcomes.p_elsewhere if outcomes else None,
         "gains": outcomes.gains if outcomes and verdict.usable else (),
+        "low_limit": LOW_OBSERVABILITY,
         "low_observability": [region for region in regions if region.unseen],
         "suspected": findings.suspected_unseen(regions) if verdict.usable else (),
         "limits": diagnostics.limits_of(results, regions),

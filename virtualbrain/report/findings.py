@@ -12,7 +12,7 @@ from virtualbrain.io.surgery_results import Outcomes, PlanRow
 from virtualbrain.models.reduced_physics import REST_CURRENT
 from virtualbrain.posterior import seizure_threshold
 from virtualbrain.report.numbers import is_number, probability_interval
-from virtualbrain.seeg.gain import HARDLY_SEEN
+from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 
 Array = NDArray[np.float64]
@@ -64,7 +64,7 @@ class Region:
     @property
     def unseen(self) -> bool:
         """True where the observability is low."""
-        return is_number(self.observability) and self.observability < HARDLY_SEEN
+        return is_number(self.observability) and self.observability < LOW_OBSERVABILITY
 
 
 @dataclass(frozen=True)

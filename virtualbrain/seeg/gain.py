@@ -306,7 +306,7 @@ def _dipole_power(
 
 
 # Observability below which the fit and the report call a region unsampled.
-HARDLY_SEEN = 0.1
+LOW_OBSERVABILITY = 0.1
 
 
 def observability(gain: NDArray[np.float64], noise: float = 0.5) -> NDArray[np.float64]:

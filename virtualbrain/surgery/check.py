@@ -1,4 +1,4 @@
-"""Check the clinic's stimulation plans at minute 0."""
+"""Check the clinic's stimulation plans before any stage runs."""
 
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles

@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.posterior import p_ez_sampled
-from virtualbrain.seeg.gain import HARDLY_SEEN
+from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
@@ -63,7 +63,7 @@ def next_regions(
     """
     place = {name: i for i, name in enumerate(draws.regions)}
     seen = p_ez_sampled(draws.expected_ez_regions)
-    unseen = zones.loc[zones["observability"] < HARDLY_SEEN, ["region", "observability"]]
+    unseen = zones.loc[zones["observability"] < LOW_OBSERVABILITY, ["region", "observability"]]
     at = np.array([place[name] for name in unseen["region"]], dtype=np.int64)
     unseen = unseen.assign(
         p_start=draws.starts.mean(axis=0)[at],
