@@ -12,7 +12,7 @@ from virtualbrain.commands.console import err_console, say
 from virtualbrain.commands.participants import labels_with_results
 from virtualbrain.commands.pipeline import report_failures
 from virtualbrain.config import load_config, settings_from
-from virtualbrain.io.atomic import read_json, write_text
+from virtualbrain.io.atomic import plain, read_json, write_text
 from virtualbrain.io.bids import check_label
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.pipeline.prior_files import chosen_priors
@@ -121,7 +121,7 @@ def _validate_in_jobs(options: argparse.Namespace, config: dict[str, Any]) -> in
 
 
 def _say_mapping(content: dict[str, Any]) -> None:
-    say(yaml.safe_dump(content, sort_keys=False).rstrip())
+    say(yaml.safe_dump(plain(content), sort_keys=False).rstrip())
 
 
 def export_tvb(options: argparse.Namespace) -> int:
