@@ -20,7 +20,7 @@ Integers = NDArray[np.int64]
 
 _TINY = 1e-9
 _SMALL = 1e-100
-_ROOT_2PI = math.sqrt(2.0 * math.pi)
+ROOT_2PI = math.sqrt(2.0 * math.pi)
 # Density of an onset that neither rule explains, per window.
 _UNEXPLAINED = 1e-7
 
@@ -86,7 +86,7 @@ def log_prior_of_onsets(
             if active[s, i]:
                 window = last[s] - first[s]
                 own[i] *= _spontaneous(onset[s, i], window, rules)
-                density = now * math.exp(-0.5 * u * u) / (max(summed, _TINY) * _ROOT_2PI)
+                density = now * math.exp(-0.5 * u * u) / (max(summed, _TINY) * ROOT_2PI)
                 recruited = rules.recruitable * density / rules.threshold_sd
                 other[i] *= recruited + _UNEXPLAINED / window
             else:

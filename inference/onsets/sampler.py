@@ -19,12 +19,11 @@ from inference.onsets.channels import (
     channel_scratch,
     log_channel,
 )
-from inference.onsets.recruitment import log_prior_of_onsets
+from inference.onsets.recruitment import ROOT_2PI, log_prior_of_onsets
 from inference.onsets.rules import Rules
 
 Array = NDArray[np.float64]
 
-_ROOT_2PI = 2.5066282746310002
 # Scatter of a proposed onset about the one found in the source powers, seconds.
 _PROPOSAL_S = 1.5
 _PATIENT_EVERY, _SWAP_EVERY = 100, 2
@@ -467,7 +466,7 @@ def _keep(
 @jit
 def _log_onset_proposal(onset: float, hint: float, window: float) -> float:
     z = (onset - hint) / _PROPOSAL_S
-    return math.log(0.5 / window + 0.5 * math.exp(-0.5 * z * z) / (_PROPOSAL_S * _ROOT_2PI))
+    return math.log(0.5 / window + 0.5 * math.exp(-0.5 * z * z) / (_PROPOSAL_S * ROOT_2PI))
 
 
 @jit

@@ -4,12 +4,10 @@ Run directly or by ``make bench``. Runs of both alternate in one process; times 
 several, so that load on the machine slows both.
 """
 
-import logging
-import time
-import warnings
-
 import numpy as np
 
+from tests.benchmarks.bench_models import seconds
+from tests.models.tvb_lab import quiet_tvb
 from virtualbrain.models.mean_field import AdExMeanField
 from virtualbrain.models.mean_field_simulation import simulate_mean_field
 from virtualbrain.network import Network
@@ -31,10 +29,7 @@ def network_with_delays():
 
 
 def tvb_simulator(network):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        from tvb.simulator import lab
+    with quiet_tvb() as lab:
         from tvb.simulator.models.zerlaut import ZerlautAdaptationSecondOrder
 
         model = AdExMeanField()
@@ -61,12 +56,6 @@ def tvb_simulator(network):
         simulator.configure()
         simulator.run(simulation_length=5.0)
     return simulator
-
-
-def seconds(function):
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def run_ours(network, n_members, n_steps):

@@ -1,12 +1,10 @@
 """Flat sheets of cortex, and the same simulation in The Virtual Brain."""
 
-import logging
-import warnings
-
 import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
+from tests.models.tvb_lab import quiet_tvb
 from virtualbrain.models.cortex import Cortex
 
 
@@ -48,14 +46,8 @@ def tvb_simulator(vertices, triangles, weights, fractions, region, network, mode
     Its Epileptor, its coupling and its delays are unchanged. The local matrix is thresholded, and
     the activity that regions send is the fraction of their area above the threshold.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        from tvb.basic.logger.builder import GLOBAL_LOGGER_BUILDER
-
-        GLOBAL_LOGGER_BUILDER.set_loggers_level = lambda level: None
+    with quiet_tvb() as lab:
         from tvb.datatypes import cortex, local_connectivity, region_mapping, surfaces
-        from tvb.simulator import lab
 
         class ByFraction(lab.simulator.Simulator):
             def _loop_update_history(self, step, state):
@@ -103,5 +95,4 @@ def tvb_simulator(vertices, triangles, weights, fractions, region, network, mode
         active = fractions * (start[0] > coupling.threshold_x1)
         past = np.bincount(simulator.surface.region_mapping, weights=active, minlength=n_regions)
         simulator.history.buffer[:, 0, :, 0] = past
-        logging.disable(logging.NOTSET)
     return simulator

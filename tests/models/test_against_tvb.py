@@ -1,11 +1,11 @@
 """Rates and simulations are equal to those of The Virtual Brain."""
 
-import logging
 import warnings
 
 import numpy as np
 import pytest
 
+from tests.models.tvb_lab import quiet_tvb
 from virtualbrain.models.compile import compiled
 from virtualbrain.models.epileptor import Epileptor, Epileptor2D, EpileptorRestingState
 from virtualbrain.models.rates import block_rates
@@ -18,19 +18,11 @@ N_STATES = 10_000
 
 @pytest.fixture(scope="module")
 def tvb():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        from tvb.basic.logger.builder import GLOBAL_LOGGER_BUILDER
-
-        # The logger asks every handler for the name of its stream; that of pytest has none.
-        GLOBAL_LOGGER_BUILDER.set_loggers_level = lambda level: None
-        from tvb.simulator import lab
+    with quiet_tvb() as lab:
         from tvb.simulator.models import epileptor, epileptor_rs
 
         lab.epileptor, lab.epileptor_rs = epileptor, epileptor_rs
         yield lab
-        logging.disable(logging.NOTSET)
 
 
 def model_rates(model, states, coupling):

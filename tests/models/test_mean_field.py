@@ -1,11 +1,11 @@
 """The adaptive-exponential mean field is equal to that of The Virtual Brain."""
 
-import logging
 import warnings
 
 import numpy as np
 import pytest
 
+from tests.models.tvb_lab import quiet_tvb
 from virtualbrain.errors import ModelError
 from virtualbrain.models.compile import compiled
 from virtualbrain.models.mean_field import SLEEP_B_E, AdExMeanField
@@ -20,19 +20,11 @@ SPEED = 4.0
 
 @pytest.fixture(scope="module")
 def tvb():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.disable(logging.WARNING)
-        from tvb.basic.logger.builder import GLOBAL_LOGGER_BUILDER
-
-        # The logger asks every handler for the name of its stream; that of pytest has none.
-        GLOBAL_LOGGER_BUILDER.set_loggers_level = lambda level: None
-        from tvb.simulator import lab
+    with quiet_tvb() as lab:
         from tvb.simulator.models import zerlaut
 
         lab.zerlaut = zerlaut
         yield lab
-        logging.disable(logging.NOTSET)
 
 
 def tvb_model(tvb, model):

@@ -133,7 +133,6 @@ def read_tvb_zip(path: Path) -> Connectome:
         OSError,
         EOFError,
         RuntimeError,
-        NotImplementedError,
         ValueError,
     ):
         raise InputError(
