@@ -50,6 +50,14 @@ def test_the_first_plan_holds_the_ez_and_its_regions_come_in_order_of_gain(
     assert shares[-1] == 1.0
 
 
+def test_a_region_that_is_resected_in_part_is_not_held(posterior, zones, regions):
+    part = Candidate("part", "clinical", ("r0", "r4"), (1.0, 0.4))
+    whole = Candidate("whole", "clinical", ("r0", "r4"), (1.0, 1.0))
+    plans = table(posterior, zones, regions, plans=(part, whole)).set_index("candidate")
+    assert plans.loc["part", "p_holds_ez"] < 0.1
+    assert plans.loc["whole", "p_holds_ez"] > 0.9
+
+
 def test_without_surgery_the_recruited_regions_seize(posterior, zones, regions):
     plans = table(posterior, zones, regions).set_index("kind")
     assert plans.loc["none", "seizing_before"] == plans.loc["none", "seizing_after"] == 5.0

@@ -62,8 +62,7 @@ def change_of(
     counted = np.ones(len(regions), dtype=bool)
     healthy = np.zeros(len(regions), dtype=bool)
     if candidate.removes:
-        taken = np.array(candidate.taken)
-        gone = taken >= settings.gone_share
+        taken, gone = np.array(candidate.taken), removed(candidate, settings)
         present[places] = np.where(gone, 0.0, 1.0 - taken)
         counted[places] = ~gone
         healthy[places] = ~gone & (settings.rest_of_region == "healthy")
@@ -71,6 +70,11 @@ def change_of(
         present[places] = 0.0
     left = _without(candidate, regions, weights)
     return Change(present, counted, healthy, left, _carried(present, weights, left))
+
+
+def removed(candidate: Candidate, settings: SurgerySettings) -> NDArray[np.bool_]:
+    """Return which regions of a resection are removed: resected by at least `gone_share`."""
+    return np.array(candidate.taken, dtype=np.float64) >= settings.gone_share
 
 
 def positions(names: Sequence[str], regions: Sequence[str]) -> NDArray[np.int64]:

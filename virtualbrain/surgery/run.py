@@ -21,7 +21,7 @@ from virtualbrain.surgery.disconnections import module_plan, plans_by_stability
 from virtualbrain.surgery.draws import FittedDraws, draws_from
 from virtualbrain.surgery.ez_sets import p_holds_ez, smallest_holding
 from virtualbrain.surgery.full_model import p_seizure_free_full_model
-from virtualbrain.surgery.network_change import change_of
+from virtualbrain.surgery.network_change import change_of, removed
 from virtualbrain.surgery.next_electrode import COLUMNS, next_regions
 from virtualbrain.surgery.outcome import Outcome, simulate_plans
 from virtualbrain.surgery.outcome_prediction import predicted_outcome
@@ -187,7 +187,7 @@ def run_surgery(
         n_draws=draws.n_draws,
         eloquent=patient.eloquent,
         transmission=_transmission(plans, draws, settings),
-        p_holds_ez={plan.name: p_holds_ez(plan.regions, draws) for plan in plans if plan.removes},
+        p_holds_ez=_p_holds_ez(plans, draws, settings),
         shams=shams,
         ranked=patient.verdict != DO_NOT_USE,
     )
@@ -209,6 +209,17 @@ def run_surgery(
         target=settings.target,
         gains=_gains(table, search) if criteria.ranked else (),
     )
+
+
+def _p_holds_ez(
+    plans: Sequence[Candidate], draws: FittedDraws, settings: SurgerySettings
+) -> dict[str, float]:
+    """Return how often the regions that a resection removes hold the zone, by plan name."""
+    return {
+        plan.name: p_holds_ez(np.array(plan.regions)[removed(plan, settings)].tolist(), draws)
+        for plan in plans
+        if plan.removes
+    }
 
 
 def _search(patient: Patient, draws: FittedDraws, settings: SurgerySettings) -> Search:
