@@ -148,6 +148,11 @@ def _region(row: ZoneRow, index: int) -> Region:
     )
 
 
+def hypothesis_stated(regions: Sequence[Region]) -> bool:
+    """Return whether a clinical hypothesis was stated: it names at least one region."""
+    return any(region.in_hypothesis for region in regions)
+
+
 def threshold_of(posterior: Posterior | None) -> float | None:
     """Return the excitability above which a region seizes alone, at the mean fitted tau0."""
     if posterior is None:

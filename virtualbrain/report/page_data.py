@@ -26,7 +26,7 @@ def page_data(
         xyz = frame[["x", "y", "z"]].to_numpy(float)
         centre = dict(zip(frame["name"].astype(str), xyz.tolist(), strict=True))
     by_index = {region.index: region for region in regions}
-    stated = any(region.in_hypothesis for region in regions)
+    stated = findings.hypothesis_stated(regions)
     return {
         "ranked": ranked,
         "first": min(regions, key=lambda r: r.rank).index if ranked and regions else -1,

@@ -7,7 +7,7 @@ from typing import Any
 from virtualbrain.io.result_files import Table
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report.assets import data_url
-from virtualbrain.report.findings import NOT_STATED, Plan, Region
+from virtualbrain.report.findings import NOT_STATED, Plan, Region, hypothesis_stated
 from virtualbrain.report.numbers import CI_PROB, is_number, percent, show
 from virtualbrain.report.onsets import ChannelOnset
 
@@ -109,7 +109,7 @@ def zones_view(regions: Sequence[Region], table: Table, ranked: bool) -> View:
         Column("Information (nats)", True, "how much the recording changed the prior of x₀"),
         Column("Hypothesis", False, "region of the clinical hypothesis"),
     )
-    stated = any(region.in_hypothesis for region in regions)
+    stated = hypothesis_stated(regions)
     rows = tuple(_zone_row(region, ranked, stated) for region in ordered)
     caption = "Ranked regions." if ranked else "Regions in alphabetical order, not ranked."
     return View("zones", caption, columns, rows, download_of(table))
