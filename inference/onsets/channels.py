@@ -124,14 +124,16 @@ def log_channel(
         error[a] = errors[chosen[a]]
     error[count] = errors[n_regions]
     value = -1e300
-    for step in range(_STEPS):
+    for _ in range(_STEPS):
         squares = _normal_equations(observed, gain, power, count, scratch)
         strength = weight * rules.samples / (scale + rules.samples * squares)
         cost = 0.5 * weight * math.log(1.0 + rules.samples * squares / scale)
         cost += _add_prior(strength, count, scratch, rules)
         log_determinant = _cholesky(matrix, count + 1)
         decrease = 0.5 * _solve(matrix, slope, count + 1)  # of the cost, by the step to the mode
-        value = -(cost - min(decrease, _CLOSE)) - 0.5 * log_determinant + _log_prior_scale(count, rules)
+        value = (
+            -(cost - min(decrease, _CLOSE)) - 0.5 * log_determinant + _log_prior_scale(count, rules)
+        )
         for a in range(count + 1):
             error[a] += min(max(slope[a], -_LONGEST_STEP), _LONGEST_STEP)
         if decrease < _CLOSE:

@@ -142,9 +142,7 @@ class _Network:
     n_steps: int
     dt: float
 
-    def onsets(
-        self, x0: Array, z: Array, rows: NDArray[np.intp], until: float = np.inf
-    ) -> Array:
+    def onsets(self, x0: Array, z: Array, rows: NDArray[np.intp], until: float = np.inf) -> Array:
         """Return the first seizing step of each region, infinite if none, for some draws.
 
         Onsets after the step `until` are not looked for.
