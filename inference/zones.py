@@ -35,8 +35,8 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
 
         - ``p_ez``: probability that the region starts seizures, :math:`P(x_0 > x_{0,c}(\tau_0))`;
           see `virtualbrain.posterior.seizure_threshold` for several seizures.
-        - ``p_pz``: probability that the region does not start seizures but seizes in the
-          simulated draws.
+        - ``p_pz``: probability that the region seizes but does not start seizures; with p_ez at
+          most 1.
         - ``onset_s``: median onset in the draws in which the region seizes, in seconds from the
           marked onset of the first seizure; missing where it seizes in less than half of them.
         - ``x0_low`` and ``x0_high``: ends of the 90 % interval.
@@ -52,7 +52,8 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
     mean = weights @ x0
     sd = np.sqrt(weights @ (x0 - mean) ** 2)
     low, high = (_quantile(x0, weights, q) for q in INTERVAL)
-    p_pz, onset = _recruited(posterior)
+    p_ez = np.clip(weights @ starts, 0.0, 1.0)  # the weights sum to one up to rounding
+    p_pz, onset = _recruited(posterior, p_ez)
     constants = posterior["constant_data"]
     prior_mean = constants["x0_prior_mean"].to_numpy()
     prior_sd = constants["x0_prior_sd"].to_numpy()
@@ -60,7 +61,7 @@ def zones(posterior: xr.DataTree) -> pd.DataFrame:
         {
             "region": regions,
             "hemisphere": [hemisphere_of(name) for name in regions],
-            "p_ez": np.clip(weights @ starts, 0.0, 1.0),  # the weights sum to one up to rounding
+            "p_ez": p_ez,
             "p_pz": p_pz,
             "x0_mean": mean,
             "x0_sd": sd,
@@ -107,11 +108,15 @@ def _quantile(values: Array, weights: Array, q: float) -> Array:
     return np.asarray(np.take_along_axis(ordered, rows[None], axis=0)[0])
 
 
-def _recruited(posterior: xr.DataTree) -> tuple[Array, Array]:
-    """Return the probability that each region is recruited, and its median onset in seconds."""
+def _recruited(posterior: xr.DataTree, p_ez: Array) -> tuple[Array, Array]:
+    r"""Return the probability that each region is recruited, and its median onset in seconds.
+
+    :math:`P(PZ) = P(\mathrm{seizes} \mid x_0 \le x_{0,c})\,(1 - P(EZ))`. Few draws are simulated;
+    P(EZ) comes from all of them, so that the two probabilities fit together.
+    """
     samples = posterior["posterior"].to_dataset()
     if "onset_s" in samples:
-        return _recruited_in_draws(samples, float(posterior.attrs["I1"]))
+        return _recruited_in_draws(samples, float(posterior.attrs["I1"]), p_ez)
     x = posterior["sources"]["x"]
     time_s = posterior["constant_data"]["time_s"]
     if "seizure" in x.dims:
@@ -126,20 +131,28 @@ def _recruited(posterior: xr.DataTree) -> tuple[Array, Array]:
     median = np.full(len(often), np.nan)
     if often.any():
         median[often] = np.nanmedian(onset[:, often], axis=0)
-    return (seizes & ~starts).mean(axis=0), median
+    return _p_recruited(seizes, starts, p_ez), median
 
 
-def _recruited_in_draws(samples: xr.Dataset, I1: float) -> tuple[Array, Array]:
+def _p_recruited(seizes: NDArray[np.bool_], starts: NDArray[np.bool_], p_ez: Array) -> Array:
+    """Return P(PZ) from draws, shape (n_draws, n_regions); zero where all draws start seizures."""
+    able = (~starts).sum(axis=0)
+    return np.asarray((1.0 - p_ez) * (seizes & ~starts).sum(axis=0) / np.maximum(able, 1))
+
+
+def _recruited_in_draws(samples: xr.Dataset, I1: float, p_ez: Array) -> tuple[Array, Array]:
     """Return the same from the sampled onsets."""
     onset = samples["onset_s"]
     if "seizure" in onset.dims:
         onset = onset.isel(seizure=0)
     onset = onset.transpose("chain", "draw", "region")
     seizes = onset.notnull()
-    recruited = (seizes & ~starts_seizures(samples, I1)).mean(("chain", "draw"))
+    starts = starts_seizures(samples, I1).to_numpy()
+    n = starts.shape[-1]
+    recruited = _p_recruited(seizes.to_numpy().reshape(-1, n), starts.reshape(-1, n), p_ez)
     often = seizes.mean(("chain", "draw")) >= 0.5
     median = onset.median(("chain", "draw"), skipna=True).where(often)
-    return recruited.to_numpy(), median.to_numpy()
+    return recruited, median.to_numpy()
 
 
 def _divergence(mean: Array, sd: Array, prior_mean: Array, prior_sd: Array) -> Array:

@@ -149,7 +149,7 @@ def test_the_slider_shows_the_course_of_the_seizure(opened):
     early = page.locator("#recruited").inner_text()
     page.locator("#time").fill("100")
     late = page.locator("#recruited").inner_text()
-    assert int(early.split()[0]) < int(late.split()[0])
+    assert float(early.split()[0]) < float(late.split()[0])
     page.locator("#play").click()
     assert page.locator("#play").inner_text() == "Pause"
     page.wait_for_timeout(900)
@@ -161,11 +161,11 @@ def test_the_slider_shows_the_course_of_the_seizure(opened):
 def test_a_plan_reduces_the_seizing_regions(opened):
     page = opened.page
     page.locator("#time").fill("100")
-    whole = int(page.locator("#recruited").inner_text().split()[0])
+    whole = float(page.locator("#recruited").inner_text().split()[0])
     best = page.locator("#summary [data-plan]").first
     best.click()
-    assert page.locator("#plan option:checked").inner_text() == best.inner_text()
-    assert int(page.locator("#recruited").inner_text().split()[0]) < whole
+    assert page.locator("#plan option:checked").inner_text().endswith(best.inner_text())
+    assert float(page.locator("#recruited").inner_text().split()[0]) < whole
     page.locator("#plan").select_option("")
 
 
@@ -242,7 +242,7 @@ def test_text_has_enough_contrast(opened):
 @pytest.mark.parametrize("width", [1440, 1024])
 def test_the_first_screen_shows_the_summary(browser, report, width):
     page = visit(browser, report, width).page
-    for words in ("Leading regions", "Leading plans", "Verdict on the fit"):
+    for words in ("Where do the seizures start?", "What to resect?", "Can the fit be trusted?"):
         box = page.get_by_text(words, exact=True).first.bounding_box()
         assert box["y"] + box["height"] < 900, words
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -251,7 +251,7 @@ def test_the_first_screen_shows_the_summary(browser, report, width):
 def test_without_javascript_tables_and_static_images_are_shown(browser, report):
     opened = visit(browser, report, java_script_enabled=False)
     page = opened.page
-    assert page.locator("#static-images img").count() == 2
+    assert page.locator("#static-images .slice img").count() == 6
     assert page.locator("#static-images img").first.is_visible()
     assert page.locator("#zones .table tbody tr").count() == 82
     assert page.locator("#zones .table tbody tr").first.is_visible()

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.results import load_results
 from virtualbrain.report import assets
 from virtualbrain.report.build import MAX_BYTES, build_report, page_content
@@ -159,7 +160,7 @@ def test_a_failed_fit_shows_no_ranking_and_its_reason(build):
     classes = [attrs.get("class") or "" for _, attrs in page.tags]
     assert not any(name.split()[:1] in (["leaders"], ["front"]) for name in classes)
     zones = build(verdict="do-not-use").split('data-table="zones"')[1].split("</table>")[0]
-    names = re.findall(r'class="pick" data-region="\d+">([^<]+)<', zones)
+    names = re.findall(r'class="pick" data-region="\d+"[^>]*>([^<]+)<', zones)
     assert len(names) == 82
     assert names == sorted(names)
 
@@ -198,9 +199,74 @@ def test_eloquent_regions_and_hypothesis_that_nobody_stated_are_not_denied(build
         outcomes=replace(results.main.outcomes, rows=tuple(plans), eloquent_stated=False),
     )
     page = page_content(replace(results, priors=(main,)))
-    hypothesis = {row[-1].text for row in page["zones_view"].rows}
+    hypothesis = {row[-2].text for row in page["zones_view"].rows}
     assert hypothesis == {"not stated"}
     assert {plan.eloquent for plan in page["plans"]} == {"not stated"}
+
+
+def test_the_first_page_answers_the_questions(build):
+    first = build().split('<section id="brain"')[0]
+    text = Page(first).text
+    for question in (
+        "Can the fit be trusted?",
+        "Where do the seizures start?",
+        "What to resect?",
+        "What is not known?",
+        "Where would another electrode go?",
+    ):
+        assert question in text, question
+    assert re.search(r"Side (mostly )?(left|right)", text)
+    assert "such a number was right in 90 %" in text
+    assert re.search(r"Clinical hypothesis (agrees on|only)", text)
+    assert re.search(r"Would remain [\d.]+ of [\d.]+ seizing regions", text)
+    assert re.search(r"Eloquent tissue (none is removed|language)", text)
+    assert "cm³ of grey matter, without white matter" in text
+    assert re.search(r"\w+ \w+ \(\+21 %\): gain in P\(seizure-free\)", text)
+
+
+def test_regions_have_names_that_people_say_and_their_labels(build):
+    text = build()
+    first = text.split('<section id="brain"')[0]
+    assert "ctx-" not in Page(first).text
+    names = re.findall(r'class="pick" data-region="\d+" title="([^"]*)">([^<]+)<', first)
+    assert names
+    assert all(spoken_name(label) == name for label, name in names)
+    zones = text.split('data-table="zones"')[1].split("</table>")[0]
+    assert "ctx-rh-insula" in Page(zones).text
+    assert "right insula" in Page(zones).text
+
+
+def test_the_same_regions_are_counted_once(build):
+    text = Page(build()).text
+    count = re.search(r"(\d+) of (\d+) regions have low observability", text)
+    assert f"No channel sees {count[1]} of {count[2]} regions well." in text
+    content = build().split('<section id="zones"')[1]
+    rows = re.findall(r"<tr>(.*?)</tr>", content.split("<tbody>")[1].split("</tbody>")[0], re.S)
+    assert len(rows) == int(count[2])
+
+
+def test_p_ez_and_p_pz_are_at_most_one(build, make_patient):
+    rows = load_results(make_patient(priors=("default",)), "01", ("default",)).main.zones.rows
+    assert all(row.p_ez + row.p_pz <= 1 + 1e-9 for row in rows)
+    assert "their sum is at most 100 %" in Page(build()).text.replace("\u00a0", " ")
+
+
+def test_letters_mark_left_and_right_of_every_slice(build):
+    brain = build().split('<section id="brain"')[1].split("</section>")[0]
+    slices = re.findall(r'<figure class="slice">.*?</figure>', brain, flags=re.S)
+    assert len(slices) == 6
+    for one in slices:
+        assert '<b class="side side-left">L</b><b class="side side-right">R</b>' in one
+        assert re.search(r"z −?-?\d+ mm", one)
+    assert "neurological convention" in brain
+
+
+def test_every_printed_page_names_patient_use_and_number(build):
+    style = build(label="a1", images=False, n_regions=12, n_channels=12).split("</head>")[0]
+    assert 'content: "sub-a1"' in style
+    assert "Research use only" in style
+    assert "counter(page)" in style
+    assert 'content: "sub-__x_"' in assets.page_margins('"{x}')
 
 
 @pytest.mark.parametrize(

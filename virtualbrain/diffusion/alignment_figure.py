@@ -43,6 +43,9 @@ def draw_alignment(
             outline = white.take(index, axis).T
             if outline.min() < 0.5 < outline.max():
                 axes.contour(outline, levels=[0.5], colors=_OUTLINE, linewidths=0.6)
+            for letter, x in (("L", 0.06), ("R", 0.94)):
+                axes.text(x, 0.92, letter, transform=axes.transAxes, ha="center", va="center",
+                          fontsize=9, fontweight="bold", color="white")  # fmt: skip
     figure.subplots_adjust(0, 0, 1, 1, 0.02, 0.02)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", facecolor="black", metadata={"Software": None})

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +35,20 @@ def viewer() -> str:
             return inline_script((root / folder / _VIEWER).read_text(encoding="utf-8"))
     raise ToolError(
         f"nilearn ships no {_VIEWER}", expected="nilearn 0.13 or newer", hint="update nilearn"
+    )
+
+
+def page_margins(label: str) -> str:
+    """Return the style that prints patient, research use and page number on every page.
+
+    A character of the label other than a letter, digit or hyphen becomes an underscore.
+    """
+    patient = re.sub(r"[^A-Za-z0-9-]", "_", label)
+    box = "font: 12px sans-serif; color: #51606e;"
+    return (
+        f'@page {{ @top-left {{ content: "sub-{patient}"; {box} }} '
+        f'@top-right {{ content: "Research use only · not a medical device"; {box} }} '
+        f'@bottom-right {{ content: "page " counter(page) " of " counter(pages); {box} }} }}'
     )
 
 

@@ -11,17 +11,21 @@ from virtualbrain.report import assets, charts, diagnostics, findings, methods, 
 from virtualbrain.report import tables as tabular
 from virtualbrain.report.data_quality import quality_of
 from virtualbrain.report.figures import SeizureView, figures_of
+from virtualbrain.report.first_page import first_page
 from virtualbrain.report.metrics import region_metrics
 from virtualbrain.report.numbers import CI_PROB
 from virtualbrain.report.page import counts, environment, region_names
 from virtualbrain.report.page_data import page_data
 from virtualbrain.report.privacy import scrub
+from virtualbrain.report.reliability import measured_for
 from virtualbrain.report.scene import build_scene
+from virtualbrain.report.words import in_words
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 
 logger = logging.getLogger(__name__)
 
 MAX_BYTES = 15_000_000
+N_SUMMARY_LIMITS = 4
 VOXELS_MM = (1.5, 2.0, 3.0)
 
 
@@ -71,6 +75,7 @@ def render(content: Mapping[str, Any], scene: Mapping[str, Any]) -> str:
             **content,
             policy=assets.content_policy(*scripts),
             style=assets.static("report.css"),
+            page_margins=assets.page_margins(content["results"].label),
             script=page_script,
             viewer=viewer,
             has_views=has_views,
@@ -86,22 +91,27 @@ def page_content(results: PatientResults) -> dict[str, Any]:
     regions = findings.regions_of(results.main, names)
     plans = findings.plans_of(results.main, names)
     metrics = region_metrics(regions, len(names), verdict.usable)
-    figures = figures_of(results, metrics, names)
+    leading = findings.leading_regions(regions) if verdict.usable else ()
+    best_plans = findings.leading_plans(plans) if verdict.usable else ()
+    planned = best_plans[0].regions if best_plans else ()
+    figures = figures_of(results, metrics, names, planned)
     return {
         "results": results,
         "names": names,
         "verdict": verdict,
         "regions": regions,
         "plans": plans,
-        "leading": findings.leading_regions(regions) if verdict.usable else (),
-        "best_plans": findings.leading_plans(plans) if verdict.usable else (),
+        "leading": leading,
+        "best_plans": best_plans,
+        "first": first_page(results, regions, leading, best_plans),
+        "in_words": lambda text: in_words(text, names),
         "conclusion": findings.conclusion_of(results.main) if verdict.usable else "",
         "p_elsewhere": outcomes.p_elsewhere if outcomes else None,
-        "gains": outcomes.gains if outcomes and verdict.usable else (),
         "low_limit": LOW_OBSERVABILITY,
         "low_observability": [region for region in regions if region.unseen],
         "suspected": findings.suspected_unseen(regions) if verdict.usable else (),
         "limits": diagnostics.limits_of(results, regions),
+        "summary_limits": diagnostics.other_limits(results)[:N_SUMMARY_LIMITS],
         "agreement": diagnostics.hypothesis_agreement(regions) if verdict.usable else None,
         "ci": f"{100 * CI_PROB:.0f} %",
         "counts": counts(results),
@@ -123,8 +133,10 @@ def _tables(
     names: Sequence[str],
 ) -> dict[str, Any]:
     main = results.main
+    measured = measured_for(main.diagnostics.figures) if main.diagnostics and ranked else ()
     return {
-        "zones_view": main.zones and tabular.zones_view(regions, main.zones.table, ranked),
+        "zones_view": main.zones
+        and tabular.zones_view(regions, main.zones.table, ranked, measured),
         "plans_view": main.outcomes and tabular.plans_view(plans, main.outcomes.table, ranked),
         "stimulation_view": tabular.stimulation_view(results, names) if ranked else None,
         "next_view": tabular.next_view(results, names) if ranked else None,

@@ -58,11 +58,15 @@ def _mode_weights(figures: Mapping[str, Any]) -> str:
 
 def limits_of(results: PatientResults, regions: Sequence[Region]) -> tuple[str, ...]:
     """Return the limits of the results of this patient, one sentence each."""
+    observability = (_unseen_regions(regions), _suspected(regions))
+    return tuple(filter(None, (*observability, *other_limits(results))))
+
+
+def other_limits(results: PatientResults) -> tuple[str, ...]:
+    """Return the limits without those of observability, which the first page has already."""
     return tuple(
         sentence
         for sentence in (
-            _unseen_regions(regions),
-            _suspected(regions),
             _few_seizures(results),
             _bad_contacts(results),
             _no_diffusion(results),

@@ -5,7 +5,7 @@ The report shows them in print and in browsers without JavaScript or WebGL.
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -24,11 +24,29 @@ from virtualbrain.report.colours import GREY, ColourScale
 Array = NDArray[np.float64]
 INK = "#1c2733"
 COLOURS = 96
+OUTLINE = "#ff4fd8"
+SLICE_HEIGHT = 300
+
+
+@dataclass(frozen=True)
+class View:
+    """A direction of view: axes of the picture, the hemisphere shown, letters at its edges."""
+
+    right: tuple[int, int, int]
+    up: tuple[int, int, int]
+    towards: tuple[int, int, int]
+    letters: tuple[str, str]
+    hemisphere: str = ""
+
+
 VIEWS = {
-    "left": ((0, -1, 0), (0, 0, 1), (-1, 0, 0)),
-    "right": ((0, 1, 0), (0, 0, 1), (1, 0, 0)),
-    "top": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-    "front": ((-1, 0, 0), (0, 0, 1), (0, 1, 0)),
+    "left": View((0, -1, 0), (0, 0, 1), (-1, 0, 0), ("L", ""), "L"),
+    "right": View((0, 1, 0), (0, 0, 1), (1, 0, 0), ("", "R"), "R"),
+    "left, medial": View((0, 1, 0), (0, 0, 1), (1, 0, 0), ("L", ""), "L"),
+    "right, medial": View((0, -1, 0), (0, 0, 1), (-1, 0, 0), ("", "R"), "R"),
+    "top": View((1, 0, 0), (0, 1, 0), (0, 0, 1), ("L", "R")),
+    "bottom": View((-1, 0, 0), (0, 1, 0), (0, 0, -1), ("R", "L")),
+    "front": View((-1, 0, 0), (0, 0, 1), (0, 1, 0), ("R", "L")),
 }
 
 
@@ -40,6 +58,14 @@ class StaticImage:
     width: int
     height: int
     alt: str
+
+
+@dataclass(frozen=True)
+class SliceImage:
+    """An axial slice, its left side on the left, at height `z_mm`."""
+
+    image: StaticImage
+    z_mm: float
 
 
 def _new_figure(width: float, height: float) -> Figure:
@@ -77,10 +103,13 @@ def brain_views(
     scale: ColourScale,
     contacts: pd.DataFrame | None,
     alt: str,
-    views: Sequence[str] = ("left", "right", "top", "front"),
+    views: Sequence[str] = tuple(VIEWS),
     size: int = 300,
+    columns: int = 4,
 ) -> StaticImage | None:
     """Return views of the cortex: regions coloured by a value, contacts on top.
+
+    Bold letters mark the patient's left and right.
 
     Parameters
     ----------
@@ -94,32 +123,47 @@ def brain_views(
         Columns x, y, z, in mm.
     alt : str
         Description of the image.
+    views : sequence of str
+        Keys of `VIEWS`.
+    size : int
+        Width of a view in pixels.
+    columns : int
+        Views in a row.
     """
     if not surfaces:
         return None
-    figure = _new_figure(size * len(views), size * 0.82)
-    for number, view in enumerate(views):
-        axes = figure.add_axes((number / len(views), 0.02, 1 / len(views), 0.85))
-        shown = {
-            h: s
-            for h, s in surfaces.items()
-            if view not in ("left", "right") or h == view[0].upper()
-        }
-        _draw_cortex(axes, shown or surfaces, view, values, scale)
+    columns = min(columns, len(views))
+    n_rows = -(-len(views) // columns)
+    figure = _new_figure(size * columns, size * 0.82 * n_rows)
+    for number, name in enumerate(views):
+        row, column = divmod(number, columns)
+        bottom = (n_rows - 1 - row + 0.02) / n_rows
+        axes = figure.add_axes((column / columns, bottom, 1 / columns, 0.85 / n_rows))
+        view = VIEWS[name]
+        own = {h: s for h, s in surfaces.items() if view.hemisphere in ("", h)}
+        _draw_cortex(axes, own or surfaces, view, values, scale)
         _draw_contacts(axes, contacts, view)
-        axes.set_title(view, fontsize=9, color=INK, y=0.97)
+        axes.set_title(name, fontsize=9, color=INK, y=0.97)
+        for letter, x in zip(view.letters, (0.04, 0.96), strict=True):
+            axes.text(x, 0.9, letter, transform=axes.transAxes, ha="center", va="center",
+                      fontsize=13, fontweight="bold", color=INK)  # fmt: skip
     return _image_of(figure, alt)
+
+
+def _axes_of(view: View) -> tuple[Array, Array, Array]:
+    right, up, towards = (np.array(a, dtype=float) for a in (view.right, view.up, view.towards))
+    return right, up, towards
 
 
 def _draw_cortex(
     axes: mpl.axes.Axes,
     surfaces: Mapping[str, Surface],
-    view: str,
+    view: View,
     values: Mapping[int, float],
     scale: ColourScale,
 ) -> None:
     """Draw triangles from back to front, shaded by their orientation."""
-    right, up, towards = (np.array(axis, dtype=float) for axis in VIEWS[view])
+    right, up, towards = _axes_of(view)
     corners = np.concatenate([s.vertices[s.triangles] for s in surfaces.values()])
     labels = np.concatenate([s.regions[s.triangles[:, 0]] for s in surfaces.values()])
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -147,14 +191,15 @@ def _colours(labels: NDArray[np.int64], values: Mapping[int, float], scale: Colo
     return colours
 
 
-def _draw_contacts(axes: mpl.axes.Axes, contacts: pd.DataFrame | None, view: str) -> None:
+def _draw_contacts(axes: mpl.axes.Axes, contacts: pd.DataFrame | None, view: View) -> None:
     if contacts is None or contacts.empty:
         return
-    right, up, towards = (np.array(axis, dtype=float) for axis in VIEWS[view])
+    right, up, _ = _axes_of(view)
     points = contacts[["x", "y", "z"]].to_numpy(dtype=float)
     points = points[np.isfinite(points).all(axis=1)]
-    if view in ("left", "right"):
-        points = points[points @ towards > -5]
+    if view.hemisphere:
+        side = -1.0 if view.hemisphere == "L" else 1.0
+        points = points[side * points[:, 0] > -5]
     axes.plot(points @ right, points @ up, "o", ms=2.6, mfc="white", mec=INK, mew=0.6)
 
 
@@ -165,29 +210,57 @@ def slices(
     scale: ColourScale,
     contacts: pd.DataFrame | None,
     alt: str,
+    planned: Collection[int] = (),
     n_slices: int = 6,
-) -> StaticImage:
+) -> tuple[SliceImage, ...]:
     """Return axial slices of the T1 with coloured regions, and the contacts within 3 mm.
 
-    Both images must be on the same grid, with axes near R, A, S.
+    Both images must be on the same grid, with axes near R, A, S. The page writes the letters L and
+    R beside the slices, so that it can mirror them.
+
+    Parameters
+    ----------
+    t1, labels : nibabel image
+        The head, and the regions if known.
+    values : mapping
+        Index of a region to its value.
+    scale : ColourScale
+        Colour of a value.
+    contacts : DataFrame or None
+        Columns x, y, z, in mm.
+    alt : str
+        Description of the images.
+    planned : collection of int
+        Indices of the regions of a plan; they are outlined, and the slices go through them.
+    n_slices : int
+        Number of slices.
     """
     head = np.asarray(t1.dataobj, dtype=np.float32)
     overlay = None if labels is None else np.asarray(labels.dataobj).astype(np.int64)
     inside = head > 0.1 * head.max() if overlay is None else overlay > 0
-    used = np.flatnonzero(inside.any(axis=(0, 1)))
-    chosen = np.linspace(used[0], used[-1], n_slices + 2)[1:-1].astype(int)
-    height = 260
-    figure = _new_figure(height * n_slices * head.shape[0] / head.shape[1], height)
-    for number, k in enumerate(chosen):
-        axes = figure.add_axes((number / n_slices, 0, 1 / n_slices, 1))
-        axes.imshow(head[:, :, k].T, cmap="gray", origin="lower", interpolation="bilinear")
+    resected = np.zeros(head.shape, bool) if overlay is None else np.isin(overlay, list(planned))
+    shown = resected if resected.any() else inside
+    used = np.flatnonzero(shown.any(axis=(0, 1)))
+    chosen = np.unique(np.linspace(used[0], used[-1], n_slices + 2)[1:-1].astype(int))
+    top = float(np.quantile(head[inside], 0.998)) if inside.any() else float(head.max())
+    found = []
+    for k in chosen:
+        figure = _new_figure(SLICE_HEIGHT * head.shape[0] / head.shape[1], SLICE_HEIGHT)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.imshow(
+            head[:, :, k].T, cmap="gray", origin="lower", interpolation="bilinear", vmax=top
+        )
         if overlay is not None:
             axes.imshow(_tint(overlay[:, :, k], values, scale), origin="lower")
-        _contacts_on_slice(axes, contacts, t1.affine, k)
+        if resected[:, :, k].any():
+            axes.contour(resected[:, :, k].T, levels=[0.5], colors=OUTLINE, linewidths=1.4)
+        _contacts_on_slice(axes, contacts, t1.affine, int(k))
         axes.set_axis_off()
         axes.set_xlim(-0.5, head.shape[0] - 0.5)
         axes.set_ylim(-0.5, head.shape[1] - 0.5)
-    return _image_of(figure, alt, 128)
+        z_mm = float((t1.affine @ [*(np.array(head.shape[:2]) / 2), k, 1.0])[2])
+        found.append(SliceImage(_image_of(figure, f"{alt}, z = {z_mm:.0f} mm", 128), z_mm))
+    return tuple(found)
 
 
 def _tint(labels: NDArray[np.int64], values: Mapping[int, float], scale: ColourScale) -> Array:

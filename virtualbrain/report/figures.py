@@ -1,6 +1,6 @@
 """Choose the contents of the static images in one patient's report; `drawing` draws them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ ROW_HEIGHT = 13
 TRACE_WIDTH = 700
 RASTER_WIDTH = 300
 MAX_VERTICES = 7000
+CONTACT_VIEWS = ("left", "right", "top", "front")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,12 @@ class SeizureView:
 
 
 def figures_of(
-    results: PatientResults, metrics: Sequence[Metric], names: Sequence[str]
+    results: PatientResults,
+    metrics: Sequence[Metric],
+    names: Sequence[str],
+    planned: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Return the images by their names in the templates."""
+    """Return the images by their names in the templates; `planned` regions are outlined."""
     shown = metrics[0] if metrics else None
     by_label = _value_of_label(results, shown, names)
     scale = shown.scale if shown else ColourScale(0.0, 1.0)
@@ -49,15 +53,15 @@ def figures_of(
     return {
         "shown_metric": shown,
         "brain_image": drawing.brain_views(
-            surfaces, by_label, scale, None, f"Cortex from four sides: {title}"
+            surfaces, by_label, scale, None, f"Cortex from seven sides: {title}"
         ),
         "header_image": drawing.brain_views(
             surfaces, by_label, scale, None, f"Cortex: {title}", ("left", "right"), 190
         ),
         "contacts_image": drawing.brain_views(
-            surfaces, {}, scale, contacts, "Contacts over the cortex from four sides"
+            surfaces, {}, scale, contacts, "Contacts over the cortex from four sides", CONTACT_VIEWS
         ),
-        "slices_image": _slices(results, by_label, scale, contacts, title),
+        "slice_images": _slices(results, by_label, scale, contacts, title, planned),
         "seizure_views": [_seizure_view(results, seizure) for seizure in results.seizures],
         "matrix_image": _matrix(results),
         "alignment_image": _alignment(results),
@@ -82,12 +86,15 @@ def _slices(
     scale: ColourScale,
     contacts: pd.DataFrame | None,
     title: str,
-) -> drawing.StaticImage | None:
+    planned: Collection[str],
+) -> tuple[drawing.SliceImage, ...]:
     if results.t1 is None:
-        return None
+        return ()
     t1 = nib.as_closest_canonical(results.t1)
     labels = None if results.labels is None else nib.as_closest_canonical(results.labels)
-    return drawing.slices(t1, labels, values, scale, contacts, f"Axial slices of the T1: {title}")
+    alt = f"Axial slice of the T1: {title}"
+    outlined = [label for label, name in results.region_of_label.items() if name in planned]
+    return drawing.slices(t1, labels, values, scale, contacts, alt, outlined)
 
 
 def _matrix(results: PatientResults) -> drawing.StaticImage | None:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.fit_results import Posterior, ZoneRow
 from virtualbrain.io.results import PriorResults
 from virtualbrain.io.surgery_results import Outcomes, PlanRow
 from virtualbrain.models.reduced_physics import REST_CURRENT
 from virtualbrain.posterior import seizure_threshold
 from virtualbrain.report.numbers import is_number, probability_interval
+from virtualbrain.report.words import in_words, operation
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 
@@ -62,6 +64,11 @@ class Region:
     in_hypothesis: bool
 
     @property
+    def spoken(self) -> str:
+        """The anatomical name with its side; the label where none is known."""
+        return spoken_name(self.name)
+
+    @property
     def unseen(self) -> bool:
         """True where the observability is low."""
         return is_number(self.observability) and self.observability < LOW_OBSERVABILITY
@@ -105,6 +112,19 @@ class Plan:
     def named_by_regions(self) -> bool:
         """True where the name of the plan lists its regions."""
         return tuple(self.candidate.split(" + ")) == self.regions
+
+    @property
+    def title(self) -> str:
+        """The plan as an operation; its own name where somebody gave it one."""
+        named = in_words(self.candidate, self.regions)
+        if not self.regions or self.kind in ("none", "sham", "disconnection"):
+            return named
+        described = operation(self.kind, self.regions)
+        if described and len(self.regions) > 1:
+            described += f", {len(self.regions)} regions"
+        if not self.named_by_regions:
+            return f"{named}: {described}" if described else named
+        return described[:1].upper() + described[1:] if described else named
 
 
 def verdict_of(priors: PriorResults) -> Verdict:

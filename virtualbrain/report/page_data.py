@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.results import PatientResults, PriorResults
 from virtualbrain.report import findings, numbers
 from virtualbrain.report.metrics import Metric
@@ -32,7 +33,8 @@ def page_data(
         "first": min(regions, key=lambda r: r.rank).index if ranked and regions else -1,
         "regions": [
             {
-                "name": name,
+                "name": spoken_name(name),
+                "label": name if spoken_name(name) != name else "",
                 "xyz": _finite(centre.get(name)),
                 "facts": _facts(by_index.get(i), ranked, stated),
             }
@@ -50,6 +52,8 @@ def page_data(
         "plans": [
             {
                 "name": p.candidate,
+                "title": p.title,
+                "rank": p.rank,
                 "regions": p.region_indices,
                 "free": p.share_free if numbers.is_number(p.share_free) else None,
             }

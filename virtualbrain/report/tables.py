@@ -4,12 +4,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.result_files import Table
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report.assets import data_url
 from virtualbrain.report.findings import NOT_STATED, Plan, Region, hypothesis_stated
 from virtualbrain.report.numbers import CI_PROB, is_number, percent, show
 from virtualbrain.report.onsets import ChannelOnset
+from virtualbrain.report.reliability import Reliability, reliability_of
+from virtualbrain.report.words import in_words
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: heading, True for numbers, and an explanation as tooltip (`hint`)."""
+    """A column: heading, True for numbers, an explanation as tooltip (`hint`), `printed`."""
 
     title: str
     numeric: bool
     hint: str = ""
+    printed: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,19 +82,28 @@ def probability_cell(p: float, interval: tuple[float, float] | None = None) -> C
     return Cell(text, repr(p), repr(p), bar=p)
 
 
+def region_cell(label: str, index: int | None) -> Cell:
+    """Return a cell for a region: its anatomical name, with its label as tooltip."""
+    name = spoken_name(label)
+    return Cell(name, name.lower(), label if label != name else "", region=index)
+
+
 def with_interval(p: float, interval: tuple[float, float]) -> str:
     """Return a probability and its interval as text."""
     return f"{percent(p)} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})"
 
 
-def zones_view(regions: Sequence[Region], table: Table, ranked: bool) -> View:
+def zones_view(
+    regions: Sequence[Region], table: Table, ranked: bool, measured: tuple[Reliability, ...] = ()
+) -> View:
     """Return the table of zones; without ranking it is alphabetical and has no rank."""
-    ordered = sorted(regions, key=lambda r: r.rank if ranked else r.name)
+    ordered = sorted(regions, key=lambda r: r.rank if ranked else r.spoken)
     columns = (
         *((Column("Rank", True),) if ranked else ()),
         Column("Region", False),
         Column("Side", False),
         Column("P(EZ)", True, "probability that the region starts seizures"),
+        Column("Was right", True, "regions with such a P(EZ) in the EZ of synthetic patients"),
         Column(
             "P(PZ)",
             True,
@@ -108,20 +121,25 @@ def zones_view(regions: Sequence[Region], table: Table, ranked: bool) -> View:
         Column("Observability", True, "how well the channels record the region, 0 to 1"),
         Column("Information (nats)", True, "how much the recording changed the prior of x₀"),
         Column("Hypothesis", False, "region of the clinical hypothesis"),
+        Column("Label", False, "name of the region in the files", printed=False),
     )
     stated = hypothesis_stated(regions)
-    rows = tuple(_zone_row(region, ranked, stated) for region in ordered)
+    rows = tuple(_zone_row(region, ranked, stated, measured) for region in ordered)
     caption = "Ranked regions." if ranked else "Regions in alphabetical order, not ranked."
     return View("zones", caption, columns, rows, download_of(table))
 
 
-def _zone_row(region: Region, ranked: bool, hypothesis_stated: bool) -> tuple[Cell, ...]:
+def _zone_row(
+    region: Region, ranked: bool, hypothesis_stated: bool, measured: tuple[Reliability, ...]
+) -> tuple[Cell, ...]:
     mean, low, high = region.x0
+    reliability = reliability_of(region.p_ez, measured)
     return (
         *((number_cell(region.rank),) if ranked else ()),
-        Cell(region.name, region.name.lower(), region=region.index),
+        region_cell(region.name, region.index),
         Cell(region.hemisphere, region.hemisphere),
         probability_cell(region.p_ez),
+        Cell(reliability.words, repr(reliability.seen[0])) if reliability else Cell("–", ""),
         probability_cell(region.p_pz),
         number_cell(region.p_evidence, 2),
         Cell(
@@ -135,6 +153,7 @@ def _zone_row(region: Region, ranked: bool, hypothesis_stated: bool) -> tuple[Ce
         number_cell(region.observability, 2),
         number_cell(region.information_gain, 2),
         _hypothesis_cell(region, hypothesis_stated),
+        Cell(region.name, region.name.lower()),
     )
 
 
@@ -146,13 +165,13 @@ def _hypothesis_cell(region: Region, stated: bool) -> Cell:
 
 def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
     """Return the table of plans; without ranking it is alphabetical and has no rank."""
-    ordered = sorted(plans, key=lambda p: p.rank if ranked else p.candidate)
+    ordered = sorted(plans, key=lambda p: p.rank if ranked else p.title.lower())
     columns = (
         *((Column("Rank", True),) if ranked else ()),
         Column("Plan", False),
         Column("Kind", False),
         Column("Regions", False),
-        Column("Volume (cm³)", True),
+        Column("Volume (cm³)", True, "grey matter, without white matter"),
         Column("Eloquent", False),
         Column("Seizing before", True, "regions that seize without surgery"),
         Column(
@@ -177,6 +196,7 @@ def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
         ),
         Column("Sham plans as good", True, "sham plans of this size that do as well"),
         Column("Transmission", True, "change of signal transmission between the remaining regions"),
+        Column("Labels", False, "names of the regions in the files", printed=False),
     )
     rows = tuple(_plan_row(plan, ranked) for plan in ordered)
     caption = "Ranked plans." if ranked else "Plans in alphabetical order, not ranked."
@@ -187,11 +207,15 @@ def _plan_row(plan: Plan, ranked: bool) -> tuple[Cell, ...]:
     after, low, high = plan.after
     return (
         *((number_cell(plan.rank),) if ranked else ()),
-        Cell(plan.candidate, plan.candidate.lower(), plan=plan.index),
+        Cell(plan.title, plan.title.lower(), plan.candidate, plan=plan.index),
         Cell(plan.kind, plan.kind),
-        Cell(", ".join(plan.regions) or "–", str(len(plan.regions))),
+        Cell(
+            ", ".join(map(spoken_name, plan.regions)) or "–",
+            str(len(plan.regions)),
+            ", ".join(plan.regions),
+        ),
         number_cell(plan.volume_cm3),
-        Cell(plan.eloquent, "1" if plan.touches_eloquent else "0"),
+        Cell(in_words(plan.eloquent, plan.regions), "1" if plan.touches_eloquent else "0"),
         number_cell(plan.before),
         Cell(
             f"{show(after)} [{show(low)}, {show(high)}]",
@@ -208,6 +232,7 @@ def _plan_row(plan: Plan, ranked: bool) -> tuple[Cell, ...]:
                 plan.transmission_change,
             )
         ),
+        Cell(", ".join(plan.regions) or "–", ", ".join(plan.regions).lower()),
     )
 
 
@@ -247,8 +272,8 @@ def plain_view(
     numeric = {name: table.frame[name].dtype.kind in "fi" for name in headings}
 
     def cell(name: str, value: Any) -> Cell:
-        if name == "region" and isinstance(value, str):
-            return Cell(value, value.lower(), region=position.get(value))
+        if name in ("region", "first_region") and isinstance(value, str):
+            return region_cell(value, position.get(value))
         if name in probabilities:
             return percent_cell(value)
         return number_cell(value) if numeric[name] else Cell(show(value), show(value).lower())
@@ -343,7 +368,7 @@ def onsets_view(number: int, onsets: Sequence[ChannelOnset], names: Sequence[str
 def _first_region(regions: Sequence[str], position: Mapping[str, int]) -> Cell:
     if not regions:
         return Cell("–", "")
-    return Cell(regions[0], regions[0].lower(), region=position.get(regions[0]))
+    return region_cell(regions[0], position.get(regions[0]))
 
 
 def channels_view(results: PatientResults, names: Sequence[str]) -> View | None:

@@ -69,7 +69,7 @@
     region.facts.forEach(([name, value]) => list.append(element("dt", name), element("dd", value)));
     const plans = data.plans.filter((plan) => plan.regions.includes(state.region)).length;
     if (data.ranked && data.plans.length) list.append(element("dt", "In plans"), element("dd", `${plans} of ${data.plans.length}`));
-    inspector.append(close, element("h2", region.name), list);
+    inspector.append(close, element("h2", region.name), element("p", region.label, "sub"), list);
     if (!region.facts.length) inspector.append(element("p", "No result for this region.", "caption"));
   });
 
@@ -148,6 +148,14 @@
   }
   setUpMatrix();
 
+  // side of the slices -----------------------------------------------------------------------
+  const conventions = [(radiological) => {
+    root.classList.toggle("radiological", radiological);
+    one("#convention-words").textContent = `In the slices, the patient's left is on the ${radiological ? "right (radiological" : "left (neurological"} convention).`;
+  }];
+  const convention = one("#convention");
+  if (convention) convention.addEventListener("change", () => conventions.forEach((follow) => follow(convention.value === "radiological")));
+
   // 3D and slices --------------------------------------------------------------------------
   const VIRIDIS = [[68,1,84],[72,36,117],[65,68,135],[53,95,141],[42,120,142],[33,145,140],[34,168,132],[68,191,112],[122,209,81],[189,223,38],[253,231,37]];
   const GREY = [205, 205, 200], LIGHT = [228, 228, 224], CHOSEN = [209, 73, 91], DARK = [120, 124, 128];
@@ -166,6 +174,13 @@
     const base = onsets();
     const [onset, p] = course ? course[index] : [base ? base[index] : null, 1];
     return onset !== null && onset <= time && (p === null || p >= 0.5);
+  }
+  function seizingOnAverage() {
+    // sum of the probabilities of the regions whose onset has passed; at the end their mean number
+    const course = data.recruitment[state.candidate || data.no_surgery];
+    const end = state.time === null ? Infinity : state.time;
+    if (!course) return data.regions.filter((_, i) => { const s = seizingAt(i); return s === null ? onsets()[i] !== null : s; }).length;
+    return course.reduce((sum, [onset, p]) => sum + (onset !== null && onset <= end ? p ?? 0 : 0), 0);
   }
   function onsets() {
     const metric = data.metrics.find((m) => m.key === "onset_s");
@@ -224,7 +239,7 @@
       });
       nv.drawScene();
     };
-    const look = { left: [90, 10], right: [270, 10], top: [0, 90], front: [180, 10] };
+    const look = { left: [90, 10], right: [270, 10], top: [0, 90], bottom: [0, -90], front: [180, 10] };
     all("[data-view]").forEach((button) => button.addEventListener("click", () => {
       nv.setRenderAzimuthElevation(...look[button.dataset.view]);
     }));
@@ -238,11 +253,23 @@
       nv.setRenderAzimuthElevation(nv.scene.renderAzimuth + turn[0], nv.scene.renderElevation + turn[1]);
     });
     listeners.push(paint, () => { if (state.region !== turned) { turned = state.region; turnTo(nv); } });
+    const letters = () => showSides(nv.scene.renderAzimuth, nv.scene.renderElevation);
+    nv.scene.onAzimuthElevationChange = letters;
+    nv.onAzimuthElevationChange = letters;
     nv.setRenderAzimuthElevation(120, 15);
     turnTo(nv);
     setXray();
     paint();
+    letters();
     return nv;
+  }
+
+  function showSides(azimuth, elevation) {
+    // letters at the edges that show the patient's left and right; from the side, the side shown
+    const angle = (azimuth * Math.PI) / 180, across = Math.cos(angle), first = one(".side-first"), last = one(".side-last");
+    const lateral = Math.abs(across) < 0.5 && Math.abs(elevation) < 60;
+    first.textContent = lateral ? (Math.sin(angle) > 0 ? "L" : "R") : across > 0 ? "L" : "R";
+    last.textContent = lateral ? "" : across > 0 ? "R" : "L";
   }
 
   function turnTo(nv) {
@@ -265,7 +292,7 @@
 
   async function setUpSlices() {
     if (!data.scene.t1) { one("#gl-slices").parentElement.remove(); return null; }
-    const nv = new niivue.Niivue({ backColor: [0.06, 0.09, 0.11, 1], isColorbar: false, loadingText: "", dragAndDropEnabled: false, logLevel: "error", crosshairColor: [0.95, 0.6, 0.2, 0.9], crosshairWidth: 0.6, meshThicknessOn2D: 3 });
+    const nv = new niivue.Niivue({ backColor: [0.06, 0.09, 0.11, 1], isColorbar: false, loadingText: "", dragAndDropEnabled: false, logLevel: "error", fontColor: [1, 1, 1, 1], fontMinPx: 22, showAllOrientationMarkers: true, crosshairColor: [0.95, 0.6, 0.2, 0.9], crosshairWidth: 0.6, meshThicknessOn2D: 3 });
     await nv.attachToCanvas(one("#gl-slices"));
     const load = async (text, name, options) => nv.addVolume(await niivue.NVImage.loadFromBase64({ base64: text, name, ...options }));
     await load(data.scene.t1, "t1.nii.gz", { colormap: "gray", cal_min: 0, cal_max: 255 });
@@ -301,6 +328,7 @@
     let picking = false;
     one("#gl-slices").addEventListener("pointerdown", () => { picking = true; }, true);
     listeners.push(paint, move);
+    conventions.push((radiological) => nv.setRadiologicalConvention(radiological));
     paint();
     move();
     return nv;
@@ -330,14 +358,14 @@
     const end = Math.max(...values, ...late) + 2, slider = one("#time"), clock = one("#clock"), play = one("#play"), plan = one("#plan"), words = one("#recruited");
     one("#player").hidden = false;
     one("#player-caption").hidden = false;
-    data.plans.forEach((p) => { const option = element("option", p.name); option.value = p.name; plan.append(option); });
+    data.plans.forEach((p) => { const option = element("option", `${p.rank}. ${p.title}`); option.value = p.name; option.title = p.name; plan.append(option); });
     const show = () => {
       const at = state.time === null ? end : state.time;
       clock.textContent = `${at.toFixed(1)} s`;
-      const n = data.regions.filter((_, i) => { const s = seizingAt(i); return s === null ? onsets()[i] !== null : s; }).length;
+      const n = seizingOnAverage();
       const free = (data.plans.find((p) => p.name === state.candidate) || {}).free;
       const none = typeof free === "number" ? `; no region in ${(100 * free).toFixed(0)} % of the draws` : "";
-      words.textContent = `${n} regions seizing in at least half of the draws${none}`;
+      words.textContent = `${n.toFixed(1)} regions seizing on average${none}`;
     };
     // at the end and without a plan the whole map is shown again
     const move = () => { state.time = Number(slider.value) >= 100 ? null : (Number(slider.value) / 100) * end; changed(); };

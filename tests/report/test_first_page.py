@@ -1,0 +1,140 @@
+"""Names of plans, short answers of the first page, and sides of the pictures."""
+
+import base64
+import io
+from types import SimpleNamespace
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from virtualbrain.report import drawing
+from virtualbrain.report.colours import ColourScale
+from virtualbrain.report.first_page import first_page, side_of
+from virtualbrain.report.reliability import MEASURED, measured_for, reliability_of
+from virtualbrain.report.words import in_words, operation
+
+HIPPOCAMPUS, AMYGDALA = "Right-Hippocampus", "Right-Amygdala"
+MIDDLE, INFERIOR = "ctx-rh-middletemporal", "ctx-rh-inferiorparietal"
+
+
+@pytest.mark.parametrize(
+    ("kind", "regions", "name"),
+    [
+        ("resection", (MIDDLE,), "resection of the right middle temporal gyrus"),
+        ("ablation", (HIPPOCAMPUS,), "ablation of the right hippocampus"),
+        ("resection", (MIDDLE, HIPPOCAMPUS), "right temporal resection with hippocampus"),
+        ("resection", (AMYGDALA, HIPPOCAMPUS), "right resection of hippocampus and amygdala"),
+        ("clinical", (MIDDLE, INFERIOR), "right temporal-parietal resection"),
+        (
+            "resection",
+            (MIDDLE, "Left-Hippocampus"),
+            "bilateral temporal resection with hippocampus",
+        ),
+        ("resection", (MIDDLE, "area 17"), ""),
+        ("resection", ("area 17",), ""),
+        ("resection", (), ""),
+    ],
+)
+def test_a_plan_is_described_as_an_operation(kind, regions, name):
+    assert operation(kind, regions) == name
+
+
+def test_only_complete_labels_are_put_into_words():
+    labels = ["ctx-rh-insula", "ctx-rh-insula-2"]
+    text = "ctx-rh-insula, ctx-rh-insula-2 and actx-rh-insula"
+    assert in_words(text, labels) == "right insula, ctx-rh-insula-2 and actx-rh-insula"
+
+
+def _region(name, hemisphere, p_ez):
+    return SimpleNamespace(name=name, hemisphere=hemisphere, p_ez=p_ez, in_hypothesis=False)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "side"),
+    [
+        (0.02, 0.9, "right"),
+        (0.9, 0.06, "left"),
+        (0.3, 0.6, "mostly right (67 % of the summed P(EZ))"),
+        (0.0, 0.01, "unknown"),
+    ],
+)
+def test_the_side_follows_the_suspected_regions(left, right, side):
+    assert side_of([_region("a", "L", left), _region("b", "R", right)]) == side
+
+
+@pytest.mark.parametrize("method", list(MEASURED))
+def test_measured_ranges_are_in_order_and_hold_a_fraction(method):
+    measured = measured_for({"method": method})
+    for one, following in zip(measured, measured[1:], strict=False):
+        assert one.high <= following.low
+    assert all(0 <= one.seen[0] <= one.seen[1] <= 1 for one in measured)
+    assert reliability_of(1.0, measured) == measured[-1]
+    assert reliability_of(0.1, measured) is None
+    assert reliability_of(float("nan"), measured) is None
+    assert measured_for({"method": "laplace"}) == ()
+
+
+def test_gains_belong_to_the_first_plan_and_start_from_no_surgery():
+    rows = [SimpleNamespace(kind="none", share_free=0.1, candidate="no surgery")]
+    outcomes = SimpleNamespace(rows=rows, gains=((MIDDLE, 0.5), (HIPPOCAMPUS, 0.9)))
+    frame = SimpleNamespace(candidate="x", region=AMYGDALA, p_seizing=0.3)
+    seldom = SimpleNamespace(candidate="x", region=INFERIOR, p_seizing=0.05)
+    main = SimpleNamespace(
+        outcomes=outcomes, recruitment=(seldom, frame), next_regions=None, diagnostics=None
+    )
+    regions = [_region(n, "R", 0.5) for n in (MIDDLE, HIPPOCAMPUS, AMYGDALA, INFERIOR)]
+    plan = SimpleNamespace(candidate="x", regions=(HIPPOCAMPUS, MIDDLE))
+    found = first_page(SimpleNamespace(main=main), regions, regions[:2], [plan])
+    assert [step.gain for step in found.steps] == pytest.approx([0.4, 0.4])
+    assert [one.region.name for one in found.remaining] == [AMYGDALA]
+    assert found.reliability == (None, None)
+    assert found.hypothesis == "not stated"
+    other = SimpleNamespace(candidate="y", regions=(AMYGDALA,))
+    assert first_page(SimpleNamespace(main=main), regions, (), [other]).steps == ()
+
+
+@pytest.mark.parametrize("name", list(drawing.VIEWS))
+def test_the_letters_are_on_the_sides_of_the_patient(name):
+    view = drawing.VIEWS[name]
+    if not view.hemisphere:  # both sides are visible
+        assert view.letters == (("L", "R") if view.right[0] > 0 else ("R", "L"))
+        return
+    assert "".join(view.letters) == view.hemisphere
+    outwards = -1 if view.hemisphere == "L" else 1
+    assert view.towards[0] == (-outwards if "medial" in name else outwards)
+
+
+@pytest.mark.parametrize("name", list(drawing.VIEWS))
+def test_no_view_is_mirrored(name):
+    view = drawing.VIEWS[name]
+    assert np.array_equal(np.cross(view.right, view.up), view.towards)
+
+
+def test_the_left_of_the_head_is_on_the_left_of_a_slice():
+    head = np.full((30, 40, 20), 50.0, dtype=np.float32)
+    head[:10] = 1000.0  # x grows from left to right
+    t1 = nib.Nifti1Image(head, np.diag([1.0, 1.0, 1.0, 1.0]))
+    found = drawing.slices(t1, None, {}, ColourScale(0, 1), None, "T1")
+    assert [one.z_mm for one in found] == sorted(one.z_mm for one in found)
+    pixels = _pixels(found[0].image)
+    half = pixels.shape[1] // 2
+    assert pixels[:, : half // 2].mean() > pixels[:, half:].mean() + 50
+
+
+def test_slices_go_through_the_plan_and_outline_it():
+    head = np.full((30, 40, 20), 50.0, dtype=np.float32)
+    labels = np.ones(head.shape, dtype=np.int16)
+    labels[5:12, 10:20, 4:8] = 7
+    images = (nib.Nifti1Image(head, np.eye(4)), nib.Nifti1Image(labels, np.eye(4)))
+    found = drawing.slices(*images, {}, ColourScale(0, 1), None, "T1", planned=[7])
+    assert {one.z_mm for one in found} <= {4.0, 5.0, 6.0, 7.0}
+    for one in found:
+        red, green, blue = _pixels(one.image).astype(int).transpose(2, 0, 1)
+        assert ((red > 200) & (blue > 150) & (green < 130)).sum() > 30
+
+
+def _pixels(image):
+    content = base64.b64decode(image.source.split(",")[1])
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))

@@ -1,0 +1,67 @@
+"""How often a region with such a p_ez was in the EZ of synthetic patients."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from virtualbrain.report.numbers import is_number
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Observed frequency of the EZ among regions with a p_ez of `low` to `high`.
+
+    Parameters
+    ----------
+    low, high : float
+        Range of p_ez.
+    seen : tuple of float
+        Fraction of these regions that were in the true EZ: lowest and highest of the cohorts, or
+        twice the same number.
+    patients : str
+        The synthetic patients.
+    measured : str
+        Date of the measurement.
+    """
+
+    low: float
+    high: float
+    seen: tuple[float, float]
+    patients: str
+    measured: str
+
+    @property
+    def words(self) -> str:
+        """The fraction in per cent."""
+        low, high = (f"{100 * end:.0f}" for end in self.seen)
+        return f"{low} %" if low == high else f"{low}–{high} %"
+
+
+_COHORTS = "five cohorts of synthetic patients that were used in development"
+_THIRTY = "30 synthetic patients with a sampled EZ"
+# From `virtualbrain validate`; see docs/validation.md. Measure again after a change of the fit.
+MEASURED: Mapping[str, tuple[Reliability, ...]] = {
+    "onsets": (Reliability(0.5, 1.0, (0.62, 0.94), _COHORTS, "2026-11-28"),),
+    "nuts": (
+        Reliability(0.80, 0.95, (0.6, 0.6), f"{_THIRTY} (17 regions)", "2026-11-23"),
+        Reliability(0.95, 1.0, (0.9, 0.9), f"{_THIRTY} (30 regions)", "2026-11-23"),
+    ),
+}
+
+
+def measured_for(figures: Mapping[str, Any]) -> tuple[Reliability, ...]:
+    """Return what was measured for the method of a fit; empty where nothing was.
+
+    Parameters
+    ----------
+    figures : mapping
+        Figures of diagnostics.json.
+    """
+    return MEASURED.get(str(figures.get("method")), ())
+
+
+def reliability_of(p_ez: float, measured: tuple[Reliability, ...]) -> Reliability | None:
+    """Return the measurement that holds for a p_ez; None where there is none."""
+    if not is_number(p_ez):
+        return None
+    return next((r for r in reversed(measured) if r.low <= p_ez <= r.high), None)
