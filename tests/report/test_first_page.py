@@ -2,6 +2,7 @@
 
 import base64
 import io
+from itertools import pairwise
 from types import SimpleNamespace
 
 import nibabel as nib
@@ -67,7 +68,7 @@ def test_the_side_follows_the_suspected_regions(left, right, side):
 @pytest.mark.parametrize("method", list(MEASURED))
 def test_measured_ranges_are_in_order_and_hold_a_fraction(method):
     measured = measured_for({"method": method})
-    for one, following in zip(measured, measured[1:], strict=False):
+    for one, following in pairwise(measured):
         assert one.high <= following.low
     assert all(0 <= one.seen[0] <= one.seen[1] <= 1 for one in measured)
     assert reliability_of(1.0, measured) == measured[-1]
