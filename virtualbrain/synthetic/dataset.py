@@ -12,6 +12,7 @@ from virtualbrain.io.images import write_image
 from virtualbrain.io.tables import write_matrix, write_table
 from virtualbrain.network import Network
 from virtualbrain.synthetic.bundles import Bundles, make_bundles
+from virtualbrain.synthetic.clinical_files import clinical_tables, write_clinical
 from virtualbrain.synthetic.connectomes import connectome_from_geometry, with_errors
 from virtualbrain.synthetic.deformation import rigid
 from virtualbrain.synthetic.demo_patient import DemoPatient, DemoSettings, draw_demo_patient
@@ -32,7 +33,7 @@ _LOG = logging.getLogger(__name__)
 def write_demo(
     folder: Path, seed: int, label: str = "01", settings: DemoSettings | None = None
 ) -> DemoPatient:
-    """Write a demo patient with T1, diffusion MRI and SEEG, and the truth.
+    """Write a demo patient with T1, diffusion MRI, SEEG and clinical tables, and the truth.
 
     Parameters
     ----------
@@ -63,9 +64,13 @@ def write_demo(
     _LOG.info("disease, seizure and recording")
     network = _network_of(bundles)
     points = points_from_labels(head.labels, head.regions)
-    return write_seeg(
+    patient = write_seeg(
         folder, label, network, head.regions, points, seed, streams[3], settings, head.labels
     )
+    names = [str(name) for name in head.regions["name"]]
+    onsets = patient.recording.channel_onsets
+    write_clinical(folder, label, clinical_tables(patient.contacts, onsets, names))
+    return patient
 
 
 def write_seeg(
