@@ -34,4 +34,4 @@ def test_results_agree_with_the_truth(demo):
     assert scores.weights_spearman > 0.5
     assert scores.contact_accuracy > 0.7
     assert scores.verdict in {"interpretable", "caution", "do-not-use"}
-    assert (demo / "out" / "sub-01.html").stat().st_size < 15_000_000
+    assert (demo / "out" / "sub-01.html").stat().st_size < 10_000_000

@@ -24,7 +24,7 @@ from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 
 logger = logging.getLogger(__name__)
 
-MAX_BYTES = 15_000_000
+MAX_BYTES = 10_000_000
 N_SUMMARY_LIMITS = 4
 VOXELS_MM = (1.5, 2.0, 3.0)
 
@@ -33,7 +33,7 @@ def build_report(results: PatientResults, out: Path | str) -> Path:
     """Write the report of one patient.
 
     The same results give the same bytes. Volumes are embedded at the finest resolution that keeps
-    the file below 15 MB.
+    the file below 10 MB.
 
     Parameters
     ----------

@@ -24,6 +24,7 @@ from virtualbrain.report.colours import GREY, ColourScale
 Array = NDArray[np.float64]
 INK = "#1c2733"
 COLOURS = 96
+ROW_FILL = 0.62
 OUTLINE = "#ff4fd8"
 SLICE_HEIGHT = 300
 
@@ -310,10 +311,25 @@ def raster(
     return _png(Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST), alt)
 
 
+def amplitude_of(signal: Array) -> float:
+    """Return the amplitude that fills `ROW_FILL` of a row: the 98.5 % quantile of all channels."""
+    centred = signal - np.nanmedian(signal, axis=0)
+    return float(np.nanquantile(np.abs(centred), 0.985)) or 1.0
+
+
 def traces(
-    signal: Array, times: Array, row_height: int, width: int, alt: str, bad: Sequence[bool] = ()
+    signal: Array,
+    times: Array,
+    row_height: int,
+    width: int,
+    alt: str,
+    amplitude: float,
+    bad: Sequence[bool] = (),
+    onsets: Sequence[float] = (),
 ) -> StaticImage:
-    """Return signals as lines, one row per channel, all on one scale; bad channels are grey.
+    """Return signals as lines, one row per channel, all on one scale.
+
+    Bad channels are grey. A short orange line marks the onset of a channel.
 
     Parameters
     ----------
@@ -321,22 +337,28 @@ def traces(
         The recording.
     times : numpy.ndarray, shape (n_times,)
         Seconds from the marked onset.
+    amplitude : float
+        See `amplitude_of`.
     bad : sequence of bool
         True for bad channels.
+    onsets : sequence of float
+        Onset of each channel in seconds; NaN without one.
     """
     n_channels = signal.shape[1]
     figure = _new_figure(width, row_height * n_channels)
     axes = figure.add_axes((0, 0, 1, 1))
     step = max(1, len(times) // (3 * width))
     centred = signal[::step] - np.nanmedian(signal, axis=0)
-    scale = np.nanquantile(np.abs(centred), 0.985) or 1.0
     rows = n_channels - 0.5 - np.arange(n_channels)
-    heights = np.clip(centred / scale, -1.6, 1.6) * 0.62 + rows
+    heights = np.clip(centred / amplitude, -1.6, 1.6) * ROW_FILL + rows
     lines = [np.column_stack([times[::step], heights[:, i]]) for i in range(n_channels)]
     faint = list(bad) or [False] * n_channels
     axes.add_collection(
         LineCollection(lines, linewidths=0.6, colors=["#b4b9be" if f else INK for f in faint])
     )
+    for onset, row in zip(onsets, rows, strict=False):
+        if np.isfinite(onset):
+            axes.plot([onset, onset], [row - 0.5, row + 0.5], color="#c8601f", lw=2)
     axes.set_xlim(times[0], times[-1])
     axes.set_ylim(0, n_channels)
     axes.set_axis_off()

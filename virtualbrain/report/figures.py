@@ -12,27 +12,51 @@ from virtualbrain.io.results import PatientResults, PriorResults, Seizure
 from virtualbrain.report import charts, drawing, seizure_fit
 from virtualbrain.report.colours import ColourScale
 from virtualbrain.report.metrics import Metric
+from virtualbrain.report.numbers import is_number
+from virtualbrain.report.onsets import regions_of_channel
 from virtualbrain.report.scene import simplify
 
 ROW_HEIGHT = 13
 TRACE_WIDTH = 700
 RASTER_WIDTH = 300
+# Rows that fit on a printed page.
+BLOCK = 64
 MAX_VERTICES = 7000
 CONTACT_VIEWS = ("left", "right", "top", "front")
 
 
 @dataclass(frozen=True)
-class SeizureView:
-    """Images of one seizure: signal, recorded and predicted envelope, one row per channel."""
+class ChannelRow:
+    """A channel with the region that it records most, and its measured onset (s)."""
 
-    seizure: Seizure
-    channels: tuple[str, ...]
-    onsets: tuple[float, ...]
-    row_height: int
+    name: str
+    region: str
+    onset_s: float
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some channels of a seizure: signal, recorded and predicted envelope, one row each."""
+
+    rows: tuple[ChannelRow, ...]
     traces: drawing.StaticImage | None
-    time_scale: charts.Scale | None
     recorded: drawing.StaticImage | None
     predicted: drawing.StaticImage | None
+
+
+@dataclass(frozen=True)
+class SeizureView:
+    """Images of one seizure, in blocks of channels that fit on a printed page.
+
+    The channels are in order of their measured onset; those without one follow in electrode
+    order. `row_uv` is the height of a row in µV, NaN without a signal.
+    """
+
+    seizure: Seizure
+    blocks: tuple[Block, ...]
+    row_height: int
+    row_uv: float
+    time_scale: charts.Scale | None
     raster_scale: charts.Scale | None
     fit: seizure_fit.SeizureFit | None
 
@@ -128,69 +152,107 @@ def _chains(priors: PriorResults) -> drawing.StaticImage | None:
 
 def _seizure_view(results: PatientResults, seizure: Seizure) -> SeizureView:
     fit = seizure_fit.seizure_fit(results, seizure)
-    names = _row_names(seizure)
-    traces, time_scale = _traces(seizure, names)
-    recorded, predicted, raster_scale = _rasters(seizure, fit, names)
+    gain = None if results.gain is None else results.gain.frame
+    rows = [
+        ChannelRow(name, " ".join(regions_of_channel(name, gain)[:1]), onset)
+        for name, onset in _ordered(seizure)
+    ]
+    images = _Images(seizure, fit)
     return SeizureView(
         seizure=seizure,
-        channels=tuple(names),
-        onsets=tuple(seizure.onsets.get(name, float("nan")) for name in names),
+        blocks=tuple(
+            Block(
+                tuple(part),
+                images.traces([row.name for row in part]),
+                images.recorded([row.name for row in part]),
+                images.predicted([row.name for row in part]),
+            )
+            for part in (rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK))
+        ),
         row_height=ROW_HEIGHT,
-        traces=traces,
-        time_scale=time_scale,
-        recorded=recorded,
-        predicted=predicted,
-        raster_scale=raster_scale,
+        row_uv=images.amplitude / drawing.ROW_FILL,
+        time_scale=images.time_scale,
+        raster_scale=images.raster_scale,
         fit=fit,
     )
 
 
-def _row_names(seizure: Seizure) -> list[str]:
+def _ordered(seizure: Seizure) -> list[tuple[str, float]]:
+    """Return channels and measured onsets, earliest first; then those without an onset."""
     names: list[str] = []
     if seizure.signal is not None:
         names = [str(name) for name in seizure.signal["channel"].to_numpy()]
     elif seizure.envelope is not None:
         names = [str(name) for name in seizure.envelope.frame if name != "time_s"]
-    return seizure_fit.electrode_order(names)
+    ordered = seizure_fit.electrode_order(names)
+    rows = [(name, float(seizure.onsets.get(name, np.nan))) for name in ordered]
+    return sorted(rows, key=lambda row: (not is_number(row[1]), row[1] if is_number(row[1]) else 0))
 
 
-def _traces(
-    seizure: Seizure, names: Sequence[str]
-) -> tuple[drawing.StaticImage | None, charts.Scale | None]:
-    if seizure.signal is None:
-        return None, None
-    times = seizure.signal["time"].to_numpy().astype(float)
-    values = seizure.signal.sel(channel=list(names)).to_numpy().astype(float)
-    fitted = set(seizure.envelope.frame.columns) if seizure.envelope else set(names)
-    alt = f"Recording of seizure {seizure.number}, one line per channel"
-    bad = [name not in fitted for name in names]
-    image = drawing.traces(values, times, ROW_HEIGHT, TRACE_WIDTH, alt, bad)
-    return image, charts.Scale(float(times[0]), float(times[-1]), 0, 100)
+class _Images:
+    """Draws channels of one seizure; all blocks have one scale."""
 
+    def __init__(self, seizure: Seizure, fit: seizure_fit.SeizureFit | None) -> None:
+        self._seizure, self._fit = seizure, fit
+        self.time_scale: charts.Scale | None = None
+        self.raster_scale: charts.Scale | None = None
+        self.amplitude = float("nan")
+        self._limits = (0.0, 1.0)
+        if seizure.signal is not None:
+            times = seizure.signal["time"].to_numpy().astype(float)
+            self.time_scale = charts.Scale(float(times[0]), float(times[-1]), 0, 100)
+            self.amplitude = drawing.amplitude_of(
+                seizure.signal.transpose("time", "channel").to_numpy().astype(float)
+            )
+        if seizure.envelope is not None:
+            frame = seizure.envelope.frame
+            times = frame["time_s"].to_numpy(float)
+            self.raster_scale = charts.Scale(float(times[0]), float(times[-1]), 0, 100)
+            values = frame.drop(columns="time_s").to_numpy(float)
+            low, high = np.nanquantile(values, (0.02, 0.99))
+            self._limits = (float(low), float(high))
 
-def _rasters(
-    seizure: Seizure, fit: seizure_fit.SeizureFit | None, names: Sequence[str]
-) -> tuple[drawing.StaticImage | None, drawing.StaticImage | None, charts.Scale | None]:
-    """Return recorded and predicted envelope with the same rows as the traces."""
-    if seizure.envelope is None:
-        return None, None, None
-    frame = seizure.envelope.frame
-    times = frame["time_s"].to_numpy(float)
-    recorded = np.full((len(names), len(times)), np.nan)
-    for row, name in enumerate(names):
-        if name in frame:
-            recorded[row] = frame[name].to_numpy(float)
-    low, high = np.nanquantile(recorded, (0.02, 0.99))
-    scale = charts.Scale(float(times[0]), float(times[-1]), 0, 100)
-    alt = f"Envelope of seizure {seizure.number}, one row per channel"
-    filled = np.nan_to_num(recorded, nan=low)
-    image = drawing.raster(filled, ROW_HEIGHT, RASTER_WIDTH, (low, high), alt)
-    if fit is None:
-        return image, None, scale
-    predicted = np.full((len(names), len(fit.times)), low)
-    column = {one.channel: i for i, one in enumerate(fit.fits)}
-    for row, name in enumerate(names):
-        if name in column:
-            predicted[row] = fit.median[:, column[name]]
-    alt = f"Predicted envelope of seizure {seizure.number}"
-    return image, drawing.raster(predicted, ROW_HEIGHT, RASTER_WIDTH, (low, high), alt), scale
+    def traces(self, names: Sequence[str]) -> drawing.StaticImage | None:
+        """Return the signals."""
+        seizure = self._seizure
+        if seizure.signal is None:
+            return None
+        times = seizure.signal["time"].to_numpy().astype(float)
+        values = seizure.signal.sel(channel=list(names)).transpose("time", "channel")
+        fitted = set(seizure.envelope.frame.columns) if seizure.envelope else set(names)
+        return drawing.traces(
+            values.to_numpy().astype(float),
+            times,
+            ROW_HEIGHT,
+            TRACE_WIDTH,
+            f"Recording of seizure {seizure.number}, one line per channel",
+            self.amplitude,
+            bad=[name not in fitted for name in names],
+            onsets=[seizure.onsets.get(name, np.nan) for name in names],
+        )
+
+    def recorded(self, names: Sequence[str]) -> drawing.StaticImage | None:
+        """Return the recorded envelope; rows without one are dark."""
+        if self._seizure.envelope is None:
+            return None
+        frame = self._seizure.envelope.frame
+        alt = f"Envelope of seizure {self._seizure.number}, one row per channel"
+        found = {name: frame[name].to_numpy(float) for name in names if name in frame}
+        return self._raster(names, found, len(frame), alt)
+
+    def predicted(self, names: Sequence[str]) -> drawing.StaticImage | None:
+        """Return the predicted envelope."""
+        fit = self._fit
+        if fit is None:
+            return None
+        alt = f"Predicted envelope of seizure {self._seizure.number}"
+        found = {one.channel: fit.median[:, i] for i, one in enumerate(fit.fits)}
+        return self._raster(names, found, len(fit.times), alt)
+
+    def _raster(
+        self, names: Sequence[str], found: Mapping[str, Any], n_times: int, alt: str
+    ) -> drawing.StaticImage:
+        low, high = self._limits
+        rows = np.stack([found.get(name, np.full(n_times, low)) for name in names])
+        filled = np.nan_to_num(rows, nan=low)
+        return drawing.raster(filled, ROW_HEIGHT, RASTER_WIDTH, (low, high), alt)

@@ -37,7 +37,7 @@ def channel_onsets(
     found = [
         ChannelOnset(
             channel=one.channel,
-            regions=_regions_of(one.channel, gain),
+            regions=regions_of_channel(one.channel, gain),
             recorded_s=one.onset_s,
             modelled_s=one.onset_predicted_s,
         )
@@ -47,8 +47,8 @@ def channel_onsets(
     return tuple(sorted(found, key=lambda onset: (onset.recorded_s, onset.channel)))
 
 
-def _regions_of(channel: str, gain: pd.DataFrame | None) -> tuple[str, ...]:
-    """Return the regions of the largest gain on a channel."""
+def regions_of_channel(channel: str, gain: pd.DataFrame | None) -> tuple[str, ...]:
+    """Return the regions of the largest gain on a channel, the largest first."""
     if gain is None or channel not in gain.index:
         return ()
     row = pd.Series(gain.loc[channel], dtype=float)

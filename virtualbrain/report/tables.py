@@ -111,7 +111,7 @@ def zones_view(
         ),
         Column("P(EZ), no network", True, "from early and strong sources alone"),
         Column("Excitability x₀", True, f"posterior mean and {CI_PROB:.0%} interval"),
-        Column("Prior x₀", True, "mean excitability assumed before the recording was used"),
+        Column("Prior x₀", True, "mean excitability assumed before the recording was used", False),
         Column("Modelled onset (s)", True, "seconds from the marked onset"),
         Column(
             "Recorded onset (s)",
@@ -119,7 +119,7 @@ def zones_view(
             "rise of the region's source power, without the network; seconds from the marked onset",
         ),
         Column("Observability", True, "how well the channels record the region, 0 to 1"),
-        Column("Information (nats)", True, "how much the recording changed the prior of x₀"),
+        Column("Information (nats)", True, "how much the recording changed the prior of x₀", False),
         Column("Hypothesis", False, "region of the clinical hypothesis"),
         Column("Label", False, "name of the region in the files", printed=False),
     )
@@ -143,7 +143,7 @@ def _zone_row(
         probability_cell(region.p_pz),
         number_cell(region.p_evidence, 2),
         Cell(
-            f"{show(mean)} [{show(low)}, {show(high)}]",
+            f"{show(mean)} [{show(low)},\u00a0{show(high)}]",
             repr(mean),
             f"{mean!r} [{low!r}, {high!r}]",
         ),
@@ -218,7 +218,7 @@ def _plan_row(plan: Plan, ranked: bool) -> tuple[Cell, ...]:
         Cell(in_words(plan.eloquent, plan.regions), "1" if plan.touches_eloquent else "0"),
         number_cell(plan.before),
         Cell(
-            f"{show(after)} [{show(low)}, {show(high)}]",
+            f"{show(after)} [{show(low)},\u00a0{show(high)}]",
             repr(after),
             f"{after!r} [{low!r}, {high!r}]",
         ),

@@ -292,7 +292,7 @@
 
   async function setUpSlices() {
     if (!data.scene.t1) { one("#gl-slices").parentElement.remove(); return null; }
-    const nv = new niivue.Niivue({ backColor: [0.06, 0.09, 0.11, 1], isColorbar: false, loadingText: "", dragAndDropEnabled: false, logLevel: "error", fontColor: [1, 1, 1, 1], fontMinPx: 22, showAllOrientationMarkers: true, crosshairColor: [0.95, 0.6, 0.2, 0.9], crosshairWidth: 0.6, meshThicknessOn2D: 3 });
+    const nv = new niivue.Niivue({ backColor: [0.06, 0.09, 0.11, 1], isColorbar: false, loadingText: "", dragAndDropEnabled: false, logLevel: "error", fontColor: [1, 1, 1, 1], fontMinPx: 22, multiplanarPadPixels: 14, showAllOrientationMarkers: true, crosshairColor: [0.95, 0.6, 0.2, 0.9], crosshairWidth: 0.6, meshThicknessOn2D: 3 });
     await nv.attachToCanvas(one("#gl-slices"));
     const load = async (text, name, options) => nv.addVolume(await niivue.NVImage.loadFromBase64({ base64: text, name, ...options }));
     await load(data.scene.t1, "t1.nii.gz", { colormap: "gray", cal_min: 0, cal_max: 255 });
