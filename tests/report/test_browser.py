@@ -1,5 +1,6 @@
 """Open the report in headless Chromium without network."""
 
+import re
 import shutil
 
 import pytest
@@ -272,18 +273,138 @@ def test_without_webgl_static_images_are_shown(playwright, report):
     launched.close()
 
 
-def test_the_summary_is_the_first_printed_page(browser, report, tmp_path):
+@pytest.mark.parametrize("width", [390, 720])
+def test_a_phone_needs_no_horizontal_scroll(browser, report, width):
+    page = visit(browser, report, width).page
+    page.locator("html[data-views]").wait_for(timeout=VIEWS_MS)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_dark_scheme_is_followed_and_readable(browser, report):
+    page = visit(browser, report, color_scheme="dark").page
+    assert sum(_rgb(page, "body", "backgroundColor")) < 150
+    for selector in ("body", ".caption", ".pick", ".research", "td", ".answers dd"):
+        assert sum(_rgb(page, selector, "color")) > 350, selector
+
+
+def _rgb(page, selector, name):
+    text = page.evaluate(f"getComputedStyle(document.querySelector('{selector}')).{name}")
+    return [float(part) for part in re.findall(r"[\d.]+", text)[:3]]
+
+
+def test_slices_change_their_side_and_say_so(opened):
+    page = opened.page
+    words, switch = page.locator("#convention-words"), page.locator("#convention")
+    radiological = "window.report.views.slices.opts.isRadiologicalConvention"
+    where = """(() => {
+        const images = document.querySelector('#static-images');
+        images.style.display = 'block';
+        const one = document.querySelector('.slice');
+        const at = (s) => one.querySelector(s).getBoundingClientRect().left;
+        const found = [at('.side-left'), at('.side-right')];
+        const turned = getComputedStyle(one.querySelector('img')).transform;
+        images.style.display = '';
+        return [...found, turned]; })()"""
+    left, right, turned = page.evaluate(where)
+    assert left < right
+    assert turned == "none"
+    assert "left is on the left (neurological" in words.inner_text()
+    switch.select_option("radiological")
+    assert page.evaluate(radiological) is True
+    left, right, turned = page.evaluate(where)
+    assert left > right
+    assert turned.startswith("matrix(-1,")
+    assert "left is on the right (radiological" in words.inner_text()
+    switch.select_option("neurological")
+    assert page.evaluate(radiological) is False
+
+
+def test_letters_in_3d_follow_the_view(opened):
+    page = opened.page
+    seen, across, deep = {}, {}, {}
+    for view in ("left", "right", "top", "bottom", "front"):
+        page.locator(f"[data-view={view}]").click()
+        first, last = page.locator(".side-first"), page.locator(".side-last")
+        seen[view] = first.inner_text(), last.inner_text()
+        across[view], deep[view] = page.evaluate(STEP_TO_THE_RIGHT)
+    assert seen["left"] == ("L", "")
+    assert seen["right"] == ("R", "")
+    assert deep["left"] > 0 > deep["right"]  # the left side is nearer in the view from the left
+    for view in ("top", "bottom", "front"):
+        assert seen[view] == (("L", "R") if across[view] > 0 else ("R", "L")), view
+
+
+# steps on the screen, to the right and away, of a step to the patient's right
+STEP_TO_THE_RIGHT = """(() => {
+    const nv = window.report.views.mesh, {renderAzimuth, renderElevation} = nv.scene;
+    const [m] = nv.calculateMvpMatrix(null, [0, 0, 100, 100], renderAzimuth, renderElevation);
+    return [m[0], m[2]]; })()"""
+
+
+def test_a_click_on_the_cortex_chooses_a_region_of_that_side(opened):
+    page = opened.page
+    box = page.locator("#gl-mesh").bounding_box()
+    for side in ("left", "right"):
+        page.locator(f"[data-view={side}]").click()
+        middle = {"x": box["width"] / 2, "y": box["height"] / 2}
+        page.locator("#gl-mesh").click(position=middle)
+        assert page.locator("#inspector h2").inner_text().startswith(f"{side} ")
+        assert "Centre (mm)" in page.locator("#inspector").inner_text()
+        page.keyboard.press("Escape")
+
+
+def test_electrodes_are_named_in_3d_and_the_crosshair_has_a_place(opened):
+    page = opened.page
+    page.locator("[data-view=top]").click()
+    names = page.locator(".electrode").all_inner_texts()
+    contacts = page.evaluate("JSON.parse(document.getElementById('embedded').text).scene.contacts")
+    assert sorted(names) == sorted({contact["electrode"] for contact in contacts})
+    right = page.evaluate(
+        """[...document.querySelectorAll('.electrode')].map((e) => parseFloat(e.style.left))"""
+    )
+    shown = dict(zip(names, right, strict=True))
+    far = {c["electrode"]: c["xyz"][0] for c in contacts}
+    assert shown[max(far, key=far.get)] > shown[min(far, key=far.get)]
+    page.locator("#region").select_option(index=5)
+    assert re.search(r"Crosshair: .* mm", page.locator("#place").inner_text())
+    page.keyboard.press("Escape")
+
+
+def test_the_summary_fills_the_first_two_printed_pages(browser, report, tmp_path):
     page = visit(browser, report).page
     page.emulate_media(media="print")
-    page.set_viewport_size({"width": 695, "height": 1025})  # A4 within its margins
+    page.set_viewport_size({"width": 695, "height": 1013})  # A4 within its margins
     assert not page.locator(".bar").is_visible()
     assert page.locator(".research-line").is_visible()
-    box = page.locator("#summary").bounding_box()
-    assert box["height"] < 1025
     assert page.locator("#static-images img").first.is_visible()
-    assert (
-        page.evaluate("getComputedStyle(document.querySelector('#summary')).breakAfter") == "page"
+    last = page.locator("#summary .card").last
+    first_page = last.bounding_box()["y"] - page.locator("#summary").bounding_box()["y"]
+    assert first_page < 1013
+    rest = last.bounding_box()["height"] + page.locator("#brain").bounding_box()["height"]
+    assert rest < 1013
+    assert page.evaluate("getComputedStyle(document.querySelector('#brain')).breakAfter") == "page"
+
+
+def test_printed_text_has_nine_points_and_no_table_is_cut(browser, report):
+    page = visit(browser, report).page
+    page.locator("html[data-views]").wait_for(timeout=VIEWS_MS)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 695, "height": 1013})
+    small = page.evaluate(
+        """[...document.querySelectorAll('main *')].filter((e) => {
+             const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+             if (!own || e.closest('svg') || !e.checkVisibility()) return false;
+             return parseFloat(getComputedStyle(e).fontSize) < 12; })
+           .map((e) => e.tagName + '.' + e.className)"""
     )
+    assert small == []
+    cut = """[...document.querySelectorAll('main table, main figure, .rows-grid')].filter((e) =>
+        e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1
+        && (e.closest('.table') === null || e.closest('.unbroken') || innerWidth > 1000))
+        .map((e) => e.tagName + '.' + e.className)"""
+    assert page.evaluate(cut) == []
+    page.set_viewport_size({"width": 1018, "height": 690})  # wide tables are printed landscape
+    assert page.evaluate(cut) == []
 
 
 def test_hostile_names_do_not_run(browser, make_patient, tmp_path):

@@ -92,8 +92,24 @@ def test_gains_belong_to_the_first_plan_and_start_from_no_surgery():
     assert [one.region.name for one in found.remaining] == [AMYGDALA]
     assert found.reliability == (None, None)
     assert found.hypothesis == "not stated"
+    assert found.clinic is None
     other = SimpleNamespace(candidate="y", regions=(AMYGDALA,))
     assert first_page(SimpleNamespace(main=main), regions, (), [other]).steps == ()
+
+
+def test_a_plan_of_the_clinic_is_named_once():
+    def plan(rank, kind="resection", named=True):
+        return SimpleNamespace(
+            rank=rank, kind=kind, named_by_regions=named, candidate=str(rank), regions=()
+        )
+
+    main = SimpleNamespace(outcomes=None, recruitment=None, next_regions=None, diagnostics=None)
+    results = SimpleNamespace(main=main)
+    shown, clinic = [plan(1), plan(2)], plan(7, named=False)
+    rest = [plan(3, "sham", named=False), plan(5, "disconnection", named=False), plan(9, "none")]
+    assert first_page(results, (), (), shown, [*shown, *rest, clinic]).clinic is clinic
+    assert first_page(results, (), (), [*shown, clinic], [*shown, *rest, clinic]).clinic is None
+    assert first_page(results, (), (), shown, [*shown, *rest]).clinic is None
 
 
 @pytest.mark.parametrize("name", list(drawing.VIEWS))

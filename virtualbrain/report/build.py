@@ -103,7 +103,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "plans": plans,
         "leading": leading,
         "best_plans": best_plans,
-        "first": first_page(results, regions, leading, best_plans),
+        "first": first_page(results, regions, leading, best_plans, plans),
         "in_words": lambda text: in_words(text, names),
         "conclusion": findings.conclusion_of(results.main) if verdict.usable else "",
         "p_elsewhere": outcomes.p_elsewhere if outcomes else None,

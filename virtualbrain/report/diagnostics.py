@@ -148,9 +148,9 @@ def hypothesis_agreement(regions: Sequence[Region]) -> dict[str, tuple[Region, .
     """Split regions into those in the EZ by model (p_ez of at least 0.5) and hypothesis, or one."""
     found = [region for region in regions if region.p_ez >= 0.5]
     return {
-        "both": tuple(region for region in found if region.in_hypothesis),
-        "model": tuple(region for region in found if not region.in_hypothesis),
-        "clinic": tuple(r for r in regions if r.in_hypothesis and not r.p_ez >= 0.5),
+        "both": tuple(region for region in found if region.in_hypothesised_ez),
+        "model": tuple(region for region in found if not region.in_hypothesised_ez),
+        "clinic": tuple(r for r in regions if r.in_hypothesised_ez and not r.p_ez >= 0.5),
     }
 
 

@@ -62,6 +62,12 @@ class Region:
     information_gain: float
     p_evidence: float
     in_hypothesis: bool
+    hypothesis_zone: str = ""
+
+    @property
+    def in_hypothesised_ez(self) -> bool:
+        """True where the clinical hypothesis names the region, and not as propagation zone."""
+        return self.in_hypothesis and self.hypothesis_zone != "PZ"
 
     @property
     def spoken(self) -> str:
@@ -165,6 +171,7 @@ def _region(row: ZoneRow, index: int) -> Region:
         information_gain=row.information_gain,
         p_evidence=row.p_evidence,
         in_hypothesis=row.in_hypothesis is not None,
+        hypothesis_zone=row.in_hypothesis or "",
     )
 
 

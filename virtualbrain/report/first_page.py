@@ -62,6 +62,8 @@ class FirstPage:
         Where another electrode would go; empty without a clear target.
     hypothesis : str
         ``not stated``, or empty where a hypothesis was stated.
+    clinic : Plan or None
+        The first plan that the clinic stated, if the page does not name it already.
     """
 
     side: str
@@ -70,6 +72,7 @@ class FirstPage:
     remaining: tuple[Remaining, ...]
     targets: tuple[Target, ...]
     hypothesis: str
+    clinic: Plan | None = None
 
 
 def first_page(
@@ -77,6 +80,7 @@ def first_page(
     regions: Sequence[Region],
     leading: Sequence[Region],
     plans: Sequence[Plan],
+    all_plans: Sequence[Plan] = (),
 ) -> FirstPage:
     """Return the answers; `leading` and `plans` are those that the first page names."""
     main = results.main
@@ -90,7 +94,19 @@ def first_page(
         remaining=_remaining(main, plans[0], by_name) if plans else (),
         targets=_targets(main, by_name),
         hypothesis="" if hypothesis_stated(regions) else NOT_STATED,
+        clinic=_of_the_clinic(all_plans, plans) if plans else None,
     )
+
+
+def _of_the_clinic(all_plans: Sequence[Plan], shown: Sequence[Plan]) -> Plan | None:
+    """Return the first removal that has a name of its own, if it is not shown."""
+    stated = [
+        plan
+        for plan in all_plans
+        if plan.kind in ("clinical", "resection", "ablation") and not plan.named_by_regions
+    ]
+    first = min(stated, key=lambda plan: plan.rank, default=None)
+    return None if first is None or first in shown else first
 
 
 def side_of(regions: Sequence[Region]) -> str:

@@ -36,7 +36,7 @@ def page_data(
                 "name": spoken_name(name),
                 "label": name if spoken_name(name) != name else "",
                 "xyz": _finite(centre.get(name)),
-                "facts": _facts(by_index.get(i), ranked, stated),
+                "facts": _facts(by_index.get(i), ranked, stated, centre.get(name)),
             }
             for i, name in enumerate(names)
         ],
@@ -73,11 +73,19 @@ def _finite(xyz: Sequence[float] | None) -> list[float] | None:
 def _hypothesis(region: findings.Region, stated: bool) -> str:
     if not stated:
         return findings.NOT_STATED
-    return "named" if region.in_hypothesis else "not named"
+    return region.hypothesis_zone if region.in_hypothesis else "not named"
+
+
+def _place(xyz: Sequence[float] | None) -> str:
+    rounded = _finite(xyz)
+    return "–" if rounded is None else ", ".join(numbers.show(round(value)) for value in rounded)
 
 
 def _facts(
-    region: findings.Region | None, ranked: bool, hypothesis_stated: bool
+    region: findings.Region | None,
+    ranked: bool,
+    hypothesis_stated: bool,
+    xyz: Sequence[float] | None,
 ) -> list[tuple[str, str]]:
     """Return names and values that the report shows for the chosen region."""
     if region is None:
@@ -94,6 +102,7 @@ def _facts(
         ),
     ]
     rest = [
+        ("Centre (mm)", _place(xyz)),
         ("Observability", show(region.observability, 2)),
         ("Clinical hypothesis", _hypothesis(region, hypothesis_stated)),
     ]

@@ -120,7 +120,7 @@ def zones_view(
         ),
         Column("Observability", True, "how well the channels record the region, 0 to 1"),
         Column("Information (nats)", True, "how much the recording changed the prior of x₀", False),
-        Column("Hypothesis", False, "region of the clinical hypothesis"),
+        Column("Hypothesis", False, "zone that the clinical hypothesis gives the region"),
         Column("Label", False, "name of the region in the files", printed=False),
     )
     stated = hypothesis_stated(regions)
@@ -160,7 +160,7 @@ def _zone_row(
 def _hypothesis_cell(region: Region, stated: bool) -> Cell:
     if not stated:
         return Cell(NOT_STATED, "2")
-    return Cell("yes", "0") if region.in_hypothesis else Cell("no", "1")
+    return Cell(region.hypothesis_zone, "0") if region.in_hypothesis else Cell("no", "1")
 
 
 def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:

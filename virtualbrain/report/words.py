@@ -44,8 +44,8 @@ def operation(kind: str, regions: Sequence[str]) -> str:
     if not regions or None in sides or None in places:
         return ""
     side = SIDES[sides[0]] if len(set(sides)) == 1 and sides[0] else "bilateral"
-    lobes = list(dict.fromkeys(lobe for label in regions if (lobe := lobe_of(label))))
-    deep = list(dict.fromkeys(name for label in regions if (name := nucleus_of(label))))
+    lobes = list(dict.fromkeys(filter(None, map(lobe_of, regions))))
+    deep = list(dict.fromkeys(filter(None, map(nucleus_of, regions))))
     deep.sort(key=lambda name: _MESIAL.index(name) if name in _MESIAL else len(_MESIAL))
     if not lobes:
         return f"{side} {act} of {_listed(deep)}"

@@ -253,15 +253,72 @@
       nv.setRenderAzimuthElevation(nv.scene.renderAzimuth + turn[0], nv.scene.renderElevation + turn[1]);
     });
     listeners.push(paint, () => { if (state.region !== turned) { turned = state.region; turnTo(nv); } });
-    const letters = () => showSides(nv.scene.renderAzimuth, nv.scene.renderElevation);
+    const names = electrodeNames();
+    const letters = () => {
+      showSides(nv.scene.renderAzimuth, nv.scene.renderElevation);
+      const onScreen = projection(nv);
+      names.forEach(([name, xyz]) => {
+        const [across, down] = onScreen(xyz);
+        name.style.left = `${100 * across}%`;
+        name.style.top = `${100 * down}%`;
+        name.hidden = across < 0.02 || across > 0.98 || down < 0.03 || down > 0.97;
+      });
+    };
     nv.scene.onAzimuthElevationChange = letters;
     nv.onAzimuthElevationChange = letters;
+    nv.onZoom3DChange = letters;
+    chooseByClick(nv, cortex);
     nv.setRenderAzimuthElevation(120, 15);
     turnTo(nv);
     setXray();
     paint();
     letters();
     return nv;
+  }
+
+  function projection(nv) {
+    // map a place (mm) to fractions of the canvas from its left and top, and to its depth
+    const {width, height} = nv.gl.canvas;
+    const [m] = nv.calculateMvpMatrix(null, [0, 0, width, height], nv.scene.renderAzimuth, nv.scene.renderElevation);
+    return ([x, y, z]) => {
+      const at = (row) => m[row] * x + m[row + 4] * y + m[row + 8] * z + m[row + 12];
+      return [(1 + at(0) / at(3)) / 2, (1 - at(1) / at(3)) / 2, at(2) / at(3)];
+    };
+  }
+
+  function electrodeNames() {
+    // one label per electrode, at its contact farthest from the middle of the regions
+    const places = data.regions.map((region) => region.xyz).filter(Boolean);
+    const middle = [0, 1, 2].map((axis) => places.reduce((sum, xyz) => sum + xyz[axis], 0) / (places.length || 1));
+    const far = (contact) => Math.hypot(...contact.xyz.map((value, axis) => value - middle[axis]));
+    const outer = new Map();
+    data.scene.contacts.forEach((contact) => {
+      const known = outer.get(contact.electrode);
+      if (!known || far(contact) > far(known)) outer.set(contact.electrode, contact);
+    });
+    return [...outer.values()].map((contact) => {
+      const name = element("span", contact.electrode, "electrode");
+      one("#gl-mesh").parentElement.append(name);
+      return [name, contact.xyz];
+    });
+  }
+
+  function chooseByClick(nv, cortex) {
+    // a click without a drag chooses the region of the nearest visible vertex
+    const canvas = one("#gl-mesh"), within = 9;
+    let start = null;
+    canvas.addEventListener("pointerdown", (event) => { start = [event.clientX, event.clientY]; }, true);
+    canvas.addEventListener("click", (event) => {
+      if (!start || Math.hypot(event.clientX - start[0], event.clientY - start[1]) > 4) return;
+      const box = canvas.getBoundingClientRect(), onScreen = projection(nv);
+      let best = null;
+      cortex.forEach(([mesh, regions]) => regions.forEach((region, vertex) => {
+        const [across, down, depth] = onScreen(mesh.pts.subarray(3 * vertex, 3 * vertex + 3));
+        const off = Math.hypot(across * box.width + box.left - event.clientX, down * box.height + box.top - event.clientY);
+        if (off <= within && (!best || depth < best[0])) best = [depth, region];
+      }));
+      if (best && best[1] > 0 && best[1] - 1 !== state.region) chooseRegion(best[1] - 1);
+    });
   }
 
   function showSides(azimuth, elevation) {
@@ -322,6 +379,8 @@
     nv.onLocationChange = (location) => {
       const label = Math.round(location.values?.[1]?.value ?? 0);
       const index = label - data.scene.first_label;
+      const where = [...location.mm].slice(0, 3).map((value) => value.toFixed(0).replace("-", "−")).join(", ");
+      one("#place").textContent = `Crosshair: ${where} mm (right, front, up)${data.regions[index] ? ` · ${data.regions[index].name}` : ""}`;
       if (picking && index >= 0 && index !== state.region) chooseRegion(index);
       picking = false;
     };
@@ -376,17 +435,20 @@
       changed();
     });
     let timer = 0;
-    const stop = () => { clearInterval(timer); timer = 0; play.textContent = "Play"; play.setAttribute("aria-pressed", "false"); };
+    const stop = () => { clearTimeout(timer); timer = 0; play.textContent = "Play"; play.setAttribute("aria-pressed", "false"); };
     play.addEventListener("click", () => {
       if (timer) { stop(); return; }
       if (Number(slider.value) >= 100) slider.value = "0";
       play.textContent = "Pause";
       play.setAttribute("aria-pressed", "true");
-      timer = setInterval(() => {
+      // the next step waits until this one is drawn, so that a slow machine still reacts
+      const step = () => {
         slider.value = String(Number(slider.value) + 2);
         move();
         if (Number(slider.value) >= 100) stop();
-      }, 120);
+        else timer = setTimeout(step, 120);
+      };
+      timer = setTimeout(step, 120);
     });
     listeners.push(() => { plan.value = data.plans.some((p) => p.name === state.candidate) ? state.candidate : ""; show(); });
     show();
