@@ -204,8 +204,9 @@ def test_eloquent_regions_and_hypothesis_that_nobody_stated_are_not_denied(build
     assert {plan.eloquent for plan in page["plans"]} == {"not stated"}
 
 
-def test_the_first_page_answers_the_questions(build):
-    first = build().split('<section id="brain"')[0]
+@pytest.mark.parametrize("images", [True, False])
+def test_the_first_page_answers_the_questions(build, images):
+    first = (build() if images else build(images=False)).split('<section id="brain"')[0]
     text = Page(first).text
     for question in (
         "Can the fit be trusted?",
@@ -259,6 +260,7 @@ def test_letters_mark_left_and_right_of_every_slice(build):
         assert '<b class="side side-left">L</b><b class="side side-right">R</b>' in one
         assert re.search(r"z −?-?\d+ mm", one)
     assert "neurological convention" in brain
+    assert "neurological convention" not in build(images=False)
 
 
 def test_every_printed_page_names_patient_use_and_number(build):

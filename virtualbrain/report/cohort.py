@@ -118,15 +118,16 @@ def _view(summaries: Sequence[Summary]) -> View:
 def _row(summary: Summary) -> tuple[Cell, ...]:
     plan = summary.plan
     withheld = "withheld" if not summary.verdict.usable else "–"
-    leading = "; ".join(f"{region.name} {percent(region.p_ez)}" for region in summary.leading)
+    labels = "; ".join(region.name for region in summary.leading)
+    leading = "; ".join(f"{region.spoken} {percent(region.p_ez)}" for region in summary.leading)
     after = (
         "–" if plan is None else f"{plan.after[0]:.3g} [{plan.after[1]:.3g}, {plan.after[2]:.3g}]"
     )
     return (
         Cell(f"sub-{summary.label}", summary.label, link=f"sub-{summary.label}.html"),
         Cell(summary.verdict.words, summary.verdict.words),
-        Cell(leading or withheld, leading.lower()),
-        Cell(plan.candidate if plan else withheld, plan.candidate.lower() if plan else ""),
+        Cell(leading or withheld, leading.lower(), labels),
+        Cell(plan.title, plan.title.lower(), plan.candidate) if plan else Cell(withheld, ""),
         Cell(f"{plan.before:g}" if plan else "–", repr(plan.before) if plan else ""),
         Cell(after, repr(plan.after[0]) if plan else ""),
         Cell(

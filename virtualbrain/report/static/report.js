@@ -375,12 +375,12 @@
       if (!region || !region.xyz) return;
       nv.scene.crosshairPos = nv.mm2frac(region.xyz);
       nv.drawScene();
+      showPlace(region.xyz, data.regions.indexOf(region));
     };
     nv.onLocationChange = (location) => {
       const label = Math.round(location.values?.[1]?.value ?? 0);
       const index = label - data.scene.first_label;
-      const where = [...location.mm].slice(0, 3).map((value) => value.toFixed(0).replace("-", "−")).join(", ");
-      one("#place").textContent = `Crosshair: ${where} mm (right, front, up)${data.regions[index] ? ` · ${data.regions[index].name}` : ""}`;
+      showPlace(location.mm, index);
       if (picking && index >= 0 && index !== state.region) chooseRegion(index);
       picking = false;
     };
@@ -391,6 +391,12 @@
     paint();
     move();
     return nv;
+  }
+
+  function showPlace(mm, index) {
+    const where = [...mm].slice(0, 3).map((value) => value.toFixed(0).replace("-", "−")).join(", ");
+    const name = data.regions[index] ? ` · ${data.regions[index].name}` : "";
+    one("#place").textContent = `Crosshair: ${where} mm (right, front, up)${name}`;
   }
 
   function setUpControls() {
