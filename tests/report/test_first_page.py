@@ -13,6 +13,7 @@ from PIL import Image
 from virtualbrain.report import drawing
 from virtualbrain.report.colours import ColourScale
 from virtualbrain.report.first_page import first_page, side_of
+from virtualbrain.report.region_times import rows_of, started_by
 from virtualbrain.report.reliability import MEASURED, measured_for, reliability_of
 from virtualbrain.report.words import in_words, operation
 
@@ -150,6 +151,18 @@ def test_slices_go_through_the_plan_and_outline_it():
     for one in found:
         red, green, blue = _pixels(one.image).astype(int).transpose(2, 0, 1)
         assert ((red > 200) & (blue > 150) & (green < 130)).sum() > 30
+
+
+def test_regions_are_in_order_of_onset_and_start_once():
+    rng = np.random.default_rng(3)
+    draws = np.stack([rng.normal(8, 1, 200), rng.normal(3, 1, 200), np.full(200, np.nan)], axis=1)
+    draws[rng.random(200) < 0.4, 1] = np.nan
+    assert list(rows_of(draws)) == [1, 0]
+    times = np.linspace(-5, 20, 60)
+    started = started_by(draws, times)
+    assert (np.diff(started, axis=1) >= 0).all()
+    assert started[:, 0] == pytest.approx(0)
+    assert started[:, -1] == pytest.approx(np.isfinite(draws).mean(axis=0))
 
 
 def _pixels(image):

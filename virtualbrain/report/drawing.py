@@ -358,11 +358,11 @@ def traces(
     )
     for onset, row in zip(onsets, rows, strict=False):
         if np.isfinite(onset):
-            axes.plot([onset, onset], [row - 0.5, row + 0.5], color="#c8601f", lw=2)
+            axes.plot([onset, onset], [row - 0.5, row + 0.5], color="#d9480f", lw=2.6, zorder=3)
     axes.set_xlim(times[0], times[-1])
     axes.set_ylim(0, n_channels)
     axes.set_axis_off()
-    return _image_of(figure, alt, 20)
+    return _image_of(figure, alt, 32)
 
 
 def chain_traces(draws: Mapping[str, Array], alt: str) -> StaticImage:

@@ -14,6 +14,7 @@ from virtualbrain.report.colours import ColourScale
 from virtualbrain.report.metrics import Metric
 from virtualbrain.report.numbers import is_number
 from virtualbrain.report.onsets import regions_of_channel
+from virtualbrain.report.region_times import RegionTimes, region_times
 from virtualbrain.report.scene import simplify
 
 ROW_HEIGHT = 13
@@ -59,6 +60,7 @@ class SeizureView:
     time_scale: charts.Scale | None
     raster_scale: charts.Scale | None
     fit: seizure_fit.SeizureFit | None
+    region_times: RegionTimes | None
 
 
 def figures_of(
@@ -174,6 +176,10 @@ def _seizure_view(results: PatientResults, seizure: Seizure) -> SeizureView:
         time_scale=images.time_scale,
         raster_scale=images.raster_scale,
         fit=fit,
+        region_times=fit
+        and region_times(
+            results.main.posterior, seizure.number, fit.times, ROW_HEIGHT, RASTER_WIDTH
+        ),
     )
 
 

@@ -66,8 +66,8 @@ def seizure_fit(results: PatientResults, seizure: Seizure) -> SeizureFit | None:
     posterior = results.main.posterior
     if seizure.envelope is None or posterior is None:
         return None
-    predicted = _of_seizure(posterior.predicted, seizure.number)
-    times = _of_seizure(posterior.constants["time_s"], seizure.number).to_numpy().astype(float)
+    predicted = of_seizure(posterior.predicted, seizure.number)
+    times = of_seizure(posterior.constants["time_s"], seizure.number).to_numpy().astype(float)
     names = electrode_order([str(name) for name in predicted["channel"].to_numpy()])
     low, median, high = _quantiles(predicted.sel(channel=names))
     observed = _at(seizure.envelope.frame, names, times)
@@ -87,7 +87,7 @@ def seizure_fit(results: PatientResults, seizure: Seizure) -> SeizureFit | None:
     )
 
 
-def _of_seizure(values: xr.DataArray, number: int) -> xr.DataArray:
+def of_seizure(values: xr.DataArray, number: int) -> xr.DataArray:
     """Return the values of one seizure; a fit of one seizure has no dim seizure."""
     return values.sel(seizure=number) if "seizure" in values.dims else values
 
