@@ -176,8 +176,9 @@ def _seizure_view(results: PatientResults, seizure: Seizure) -> SeizureView:
         time_scale=images.time_scale,
         raster_scale=images.raster_scale,
         fit=fit,
-        region_times=fit
-        and region_times(
+        region_times=None
+        if fit is None
+        else region_times(
             results.main.posterior, seizure.number, fit.times, ROW_HEIGHT, RASTER_WIDTH
         ),
     )

@@ -15,6 +15,8 @@ from virtualbrain.report.charts import Scale, band, polyline
 Array = NDArray[np.float64]
 BAND = (0.05, 0.95)
 PANEL = (210.0, 92.0)
+# Points of a line: a panel is 210 pixels wide.
+MAX_POINTS = 60
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,16 @@ def _channel_fit(
     y = Scale(float(np.nanmin(ends)), float(np.nanmax(ends)), PANEL[1] - 18, 16)
     spread = float(np.nansum((observed - np.nanmean(observed)) ** 2))
     misfit = float(np.nansum((observed - median) ** 2))
+    step = -(-len(times) // MAX_POINTS)
     return ChannelFit(
         channel=name,
         explained=1 - misfit / spread if spread else float("nan"),
         coverage=float(np.mean((observed >= low) & (observed <= high))),
         onset_s=half_rise(times, observed),
         onset_predicted_s=half_rise(times, median),
-        observed_line=polyline(times, observed, x, y),
-        median_line=polyline(times, median, x, y),
-        band_points=band(times, low, high, x, y),
+        observed_line=polyline(times[::step], observed[::step], x, y),
+        median_line=polyline(times[::step], median[::step], x, y),
+        band_points=band(times[::step], low[::step], high[::step], x, y),
         zero_x=x(0.0),
     )
 
