@@ -151,6 +151,13 @@ class _Network:
         n_steps = int(min(self.n_steps - 1, np.ceil(until) + 1))
         return run_reduced(self.weights, members, n_steps=n_steps, dt=self.dt).onset_step
 
+    def late(
+        self, x0: Array, z: Array, rows: NDArray[np.intp], region: NDArray[np.intp], target: Array
+    ) -> Mask:
+        """Return in which draws a region, one per draw, starts after its target step or never."""
+        onset = self.onsets(x0, z, rows, until=target.max())
+        return np.asarray(onset[np.arange(len(rows)), region] > target)
+
 
 @dataclass(frozen=True)
 class _Seizure:
@@ -248,13 +255,11 @@ def _set_in_order(
         rows = wanted[count[wanted] > place]
         region = order[rows, place]
         target = np.maximum(seizure.onset_step[rows, region], 1.0)
-        until = target.max(initial=1.0)
         low, high = np.zeros(len(rows)), np.ones(len(rows))
         for _ in range(N_BISECTIONS):
             middle = 0.5 * (low + high)
             _place(seizure, x0, z, rows, region, middle, ez_x0, highest)
-            onset = network.onsets(x0[rows], z[rows], rows, until)[np.arange(len(rows)), region]
-            late = onset > target
+            late = network.late(x0[rows], z[rows], rows, region, target)
             low, high = np.where(late, middle, low), np.where(late, high, middle)
         _place(seizure, x0, z, rows, region, high, ez_x0, highest)
 
@@ -298,13 +303,11 @@ def _later_seizure(seizure: _Seizure, network: _Network, x0: Array) -> Array:
         rows = np.flatnonzero(count > place)
         region = order[rows, place]
         target = np.maximum(seizure.onset_step[rows, region], 1.0)
-        until = target.max(initial=1.0)
         low, high = np.full(len(rows), LOWEST_Z), np.full(len(rows), HIGHEST_Z)
         for _ in range(N_BISECTIONS):
             middle = 0.5 * (low + high)
             z[rows, region] = middle
-            onset = network.onsets(x0[rows], z[rows], rows, until)[np.arange(len(rows)), region]
-            late = onset > target
+            late = network.late(x0[rows], z[rows], rows, region, target)
             low, high = np.where(late, low, middle), np.where(late, middle, high)
         z[rows, region] = 0.5 * (low + high)
     return z

@@ -162,15 +162,7 @@ def _seizure_view(results: PatientResults, seizure: Seizure) -> SeizureView:
     images = _Images(seizure, fit)
     return SeizureView(
         seizure=seizure,
-        blocks=tuple(
-            Block(
-                tuple(part),
-                images.traces([row.name for row in part]),
-                images.recorded([row.name for row in part]),
-                images.predicted([row.name for row in part]),
-            )
-            for part in (rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK))
-        ),
+        blocks=tuple(images.block(rows[i : i + BLOCK]) for i in range(0, len(rows), BLOCK)),
         row_height=ROW_HEIGHT,
         row_uv=images.amplitude / drawing.ROW_FILL,
         time_scale=images.time_scale,
@@ -218,6 +210,11 @@ class _Images:
             values = frame.drop(columns="time_s").to_numpy(float)
             low, high = np.nanquantile(values, (0.02, 0.99))
             self._limits = (float(low), float(high))
+
+    def block(self, rows: Sequence[ChannelRow]) -> Block:
+        """Return some channels with their images."""
+        names = [row.name for row in rows]
+        return Block(tuple(rows), self.traces(names), self.recorded(names), self.predicted(names))
 
     def traces(self, names: Sequence[str]) -> drawing.StaticImage | None:
         """Return the signals."""

@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 N_LEADING_REGIONS = 5
 N_LEADING_PLANS = 3
 SUSPECTED = 0.3
+# Regions that seize in a smaller fraction of the draws are not named.
+SELDOM = 0.1
 NOT_STATED = "not stated"
 VERDICT_WORDS = {
     "interpretable": "Interpretable",
@@ -61,8 +63,12 @@ class Region:
     observability: float
     information_gain: float
     p_evidence: float
-    in_hypothesis: bool
-    hypothesis_zone: str = ""
+    hypothesis_zone: str | None
+
+    @property
+    def in_hypothesis(self) -> bool:
+        """True where the clinical hypothesis names the region."""
+        return self.hypothesis_zone is not None
 
     @property
     def in_hypothesised_ez(self) -> bool:
@@ -170,8 +176,7 @@ def _region(row: ZoneRow, index: int) -> Region:
         observability=row.observability,
         information_gain=row.information_gain,
         p_evidence=row.p_evidence,
-        in_hypothesis=row.in_hypothesis is not None,
-        hypothesis_zone=row.in_hypothesis or "",
+        hypothesis_zone=row.in_hypothesis,
     )
 
 

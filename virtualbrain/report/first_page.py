@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from virtualbrain.anatomy.spoken_names import SIDES
 from virtualbrain.io.results import PatientResults, PriorResults
 from virtualbrain.posterior import HARDLY_SUSPECTED
-from virtualbrain.report.findings import NOT_STATED, Plan, Region, hypothesis_stated
+from virtualbrain.report.findings import NOT_STATED, SELDOM, Plan, Region, hypothesis_stated
 from virtualbrain.report.numbers import is_number, percent
 from virtualbrain.report.reliability import Reliability, measured_for, reliability_of
 
-# Regions that seize more rarely after a plan are not named.
-SELDOM = 0.1
 N_REMAINING = 3
 ONE_SIDED = 0.9
 # Smallest gain in P(seizure-free) for which another electrode has a clear target.

@@ -73,7 +73,7 @@ def _finite(xyz: Sequence[float] | None) -> list[float] | None:
 def _hypothesis(region: findings.Region, stated: bool) -> str:
     if not stated:
         return findings.NOT_STATED
-    return region.hypothesis_zone if region.in_hypothesis else "not named"
+    return "not named" if region.hypothesis_zone is None else region.hypothesis_zone
 
 
 def _place(xyz: Sequence[float] | None) -> str:

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from virtualbrain.io.fit_results import Posterior
 from virtualbrain.report.charts import Scale
 from virtualbrain.report.drawing import StaticImage, raster
+from virtualbrain.report.findings import SELDOM
 from virtualbrain.report.seizure_fit import of_seizure
 
 Array = NDArray[np.float64]
 
-# Regions that seize in fewer draws are left out.
-SELDOM = 0.1
 N_ROWS = 30
 
 

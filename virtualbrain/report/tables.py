@@ -160,7 +160,8 @@ def _zone_row(
 def _hypothesis_cell(region: Region, stated: bool) -> Cell:
     if not stated:
         return Cell(NOT_STATED, "2")
-    return Cell(region.hypothesis_zone, "0") if region.in_hypothesis else Cell("no", "1")
+    zone = region.hypothesis_zone
+    return Cell("no", "1") if zone is None else Cell(zone, "0")
 
 
 def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
