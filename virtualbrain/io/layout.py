@@ -22,6 +22,8 @@ NOT_IN_BIDS = (
     "sub-*/workflow/**",
     "sub-*/connectome",
     "sub-*/connectome/**",
+    "sub-*/export",
+    "sub-*/export/**",
     "sub-*/ieeg",
     "sub-*/ieeg/**",
     "sub-*/inference",
@@ -305,6 +307,15 @@ class PatientLayout:
     def tvb_export(self, priors: str) -> Path:
         """Folder for The Virtual Brain."""
         return Path(self.out) / f"sub-{self.label}" / "tvb" / priors
+
+    @property
+    def exports(self) -> Path:
+        """Folder of all exports."""
+        return self._folder("export")
+
+    def export(self, priors: str, file_format: str) -> Path:
+        """Folder of one export."""
+        return self.exports / priors / file_format
 
     @property
     def provenance(self) -> Path:
