@@ -11,13 +11,14 @@ from scipy.spatial.transform import Rotation
 
 from tests.export.conftest import P_EZ
 from virtualbrain.anatomy import template_space
+from virtualbrain.anatomy.atlases import package_folder
 from virtualbrain.anatomy.settings import AnatomySettings
-from virtualbrain.anatomy.template import Template, load_template
+from virtualbrain.anatomy.template import _FILES, Template
 from virtualbrain.anatomy.template_registration import Warp
 from virtualbrain.anatomy.template_space import TemplateSpace, register_to_template
 from virtualbrain.anatomy.voxel_grids import isotropic, resample
 from virtualbrain.export import mni
-from virtualbrain.io.images import make_image
+from virtualbrain.io.images import make_image, read_image
 from virtualbrain.rigid_registration import import_ants, write_itk_matrix
 
 NEAR_MM = 0.5
@@ -131,7 +132,8 @@ def test_registration_returns_landmarks_and_sides(tmp_path, monkeypatch):
     truth = np.array([[-45.0, -20, 5], [48, 10, -25], [-8, 40, 20], [25, -70, 10]])
     found = space.points(apply_affine(np.linalg.inv(to_template), truth))
     assert np.linalg.norm(found - truth, axis=1).max() < 4.0  # a voxel: the registration is coarse
-    left = np.asarray(template.zones.dataobj) == 1
+    left = np.zeros(shape, dtype=bool)
+    left[apply_affine(template.t1.affine, np.indices(shape).T).T[0] < 0] = True
     moved = np.asarray(space.labels(own(left.astype(np.int32))).dataobj)
     x = apply_affine(template.t1.affine, np.argwhere(moved))[:, 0]
     assert (x < 1.5).mean() > 0.98
@@ -139,7 +141,9 @@ def test_registration_returns_landmarks_and_sides(tmp_path, monkeypatch):
 
 
 def coarse_template(size_mm):
-    fine = load_template()
-    grid = isotropic(fine.t1, size_mm)
-    images = (resample(one, grid) for one in (fine.t1, fine.gm, fine.wm))
-    return Template(*images, zones=resample(fine.zones, grid, order=0))
+    """Return the template with large voxels, without its zones."""
+    folder = package_folder("nilearn") / "datasets" / "data"
+    fine = [read_image(folder / _FILES.format(kind)) for kind in ("t1", "gm", "wm")]
+    grid = isotropic(fine[0], size_mm)
+    t1, gm, wm = (resample(one, grid) for one in fine)
+    return Template(t1, gm, wm, zones=grid)

@@ -28,6 +28,8 @@ NOT_IN_BIDS = (
     "sub-*/ieeg/**",
     "sub-*/inference",
     "sub-*/inference/**",
+    "sub-*/maps",
+    "sub-*/maps/**",
     "sub-*/stimulation",
     "sub-*/stimulation/**",
     "sub-*/surgery",
@@ -303,6 +305,10 @@ class PatientLayout:
     def predicted(self, priors: str) -> Path:
         """Prediction for the performed resection."""
         return self.outcomes(priors).with_name("predicted.json")
+
+    def maps(self, priors: str) -> Path:
+        """Folder of maps, plans and contacts as NIfTI on the grid of the T1."""
+        return self._folder("maps") / priors
 
     def tvb_export(self, priors: str) -> Path:
         """Folder for The Virtual Brain."""
