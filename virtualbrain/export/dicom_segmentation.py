@@ -57,7 +57,7 @@ def plan_segmentation(
         manufacturer_model_name=MANUFACTURER,
         software_versions=study.version,
         device_serial_number=study.version,
-        content_description=line(RESEARCH_USE),
+        content_description="Research use only, not a medical device",
         content_label="RESEARCH_USE",
         series_description=line("RESEARCH USE ONLY virtualbrain: plans"),
         omit_empty_frames=True,
