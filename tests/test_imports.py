@@ -22,7 +22,7 @@ LAYERS = (
     {"posterior", "stimulation"},
     {"surgery"},
     {"synthetic", "report", "privacy"},
-    {"cohort", "pipeline"},
+    {"cohort", "export", "pipeline"},
     {"inference"},
     {"commands"},
     {"cli"},

@@ -11,12 +11,14 @@ from typing import Any
 
 from virtualbrain.commands.console import FAULT_OF_INPUT, report_error
 from virtualbrain.commands.demo import demo, score
+from virtualbrain.commands.export import export
 from virtualbrain.commands.pipeline import check, run
 from virtualbrain.commands.preparation import contacts, deidentify, seizures
 from virtualbrain.commands.research import export_tvb, simulate, validate
 from virtualbrain.commands.responses import complexity
 from virtualbrain.commands.results import cohort, dependencies, verify
 from virtualbrain.errors import VirtualBrainError
+from virtualbrain.export.choices import FORMATS
 from virtualbrain.io.file_settings import GROUPS
 from virtualbrain.pipeline.environment import use_project_caches
 from virtualbrain.pipeline.faults import RESUME, user_fault
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_simulate,
         _add_validate,
         _add_export,
+        _add_export_tvb,
         _add_deidentify,
         _add_contacts,
         _add_seizures,
@@ -267,7 +270,44 @@ def _add_validate(commands: Any) -> None:
 
 
 def _add_export(commands: Any) -> None:
-    parser = _add_command(commands, "export-tvb", "export fitted patients to The Virtual Brain")
+    parser = _add_command(
+        commands, "export", "export fitted patients to viewers, navigation and tables"
+    )
+    parser.add_argument("out", metavar="OUT", help="the output folder of a run")
+    _add_labels(parser)
+    parser.add_argument(
+        "--format",
+        nargs="+",
+        required=True,
+        choices=FORMATS,
+        metavar="FORMAT",
+        help=", ".join(FORMATS) + "; see docs/export.md for what each holds, and which of them "
+        "identify the patient",
+    )
+    _add_prior_set(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier export")
+    parser.add_argument(
+        "--confirm-research-use",
+        action="store_true",
+        help="confirm that the DICOM files will not guide an operation; needed for dicom",
+    )
+    parser.add_argument(
+        "--burn-in",
+        type=int,
+        nargs="?",
+        const=1,
+        default=0,
+        metavar="PLAN",
+        help="dicom: also write a series with the outline of this leading plan (1, the first, if "
+        "no number is given) drawn into the T1w image",
+    )
+    parser.set_defaults(command=export)
+
+
+def _add_export_tvb(commands: Any) -> None:
+    parser = _add_command(
+        commands, "export-tvb", "export to The Virtual Brain; replaces an earlier export"
+    )
     parser.add_argument("out", metavar="OUT", help="the output folder of a run")
     _add_labels(parser)
     _add_prior_set(parser)

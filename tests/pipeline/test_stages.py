@@ -46,6 +46,13 @@ def test_inference_and_surgery_have_a_result_for_every_prior_set(tmp_path):
         assert len(stage_targets(layout, stage, ["a", "b", "c"], has_connectome=True)) == 3
 
 
+def test_maps_are_beside_the_report_if_there_is_an_image(tmp_path):
+    layout = PatientLayout(tmp_path, "01")
+    found = stage_targets(layout, "report", ["a", "b"], has_connectome=False)
+    assert found == [layout.report, layout.maps("a"), layout.maps("b")]
+    assert stage_targets(layout, "report", ["a"], has_connectome=True) == [layout.report]
+
+
 @pytest.mark.parametrize("stage", ["anatomy", "diffusion"])
 def test_with_a_ready_connectome_a_run_until_anatomy_stops_after_the_check(tmp_path, stage):
     layout = PatientLayout(tmp_path, "01")

@@ -2,9 +2,13 @@
 
 import shutil
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from tests.workflow.runs import QUICK, virtualbrain
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.tables import read_table
 from virtualbrain.synthetic.dataset import write_demo
 from virtualbrain.synthetic.demo_score import score_demo
 
@@ -35,3 +39,17 @@ def test_results_agree_with_the_truth(demo):
     assert scores.contact_accuracy > 0.7
     assert scores.verdict in {"interpretable", "caution", "do-not-use"}
     assert (demo / "out" / "sub-01.html").stat().st_size < 10_000_000
+
+
+def test_a_map_has_the_values_of_the_table_on_the_grid_of_the_t1(demo):
+    layout = PatientLayout.of_results(demo / "out", "01")
+    t1 = nib.load(layout.t1)
+    labels = np.asarray(nib.load(layout.labels).dataobj)
+    observability = layout.maps("default") / "sub-01_stat-observability_map.nii.gz"
+    image = nib.load(observability)
+    assert image.shape == t1.shape
+    np.testing.assert_allclose(image.affine, t1.affine, atol=1e-4)
+    zones = read_table(layout.zones("default")).set_index("region")
+    for row in read_table(layout.regions).itertuples():
+        values = image.get_fdata()[labels == row.index]
+        np.testing.assert_allclose(values, zones.loc[row.name, "observability"], atol=1e-6)

@@ -6,6 +6,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.anatomy.settings import Registration
@@ -23,9 +24,19 @@ _EFFORTS: dict[Registration, tuple[float, tuple[int, ...]]] = {
 
 @dataclass(frozen=True)
 class Warp:
-    """The transform from template to patient: files of ANTs, in the order of application."""
+    """The transform from template to patient.
+
+    Parameters
+    ----------
+    transforms : tuple of str
+        Files of ANTs, in the order of application: at most one deformation, then the affine
+        transform.
+    inverse_deformation : str, optional
+        File of the inverse of the deformation.
+    """
 
     transforms: tuple[str, ...]
+    inverse_deformation: str | None = None
 
     def apply(
         self, image: nib.Nifti1Image, grid: nib.Nifti1Image, *, labels: bool = False
@@ -41,6 +52,34 @@ class Warp:
         if not labels:
             return result
         return make_image(np.rint(np.asarray(result.dataobj)).astype(np.int32), grid.affine)
+
+    def labels_to_template(
+        self, labels: nib.Nifti1Image, template: nib.Nifti1Image
+    ) -> nib.Nifti1Image:
+        """Resample a label image of the patient to the template's grid (nearest neighbour)."""
+        affine = self.transforms[-1:]
+        deformation = () if self.inverse_deformation is None else (self.inverse_deformation,)
+        moved = load_ants().apply_transforms(
+            fixed=to_ants(template),
+            moving=to_ants(labels),
+            transformlist=[*affine, *deformation],
+            whichtoinvert=[True, *(False for _ in deformation)],
+            interpolator="nearestNeighbor",
+        )
+        return make_image(np.rint(moved.numpy()).astype(np.int32), template.affine)
+
+    def points_to_template(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points of the patient (mm, scanner RAS) in template space (mm, RAS).
+
+        A point is not interpolated: it follows the transform that resamples the template.
+        """
+        if not len(points):
+            return np.empty((0, 3))
+        to_lps = np.array([-1.0, -1.0, 1.0])
+        lps = np.vstack([points, points[:1]]) * to_lps  # ANTs rejects a single point
+        frame = pd.DataFrame(lps, columns=["x", "y", "z"])
+        moved = load_ants().apply_transforms_to_points(3, frame, list(self.transforms))
+        return np.asarray(moved[["x", "y", "z"]].to_numpy(dtype=float)[:-1] * to_lps)
 
 
 @dataclass(frozen=True)
@@ -148,7 +187,8 @@ def register_deformable(
         random_seed=seed + 1,
     )
     warps = [name for name in found["fwdtransforms"] if name.endswith("Warp.nii.gz")]
-    return Warp((*warps[:1], *start.transforms))
+    inverse = [name for name in found["invtransforms"] if name.endswith("InverseWarp.nii.gz")]
+    return Warp((*warps[:1], *start.transforms), inverse[0] if inverse else None)
 
 
 def _registration(**arguments: Any) -> dict[str, Any]:

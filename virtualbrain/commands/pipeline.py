@@ -24,7 +24,6 @@ from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout
 from virtualbrain.io.manifest import adopt_earlier_manifest, remove_damaged
 from virtualbrain.io.versions import versions
-from virtualbrain.pipeline.check import check_patients, notes_of
 from virtualbrain.pipeline.faults import RESUME
 from virtualbrain.pipeline.prior_files import chosen_priors
 from virtualbrain.pipeline.snakemake_runner import (
@@ -40,6 +39,8 @@ from virtualbrain.pipeline.verification import outdated_records
 
 def check(options: argparse.Namespace) -> int:
     """Report every problem of the input files."""
+    from virtualbrain.pipeline.check import notes_of
+
     config = load_config(options.config, file_options(options))
     labels = chosen_labels(options.bids, options.participant_label, config)
     problems = _problems(options.bids, labels, config)
@@ -63,6 +64,8 @@ def _report_problems(label: str, problems: Sequence[VirtualBrainError]) -> None:
 def _problems(
     bids: str, labels: Sequence[str], config: dict[str, Any]
 ) -> dict[str, list[VirtualBrainError]]:
+    from virtualbrain.pipeline.check import check_patients
+
     return check_patients(bids, labels, config, os.cpu_count() or 1)
 
 

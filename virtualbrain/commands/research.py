@@ -127,7 +127,7 @@ def _say_mapping(content: dict[str, Any]) -> None:
 def export_tvb(options: argparse.Namespace) -> int:
     """Write fitted patients as files for The Virtual Brain."""
     from inference.posterior import load
-    from virtualbrain.report.tvb_export import export_patient
+    from virtualbrain.export.tvb import export_patient
 
     for label in options.participant_label or labels_with_results(options.out):
         layout = PatientLayout.of_results(options.out, check_label(label))

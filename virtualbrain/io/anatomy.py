@@ -19,10 +19,11 @@ from virtualbrain.io.images import read_image, write_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table, write_table
 
-_POINTS, _TRIANGLES, _LABEL = (
+_POINTS, _TRIANGLES, _LABEL, _NUMBERS = (
     "NIFTI_INTENT_POINTSET",
     "NIFTI_INTENT_TRIANGLE",
     "NIFTI_INTENT_LABEL",
+    "NIFTI_INTENT_NONE",
 )
 _COLUMN_MEANINGS = {
     "index": "value in the label image",
@@ -150,18 +151,43 @@ def read_anatomy(layout: PatientLayout) -> Anatomy:
 
 def write_surface(path: Path, surface: Surface, hemisphere: str) -> None:
     """Write a surface as GIFTI, in mm and scanner RAS."""
-    side = {"L": "CortexLeft", "R": "CortexRight"}[hemisphere]
+    meta = {**_structure(hemisphere), "AnatomicalStructureSecondary": "Pial"}
+    write_mesh(path, surface.vertices, surface.triangles, meta)
+
+
+def write_mesh(
+    path: Path,
+    vertices: NDArray[np.float64],
+    triangles: NDArray[np.int64],
+    meta: Mapping[str, str],
+) -> None:
+    """Write vertices (mm, scanner RAS) and triangles as GIFTI, with metadata of the vertices."""
     points = GiftiDataArray(
-        surface.vertices.astype(np.float32),
+        vertices.astype(np.float32),
         intent=_POINTS,
         datatype="NIFTI_TYPE_FLOAT32",
         coordsys=GiftiCoordSystem(1, 1, np.eye(4)),
-        meta={"AnatomicalStructurePrimary": side, "AnatomicalStructureSecondary": "Pial"},
+        meta=dict(meta),
     )
     faces = GiftiDataArray(
-        surface.triangles.astype(np.int32), intent=_TRIANGLES, datatype="NIFTI_TYPE_INT32"
+        triangles.astype(np.int32), intent=_TRIANGLES, datatype="NIFTI_TYPE_INT32"
     )
     _save(path, GiftiImage(darrays=[points, faces]))
+
+
+def write_vertex_values(path: Path, values: NDArray[np.float32], hemisphere: str) -> None:
+    """Write one number for every vertex of a hemisphere as GIFTI."""
+    array = GiftiDataArray(
+        values.astype(np.float32),
+        intent=_NUMBERS,
+        datatype="NIFTI_TYPE_FLOAT32",
+        meta=_structure(hemisphere),
+    )
+    _save(path, GiftiImage(darrays=[array]))
+
+
+def _structure(hemisphere: str) -> dict[str, str]:
+    return {"AnatomicalStructurePrimary": {"L": "CortexLeft", "R": "CortexRight"}[hemisphere]}
 
 
 def write_vertex_labels(
@@ -178,7 +204,7 @@ def write_vertex_labels(
         surface.regions.astype(np.int32),
         intent=_LABEL,
         datatype="NIFTI_TYPE_INT32",
-        meta={"AnatomicalStructurePrimary": {"L": "CortexLeft", "R": "CortexRight"}[hemisphere]},
+        meta=_structure(hemisphere),
     )
     _save(path, GiftiImage(darrays=[values], labeltable=table))
 

@@ -22,10 +22,14 @@ NOT_IN_BIDS = (
     "sub-*/workflow/**",
     "sub-*/connectome",
     "sub-*/connectome/**",
+    "sub-*/export",
+    "sub-*/export/**",
     "sub-*/ieeg",
     "sub-*/ieeg/**",
     "sub-*/inference",
     "sub-*/inference/**",
+    "sub-*/maps",
+    "sub-*/maps/**",
     "sub-*/stimulation",
     "sub-*/stimulation/**",
     "sub-*/surgery",
@@ -302,9 +306,22 @@ class PatientLayout:
         """Prediction for the performed resection."""
         return self.outcomes(priors).with_name("predicted.json")
 
+    def maps(self, priors: str) -> Path:
+        """Folder of maps, plans and contacts as NIfTI on the grid of the T1."""
+        return self._folder("maps") / priors
+
     def tvb_export(self, priors: str) -> Path:
         """Folder for The Virtual Brain."""
         return Path(self.out) / f"sub-{self.label}" / "tvb" / priors
+
+    @property
+    def exports(self) -> Path:
+        """Folder of all exports."""
+        return self._folder("export")
+
+    def export(self, priors: str, file_format: str) -> Path:
+        """Folder of one export."""
+        return self.exports / priors / file_format
 
     @property
     def provenance(self) -> Path:

@@ -40,20 +40,22 @@ def stage_targets(
     priors : iterable of str
         Names of the prior sets.
     has_connectome : bool
-        The dataset has a ready connectome: anatomy and diffusion are not computed, and a run until
-        them stops after the check.
+        The dataset has a ready connectome: anatomy and diffusion are not computed, a run until
+        them stops after the check, and there are no maps beside the report.
     """
     if stage == "check" or (has_connectome and stage in ("anatomy", "diffusion")):
         return [layout.inputs]
     if stage in ("inference", "surgery"):
         name = "zones" if stage == "inference" else "outcomes"
         return [getattr(layout, name)(one) for one in priors]
+    if stage == "report":
+        maps = [] if has_connectome else [layout.maps(one) for one in priors]
+        return [layout.report, *maps]
     return [
         {
             "anatomy": layout.anatomy,
             "diffusion": layout.track_weights,
             "connectomes": layout.connectome,
             "seeg": layout.seeg,
-            "report": layout.report,
         }[stage]
     ]

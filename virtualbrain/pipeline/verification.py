@@ -152,7 +152,7 @@ def _unrecorded_files(
     """Report files among the results that no stage wrote; exports are ignored."""
     folder = layout.inputs.parent
     for path in sorted(folder.rglob("*")):
-        exported = path.is_relative_to(folder / "tvb")
+        exported = path.is_relative_to(folder / "tvb") or path.is_relative_to(layout.exports)
         if path.is_file() and not exported and path.name != ".snakemake_timestamp":
             name = roots.name(path)
             if name not in results:

@@ -30,6 +30,35 @@ rule provenance:
         "../scripts/provenance.py"
 
 
+rule maps:
+    """Write p_ez, observability, leading plans and contacts as NIfTI."""
+    input:
+        anatomy=ANY.anatomy,
+        seeg=ANY.seeg,
+        diagnostics=ANY.diagnostics("{priors}"),
+        zones=ANY.zones("{priors}"),
+        outcomes=ANY.outcomes("{priors}"),
+    output:
+        record=stage_record("maps-{priors}"),
+        maps=directory(ANY.maps("{priors}")),
+    log:
+        ANY.log("maps-{priors}"),
+    benchmark:
+        ANY.benchmark("maps-{priors}")
+    conda:
+        "../../envs/python.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=15,
+    params:
+        out=OUT,
+    message:
+        "sub-{wildcards.label}: writing maps as NIfTI, prior set {wildcards.priors} (under a minute)"
+    script:
+        "../scripts/maps.py"
+
+
 rule report:
     """Write the report of one patient."""
     input:

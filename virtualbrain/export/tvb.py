@@ -56,12 +56,27 @@ def export_patient(layout: PatientLayout, priors: str, posterior: xr.DataTree) -
         The folder of the exported files.
     """
     folder = layout.tvb_export(priors)
+    write_tvb(layout, folder, posterior)
+    return folder
+
+
+def write_tvb(layout: PatientLayout, folder: Path, posterior: xr.DataTree) -> None:
+    """Write the files of `export_patient` to a folder.
+
+    Parameters
+    ----------
+    layout : PatientLayout
+        File names of the patient's results.
+    folder : Path
+        Folder of the files.
+    posterior : xarray.DataTree
+        Posterior of one prior set.
+    """
     connectome = _as_fitted(read_connectome(layout), posterior)
     write_tvb_zip(folder / "connectivity.zip", connectome)
     write_json(folder / "epileptor2d.json", fitted_parameters(posterior, connectome.names))
     _write_sensors(layout, connectome.names, folder)
     write_text(folder / "README.txt", _README)
-    return folder
 
 
 def _as_fitted(connectome: Connectome, posterior: xr.DataTree) -> Connectome:

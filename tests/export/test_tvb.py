@@ -10,11 +10,11 @@ import pytest
 import xarray as xr
 
 from virtualbrain.connectome import Connectome
+from virtualbrain.export.tvb import export_patient
 from virtualbrain.io.connectome import write_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import write_matrix, write_table
 from virtualbrain.network import normalise_weights
-from virtualbrain.report.tvb_export import export_patient
 
 NAMES = ["a", "b", "c", "d"]
 

@@ -1,0 +1,1 @@
+"""Write a fitted patient as files that other software opens."""
