@@ -71,6 +71,21 @@ class PatientFiles:
     atlas: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def uses_template(self) -> bool:
+        """Whether the anatomy can only be that of the template: there is no MRI."""
+        return self.connectome is None and self.t1 is None and self.freesurfer is None
+
+    @property
+    def has_tractography(self) -> bool:
+        """Whether the connectome is computed from the patient's diffusion series."""
+        return self.connectome is None and bool(self.dwi) and not self.uses_template
+
+    @property
+    def uses_group(self) -> bool:
+        """Whether the connectome is that of a group."""
+        return self.connectome is None and not self.has_tractography
+
     def anatomy_files(self) -> tuple[Path, ...]:
         """Return the T1w, the files of the FreeSurfer subject and the lesion mask."""
         return _present(self.t1, self.lesion, *within(self.freesurfer))

@@ -132,9 +132,9 @@ def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[st
     Returns
     -------
     list of str
-        One line per choice between several files, one on the distance of the contacts from the
-        regions of a ready connectome, one per kind of note on the files' content, and one per
-        place of a name or a date; empty if the dataset cannot be read.
+        One line per choice between several files, one on a group connectome, one on the distance
+        of the contacts from the regions of a ready connectome, one per kind of note on the files'
+        content, and one per place of a name or a date; empty if the dataset cannot be read.
     """
     from virtualbrain.privacy.personal_data import find_personal_data  # slow to import, as the next
     from virtualbrain.seeg.check import seeg_notes
@@ -143,7 +143,7 @@ def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[st
         files, _ = search_patient(bids, label, file_settings(config))
     except VirtualBrainError:
         return []
-    notes = [*files.notes, *_distance_to_regions(files, config)]
+    notes = [*files.notes, *_group_notes(files, config), *_distance_to_regions(files, config)]
     notes += encoding_notes(files.all_files())
     if last_stage(config) not in STRUCTURAL:
         notes += seeg_notes(files, settings_from(config["seeg"], SeegSettings, "seeg"))
@@ -160,9 +160,10 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     problems = check_reference(diffusion.reference)
     if files.connectome is not None:
         return [*problems, *_connectome_problems(files.connectome, files.atlas)]
-    from virtualbrain.anatomy.check import check_anatomy  # slow to import, as the next
+    from virtualbrain.anatomy.check import check_anatomy, expected_regions  # slow to import, too
     from virtualbrain.anatomy.settings import AnatomySettings
     from virtualbrain.diffusion.check import check_dwi, check_same_head
+    from virtualbrain.diffusion.group_connectome import check_group
 
     anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy").of_patient(files.label)
     problems += check_anatomy(files, anatomy)
@@ -170,12 +171,23 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
         problems.append(_no_structure(files, "T1w image"))
     if last_stage(config) == "anatomy":
         return problems
-    if not files.dwi:
-        problems.append(_no_structure(files, "diffusion series"))
+    if files.uses_group:
+        return [*problems, *check_group(diffusion, expected_regions(anatomy), files.label)]
     problems += check_dwi(files.dwi, files.epi, diffusion)
     if not problems and files.t1 is not None and files.dwi:
         problems += check_same_head(files.t1, files.dwi[0])
     return problems
+
+
+def _group_notes(files: PatientFiles, config: Mapping[str, Any]) -> list[str]:
+    """Return the note that a group connectome is used; its own problems are reported elsewhere."""
+    from virtualbrain.diffusion.group_connectome import check_group, group_note  # slow to import
+    from virtualbrain.diffusion.settings import DiffusionSettings
+
+    if not files.uses_group or last_stage(config) == "anatomy":
+        return []
+    settings = settings_from(config["diffusion"], DiffusionSettings, "diffusion")
+    return [] if check_group(settings, (), files.label) else [group_note(settings)]
 
 
 def _connectome_problems(folder: Path, atlas: str) -> list[VirtualBrainError]:

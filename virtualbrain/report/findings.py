@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.io.fit_results import Posterior, ZoneRow
-from virtualbrain.io.results import PriorResults
+from virtualbrain.io.results import PatientResults, PriorResults
 from virtualbrain.io.surgery_results import Outcomes, PlanRow
 from virtualbrain.models.reduced_physics import REST_CURRENT
 from virtualbrain.posterior import seizure_threshold
@@ -105,6 +105,18 @@ class Plan:
     def named_by_regions(self) -> bool:
         """True where the name of the plan lists its regions."""
         return tuple(self.candidate.split(" + ")) == self.regions
+
+
+def group_connectome(results: PatientResults) -> str:
+    """Return the name of the group whose connectome is used; empty: it is the patient's own."""
+    quality = results.quality.get("connectome")
+    return str(quality.figures.get("GroupConnectome", "")) if quality else ""
+
+
+def template_anatomy(results: PatientResults) -> bool:
+    """Return whether the anatomy is that of the template, because there is no MRI."""
+    quality = results.quality.get("connectome")
+    return bool(quality and quality.figures.get("Anatomy"))
 
 
 def verdict_of(priors: PriorResults) -> Verdict:
