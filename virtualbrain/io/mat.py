@@ -1,0 +1,104 @@
+"""Check the sizes in a MATLAB file before scipy allocates what they state.
+
+The elements of a cell or struct array take 8 bytes or more each in the file. A damaged size would
+otherwise make scipy create millions of empty elements. Source: MathWorks, MAT-File Format, level 5.
+"""
+
+import math
+import mmap
+import struct
+import zlib
+from pathlib import Path
+
+from virtualbrain.errors import InputError
+
+_HEADER_BYTES, _TAG_BYTES = 128, 8
+_MATRIX, _COMPRESSED = 14, 15
+_CELL, _STRUCT, _OBJECT = 1, 2, 3
+_PEEK_BYTES = 2**20  # of a compressed variable, as much is read
+_LARGEST_RATIO = 1032  # of zlib
+
+type Buffer = bytes | mmap.mmap
+
+
+class _UnsoundError(Exception):
+    """A size that the file cannot contain."""
+
+
+def require_sound_mat(path: Path) -> None:
+    """Reject a MATLAB file of level 5 whose cell or struct arrays do not fit into it.
+
+    Other files are not judged.
+
+    Raises
+    ------
+    InputError
+        An array states more elements than the file can contain.
+    """
+    if path.stat().st_size <= _HEADER_BYTES:
+        return
+    try:
+        with (
+            path.open("rb") as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
+            if order is not None:
+                _check_elements(content, _HEADER_BYTES, len(content), order, 1)
+    except _UnsoundError:
+        raise InputError(
+            "the file is damaged: an array has more elements than the file",
+            where=path.name,
+            expected="a complete MATLAB file",
+            hint="copy or save the file again",
+        ) from None
+    except (struct.error, zlib.error, RecursionError):
+        return  # the reader of the file reports it
+
+
+def _check_elements(content: Buffer, at: int, end: int, order: str, ratio: int) -> None:
+    """Check the elements between two places; `ratio` is that of the bytes that are not read."""
+    while at + _TAG_BYTES <= end:
+        kind, size = struct.unpack_from(f"{order}II", content, at)
+        if kind >> 16:  # data of four bytes or less are in the tag
+            at += _TAG_BYTES
+            continue
+        first = at + _TAG_BYTES
+        if kind == _COMPRESSED:
+            raw = content[first : min(first + size, end)]
+            part = zlib.decompressobj().decompress(raw, _PEEK_BYTES)
+            _check_elements(part, 0, len(part), order, _LARGEST_RATIO)
+        elif kind == _MATRIX and size:
+            _check_matrix(content, first, min(first + size, end), order, ratio)
+        at = first + size + (0 if kind == _COMPRESSED else -size % 8)
+
+
+def _check_matrix(content: Buffer, at: int, end: int, order: str, ratio: int) -> None:
+    """Check that a cell or struct array fits between two places, and so do its elements."""
+    (flags,) = struct.unpack_from(f"{order}I", content, at + _TAG_BYTES)
+    kind = flags & 0xFF
+    if kind not in (_CELL, _STRUCT, _OBJECT):
+        return
+    shape, at = _sub_element(content, at + 2 * _TAG_BYTES, order)
+    dimensions = struct.unpack(f"{order}{len(shape) // 4}i", shape[: len(shape) // 4 * 4])
+    count = math.prod(dimensions)
+    _, at = _sub_element(content, at, order)  # name
+    if kind == _OBJECT:
+        _, at = _sub_element(content, at, order)  # class
+    if kind != _CELL:
+        width, at = _sub_element(content, at, order)
+        names, at = _sub_element(content, at, order)
+        longest = max(struct.unpack(f"{order}i", width[:4])[0], 1)
+        count *= max(len(names) // longest, 1)
+    if count * _TAG_BYTES > max(end - at, 0) * ratio:
+        raise _UnsoundError
+    _check_elements(content, at, end, order, ratio)
+
+
+def _sub_element(content: Buffer, at: int, order: str) -> tuple[bytes, int]:
+    """Return the data of an element, and the place after it."""
+    kind, size = struct.unpack_from(f"{order}II", content, at)
+    if kind >> 16:
+        return content[at + 4 : at + 4 + min(kind >> 16, 4)], at + _TAG_BYTES
+    first = at + _TAG_BYTES
+    return content[first : first + size], first + size + -size % 8
