@@ -28,8 +28,8 @@ def write_package(folder: Path) -> list[str]:
     (package / "__init__.py").write_text("raise ImportError('only the data files are read')\n")
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: tvboptim\nVersion: 0.4.0\n")
     np.savez(
-        matrices / "data.npz", weights=weights + weights.T, lengths=20.0 * (weights + weights.T > 0),
-        region_labels=np.array(labels),
+        matrices / "data.npz", weights=weights + weights.T,
+        lengths=20.0 * (weights + weights.T > 0), region_labels=np.array(labels),
     )  # fmt: skip
     rows = pd.DataFrame({"acronym": labels, "label": names})
     old = rows[rows["label"].str.endswith("Thalamus")]

@@ -150,7 +150,9 @@ def test_results_name_the_group_and_the_frame(package, tmp_path, frame):
 
 def test_the_patients_own_connectome_is_not_called_that_of_a_group(tmp_path):
     layout = PatientLayout(tmp_path, "01")
-    write_connectome(layout, Connectome(table_of(["a", "b"]), np.zeros((2, 2)), np.zeros((2, 2))), {})
+    write_connectome(
+        layout, Connectome(table_of(["a", "b"]), np.zeros((2, 2)), np.zeros((2, 2))), {}
+    )
     assert read_connectome(layout).group == ""
     assert "GroupConnectome" not in read_json(sidecar_of(layout.relmat("streamlines")))
 

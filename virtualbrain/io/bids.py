@@ -50,7 +50,9 @@ class PatientFiles:
 
     `freesurfer` and `connectome` are folders, or None if the dataset has none. `epi` are the
     images of fmap/ whose sidecars name a diffusion series of the patient. `atlas` is that of the
-    ready connectome if the user chose one. `notes` state which of several files were chosen.
+    ready connectome if the user chose one. With `uses_template` the anatomy is that of the
+    template, because there is no MRI, and the contacts are in MNI152. `notes` state which of
+    several files were chosen.
     """
 
     bids: Path
@@ -69,17 +71,13 @@ class PatientFiles:
     plans: Path | None = None
     resected: Path | None = None
     atlas: str = ""
+    uses_template: bool = False
     notes: tuple[str, ...] = ()
-
-    @property
-    def uses_template(self) -> bool:
-        """Whether the anatomy can only be that of the template: there is no MRI."""
-        return self.connectome is None and self.t1 is None and self.freesurfer is None
 
     @property
     def has_tractography(self) -> bool:
         """Whether the connectome is computed from the patient's diffusion series."""
-        return self.connectome is None and bool(self.dwi) and not self.uses_template
+        return self.connectome is None and bool(self.dwi)
 
     @property
     def uses_group(self) -> bool:
