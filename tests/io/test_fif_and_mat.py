@@ -66,6 +66,17 @@ def test_a_cell_array_larger_than_the_file_is_refused(tmp_path, value):
         require_sound_mat(path)
 
 
+def test_an_unknown_type_is_refused(tmp_path):
+    path = tmp_path / "a.mat"
+    savemat(path, {"a": {"b": np.arange(3.0)}})
+    raw = path.read_bytes()
+    tag = struct.pack("<II", 9, 24)
+    assert raw.count(tag) == 1
+    path.write_bytes(raw.replace(tag, struct.pack("<II", 77, 24)))
+    with pytest.raises(InputError, match="unknown type"):
+        require_sound_mat(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * 500, b"\x89HDF\r\n" + bytes(600), bytes(128)])
 def test_other_files_are_left_to_their_reader(tmp_path, content):
     path = tmp_path / "a.mat"

@@ -1,7 +1,8 @@
-"""Check the sizes in a MATLAB file before scipy allocates what they state.
+"""Check sizes and types in a MATLAB file before scipy trusts them.
 
 The elements of a cell or struct array take 8 bytes or more each in the file. A damaged size would
-otherwise make scipy create millions of empty elements. Source: MathWorks, MAT-File Format, level 5.
+otherwise make scipy create millions of empty elements, and a damaged type ends the process. Source:
+MathWorks, MAT-File Format, level 5.
 """
 
 import math
@@ -14,26 +15,27 @@ from virtualbrain.errors import InputError
 
 _HEADER_BYTES, _TAG_BYTES = 128, 8
 _MATRIX, _COMPRESSED = 14, 15
-_CELL, _STRUCT, _OBJECT = 1, 2, 3
-_PEEK_BYTES = 2**20  # of a compressed variable, as much is read
+_TYPES = frozenset((*range(1, 8), 9, *range(12, 19)))
+_CELL, _STRUCT, _OBJECT, _LAST_NUMBERS = 1, 2, 3, 15
+_PEEK_BYTES = 2**26  # of a compressed variable, as much is read
 _LARGEST_RATIO = 1032  # of zlib
 
 type Buffer = bytes | mmap.mmap
 
 
 class _UnsoundError(Exception):
-    """A size that the file cannot contain."""
+    """A size that the file cannot contain, or an unknown type."""
 
 
 def require_sound_mat(path: Path) -> None:
-    """Reject a MATLAB file of level 5 whose cell or struct arrays do not fit into it.
+    """Reject a MATLAB file of level 5 with an array that does not fit into it or an unknown type.
 
     Other files are not judged.
 
     Raises
     ------
     InputError
-        An array states more elements than the file can contain.
+        An array states more elements than the file can contain, or a type is unknown.
     """
     if path.stat().st_size <= _HEADER_BYTES:
         return
@@ -47,7 +49,7 @@ def require_sound_mat(path: Path) -> None:
                 _check_elements(content, _HEADER_BYTES, len(content), order, 1)
     except _UnsoundError:
         raise InputError(
-            "the file is damaged: an array has more elements than the file",
+            "the file is damaged: an array has an unknown type or more elements than the file",
             where=path.name,
             expected="a complete MATLAB file",
             hint="copy or save the file again",
@@ -60,6 +62,8 @@ def _check_elements(content: Buffer, at: int, end: int, order: str, ratio: int) 
     """Check the elements between two places; `ratio` is that of the bytes that are not read."""
     while at + _TAG_BYTES <= end:
         kind, size = struct.unpack_from(f"{order}II", content, at)
+        if (kind & 0xFFFF if kind >> 16 else kind) not in _TYPES:
+            raise _UnsoundError
         if kind >> 16:  # data of four bytes or less are in the tag
             at += _TAG_BYTES
             continue
@@ -74,10 +78,10 @@ def _check_elements(content: Buffer, at: int, end: int, order: str, ratio: int) 
 
 
 def _check_matrix(content: Buffer, at: int, end: int, order: str, ratio: int) -> None:
-    """Check that a cell or struct array fits between two places, and so do its elements."""
+    """Check the elements of an array, and that a cell or struct array fits between two places."""
     (flags,) = struct.unpack_from(f"{order}I", content, at + _TAG_BYTES)
     kind = flags & 0xFF
-    if kind not in (_CELL, _STRUCT, _OBJECT):
+    if not _CELL <= kind <= _LAST_NUMBERS:
         return
     shape, at = _sub_element(content, at + 2 * _TAG_BYTES, order)
     dimensions = struct.unpack(f"{order}{len(shape) // 4}i", shape[: len(shape) // 4 * 4])
@@ -85,12 +89,12 @@ def _check_matrix(content: Buffer, at: int, end: int, order: str, ratio: int) ->
     _, at = _sub_element(content, at, order)  # name
     if kind == _OBJECT:
         _, at = _sub_element(content, at, order)  # class
-    if kind != _CELL:
+    if kind in (_STRUCT, _OBJECT):
         width, at = _sub_element(content, at, order)
         names, at = _sub_element(content, at, order)
         longest = max(struct.unpack(f"{order}i", width[:4])[0], 1)
         count *= max(len(names) // longest, 1)
-    if count * _TAG_BYTES > max(end - at, 0) * ratio:
+    if kind <= _OBJECT and count * _TAG_BYTES > max(end - at, 0) * ratio:
         raise _UnsoundError
     _check_elements(content, at, end, order, ratio)
 

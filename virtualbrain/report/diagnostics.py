@@ -136,8 +136,8 @@ def _no_diffusion(results: PatientResults) -> str:
     if group:
         return (
             f"The connections are those of a group ({group}). Between people, the weight of a "
-            "connection varies by a factor of two and more; the zone depends on it less than the "
-            "spread and the effect of plans do."
+            "connection varies by a factor of two and more: the spread of the seizure and the "
+            "effect of plans are uncertain."
         )
     return "The connectome was provided with the data; its measurement could not be checked."
 
