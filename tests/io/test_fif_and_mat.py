@@ -77,6 +77,16 @@ def test_an_unknown_type_is_refused(tmp_path):
         require_sound_mat(path)
 
 
+def test_an_array_without_dimensions_is_refused(tmp_path):
+    path = tmp_path / "a.mat"
+    savemat(path, {"a": {"b": cells(3)}})
+    raw = path.read_bytes()
+    shape = struct.pack("<II2i", 5, 8, 1, 3)
+    path.write_bytes(raw.replace(shape, struct.pack("<II2i", 5, 0, 1, 3)))
+    with pytest.raises(InputError, match="damaged"):
+        require_sound_mat(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * 500, b"\x89HDF\r\n" + bytes(600), bytes(128)])
 def test_other_files_are_left_to_their_reader(tmp_path, content):
     path = tmp_path / "a.mat"

@@ -17,6 +17,7 @@ _HEADER_BYTES, _TAG_BYTES = 128, 8
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = frozenset((*range(1, 8), 9, *range(12, 19)))
 _CELL, _STRUCT, _OBJECT, _LAST_NUMBERS = 1, 2, 3, 15
+_DIMENSION_BYTES = 4
 _PEEK_BYTES = 2**26  # of a compressed variable, as much is read
 _LARGEST_RATIO = 1032  # of zlib
 
@@ -24,7 +25,7 @@ type Buffer = bytes | mmap.mmap
 
 
 class _UnsoundError(Exception):
-    """A size that the file cannot contain, or an unknown type."""
+    """A size that the file cannot contain, an unknown type, or fewer than two dimensions."""
 
 
 def require_sound_mat(path: Path) -> None:
@@ -84,7 +85,9 @@ def _check_matrix(content: Buffer, at: int, end: int, order: str, ratio: int) ->
     if not _CELL <= kind <= _LAST_NUMBERS:
         return
     shape, at = _sub_element(content, at + 2 * _TAG_BYTES, order)
-    dimensions = struct.unpack(f"{order}{len(shape) // 4}i", shape[: len(shape) // 4 * 4])
+    if len(shape) < 2 * _DIMENSION_BYTES:
+        raise _UnsoundError
+    dimensions = struct.unpack(f"{order}{len(shape) // 4}i", shape[: len(shape) & ~3])
     count = math.prod(dimensions)
     _, at = _sub_element(content, at, order)  # name
     if kind == _OBJECT:
