@@ -268,7 +268,7 @@ def _by_name(
             expected="every region of the region table",
             hint="use the same region names in both files",
         )
-    rows = np.array([places[str(name)] for name in regions["name"]])
+    rows = np.array([places[str(name)] for name in regions["name"]], dtype=np.int64)
     return _joined(regions, rows, weights, lengths, path, source)
 
 

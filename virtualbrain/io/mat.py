@@ -9,6 +9,7 @@ import math
 import mmap
 import struct
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from virtualbrain.errors import InputError
@@ -48,15 +49,13 @@ def require_sound_mat(path: Path) -> None:
             order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
             if order is not None:
                 _check_elements(content, _HEADER_BYTES, len(content), order, 1)
-    except _UnsoundError:
+    except (_UnsoundError, struct.error, zlib.error, RecursionError):
         raise InputError(
-            "the file is damaged: an array has an unknown type or more elements than the file",
+            "the file is damaged: an array has an unknown type, or more elements than the file",
             where=path.name,
             expected="a complete MATLAB file",
             hint="copy or save the file again",
         ) from None
-    except (struct.error, zlib.error, RecursionError):
-        return  # the reader of the file reports it
 
 
 def _check_elements(content: Buffer, at: int, end: int, order: str, ratio: int) -> None:
@@ -69,10 +68,13 @@ def _check_elements(content: Buffer, at: int, end: int, order: str, ratio: int) 
             at += _TAG_BYTES
             continue
         first = at + _TAG_BYTES
+        if first + size > end:
+            raise _UnsoundError
         if kind == _COMPRESSED:
             raw = content[first : min(first + size, end)]
             part = zlib.decompressobj().decompress(raw, _PEEK_BYTES)
-            _check_elements(part, 0, len(part), order, _LARGEST_RATIO)
+            with suppress(*([_UnsoundError, struct.error] if len(part) == _PEEK_BYTES else [])):
+                _check_elements(part, 0, len(part), order, _LARGEST_RATIO)
         elif kind == _MATRIX and size:
             _check_matrix(content, first, min(first + size, end), order, ratio)
         at = first + size + (0 if kind == _COMPRESSED else -size % 8)
@@ -108,4 +110,6 @@ def _sub_element(content: Buffer, at: int, order: str) -> tuple[bytes, int]:
     if kind >> 16:
         return content[at + 4 : at + 4 + min(kind >> 16, 4)], at + _TAG_BYTES
     first = at + _TAG_BYTES
+    if first + size > len(content):
+        raise _UnsoundError
     return content[first : first + size], first + size + -size % 8
