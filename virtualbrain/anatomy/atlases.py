@@ -184,6 +184,14 @@ def _checked_table(table: pd.DataFrame, where: str) -> pd.DataFrame:
             expected="0, 1, 2, ... in the column index",
             hint="correct the column index",
         )
+    nameless = table["name"].isna()
+    if nameless.any():
+        raise InputError(
+            f"{int(nameless.sum())} labels have no name",
+            where=f"{where}, row {int(np.flatnonzero(nameless)[0]) + 2}",
+            expected="a name in every row",
+            hint="fill in the column name",
+        )
     table = table.assign(index=values.astype(int), name=table["name"].astype(str))
     table = table[table["index"] != 0]
     for column, hint in (

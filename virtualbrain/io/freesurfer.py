@@ -210,6 +210,7 @@ def read_annotation(path: Path | str, prefix: str) -> NDArray[np.object_]:
     try:
         codes, _, names = fsio.read_annot(path)
         table = np.array([prefix + name.decode() for name in names] + [""], dtype=object)
+        return np.asarray(table[np.where(codes < 0, len(names), codes)], dtype=object)
     except Exception as error:  # nibabel raises many kinds
         raise InputError(
             "unreadable FreeSurfer annotation",
@@ -217,7 +218,6 @@ def read_annotation(path: Path | str, prefix: str) -> NDArray[np.object_]:
             expected="a complete .annot file of recon-all",
             hint="copy the file again, or run recon-all again",
         ) from error
-    return np.asarray(table[np.where(codes < 0, len(names), codes)], dtype=object)
 
 
 def freesurfer_names() -> dict[int, str]:
