@@ -18,7 +18,7 @@ help:
 	@echo "make bench   compare the speed with other software"
 	@echo "make lock    pin the newest versions that pyproject.toml allows"
 
-$(VENV)/.runtime-ready: envs/requirements.lock envs/setup.sh pyproject.toml
+$(VENV)/.runtime-ready: envs/requirements.lock envs/requirements-group.lock envs/setup.sh pyproject.toml
 	@envs/setup.sh runtime
 
 $(VENV)/.test-ready: envs/requirements-test.lock $(VENV)/.runtime-ready

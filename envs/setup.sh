@@ -69,7 +69,7 @@ runtime() {
         rm -rf "$venv"
         "$python" -m venv "$venv"
     fi
-    install_python_packages envs/requirements.lock
+    install_python_packages envs/requirements.lock envs/requirements-group.lock
     "$venv/bin/python" -m pip install --no-deps --no-build-isolation --disable-pip-version-check -e . >>.cache/pip.log 2>&1 ||
         fail "the project itself could not be installed, see .cache/pip.log"
     touch "$venv/.runtime-ready"

@@ -64,6 +64,7 @@ def _figures(posterior: xr.DataTree) -> dict[str, Any]:
     figures |= _sampler(posterior)
     figures |= _agreement(posterior)
     figures |= _leading(posterior)
+    figures |= _borrowed(posterior)
     figures["thresholds"] = stored_fit_limits()
     return figures
 
@@ -197,10 +198,18 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
     }
 
 
+def _borrowed(posterior: xr.DataTree) -> dict[str, Any]:
+    """Return what is not this patient's own: the connectome, the anatomy."""
+    return {
+        "group_connectome": str(posterior.attrs.get("group_connectome", "")),
+        "template_anatomy": bool(posterior.attrs.get("template_anatomy", 0)),
+    }
+
+
 def _reasons(figures: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Return the reasons that forbid use, and those that call for caution."""
     rejections: list[str] = []
-    cautions = _sampled_ez_reasons(figures)
+    cautions = [*_borrowed_reasons(figures), *_sampled_ez_reasons(figures)]
     for name, limit in FIT_LIMITS.items():
         value = figures[name]
         if name in _SPECIAL or value is None:
@@ -218,6 +227,22 @@ def _reasons(figures: dict[str, Any]) -> tuple[list[str], list[str]]:
             f"The chains found {figures['modes']} different explanations (weights: {weights})."
         )
     return rejections, cautions + _leading_region_reasons(figures)
+
+
+def _borrowed_reasons(figures: dict[str, Any]) -> list[str]:
+    """Return what is missing of the patient; such a fit is never called interpretable."""
+    found = []
+    if figures["template_anatomy"]:
+        found.append(
+            "No MRI of this patient: the contacts were placed in the template brain MNI152, whose "
+            "regions may differ from the patient's by several millimetres."
+        )
+    if figures["group_connectome"]:
+        found.append(
+            "No diffusion MRI of this patient: the connections are those of a group "
+            f"({figures['group_connectome']})."
+        )
+    return found
 
 
 def _sampled_ez_reasons(figures: dict[str, Any]) -> list[str]:

@@ -242,6 +242,8 @@ def attributes_of(density: Density) -> dict[str, Any]:
         "tempering": density.tempering,
         "x0_sources": density.priors.x0_sources.weight,
         "isolated": list(density.problem.isolated),
+        "group_connectome": density.problem.group_connectome,
+        "template_anatomy": int(density.problem.template_anatomy),
         "inference_library": library,
         "inference_library_version": _version(library),
         "max_depth": settings.max_depth,

@@ -47,6 +47,26 @@ class Weight:
 
 
 @dataclass(frozen=True)
+class GroupConnectome:
+    """What a group connectome adds to the uncertainty of the connections.
+
+    Parameters
+    ----------
+    input_sd_log : float
+        Standard deviation, between people, of the logarithm of a region's input.
+    weak_input : float
+        Weight that stands for a connection that the group lacks, for weights divided by their mean
+        row sum; it replaces that of the onset model.
+    x0_sd : float
+        Standard deviation of x0 that is added to the model error of nuts and laplace.
+    """
+
+    input_sd_log: float
+    weak_input: float
+    x0_sd: float
+
+
+@dataclass(frozen=True)
 class Priors:
     """One prior set; the fields are the keys of a prior file.
 
@@ -54,7 +74,8 @@ class Priors:
     or PZ, or that the lesion mask overlaps; None keeps `x0` there. `x0_error` is the standard
     deviation of the model error: fitted x0 minus the region's own x0. `x0_neighbours` correlates
     the x0 of connected regions; see `correlation`. `x0_sources` is the weight of the source
-    evidence in the prior means; see `inference.sources`.
+    evidence in the prior means; see `inference.sources`. `group_connectome` is used only for a
+    patient without a connectome of their own.
     """
 
     name: str = "default"
@@ -66,6 +87,9 @@ class Priors:
     x0_error: Scatter = field(default_factory=lambda: Scatter(0.15))
     x0_neighbours: Weight = field(default_factory=lambda: Weight(1.0))
     x0_sources: Weight = field(default_factory=lambda: Weight(1.0))
+    group_connectome: GroupConnectome = field(
+        default_factory=lambda: GroupConnectome(0.7, 0.02, 0.25)
+    )
     x_init: Normal = field(default_factory=lambda: Normal(-2.0, 0.5))
     z_init: Normal = field(default_factory=lambda: Normal(0.0, 0.05))
     K: LogNormal = field(default_factory=lambda: LogNormal(2.0, 0.6))
@@ -112,13 +136,16 @@ class Priors:
 
     def fitted_covariance(self, problem: Problem) -> NDArray[np.float64]:
         """Return the prior covariance of the fitted x0, (n, n): own x0 plus model error."""
-        error = self.x0_error.sd**2 * np.eye(problem.n_regions)
+        variance = self.x0_error.sd**2
+        if problem.group_connectome:
+            variance += self.group_connectome.x0_sd**2
+        error = variance * np.eye(problem.n_regions)
         return np.asarray(self.own_covariance(problem) + error)
 
 
 _SHAPES: dict[str, type] = {
     "x0": Normal, "x0_ez": Normal, "x0_pz": Normal, "x0_lesion": Normal, "x0_error": Scatter,
-    "x0_neighbours": Weight, "x0_sources": Weight,
+    "x0_neighbours": Weight, "x0_sources": Weight, "group_connectome": GroupConnectome,
     "x_init": Normal, "z_init": Normal, "K": LogNormal, "tau0": LogNormal, "amplitude": LogNormal,
     "level": Normal, "offset": Scatter, "noise": LogNormal,
 }  # fmt: skip
@@ -218,6 +245,6 @@ def _number(key: str, value: object, where: str) -> float:
         raise ConfigError(f"{key} is {value!r}", where=where, expected="a number")
     if key.split(".")[1] in ("sd", "sd_log", "median") and value <= 0:
         raise ConfigError(f"{key} is {value}", where=where, expected="above zero")
-    if key.endswith(".weight") and value < 0:
+    if (key.endswith(".weight") or key.startswith("group_connectome.")) and value < 0:
         raise ConfigError(f"{key} is {value}", where=where, expected="zero or more")
     return float(value)

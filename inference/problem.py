@@ -40,6 +40,10 @@ class Problem:
         Regions that the lesion mask overlaps.
     normalisation : str
         How the weights are scaled; K has no meaning without it.
+    group_connectome : str
+        Name of the group whose weights these are; empty: they are the patient's own.
+    template_anatomy : bool
+        Whether the contacts were placed in the template, because there is no MRI of the patient.
 
     Raises
     ------
@@ -57,6 +61,8 @@ class Problem:
     hypothesis: pd.DataFrame | None = None
     lesion: Sequence[str] = ()
     normalisation: Normalisation = "strength"
+    group_connectome: str = ""
+    template_anatomy: bool = False
     isolated: tuple[str, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:

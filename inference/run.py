@@ -41,6 +41,9 @@ def run_inference(
     priors: str | Path | Priors = "default",
     settings: Settings | None = None,
     progress: Progress | None = None,
+    *,
+    group_connectome: str = "",
+    template_anatomy: bool = False,
 ) -> StageResult:
     """Fit one patient from the tables of the earlier stages.
 
@@ -60,6 +63,8 @@ def run_inference(
         Regions that the lesion mask overlaps.
     priors, settings, progress
         See `inference.fit`.
+    group_connectome, template_anatomy
+        See `inference.Problem`.
 
     Raises
     ------
@@ -67,7 +72,10 @@ def run_inference(
         Names do not match, or the tables cannot be fitted.
     """
     choices = settings or Settings()
-    problem = align(envelopes, gain, weights, regions, hypothesis, lesion, choices)
+    problem = align(
+        envelopes, gain, weights, regions, hypothesis, lesion, choices,
+        group_connectome=group_connectome, template_anatomy=template_anatomy,
+    )  # fmt: skip
     posterior = fit(problem, priors, choices, progress)
     return StageResult(posterior, zones(posterior), diagnose(posterior))
 
@@ -80,6 +88,9 @@ def align(
     hypothesis: pd.DataFrame | None,
     lesion: Sequence[str],
     settings: Settings,
+    *,
+    group_connectome: str = "",
+    template_anatomy: bool = False,
 ) -> Problem:
     """Put all tables into one order of channels and regions, by name."""
     if not envelopes:
@@ -121,4 +132,6 @@ def align(
         hypothesis=hypothesis,
         lesion=[name for name in lesion if name in names],
         normalisation=settings.normalisation,
+        group_connectome=group_connectome,
+        template_anatomy=template_anatomy,
     )

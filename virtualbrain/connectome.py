@@ -1,7 +1,7 @@
 """The connectome of one patient: regions, connection weights and tract lengths."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from virtualbrain.network import Network
 
 Array = NDArray[np.float64]
 REGION_COLUMNS = ("index", "name", "hemisphere", "structure", "x", "y", "z", "area", "volume")
+PATIENT_FRAME, TEMPLATE_FRAME = "T1w scanner RAS", "MNI152"
 _ASYMMETRY = 1e-6
 
 
@@ -29,6 +30,10 @@ class Connectome:
         Mean tract lengths; zero where there is no tract.
     source : str
         Origin of the weights, for messages.
+    group : str
+        Name of the group whose connections these are; empty: they are the patient's own.
+    frame : str
+        Coordinate frame of the regions: `PATIENT_FRAME` or `TEMPLATE_FRAME`.
 
     Raises
     ------
@@ -41,6 +46,8 @@ class Connectome:
     weights: Array
     lengths_mm: Array
     source: str = ""
+    group: str = ""
+    frame: str = PATIENT_FRAME
 
     def __post_init__(self) -> None:
         names = self.names
@@ -87,7 +94,8 @@ class Connectome:
         chosen = [places[name] for name in names]
         square = np.ix_(chosen, chosen)
         regions = self.regions.iloc[chosen].reset_index(drop=True)
-        return Connectome(regions, self.weights[square], self.lengths_mm[square], self.source)
+        weights, lengths = self.weights[square], self.lengths_mm[square]
+        return replace(self, regions=regions, weights=weights, lengths_mm=lengths)
 
     def network(self) -> Network:
         """Return the network of raw weights."""

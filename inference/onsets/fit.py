@@ -1,5 +1,6 @@
 """Fit a problem with the onset model; assemble the posterior that all readers share."""
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -79,7 +80,7 @@ def fit_onsets(
     """
     rng = np.random.default_rng(settings.seed)
     finer = replace(settings, n_steps=STEPS_FACTOR * settings.n_steps)
-    rules = Rules()
+    rules = rules_of(problem, priors)
     density = build_density(problem, priors, finer, rules.tempering)
     evidence = priors.x0_sources.weight * EVIDENCE_WEIGHT * density.evidence
     prior_p_ez = expit(prior_log_odds(priors, problem) + evidence)
@@ -100,6 +101,18 @@ def fit_onsets(
     )
     tree.attrs.update(attributes_of(density))
     return tree
+
+
+def rules_of(problem: Problem, priors: Priors) -> Rules:
+    """Return the numbers of the onset model; with a group connectome, wider ones of the input."""
+    rules = Rules()
+    if not problem.group_connectome:
+        return rules
+    wider = priors.group_connectome
+    return rules._replace(
+        threshold_sd=math.hypot(rules.threshold_sd, wider.input_sd_log),
+        weak_input=wider.weak_input,
+    )
 
 
 def _run_chains(

@@ -145,6 +145,7 @@ def test_a_comma_separated_table_is_reported(user_atlas):
         ("index\tname\n4\ta\n7\tb\n9\ta\n", "name a occurs twice"),
         ("index\tname\n4\ta\n4\tb\n9\tc\n", "index 4 occurs twice"),
         ("index\tname\n4.5\ta\n7\tb\n9\tc\n", r"label value 4\.5 is not a whole number"),
+        ("index\tname\n4\ta\n7\tn/a\n9\tc\n", "1 labels have no name"),
         ("index\tname\nx\ta\n7\tb\n9\tc\n", "label value x is not a whole number"),
     ],
 )

@@ -1,5 +1,7 @@
 """Convergence diagnostics and the verdict."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,25 @@ def test_few_expected_ez_regions_give_a_warning_of_an_unsampled_ez(posterior, so
     assert found["figures"]["expected_ez_regions"] == pytest.approx(sources)
     assert (found["figures"]["p_ez_sampled"] < 0.5) == unsampled
     assert ("may not have sampled the EZ" in found["reasons"][0]) == unsampled  # most serious first
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "words"),
+    [
+        ("group_connectome", "a cohort", "those of a group (a cohort)"),
+        ("template_anatomy", 1, "placed in the template brain MNI152"),
+    ],
+)
+def test_a_fit_without_the_patients_own_images_is_never_interpretable(
+    posterior, monkeypatch, attribute, value, words
+):
+    module = sys.modules["inference.diagnose"]  # the package's name means the function
+    monkeypatch.setattr(module, "_sampled_ez_reasons", lambda figures: [])
+    monkeypatch.setattr(module, "_leading_region_reasons", lambda figures: [])
+    monkeypatch.setattr(module, "FIT_LIMITS", {"modes": FIT_LIMITS["modes"]})
+    assert inference.diagnose(posterior)["verdict"] == "interpretable"
+    posterior.attrs[attribute] = value
+    found = inference.diagnose(posterior)
+    assert found["verdict"] == "caution"
+    assert words in found["reasons"][0]
+    assert found["figures"][attribute]

@@ -12,6 +12,7 @@ import inference
 from inference.diagnose import diagnose
 from inference.onsets.channels import channel_scratch, log_channel
 from inference.onsets.dynamics import Onsets, dynamics_of
+from inference.onsets.fit import rules_of
 from inference.onsets.recording import recording_of
 from inference.onsets.recruitment import input_until, log_prior_of_onsets
 from inference.onsets.rules import Rules
@@ -191,3 +192,23 @@ def test_several_seizures_share_the_zone(problem):
     found = inference.fit(double, settings=SETTINGS)
     assert found["posterior"]["onset_s"].sizes["seizure"] == 2
     assert zones(found)["region"].iloc[0] == problem.regions[EZ]
+
+
+def test_a_group_connectome_makes_the_input_count_less(problem):
+    priors = Priors()
+    own, group = rules_of(problem, priors), rules_of(replace(problem, group_connectome="g"), priors)
+    assert own == Rules()
+    added = priors.group_connectome.input_sd_log
+    assert group.threshold_sd == pytest.approx(math.hypot(own.threshold_sd, added))
+    assert group.weak_input == priors.group_connectome.weak_input > own.weak_input
+
+    def log_odds(rules, weight):
+        weights, p_ez = np.array([[0.0, weight], [weight, 0.0]]), np.zeros(2)
+        log_prior_of_onsets(
+            np.ones((1, 2), bool), np.array([[0.0, 8.0]]), np.full((1, 2), 40.0), weights,
+            np.array([-5.0]), np.array([50.0]), np.full(2, 0.02), 1.6, rules, p_ez,
+        )  # fmt: skip
+        return math.log(p_ez[1] / (1.0 - p_ez[1]))
+
+    contrast = [log_odds(rules, 0.01) - log_odds(rules, 0.66) for rules in (own, group)]
+    assert contrast[0] > 1.5 * contrast[1] > 0

@@ -1,5 +1,7 @@
 """Reading of prior sets, their error messages, and the prior of x0."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +30,8 @@ def test_every_prior_set_of_the_project_loads(name):
         ("x0: {mean: -3, sd: 0}", "above zero"),
         ("K: {median: none, sd_log: 1}", "expected a number"),
         ("x0: -3", "expected {mean: number"),
+        ("group_connectome: {input_sd_log: 1, weak_input: 0, x0_sd: -1}", "zero or more"),
+        ("group_connectome: {input_sd_log: 1, weak_input: 0}", "has no x0_sd"),
         ("- 1", "expected a mapping"),
         ("x0: {mean: [", "not YAML"),
     ],
@@ -122,3 +126,12 @@ def test_a_negative_neighbour_weight_is_refused(tmp_path):
     path.write_text("x0_neighbours: {weight: -1}")
     with pytest.raises(ConfigError, match="zero or more"):
         load_priors(path)
+
+
+def test_a_group_connectome_widens_the_model_error_and_nothing_else():
+    own = _problem(_chain())
+    group = replace(own, group_connectome="a cohort")
+    priors = Priors()
+    wider = priors.fitted_covariance(group) - priors.fitted_covariance(own)
+    np.testing.assert_allclose(wider, priors.group_connectome.x0_sd**2 * np.eye(5), atol=1e-12)
+    np.testing.assert_array_equal(priors.own_covariance(group), priors.own_covariance(own))

@@ -11,7 +11,7 @@ from virtualbrain.connectome import Connectome, mirrored
 from virtualbrain.errors import InputError
 from virtualbrain.io.connectome import check_connectome, read_ready_connectome, ready_atlas
 from virtualbrain.io.tables import write_matrix, write_table
-from virtualbrain.io.tvb_zip import read_tvb_zip
+from virtualbrain.io.tvb_zip import read_centres, read_tvb_zip
 
 NAMES = ("ctx-lh-a", "ctx-lh-b", "ctx-rh-a", "ctx-rh-b", "Left-C")
 PLACES = np.array([[-36.0, 10, 5], [-20, 12, 7], [36, -10, 5], [20, -14, 9], [-12, 0, 30]])
@@ -341,3 +341,9 @@ def test_an_index_that_is_no_row_is_refused(tmp_path, cell):
     table.to_csv(path, sep="\t", index=False)
     (problem,) = check_connectome(tmp_path)
     assert "no index of ctx-lh-b" in str(problem)
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", "# name x y z\n", "name x y z\n"])
+def test_an_empty_list_of_centres_is_refused(tmp_path, text):
+    with pytest.raises(InputError, match="list of centres is empty"):
+        read_centres(text, "centres.txt", tmp_path / "connectivity.zip")

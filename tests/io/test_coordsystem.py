@@ -3,7 +3,13 @@
 import pytest
 
 from virtualbrain.errors import InputError
-from virtualbrain.io.coordsystem import described_frame, frame_of, read_coordinate_system
+from virtualbrain.io.coordsystem import (
+    coordinate_system_problems,
+    described_frame,
+    frame_of,
+    is_mni152,
+    read_coordinate_system,
+)
 
 
 def stated(system="ScanRAS", units="mm", description=None):
@@ -90,3 +96,44 @@ def test_errors_name_the_setting():
             with pytest.raises(InputError, match=f"seeg.{name}"):
                 other = {"units": "mm"} if name == "frame" else {"frame": "tkRAS"}
                 read_coordinate_system(content, "", **other)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_mni"),
+    [
+        (stated("MNI152NLin2009cAsym"), True),
+        (stated("MNI152Lin"), True),
+        (stated("ICBM152", description="MNI152 at 2 mm"), True),
+        (stated("MNI"), True),
+        (stated("Other", description="MNI space, registered with ANTs"), True),
+        (stated("MNI305"), False),
+        (stated("MNIColin27"), False),
+        (stated("fsaverage"), False),
+        (stated("Talairach"), False),
+        (stated("Other", description="Talairach, converted from MNI"), False),
+        (stated("Other", description="not in MNI152"), False),
+        (stated("Other", description="scanner RAS of the T1w"), False),
+        (stated("ScanRAS"), False),
+        ({}, False),
+    ],
+)
+def test_only_mni152_is_a_frame_of_the_template(content, is_mni):
+    assert is_mni152(content) == is_mni
+    problems = coordinate_system_problems(
+        content | {"iEEGCoordinateUnits": "mm"}, "c.json", template=True
+    )
+    assert bool(problems) != is_mni
+    if is_mni:
+        found = read_coordinate_system(content, "c.json", units="mm", template=True)
+        assert (found.frame, found.mm_per_unit) == ("mni", 1.0)
+
+
+def test_a_user_may_state_mni_only_without_mri():
+    content = stated("fsaverage", "m")
+    found = read_coordinate_system(content, "c.json", "MNI", "mm", template=True)
+    assert (found.frame, found.mm_per_unit) == ("mni", 1.0)
+    assert "the dataset states fsaverage" in found.notes[0]
+    with pytest.raises(InputError, match=r"seeg\.frame is MNI, but there is an MRI"):
+        read_coordinate_system(content, "c.json", "MNI", "mm")
+    with pytest.raises(InputError, match="placed in the template"):
+        read_coordinate_system(stated("MNI152Lin"), "c.json", "ScanRAS", "mm", template=True)

@@ -202,7 +202,7 @@ def test_a_frame_that_can_be_used_comes_before_a_template(tmp_path, spaces, chos
 
 
 def test_two_templates_are_a_question_that_says_why(tmp_path):
-    root = make(tmp_path, *ieeg())
+    root = make(tmp_path, *ieeg(), t1())
     for space in ("MNI152Lin", "fsaverage"):
         contacts(root, "", space, TEMPLATE)
     with pytest.raises(InputError, match="no coordinate frame that can be used"):
@@ -459,3 +459,62 @@ def test_links_within_the_dataset_are_followed(tmp_path):
 def test_a_file_of_another_patient_or_session_is_refused(tmp_path, name):
     with pytest.raises(InputError, match="another patient or session"):
         find_patient(make(tmp_path, *ieeg(), name), "1")
+
+
+# ---- no MRI -----------------------------------------------------------------------------
+
+
+DWI = tuple(f"sub-1/dwi/sub-1_dwi{end}" for end in (".nii.gz", ".bval", ".bvec"))
+
+
+def test_contacts_in_mni152_without_mri_are_placed_in_the_template(tmp_path):
+    root = make(tmp_path, *ieeg(), *DWI)
+    contacts(root, "", "MNI152NLin2009cAsym", TEMPLATE)
+    files = find_patient(root, "1")
+    assert files.uses_template
+    assert files.uses_group
+    assert files.dwi == ()
+    assert "sub-1_dwi.nii.gz: not used (no T1w image: the template's anatomy)" in files.notes
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (t1(),),
+        ("derivatives/freesurfer/sub-1/mri/T1.mgz",),
+        ("derivatives/freesurfer/1_ses-a/mri/T1.mgz",),
+        ("derivatives/connectome/sub-1/connectivity.zip",),
+    ],
+)
+def test_with_an_mri_or_a_ready_connectome_the_template_is_not_used(tmp_path, more):
+    root = make(tmp_path, *ieeg(), *more)
+    contacts(root, "", "MNI152NLin2009cAsym", TEMPLATE)
+    assert not find_patient(root, "1").uses_template
+
+
+@pytest.mark.parametrize("system", [SCANNER, {}, TEMPLATE | {"iEEGCoordinateSystem": "fsaverage"}])
+def test_contacts_in_another_frame_are_not_placed_in_the_template(tmp_path, system):
+    root = make(tmp_path, *ieeg())
+    contacts(root, "", "", system)
+    assert not find_patient(root, "1").uses_template
+
+
+def test_the_user_may_choose_the_template_although_there_are_images(tmp_path):
+    root = make(tmp_path, *ieeg(), t1(), *DWI, "sub-1/anat/sub-1_label-lesion_mask.nii.gz")
+    contacts(root, "", "ScanRAS", SCANNER)
+    wanted = contacts(root, "", "MNI152Lin", TEMPLATE)
+    assert find_patient(root, "1").electrodes.name != wanted
+    files = find_patient(root, "1", FileSettings(template=True))
+    assert files.electrodes.name == wanted
+    assert files.uses_template
+    assert (files.t1, files.dwi, files.lesion, files.freesurfer) == (None, (), None, None)
+    assert any("files.template" in note for note in files.notes)
+
+
+def test_without_diffusion_series_the_connectome_is_that_of_a_group(tmp_path):
+    root = make(tmp_path, *ieeg(), t1())
+    assert find_patient(root, "1").uses_group
+    make(tmp_path, *ieeg(), t1(), *DWI)
+    files = find_patient(root, "1")
+    assert files.has_tractography
+    assert not files.uses_group

@@ -59,6 +59,13 @@ def test_with_a_ready_connectome_a_run_until_anatomy_stops_after_the_check(tmp_p
     assert stage_targets(layout, stage, [], has_connectome=True) == [layout.inputs]
 
 
+def test_with_the_connectome_of_a_group_a_run_until_diffusion_stops_after_the_anatomy(tmp_path):
+    layout = PatientLayout(tmp_path, "01")
+    chosen = {"has_connectome": False, "uses_group": True}
+    assert stage_targets(layout, "diffusion", [], **chosen) == [layout.anatomy]
+    assert stage_targets(layout, "connectomes", [], **chosen) == [layout.connectome]
+
+
 def test_an_unknown_stage_is_refused_with_the_known_ones(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["run", "bids", "out", "--until", "gain"])
@@ -89,6 +96,7 @@ def test_a_run_until_anatomy_needs_no_diffusion_series(patient, tmp_path):
     folder = tmp_path / "bids"
     shutil.copytree(patient, folder)
     shutil.rmtree(folder / "derivatives/connectome")
+    alone = {"diffusion": {"group_connectome": "none"}}
     for stage, wanted in (("anatomy", False), ("diffusion", True)):
-        found = check_patient(folder, "01", load_config(None, {"until": stage}))
+        found = check_patient(folder, "01", load_config(None, {"until": stage} | alone))
         assert any("no diffusion series" in str(one) for one in found) == wanted

@@ -131,6 +131,6 @@ def test_a_missing_coordsystem_is_replaced_by_the_settings(
 
 
 def test_an_unknown_frame_or_unit_in_the_settings_is_refused():
-    for changes in ({"frame": "MNI"}, {"units": "inch"}):
+    for changes in ({"frame": "Talairach"}, {"units": "inch"}):
         with pytest.raises(ConfigError, match="seeg"):
             SeegSettings(**changes)

@@ -20,12 +20,14 @@ from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.template import BRAINSTEM, LEFT, RIGHT, load_template
 from virtualbrain.anatomy.template_registration import (
     Pair,
+    Unmoved,
     Warp,
     register_affine,
     register_deformable,
 )
 from virtualbrain.anatomy.tissues import Tissues, segment_tissues
 from virtualbrain.anatomy.voxel_grids import resample
+from virtualbrain.errors import ConfigError
 from virtualbrain.io.images import make_image
 
 Mask = NDArray[np.bool_]
@@ -88,6 +90,47 @@ def parcellate(head: Head, settings: AnatomySettings, seed: int) -> Parcellation
     with tempfile.TemporaryDirectory() as scratch:
         tissues, warp = register_template(head, Path(scratch), settings, seed)
         registered = _resample_atlases(warp, atlas, head)
+    return _parcellation(atlas, registered, tissues, head, settings)
+
+
+def parcellate_template(head: Head, settings: AnatomySettings) -> Parcellation:
+    """Return the parcellation of the template itself.
+
+    Parameters
+    ----------
+    head : Head
+        The template on the working grid.
+    settings : AnatomySettings
+        Atlas, in MNI space.
+
+    Raises
+    ------
+    ConfigError
+        The atlas is in the space of a T1.
+    """
+    atlas, template = load_atlas(settings), load_template()
+    if atlas.space != "MNI":
+        raise ConfigError(
+            "the atlas is in the space of the T1w image, but there is none",
+            where="anatomy.atlas_space",
+            expected="an atlas in MNI space",
+        )
+    gm, wm = (
+        np.where(head.mask, np.asarray(resample(part, head.t1).dataobj), 0).astype(np.float32)
+        for part in (template.gm, template.wm)
+    )
+    tissues = Tissues(np.where(head.mask, np.clip(1 - gm - wm, 0, 1), 0).astype(np.float32), gm, wm)
+    return _parcellation(atlas, _resample_atlases(Unmoved(), atlas, head), tissues, head, settings)
+
+
+def _parcellation(
+    atlas: Atlas,
+    registered: RegisteredAtlases,
+    tissues: Tissues,
+    head: Head,
+    settings: AnatomySettings,
+) -> Parcellation:
+    """Put labels, tissues and hemispheres together."""
     labels, regions = fit_labels(atlas, registered, tissues, head, settings)
     grey_white = (tissues.gm + tissues.wm).astype(np.float32)
     return Parcellation(
@@ -128,7 +171,7 @@ def register_template(
     return tissues, warp
 
 
-def _resample_atlases(warp: Warp, atlas: Atlas, head: Head) -> RegisteredAtlases:
+def _resample_atlases(warp: Warp | Unmoved, atlas: Atlas, head: Head) -> RegisteredAtlases:
     """Resample the template's zones and mask and the atlases to the patient's grid."""
     template, desikan = load_template(), desikan_killiany()
     brain = make_image(template.mask.astype(np.float32), template.t1.affine)
@@ -146,7 +189,7 @@ def _resample_atlases(warp: Warp, atlas: Atlas, head: Head) -> RegisteredAtlases
     )
 
 
-def _atlas_on(atlas: Atlas, warp: Warp, grid: nib.Nifti1Image) -> Labels:
+def _atlas_on(atlas: Atlas, warp: Warp | Unmoved, grid: nib.Nifti1Image) -> Labels:
     """Return an atlas on the patient's grid; only an atlas in MNI space needs the warp."""
     if atlas.space == "T1w":
         return np.asarray(resample(atlas.image, grid, order=0).dataobj, dtype=np.int32)

@@ -17,6 +17,7 @@ from virtualbrain.anatomy.region_names import (
     structure_of,
 )
 from virtualbrain.anatomy.settings import BUILT_IN, AnatomySettings
+from virtualbrain.anatomy.user_atlas import read_user_labels
 from virtualbrain.errors import ConfigError, InputError, ToolError
 from virtualbrain.io.freesurfer import read_lookup
 from virtualbrain.io.images import make_image, read_image
@@ -135,8 +136,7 @@ def _user_atlas(settings: AnatomySettings) -> Atlas:
             expected="both a label image and its label table",
             hint="set atlas_image and atlas_table, or neither",
         )
-    table = read_label_table(settings.atlas_table)
-    image = read_image(settings.atlas_image)
+    image, table = read_user_labels(settings.atlas_image, read_label_table(settings.atlas_table))
     check_labels(image, table, Path(settings.atlas_image).name, Path(settings.atlas_table).name)
     return make_atlas(
         settings.atlas,
@@ -183,6 +183,14 @@ def _checked_table(table: pd.DataFrame, where: str) -> pd.DataFrame:
             where=where,
             expected="0, 1, 2, ... in the column index",
             hint="correct the column index",
+        )
+    nameless = table["name"].isna()
+    if nameless.any():
+        raise InputError(
+            f"{int(nameless.sum())} labels have no name",
+            where=f"{where}, row {int(np.flatnonzero(nameless)[0]) + 2}",
+            expected="a name in every row",
+            hint="fill in the column name",
         )
     table = table.assign(index=values.astype(int), name=table["name"].astype(str))
     table = table[table["index"] != 0]

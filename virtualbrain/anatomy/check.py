@@ -9,8 +9,9 @@ import numpy as np
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.atlases import load_atlas
+from virtualbrain.anatomy.atlases import desikan_killiany, load_atlas
 from virtualbrain.anatomy.brain_mask import require_contrast
+from virtualbrain.anatomy.parcellation import has_subcortex
 from virtualbrain.anatomy.reconstruct import reconstruction_obstacle
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.voxel_grids import resample, voxel_volume
@@ -59,6 +60,19 @@ def check_t1(path: Path) -> list[VirtualBrainError]:
 def check_atlas(settings: AnatomySettings) -> list[VirtualBrainError]:
     """Check that the atlas is known and its label image and label table match."""
     return _problems_of(lambda: load_atlas(settings))
+
+
+def expected_regions(settings: AnatomySettings) -> tuple[str, ...]:
+    """Return the names of the regions that the anatomy will have; none if the atlas is invalid."""
+    try:
+        atlas = load_atlas(settings)
+    except VirtualBrainError:
+        return ()
+    names = list(atlas.table["name"])
+    if settings.join_subcortex and not has_subcortex(atlas.table):
+        base = desikan_killiany().table
+        names += list(base.loc[base["structure"] == "subcortex", "name"])
+    return tuple(map(str, names))
 
 
 def check_freesurfer(folder: Path, settings: AnatomySettings) -> list[VirtualBrainError]:

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.atlas_registration import Parcellation, parcellate
+from virtualbrain.anatomy.atlas_registration import (
+    Parcellation,
+    parcellate,
+    parcellate_template,
+)
 from virtualbrain.anatomy.brain_mask import require_contrast
 from virtualbrain.anatomy.check import require_same_head
 from virtualbrain.anatomy.freesurfer_subject import (
@@ -30,6 +34,7 @@ from virtualbrain.anatomy.reconstruct import reconstruct
 from virtualbrain.anatomy.regions import region_table
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.surface import regions_of_vertices, surface_of
+from virtualbrain.anatomy.template import load_template
 from virtualbrain.anatomy.tissues import Tissues, five_tissues, grey_white_contrast
 from virtualbrain.anatomy.voxel_grids import resample, voxel_volume
 from virtualbrain.errors import InputError
@@ -48,6 +53,7 @@ def run_anatomy(
     seed: int = 0,
     threads: int = 2,
     subject: Path | None = None,
+    template: bool = False,
 ) -> Anatomy:
     """Compute a patient's regions, tissues and pial surfaces.
 
@@ -73,6 +79,8 @@ def run_anatomy(
         on it.
     subject : Path, optional
         Folder for the subject computed by recon-all or FastSurfer.
+    template : bool
+        There is no MRI: return the anatomy of the template MNI152.
 
     Raises
     ------
@@ -83,6 +91,8 @@ def run_anatomy(
     ToolError
         Brain extraction, registration, recon-all or FastSurfer failed.
     """
+    if template:
+        return _from_template(settings)
     if freesurfer is None and t1 is not None and subject is not None and settings.reconstructs:
         freesurfer = reconstruct(t1, subject, settings, threads)
     if freesurfer is not None and settings.use_freesurfer:
@@ -108,6 +118,17 @@ def _from_t1(path: Path, lesion: Path | None, settings: AnatomySettings, seed: i
     found = _without_lesion(parcellate(work, settings, seed), work)
     surfaces = build_surfaces(found, work, settings.surface_spacing_mm)
     return _assemble(whole, work, found, surfaces, {"route": "built-in"}, notes)
+
+
+def _from_template(settings: AnatomySettings) -> Anatomy:
+    """Return the anatomy of the template, for a patient without MRI."""
+    template = load_template()
+    whole = Head(template.t1, template.mask, None)
+    work = on_working_grid(whole, settings.working_mm)
+    found = parcellate_template(work, settings)
+    surfaces = build_surfaces(found, work, settings.surface_spacing_mm)
+    note = "There is no MRI of this patient: the anatomy is that of the template MNI152."
+    return _assemble(whole, work, found, surfaces, {"route": "template MNI152"}, (note,))
 
 
 def _from_freesurfer(

@@ -23,7 +23,8 @@ class AnatomySettings:
     atlas_image, atlas_table : str
         The user's NIfTI label image and its label table (``.tsv`` with the columns index and
         name, or a FreeSurfer or MRtrix lookup table ``.txt``); empty: the built-in atlas.
-        ``{label}`` in `atlas_image` is replaced by the participant's label.
+        ``{label}`` in `atlas_image` is replaced by the participant's label, ``{hemi}`` by ``lh``
+        and ``rh`` if there is an image for each hemisphere. Four axes: probability maps.
     atlas_space : {"MNI", "T1w"}
         Space of `atlas_image`: MNI152 or the patient's T1.
     join_subcortex : bool

@@ -55,6 +55,19 @@ def load_template() -> Template:
     )
 
 
+def template_brain() -> nib.Nifti1Image:
+    """Return the brain mask of the template.
+
+    Raises
+    ------
+    ToolError
+        nilearn is not installed.
+    """
+    data = package_folder("nilearn") / "datasets" / "data"
+    t1 = read_image(data / _FILES.format("t1"))
+    return make_image(np.asarray(t1.dataobj) > 0, t1.affine)
+
+
 def _zones(t1: nib.Nifti1Image, brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Divide the template's brain by the nearest of cerebral grey matter, cerebellum, brainstem.
 

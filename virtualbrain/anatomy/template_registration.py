@@ -83,6 +83,20 @@ class Warp:
 
 
 @dataclass(frozen=True)
+class Unmoved:
+    """The identity in place of a `Warp`: the template is the head."""
+
+    def apply(
+        self, image: nib.Nifti1Image, grid: nib.Nifti1Image, *, labels: bool = False
+    ) -> nib.Nifti1Image:
+        """Resample an image in template space to a grid (labels: nearest neighbour)."""
+        moved = resample(image, grid, order=0 if labels else 1)
+        if not labels:
+            return moved
+        return make_image(np.rint(np.asarray(moved.dataobj)).astype(np.int32), grid.affine)
+
+
+@dataclass(frozen=True)
 class Pair:
     """One contrast for the registration: both images, the metric and its weight."""
 

@@ -21,6 +21,7 @@ from virtualbrain.commands.participants import chosen_labels, file_options
 from virtualbrain.config import load_config
 from virtualbrain.errors import VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json, write_text
+from virtualbrain.io.connectome import group_path
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout
 from virtualbrain.io.manifest import adopt_earlier_manifest, remove_damaged
 from virtualbrain.io.versions import versions
@@ -111,6 +112,10 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
         "participants": labels,
         # absolute, because Snakemake runs in another folder
         "priors": [str(Path(p).absolute()) if Path(p).suffix else p for p in config["priors"]],
+        "diffusion": {
+            **config["diffusion"],
+            "group_connectome": group_path(config["diffusion"]["group_connectome"]),
+        },
     }
     with only_run(out) as lock:
         _describe_dataset(out)

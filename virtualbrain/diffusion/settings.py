@@ -47,6 +47,10 @@ class DiffusionSettings:
     reference : str
         Connectome of the same regions to compare with: the folder of a ready connectome or a TVB
         zip; empty for none.
+    group_connectome : str
+        Connectome of a group, for a patient without diffusion series and ready connectome:
+        ``auto`` (that of the installed package tvboptim), ``none`` (such a patient is refused), or
+        a path like that of `reference`.
     """
 
     streamlines: int = 1_000_000
@@ -68,6 +72,7 @@ class DiffusionSettings:
     search_radius_mm: float = 4.0
     resamples: int = 100
     reference: str = ""
+    group_connectome: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("streamlines", "parts", "resamples"):

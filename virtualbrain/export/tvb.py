@@ -1,5 +1,6 @@
 """Export a fitted patient as files for The Virtual Brain."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,7 @@ def _as_fitted(connectome: Connectome, posterior: xr.DataTree) -> Connectome:
     weights = posterior["constant_data"]["weights"]
     names = list(connectome.names)
     ordered = weights.sel(region=names, source=names).to_numpy()
-    return Connectome(
-        connectome.regions, 0.5 * (ordered + ordered.T), connectome.lengths_mm, connectome.source
-    )
+    return replace(connectome, weights=0.5 * (ordered + ordered.T))
 
 
 def fitted_parameters(posterior: xr.DataTree, regions: tuple[str, ...]) -> dict[str, Any]:
@@ -112,6 +111,7 @@ def fitted_parameters(posterior: xr.DataTree, regions: tuple[str, ...]) -> dict[
         "dt": float(posterior.attrs["dt"]),
         "normalisation": str(posterior.attrs["normalisation"]),
         "method": str(posterior.attrs["method"]),
+        "group_connectome": str(posterior.attrs.get("group_connectome", "")),
     }
 
 

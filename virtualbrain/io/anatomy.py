@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from xml.parsers.expat import ExpatError
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
 from nibabel.gifti import GiftiCoordSystem, GiftiDataArray, GiftiImage, GiftiLabel, GiftiLabelTable
 from numpy.typing import NDArray
 
@@ -222,21 +220,30 @@ def read_surface(path: Path, labels: Path) -> Surface:
     InputError
         A file is missing or unreadable.
     """
-    faces, values = _load(path), _load(labels)
-    return Surface(
-        vertices=np.asarray(faces.agg_data(_POINTS), dtype=float),
-        triangles=np.asarray(faces.agg_data(_TRIANGLES), dtype=np.int64),
-        regions=np.asarray(values.agg_data(_LABEL), dtype=np.int32),
-    )
-
-
-def _load(path: Path) -> GiftiImage:
     try:
-        return nib.load(path)
-    except (FileNotFoundError, ImageFileError, ExpatError, ValueError):
-        raise InputError(
-            "missing or unreadable surface",
-            where=str(path),
-            expected="a GIFTI file of the anatomy stage",
-            hint="run the anatomy stage again",
-        ) from None
+        faces, values = nib.load(path), nib.load(labels)
+        surface = Surface(
+            vertices=np.asarray(faces.agg_data(_POINTS), dtype=float),
+            triangles=np.asarray(faces.agg_data(_TRIANGLES), dtype=np.int64),
+            regions=np.asarray(values.agg_data(_LABEL), dtype=np.int32),
+        )
+    except Exception as error:  # damaged files raise many kinds
+        raise _unreadable(path) from error
+    n = len(surface.vertices)
+    if (
+        surface.vertices.shape != (n, 3)
+        or surface.triangles.shape[1:] != (3,)
+        or surface.regions.shape != (n,)
+        or not 0 <= surface.triangles.min(initial=0) <= surface.triangles.max(initial=0) < max(n, 1)
+    ):
+        raise _unreadable(path)
+    return surface
+
+
+def _unreadable(path: Path) -> InputError:
+    return InputError(
+        "missing or unreadable surface",
+        where=str(path),
+        expected="a GIFTI file of the anatomy stage",
+        hint="run the anatomy stage again",
+    )

@@ -50,7 +50,9 @@ class PatientFiles:
 
     `freesurfer` and `connectome` are folders, or None if the dataset has none. `epi` are the
     images of fmap/ whose sidecars name a diffusion series of the patient. `atlas` is that of the
-    ready connectome if the user chose one. `notes` state which of several files were chosen.
+    ready connectome if the user chose one. With `uses_template` the anatomy is that of the
+    template, because there is no MRI, and the contacts are in MNI152. `notes` state which of
+    several files were chosen.
     """
 
     bids: Path
@@ -69,7 +71,18 @@ class PatientFiles:
     plans: Path | None = None
     resected: Path | None = None
     atlas: str = ""
+    uses_template: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def has_tractography(self) -> bool:
+        """Whether the connectome is computed from the patient's diffusion series."""
+        return self.connectome is None and bool(self.dwi)
+
+    @property
+    def uses_group(self) -> bool:
+        """Whether the connectome is that of a group."""
+        return self.connectome is None and not self.has_tractography
 
     def anatomy_files(self) -> tuple[Path, ...]:
         """Return the T1w, the files of the FreeSurfer subject and the lesion mask."""

@@ -1,21 +1,31 @@
 """Read and write connectomes as named matrices, and read ready connectomes in any format."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from virtualbrain.connectome import REGION_COLUMNS, Array, Connectome, mirrored
+from virtualbrain.connectome import PATIENT_FRAME, REGION_COLUMNS, Array, Connectome, mirrored
 from virtualbrain.errors import InputError, VirtualBrainError
+from virtualbrain.io.atomic import read_json
 from virtualbrain.io.connectome_folder import atlas_of, chosen_table, place_of, same_atlas, visible
 from virtualbrain.io.connectome_formats import read_other_connectome
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.tables import read_matrix, read_table, write_matrix, write_table
+from virtualbrain.io.tables import (
+    read_matrix,
+    read_table,
+    sidecar_of,
+    write_matrix,
+    write_table,
+)
 from virtualbrain.io.tvb_zip import read_tvb_zip, write_tvb_zip
 
 ZIP_NAME = "connectivity.zip"
+GROUP_AUTO, GROUP_NONE = "auto", "none"
+"""Values of the setting `diffusion.group_connectome` that are not paths."""
 WEIGHTS = "*_stat-streamlines_relmat.tsv"
 """Pattern of the named matrices of weights in a folder."""
 EDGE_UNITS = {
@@ -33,8 +43,14 @@ def write_connectome(
     layout: PatientLayout, connectome: Connectome, sidecar: Mapping[str, Any]
 ) -> None:
     """Write the region table, both matrices and The Virtual Brain's zip."""
-    about = {**sidecar, "Source": connectome.source, "Directed": False, "DiagonalZeroed": True}
-    frame = {"CoordinateSystem": "T1w scanner RAS", "CoordinateUnits": "mm"}
+    about = {
+        **sidecar,
+        "Source": connectome.source,
+        **origin_of(connectome),
+        "Directed": False,
+        "DiagonalZeroed": True,
+    }
+    frame = {"CoordinateSystem": connectome.frame, "CoordinateUnits": "mm"}
     write_table(layout.connectome_regions, connectome.regions, {**about, **frame})
     for stat, matrix, unit in (
         ("streamlines", connectome.weights, "as in the source, not normalised"),
@@ -43,6 +59,14 @@ def write_connectome(
         names = connectome.names
         write_matrix(layout.relmat(stat), matrix, names, names, {**about, "Units": unit})
     write_tvb_zip(layout.tvb_zip, connectome)
+
+
+def origin_of(connectome: Connectome) -> dict[str, str]:
+    """Return what sidecars state of a connectome that is not the patient's own; else nothing."""
+    origin = {"GroupConnectome": connectome.group} if connectome.group else {}
+    if connectome.frame != PATIENT_FRAME:
+        origin["Anatomy"] = f"template {connectome.frame}"
+    return origin
 
 
 def write_edge_matrices(
@@ -58,8 +82,13 @@ def write_edge_matrices(
 
 
 def read_connectome(layout: PatientLayout) -> Connectome:
-    """Read a connectome written by this project."""
-    return read_relmats(layout.connectome, layout.atlas)
+    """Read a connectome written by this project, with its group and coordinate frame."""
+    about = read_json(sidecar_of(layout.connectome_regions))
+    return replace(
+        read_relmats(layout.connectome, layout.atlas),
+        group=str(about.get("GroupConnectome", "")),
+        frame=str(about.get("CoordinateSystem", PATIENT_FRAME)),
+    )
 
 
 # ---- ready connectomes ------------------------------------------------------------------
@@ -125,6 +154,19 @@ def _read_ready(folder: Path, atlas: str) -> Connectome:
         "matrices of MRtrix, QSIRecon, micapipe or neurolib with a region table",
         hint="add the files, or remove the folder",
     )
+
+
+def group_path(setting: str) -> str:
+    """Return the setting `diffusion.group_connectome` with an absolute path if it is a path."""
+    return setting if setting in (GROUP_AUTO, GROUP_NONE) else str(Path(setting).absolute())
+
+
+def group_files(setting: str) -> list[Path]:
+    """Return the files of the user's group connectome (`diffusion.group_connectome`), if any."""
+    path = Path(setting)
+    if setting in (GROUP_AUTO, GROUP_NONE):
+        return []
+    return [path] if path.is_file() else visible(path, "*") if path.is_dir() else []
 
 
 def read_given_connectome(path: Path) -> Connectome:

@@ -26,6 +26,7 @@ from virtualbrain.io.connectome_folder import (
     same_atlas,
     visible,
 )
+from virtualbrain.io.mat import require_sound_mat
 from virtualbrain.io.square_matrix import square_matrix
 from virtualbrain.io.tables import read_table
 
@@ -192,6 +193,7 @@ def _load_mat(path: Path) -> dict[str, Any]:
     from scipy import io as matlab  # slow to import and rarely needed
 
     _require_file(path)
+    require_sound_mat(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -266,7 +268,7 @@ def _by_name(
             expected="every region of the region table",
             hint="use the same region names in both files",
         )
-    rows = np.array([places[str(name)] for name in regions["name"]])
+    rows = np.array([places[str(name)] for name in regions["name"]], dtype=np.int64)
     return _joined(regions, rows, weights, lengths, path, source)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from virtualbrain.errors import InputError
 
-Frame = Literal["scanner", "acpc", "tkras"]
+Frame = Literal["scanner", "acpc", "tkras", "mni"]
 FRAMES: Mapping[str, Frame] = {
     "scanras": "scanner",
     "scanner": "scanner",
@@ -21,6 +21,8 @@ FRAMES: Mapping[str, Frame] = {
     "tkras": "tkras",
 }
 """Frames by the words that a user may write in `seeg.frame`, in lower case."""
+TEMPLATE_WORDS = ("mni", "mni152")
+"""Words in `seeg.frame` for MNI152, for a patient without MRI."""
 MM_PER_UNIT: Mapping[str, float] = {"m": 1000.0, "cm": 10.0, "mm": 1.0}
 _UNIT_WORDS = re.compile(r"(milli|centi|)met(?:er|re)s?", re.IGNORECASE)
 _UNIT_OF_WORD = {"milli": "mm", "centi": "cm", "": "m"}
@@ -38,6 +40,11 @@ _TEMPLATE = re.compile(
     r"|NIHPD",
     re.IGNORECASE,
 )
+_MNI152 = re.compile(r"MNI[\s_-]*152|ICBM[\s_-]*152", re.IGNORECASE)
+_MNI = re.compile(r"\bMNI\b|MNI[\s_-]*152|ICBM[\s_-]*152", re.IGNORECASE)
+_OTHER_TEMPLATE = re.compile(
+    r"talairach|fsaverage|colin|\bMNI[\s_-]*305|\b305\b|IXI|NIHPD|\bnot\b", re.IGNORECASE
+)
 _ELSEWHERE = re.compile(
     r"\b(?:LPS|LAS|LPI|LAI|RPI|RAI|PIL|PIR|ASL|ASR)\b|left[\s,-]+posterior|voxel|pixel|\bijk\b"
     r"|indices|leksell|stereota|\bnot\b|\bneither\b|n't\b",
@@ -54,8 +61,8 @@ class CoordinateSystem:
 
     Parameters
     ----------
-    frame : {"scanner", "acpc", "tkras"}
-        The frame.
+    frame : {"scanner", "acpc", "tkras", "mni"}
+        The frame; ``mni`` is the template MNI152, for a patient without MRI.
     mm_per_unit : float
         Millimetres per unit of the coordinates.
     stated : str
@@ -71,7 +78,12 @@ class CoordinateSystem:
 
 
 def read_coordinate_system(
-    content: Mapping[str, Any], where: str, frame: str = "", units: str = ""
+    content: Mapping[str, Any],
+    where: str,
+    frame: str = "",
+    units: str = "",
+    *,
+    template: bool = False,
 ) -> CoordinateSystem:
     """Return the coordinate frame and unit of the contacts.
 
@@ -83,17 +95,22 @@ def read_coordinate_system(
         File name, for messages.
     frame, units : str
         Frame and unit stated by the user; empty: those of the dataset.
+    template : bool
+        The anatomy is that of the template: the frame must be MNI152. Otherwise it must be the
+        patient's own.
 
     Raises
     ------
     InputError
-        Coordinate frame or unit is missing, unknown or not convertible to scanner RAS.
+        Coordinate frame or unit is missing, unknown, or not one of the anatomy.
     """
-    problems = coordinate_system_problems(content, where, frame, units)
+    problems = coordinate_system_problems(content, where, frame, units, template=template)
     if problems:
         raise problems[0]
     stated, unit = _text(content, "iEEGCoordinateSystem"), _text(content, "iEEGCoordinateUnits")
-    found = FRAMES[frame.casefold()] if frame else _frame(stated, _description(content))
+    found: Frame | None = "mni"
+    if not template:
+        found = FRAMES[frame.casefold()] if frame else _frame(stated, _description(content))
     used = units or _unit(unit)
     assert found is not None
     assert used is not None
@@ -112,7 +129,12 @@ def _note(what: str, value: str, setting: str, stated: str) -> str:
 
 
 def coordinate_system_problems(
-    content: Mapping[str, Any], where: str, frame: str = "", units: str = ""
+    content: Mapping[str, Any],
+    where: str,
+    frame: str = "",
+    units: str = "",
+    *,
+    template: bool = False,
 ) -> list[InputError]:
     """Return the problems of a coordsystem.json; what the user states is not a problem."""
     problems = []
@@ -134,6 +156,11 @@ def coordinate_system_problems(
                 "seeg.units",
             )
         )
+    if template:
+        is_mni = frame.casefold() in TEMPLATE_WORDS if frame else is_mni152(content)
+        return problems if is_mni else [*problems, _not_in_the_template(frame or stated, where)]
+    if frame.casefold() in TEMPLATE_WORDS:
+        return [*problems, _frame_error(f"seeg.frame is {frame}, but there is an MRI", where)]
     if frame:
         return problems
     if not stated:
@@ -147,6 +174,19 @@ def coordinate_system_problems(
     elif _frame(stated, _description(content)) is None:
         problems.append(_frame_problem(stated, _description(content), where))
     return problems
+
+
+def is_mni152(content: Mapping[str, Any]) -> bool:
+    """Return whether a coordsystem.json states the template MNI152, in any of its versions.
+
+    MNI305, Talairach, Colin 27 and fsaverage are other spaces.
+    """
+    stated, description = _text(content, "iEEGCoordinateSystem"), _description(content)
+    if _OTHER_TEMPLATE.search(description) and not _MNI152.match(stated):
+        return False
+    if stated.casefold() == "other":
+        return _MNI.search(description) is not None
+    return _MNI.search(stated) is not None and not _OTHER_TEMPLATE.search(stated)
 
 
 def frame_of(content: Mapping[str, Any]) -> Frame | None:
@@ -240,6 +280,16 @@ def _frame_problem(stated: str, description: str, where: str) -> InputError:
     return _frame_error(f"the coordinate frame {stated} is not the patient's own", where)
 
 
+def _not_in_the_template(stated: str, where: str) -> InputError:
+    return InputError(
+        "the contacts are to be placed in the template, and their coordinate frame is "
+        f"{stated or 'not stated'}",
+        where=f"{where}, iEEGCoordinateSystem",
+        expected="MNI152, such as MNI152NLin2009cAsym",
+        hint="set seeg.frame to MNI if the coordinates are in MNI152, or files.template to false",
+    )
+
+
 def _unit_error(what: str, where: str, hint: str) -> InputError:
     return InputError(
         what,
@@ -249,7 +299,10 @@ def _unit_error(what: str, where: str, hint: str) -> InputError:
     )
 
 
-_CONVERT_HINT = "convert the coordinates to scanner RAS of the T1w, and state ScanRAS"
+_CONVERT_HINT = (
+    "convert the coordinates to scanner RAS of the T1w, and state ScanRAS; contacts in MNI152 can "
+    "be placed in the template with files.template"
+)
 
 
 def _frame_error(what: str, where: str, hint: str = _CONVERT_HINT) -> InputError:

@@ -39,6 +39,9 @@ class FileSettings:
         is absent; ``*``: it is present; a list: one of these.
     outside_links : bool
         Follow symbolic links that leave the dataset.
+    template : bool
+        Leave out T1w image, FreeSurfer subject, lesion mask and diffusion series: contacts in
+        MNI152 are placed in the template.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class FileSettings:
     sessions: tuple[str, ...] = ()
     filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     outside_links: bool = False
+    template: bool = False
 
     def __post_init__(self) -> None:
         sessions = tuple(str(one).removeprefix("ses-") for one in self.sessions)

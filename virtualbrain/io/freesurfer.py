@@ -153,13 +153,13 @@ def read_surface(
     path = Path(path)
     try:
         vertices, triangles = fsio.read_geometry(path)
-    except (OSError, ValueError, IndexError):
+    except Exception as error:  # nibabel raises many kinds
         raise InputError(
             "unreadable FreeSurfer surface",
             where=path.name,
             expected="a complete surface file of recon-all",
             hint="copy the file again, or run recon-all again",
-        ) from None
+        ) from error
     vertices = np.asarray(vertices, dtype=float)
     if not _is_scanner_ras(path, len(vertices), len(triangles)):
         vertices = apply_affine(tkras_to_scanner(volume), vertices)
@@ -190,7 +190,15 @@ def tkras_to_scanner(volume: Path | str) -> NDArray[np.float64]:
             expected="an MGZ volume of the FreeSurfer subject",
             hint="provide mri/T1.mgz",
         )
-    matrix = image.header.get_vox2ras() @ np.linalg.inv(image.header.get_vox2ras_tkr())
+    try:
+        matrix = image.header.get_vox2ras() @ np.linalg.inv(image.header.get_vox2ras_tkr())
+    except np.linalg.LinAlgError:
+        raise InputError(
+            "the voxel size in the header is 0 or not a number",
+            where=Path(volume).name,
+            expected="an MGZ volume of the FreeSurfer subject",
+            hint="copy the file again, or run recon-all again",
+        ) from None
     return np.asarray(matrix, dtype=float)
 
 
@@ -201,15 +209,15 @@ def read_annotation(path: Path | str, prefix: str) -> NDArray[np.object_]:
     """
     try:
         codes, _, names = fsio.read_annot(path)
-    except (OSError, ValueError, IndexError):
+        table = np.array([prefix + name.decode() for name in names] + [""], dtype=object)
+        return np.asarray(table[np.where(codes < 0, len(names), codes)], dtype=object)
+    except Exception as error:  # nibabel raises many kinds
         raise InputError(
             "unreadable FreeSurfer annotation",
             where=Path(path).name,
             expected="a complete .annot file of recon-all",
             hint="copy the file again, or run recon-all again",
-        ) from None
-    table = np.array([prefix + name.decode() for name in names] + [""], dtype=object)
-    return np.asarray(table[np.where(codes < 0, len(names), codes)], dtype=object)
+        ) from error
 
 
 def freesurfer_names() -> dict[int, str]:

@@ -1,13 +1,12 @@
 """Read, check and write NIfTI and MGZ images."""
 
 import math
-import zlib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel import imageglobals
 from nibabel.affines import voxel_sizes
-from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
@@ -18,7 +17,6 @@ type Image = SpatialImage
 _ALWAYS_BYTES = 256 * 2**20
 _LARGEST_RATIO = 200
 """Largest plausible gzip compression ratio of an image; a scan has 2 to 10, a mask 100."""
-_UNREADABLE = (ImageFileError, OSError, EOFError, ValueError, zlib.error, KeyError)
 
 
 def open_image(path: Path | str) -> Image:
@@ -40,14 +38,15 @@ def open_image(path: Path | str) -> Image:
             else "check the path and the label",
         )
     try:
-        image = nib.load(path)
-    except _UNREADABLE:
+        with imageglobals.LoggingOutputSuppressor():  # the error says it in one line
+            image = nib.load(path)
+    except Exception as error:  # damaged headers raise many kinds
         raise InputError(
             "unreadable image",
             where=path.name,
             expected="NIfTI (.nii, .nii.gz) or MGZ",
             hint="convert the image again, for example with dcm2niix",
-        ) from None
+        ) from error
     return image
 
 
@@ -115,13 +114,13 @@ def _voxels(image: Image, path: Path) -> NDArray[np.generic]:
     """Return the voxels of an image: integers if they are stored so without scaling."""
     try:
         voxels = np.asanyarray(image.dataobj)
-    except _UNREADABLE:
+    except Exception as error:
         raise InputError(
             "the image is truncated",
             where=path.name,
             expected=f"{' x '.join(str(n) for n in image.shape)} voxels",
             hint="copy or convert the file again",
-        ) from None
+        ) from error
     if voxels.dtype.kind in "iub":
         return np.asarray(voxels, dtype=np.int32)
     if voxels.dtype.kind != "f":

@@ -26,7 +26,7 @@ from virtualbrain.io.bids import (
     require_dataset,
     signal_parts,
 )
-from virtualbrain.io.coordsystem import frame_of
+from virtualbrain.io.coordsystem import frame_of, is_mni152
 from virtualbrain.io.file_settings import FileSettings, entities, session_of
 from virtualbrain.io.safe_files import FileGuard
 from virtualbrain.io.sessions import is_after_surgery, newest_before_surgery, session_times
@@ -99,10 +99,16 @@ class _Contacts:
 
     table: Path
     coordsystem: Path | None
+    in_template: bool = False
 
     @property
     def frame_rank(self) -> int:
-        """Place of the coordinate frame in `_FRAMES`; frames that cannot be used are last."""
+        """Place of the coordinate frame in `_FRAMES`; frames that cannot be used are last.
+
+        In the template, only MNI152 can be used.
+        """
+        if self.in_template:
+            return 0 if is_mni152(_json(self.coordsystem)) else len(_FRAMES)
         frame = frame_of(_json(self.coordsystem))
         return _FRAMES.index(frame) if frame in _FRAMES else len(_FRAMES)
 
@@ -129,11 +135,12 @@ class _Search:
         derivatives = self.root / "derivatives"
         connectome = self._derivative("connectome")
         recordings = self._recordings()
-        contacts = self._contacts(recordings)
+        template = connectome is None and self._uses_template()
+        contacts = self._contacts(recordings, template=template)
         recordings = self._of_contacts(recordings, contacts)
-        t1 = self._t1(contacts, recordings, needed=connectome is None)
+        t1 = None if template else self._t1(contacts, recordings, needed=connectome is None)
         near = session_of(t1) if t1 is not None else ""
-        dwi = self._dwi(near, needed=connectome is None)
+        dwi = () if template else self._dwi(near, needed=connectome is None)
         lesions = [
             *self._list("anat", "*_label-lesion_mask.nii*"),
             *derivatives.glob(f"*/sub-{self.label}/anat/*_label-lesion_mask.nii*"),
@@ -153,19 +160,22 @@ class _Search:
             recordings=tuple(recordings),
             electrodes=contacts.table if contacts else None,
             coordsystem=contacts.coordsystem if contacts else self._coordsystem_alone(),
-            freesurfer=self._freesurfer(near),
+            freesurfer=None if template else self._freesurfer(near),
             connectome=connectome,
             hypothesis=self.guard.file(clinical / f"sub-{self.label}_hypothesis.tsv"),
             eloquent=self.guard.file(clinical / f"sub-{self.label}_eloquent.tsv"),
             plans=self.guard.file(clinical / f"sub-{self.label}_plans.tsv"),
             resected=self._only(resected, "performed resection", "resected"),
-            lesion=self._only(
+            lesion=None
+            if template
+            else self._only(
                 _preferred(self._images(lesions, "lesion"), lambda path: session_of(path) == near),
                 "lesion mask",
                 "lesion",
             ),
             epi=self._epi_images(dwi),
             atlas=self.settings.atlas(),
+            uses_template=template,
             notes=tuple(self.notes),
         )
 
@@ -233,6 +243,25 @@ class _Search:
         parent = self.root / "derivatives" / "clinical"
         bare = parent / self.label
         return bare if bare.is_dir() else parent / f"sub-{self.label}"
+
+    def _uses_template(self) -> bool:
+        """Whether the anatomy is that of the template; note which images are then left out.
+
+        It is if the user says so, or if there is no MRI and every coordsystem.json states MNI152.
+        """
+        parent = self.root / "derivatives" / "freesurfer"
+        names = (f"sub-{self.label}", self.label)
+        subjects = [path for one in names for path in (parent / one, *parent.glob(f"{one}_ses-*"))]
+        mri = [*self._list("anat", "*_T1w.nii*"), *filter(_is_there, subjects)]
+        if not self.settings.template:
+            systems = self.guard.files(self._list("ieeg", "*_coordsystem.json"))
+            if mri or not systems or not all(is_mni152(_json(path)) for path in systems):
+                return False
+        unused = [*mri, *self._list("dwi", "*_dwi.nii*")]
+        if unused:
+            why = "files.template" if self.settings.template else "no T1w image"
+            self.notes.append(f"{_named(unused)}: not used ({why}: the template's anatomy)")
+        return True
 
     # ---- choosing -----------------------------------------------------------------------
 
@@ -399,11 +428,11 @@ class _Search:
         self._note_choice([one.signal for one in left], signals, "recordings before surgery")
         return left
 
-    def _contacts(self, recordings: Sequence[Recording]) -> _Contacts | None:
+    def _contacts(self, recordings: Sequence[Recording], *, template: bool) -> _Contacts | None:
         """Choose electrodes.tsv and its coordsystem.json."""
         tables = self._accepted(self._list("ieeg", "*_electrodes.tsv"), "electrodes")
         systems = self.guard.files(self._list("ieeg", "*_coordsystem.json"))
-        found = [_Contacts(path, _system_of(path, systems, tables)) for path in tables]
+        found = [_Contacts(path, _system_of(path, systems, tables), template) for path in tables]
         marked = _preferred(recordings, _mentions_a_seizure)
         own = {session_of(one.signal) for one in marked}
         left = _preferred(found, lambda one: session_of(one.table) in own - {""})

@@ -21,6 +21,8 @@ from virtualbrain.io.bids import Recording, json_beside, require_readable
 from virtualbrain.io.brainvision import BrainVision, numbered_header, read_brainvision
 from virtualbrain.io.clock import Clock, Pause
 from virtualbrain.io.edf import Edf, read_edf, read_samples
+from virtualbrain.io.fif import require_tags_in_order
+from virtualbrain.io.mat import require_sound_mat
 from virtualbrain.io.tables import read_table
 
 _EDF = (".edf", ".bdf")
@@ -356,6 +358,10 @@ def _open(path: Path) -> tuple[Any, tuple[str, ...], dict[str, str], tuple[str, 
 
     _require_existing(path)
     parts = read_brainvision(path) if path.suffix == ".vhdr" else None
+    if path.suffix == ".fif":
+        require_tags_in_order(path)
+    if path.suffix == ".set":
+        require_sound_mat(path)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -275,6 +275,13 @@ def read_centres(text: str, file: str, path: Path) -> Centres:
     rows = [row for row in rows if row and not row[0].startswith("#")]
     if rows and {word.casefold() for word in rows[0]} <= _HEADER_WORDS:
         rows = rows[1:]
+    if not rows:
+        raise InputError(
+            "the list of centres is empty",
+            where=f"{path.name}, {file}",
+            expected="name x y z in every row",
+            hint=_HINT,
+        )
 
     def refuse(is_wrong: Callable[[list[str]], bool], what: str) -> None:
         wrong = [str(number) for number, row in enumerate(rows, start=1) if is_wrong(row)]

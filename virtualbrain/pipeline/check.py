@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.config import settings_from
-from virtualbrain.errors import InputError, VirtualBrainError
+from virtualbrain.errors import ConfigError, InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, check_label
 from virtualbrain.io.clinical import check_clinical
 from virtualbrain.io.connectome import check_connectome, check_reference, read_ready_connectome
@@ -116,6 +116,7 @@ def check_patient(
         *structural,
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
         *([] if structural else _distance_problems(files, config)),
+        *_template_problems(files, config),
         *check_clinical(files),
         *check_pairs(files),
     ]
@@ -132,9 +133,9 @@ def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[st
     Returns
     -------
     list of str
-        One line per choice between several files, one on the distance of the contacts from the
-        regions of a ready connectome, one per kind of note on the files' content, and one per
-        place of a name or a date; empty if the dataset cannot be read.
+        One line per choice between several files, one on a group connectome, one on the distance
+        of the contacts from the regions of a ready connectome, one per kind of note on the files'
+        content, and one per place of a name or a date; empty if the dataset cannot be read.
     """
     from virtualbrain.privacy.personal_data import find_personal_data  # slow to import, as the next
     from virtualbrain.seeg.check import seeg_notes
@@ -143,7 +144,13 @@ def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[st
         files, _ = search_patient(bids, label, file_settings(config))
     except VirtualBrainError:
         return []
-    notes = [*files.notes, *_distance_to_regions(files, config)]
+    notes = [*files.notes]
+    if files.uses_template:
+        notes.append(
+            "no MRI of this patient: the contacts are placed in the template MNI152; the verdict "
+            "is caution at best"
+        )
+    notes += [*_group_notes(files, config), *_distance_to_regions(files, config)]
     notes += encoding_notes(files.all_files())
     if last_stage(config) not in STRUCTURAL:
         notes += seeg_notes(files, settings_from(config["seeg"], SeegSettings, "seeg"))
@@ -160,22 +167,36 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     problems = check_reference(diffusion.reference)
     if files.connectome is not None:
         return [*problems, *_connectome_problems(files.connectome, files.atlas)]
-    from virtualbrain.anatomy.check import check_anatomy  # slow to import, as the next
+    from virtualbrain.anatomy.check import check_anatomy, expected_regions  # slow to import, too
     from virtualbrain.anatomy.settings import AnatomySettings
     from virtualbrain.diffusion.check import check_dwi, check_same_head
+    from virtualbrain.diffusion.group_connectome import check_group
 
     anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy").of_patient(files.label)
     problems += check_anatomy(files, anatomy)
-    if files.t1 is None and files.freesurfer is None:
-        problems.append(_no_structure(files, "T1w image"))
+    if files.t1 is None and files.freesurfer is None and not files.uses_template:
+        problems.append(_no_t1(files))
+    if files.uses_template and anatomy.atlas_space == "T1w" and anatomy.atlas_image:
+        problems.append(_atlas_in_t1(files))
     if last_stage(config) == "anatomy":
         return problems
-    if not files.dwi:
-        problems.append(_no_structure(files, "diffusion series"))
+    if files.uses_group:
+        return [*problems, *check_group(diffusion, expected_regions(anatomy), files.label)]
     problems += check_dwi(files.dwi, files.epi, diffusion)
     if not problems and files.t1 is not None and files.dwi:
         problems += check_same_head(files.t1, files.dwi[0])
     return problems
+
+
+def _group_notes(files: PatientFiles, config: Mapping[str, Any]) -> list[str]:
+    """Return the note that a group connectome is used; its own problems are reported elsewhere."""
+    from virtualbrain.diffusion.group_connectome import check_group, group_note  # slow to import
+    from virtualbrain.diffusion.settings import DiffusionSettings
+
+    if not files.uses_group or last_stage(config) == "anatomy":
+        return []
+    settings = settings_from(config["diffusion"], DiffusionSettings, "diffusion")
+    return [] if check_group(settings, (), files.label) else [group_note(settings)]
 
 
 def _connectome_problems(folder: Path, atlas: str) -> list[VirtualBrainError]:
@@ -194,6 +215,23 @@ def _distance_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[V
 
     found = _contacts_and_regions(files, config)
     return [] if found is None else [*distance_problems(files, *found)]
+
+
+def _template_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
+    """Check that contacts in MNI152 are inside the template's brain."""
+    from virtualbrain.anatomy.template import template_brain  # slow to import, as the next
+    from virtualbrain.seeg.contacts import read_contacts
+    from virtualbrain.seeg.template_contacts import template_problems
+
+    if not files.uses_template:
+        return []
+    settings = settings_from(config["seeg"], SeegSettings, "seeg")
+    try:
+        contacts = read_contacts(files, settings)
+    except VirtualBrainError:
+        return []  # reported by the check of the contacts
+    points = contacts[["x", "y", "z"]].to_numpy(float)
+    return [*template_problems(files, points, template_brain(), settings)]
 
 
 def _distance_to_regions(files: PatientFiles, config: Mapping[str, Any]) -> list[str]:
@@ -228,10 +266,20 @@ def _contacts_and_regions(
     return points, regions, settings
 
 
-def _no_structure(files: PatientFiles, what: str) -> InputError:
+def _no_t1(files: PatientFiles) -> InputError:
     return InputError(
-        f"no {what} and no ready connectome",
+        "no T1w image and no ready connectome",
         where=f"sub-{files.label}",
-        expected=f"a {what} in sub-{files.label}, or derivatives/connectome/sub-{files.label}",
+        expected=f"a T1w image in sub-{files.label}, or derivatives/connectome/sub-{files.label}; "
+        "or contacts in MNI152, which are placed in the template",
         hint="add the missing files",
+    )
+
+
+def _atlas_in_t1(files: PatientFiles) -> ConfigError:
+    return ConfigError(
+        f"the atlas is in the space of the T1w image, but sub-{files.label} has none",
+        where="anatomy.atlas_space",
+        expected="an atlas in MNI space",
+        hint="use the built-in atlas, or one in MNI space",
     )

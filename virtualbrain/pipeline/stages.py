@@ -27,7 +27,12 @@ def last_stage(config: Mapping[str, Any]) -> str:
 
 
 def stage_targets(
-    layout: PatientLayout, stage: str, priors: Iterable[str], *, has_connectome: bool
+    layout: PatientLayout,
+    stage: str,
+    priors: Iterable[str],
+    *,
+    has_connectome: bool,
+    uses_group: bool = False,
 ) -> list[Path]:
     """Return the results of one patient that a run until a stage computes.
 
@@ -42,6 +47,8 @@ def stage_targets(
     has_connectome : bool
         The dataset has a ready connectome: anatomy and diffusion are not computed, a run until
         them stops after the check, and there are no maps beside the report.
+    uses_group : bool
+        The connectome is that of a group: a run until the diffusion stops after the anatomy.
     """
     if stage == "check" or (has_connectome and stage in ("anatomy", "diffusion")):
         return [layout.inputs]
@@ -54,7 +61,7 @@ def stage_targets(
     return [
         {
             "anatomy": layout.anatomy,
-            "diffusion": layout.track_weights,
+            "diffusion": layout.anatomy if uses_group else layout.track_weights,
             "connectomes": layout.connectome,
             "seeg": layout.seeg,
         }[stage]

@@ -18,6 +18,8 @@ _MOST_VALUES = 8
 # Names of the figures for readers; a figure without one keeps its key.
 _LABELS = {
     "route": "method",
+    "GroupConnectome": "connectome of a group, not of this patient",
+    "Anatomy": "anatomy",
     "atlas_source": "atlas",
     "dropped": "atlas regions not used",
     "template_overlap": "overlap of template and brain mask",

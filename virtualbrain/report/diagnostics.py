@@ -8,7 +8,12 @@ import pandas as pd
 
 from virtualbrain.io.results import PatientResults
 from virtualbrain.quality_limits import QualityLimit, fit_limits_from
-from virtualbrain.report.findings import Region, suspected_unseen
+from virtualbrain.report.findings import (
+    Region,
+    group_connectome,
+    suspected_unseen,
+    template_anatomy,
+)
 from virtualbrain.report.numbers import is_number, percent, show
 
 
@@ -69,6 +74,7 @@ def other_limits(results: PatientResults) -> tuple[str, ...]:
         for sentence in (
             _few_seizures(results),
             _bad_contacts(results),
+            _no_mri(results),
             _no_diffusion(results),
             _isolated(results),
             _method(results),
@@ -118,9 +124,25 @@ def _bad_contacts(results: PatientResults) -> str:
     )
 
 
+def _no_mri(results: PatientResults) -> str:
+    if not template_anatomy(results):
+        return ""
+    return (
+        "The regions are those of the template MNI152. Gyri differ between people by up to a "
+        "centimetre: the region of a contact is uncertain, and no lesion or resection is known."
+    )
+
+
 def _no_diffusion(results: PatientResults) -> str:
     if "dwi" in results.quality or results.weights is None:
         return ""
+    group = group_connectome(results)
+    if group:
+        return (
+            f"The connections are those of a group ({group}). Between people, the weight of a "
+            "connection varies by a factor of two and more: the spread of the seizure and the "
+            "effect of plans are uncertain."
+        )
     return "The connectome was provided with the data; its measurement could not be checked."
 
 

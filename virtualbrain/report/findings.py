@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.fit_results import Posterior, ZoneRow
-from virtualbrain.io.results import PriorResults
+from virtualbrain.io.results import PatientResults, PriorResults
 from virtualbrain.io.surgery_results import Outcomes, PlanRow
 from virtualbrain.models.reduced_physics import REST_CURRENT
 from virtualbrain.posterior import seizure_threshold
@@ -137,6 +137,18 @@ class Plan:
         if not self.named_by_regions:
             return f"{named}: {described}" if described else named
         return described[:1].upper() + described[1:] if described else named
+
+
+def group_connectome(results: PatientResults) -> str:
+    """Return the name of the group whose connectome is used; empty: it is the patient's own."""
+    quality = results.quality.get("connectome")
+    return str(quality.figures.get("GroupConnectome", "")) if quality else ""
+
+
+def template_anatomy(results: PatientResults) -> bool:
+    """Return whether the anatomy is that of the template, because there is no MRI."""
+    quality = results.quality.get("connectome")
+    return bool(quality and quality.figures.get("Anatomy"))
 
 
 def verdict_of(priors: PriorResults) -> Verdict:

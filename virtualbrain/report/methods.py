@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from virtualbrain.io.results import PatientResults
+from virtualbrain.report import findings
 from virtualbrain.report.numbers import show
 
 
@@ -95,6 +96,11 @@ def _anatomy(results: PatientResults) -> str:
     head = f"The brain was divided into {n} regions of the atlas {results.atlas}"
     if results.labels is None:
         return head + ". The regions are those of the ready connectome."
+    if findings.template_anatomy(results):
+        return (
+            head + ". There is no MRI of this patient: regions, surfaces and slices are those of "
+            "the template MNI152, in which the contacts were placed."
+        )
     return (
         head + ". The atlas was registered to the patient's T1 (Avants 2011) unless a FreeSurfer "
         "subject was given. Coordinates are in mm, in the scanner space of the T1."
@@ -104,6 +110,12 @@ def _anatomy(results: PatientResults) -> str:
 def _connectome(results: PatientResults) -> str:
     if results.weights is None:
         return ""
+    group = findings.group_connectome(results)
+    if group:
+        return (
+            "There is no diffusion MRI of this patient: connection weights and tract lengths are "
+            f"those of a group ({group}), and the priors of the connections are wider."
+        )
     if "dwi" not in results.quality:
         return "Connection weights and tract lengths were given with the patient's data."
     quality = results.quality.get("connectome")
@@ -130,6 +142,9 @@ def _inference(results: PatientResults) -> str:
     if posterior is None:
         return ""
     attributes = posterior.attributes
+    whose = (
+        "connectome of a group" if attributes.get("group_connectome") else "patient's connectome"
+    )
     if attributes["method"] == "onsets":
         return _onset_model(attributes)
     laplace = attributes["method"] == "laplace"
@@ -148,7 +163,7 @@ def _inference(results: PatientResults) -> str:
     return (
         "Each region is a two-dimensional Epileptor (Jirsa 2014, Proix 2014), x' = 1 − x³ − 2x² − "
         "z + I₁, z' = (4(x − x₀) − z − K Σ C(xⱼ − xᵢ))/τ₀. The regions are coupled by the "
-        f"patient's connectome (normalisation: {attributes['normalisation']}). Excitability x₀ of "
+        f"{whose} (normalisation: {attributes['normalisation']}). Excitability x₀ of "
         "every region, coupling K, time scale τ₀, noise, amplitude and offsets were estimated "
         f"together, as in Hashemi 2020, with {how}. {sources}P(EZ) is the posterior probability "
         "that x₀ of a region exceeds the threshold above which it seizes without input from the "

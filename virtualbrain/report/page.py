@@ -4,6 +4,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report import numbers
+from virtualbrain.report.findings import group_connectome, template_anatomy
 from virtualbrain.report.tables import with_interval
 
 
@@ -42,6 +43,10 @@ def counts(results: PatientResults) -> tuple[str, ...]:
     found = []
     if results.regions is not None or results.weights is not None:
         found.append(f"{len(region_names(results))} regions ({results.atlas})")
+    if template_anatomy(results):
+        found.append("anatomy of the template, not of this patient")
+    if group_connectome(results):
+        found.append("connectome of a group, not of this patient")
     if results.contacts is not None:
         frame = results.contacts.frame
         found.append(f"{len(frame)} contacts on {frame['electrode'].nunique()} electrodes")

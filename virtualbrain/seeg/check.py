@@ -139,7 +139,11 @@ def electrode_problems(files: PatientFiles, settings: SeegSettings) -> list[Inpu
         try:
             content = read_json(files.coordsystem)
             problems += coordinate_system_problems(
-                content, files.coordsystem.name, settings.frame, settings.units
+                content,
+                files.coordsystem.name,
+                settings.frame,
+                settings.units,
+                template=files.uses_template,
             )
         except InputError as error:
             return [error]

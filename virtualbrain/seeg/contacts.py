@@ -94,7 +94,9 @@ def coordinate_system(
             hint=f"add sub-{files.label}_coordsystem.json for electrodes.tsv, or set seeg.frame "
             "and seeg.units",
         )
-    return read_coordinate_system(content, where, stated.frame, stated.units)
+    return read_coordinate_system(
+        content, where, stated.frame, stated.units, template=files.uses_template
+    )
 
 
 def contact_table(

@@ -1,14 +1,13 @@
 """Convert contact coordinates to scanner RAS of the T1w in mm."""
 
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.coordsystem import CoordinateSystem
+from virtualbrain.io.freesurfer import tkras_to_scanner as freesurfer_tkras_to_scanner
 
 
 def to_scanner_mm(
@@ -56,5 +55,4 @@ def tkras_to_scanner(freesurfer: Path | None, where: str) -> NDArray[np.float64]
             expected="derivatives/freesurfer/sub-<label>/mri/orig.mgz",
             hint="add the FreeSurfer subject, or convert the coordinates to scanner RAS",
         )
-    header: Any = nib.load(volume).header
-    return np.asarray(header.get_vox2ras() @ np.linalg.inv(header.get_vox2ras_tkr()))
+    return freesurfer_tkras_to_scanner(volume)

@@ -30,6 +30,7 @@ from virtualbrain.seeg.result_tables import channel_rows, contact_rows, quality_
 from virtualbrain.seeg.seizure_features import read_seizure
 from virtualbrain.seeg.seizures import Seizure, require_marks
 from virtualbrain.seeg.settings import SeegSettings
+from virtualbrain.seeg.template_contacts import SPREAD_MM, in_the_template
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,6 +75,8 @@ def run_seeg(
     problems = check_seeg(files, settings)
     if problems:
         raise problems[0]
+    if files.uses_template:
+        settings = in_the_template(settings)
     contacts = read_contacts(files, settings)
     marks = require_marks(files, settings)
     seizures = marks.seizures
@@ -140,6 +143,11 @@ def _check_positions(
     share = share_in_brain(placement, points)
     system = coordinate_system(files, settings)
     notes = list(system.notes)
+    if files.uses_template:
+        notes.append(
+            "no MRI of this patient: contacts placed in the template MNI152, with an uncertainty "
+            f"of {SPREAD_MM:g} mm; versions of MNI152 differ by a few mm"
+        )
     if not settings.frame:
         notes.insert(
             0, f"coordinate frame of the contacts: {system.frame} (stated: {system.stated})"
@@ -159,7 +167,8 @@ def _check_positions(
     raise InputError(
         f"only {share:.0%} of the contacts are inside the brain",
         where=files.electrodes.name if files.electrodes else "",
-        expected=f"at least {settings.brain_share_min:.0%} in the {system.frame} frame of the T1w",
+        expected=f"at least {settings.brain_share_min:.0%} in the frame {system.frame} of the "
+        f"{'template' if files.uses_template else 'T1w'}",
         hint="; ".join(better) or "check coordinate frame, unit and T1w image in coordsystem.json",
     )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from virtualbrain.errors import ConfigError
-from virtualbrain.io.coordsystem import FRAMES, MM_PER_UNIT
+from virtualbrain.io.coordsystem import FRAMES, MM_PER_UNIT, TEMPLATE_WORDS
 
 Montage = Literal["bipolar", "shaft-average", "monopolar"]
 GainKind = Literal["auto", "surface", "volume", "centres", "dipole"]
@@ -114,9 +114,9 @@ class SeegSettings:
         for name in ("event_columns", "seizure_words", "channel_types", "band_hz"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _one_of("montage", self.montage, get_args(Montage))
-        if self.frame.casefold() not in ("", *FRAMES):
+        if self.frame.casefold() not in ("", *FRAMES, *TEMPLATE_WORDS):
             raise ConfigError(
-                f"seeg.frame is {self.frame!r}", expected="ScanRAS, ACPC, tkRAS, or empty"
+                f"seeg.frame is {self.frame!r}", expected="ScanRAS, ACPC, tkRAS, MNI, or empty"
             )
         _one_of("units", self.units, ("", *MM_PER_UNIT))
         _one_of("event_clock", self.event_clock, get_args(EventClock))

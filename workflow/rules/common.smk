@@ -8,6 +8,7 @@ from snakemake.utils import min_version, validate
 from virtualbrain.config import settings_from
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.bids import check_label, participants
+from virtualbrain.io.connectome import group_files
 from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.layout import PatientLayout, cohort_page, cohort_table
@@ -66,6 +67,7 @@ def targets():
             stage,
             PRIORS,
             has_connectome=PATIENTS[label].connectome is not None,
+            uses_group=PATIENTS[label].uses_group,
         )
     ]
     return [*results, *([COHORT] if stage == "report" else [])]
@@ -118,10 +120,12 @@ def anatomy_result(wildcards):
 
 
 def connectome_sources(wildcards):
-    """Return the files of a ready connectome, or streamlines and labels."""
+    """Return the files of a ready connectome, anatomy and group, or streamlines and labels."""
     files = PATIENTS[wildcards.label]
     if files.connectome:
         return files.connectome_files()
+    if files.uses_group:
+        return [ANY.anatomy, *group_files(config["diffusion"]["group_connectome"])]
     quality = [ANY.fod_quality, ANY.tracks_quality]
     return [
         ANY.anatomy,
@@ -149,5 +153,5 @@ def prior_file(wildcards):
 
 
 def quality_of_diffusion(wildcards):
-    """Return the quality figures of the diffusion series; nothing if there is none."""
-    return [] if PATIENTS[wildcards.label].connectome else ANY.dwi_quality
+    """Return the quality figures of the diffusion series; nothing if none is used."""
+    return ANY.dwi_quality if PATIENTS[wildcards.label].has_tractography else []

@@ -1,5 +1,5 @@
 rule connectome:
-    """Compute the connectome from streamlines, or read a ready connectome."""
+    """Compute the connectome from streamlines, or read a ready one or that of a group."""
     input:
         checked=ancient(ANY.inputs),
         sources=connectome_sources,

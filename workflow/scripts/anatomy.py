@@ -6,6 +6,7 @@ with run_job(snakemake):
     from virtualbrain.anatomy.run import run_anatomy
     from virtualbrain.anatomy.settings import AnatomySettings
     from virtualbrain.config import settings_from
+    from virtualbrain.connectome import TEMPLATE_FRAME
     from virtualbrain.io.anatomy import write_anatomy
     from virtualbrain.io.file_settings import FileSettings
     from virtualbrain.io.layout import PatientLayout
@@ -25,7 +26,10 @@ with run_job(snakemake):
         seed=params.seed,
         threads=snakemake.threads,
         subject=layout.freesurfer,
+        template=files.uses_template,
     )
     sources = [path.name for path in files.anatomy_files()]
     about = sidecar({"anatomy": params.settings}, ["anatomy"], sources)
+    if files.uses_template:
+        about["Anatomy"] = f"template {TEMPLATE_FRAME}"
     write_anatomy(layout, anatomy, about)

@@ -1,4 +1,4 @@
-"""Write a patient's connectome, computed from streamlines or read from a ready one."""
+"""Write a patient's connectome: from streamlines, from a ready one, or from that of a group."""
 
 from virtualbrain.pipeline.job import run_job, scratch
 
@@ -7,11 +7,14 @@ with run_job(snakemake):
     from pathlib import Path
 
     from virtualbrain.config import settings_from
+    from virtualbrain.connectome import PATIENT_FRAME, TEMPLATE_FRAME
     from virtualbrain.diffusion.connectome import ConnectomeFiles, build_connectome
+    from virtualbrain.diffusion.group_connectome import group_of_patient, load_group
     from virtualbrain.diffusion.quality import connectome_quality, notes_on
     from virtualbrain.diffusion.settings import DiffusionSettings
     from virtualbrain.io.atomic import read_json, write_json
     from virtualbrain.io.connectome import (
+        origin_of,
         read_given_connectome,
         read_ready_connectome,
         ready_atlas,
@@ -40,6 +43,15 @@ with run_job(snakemake):
         connectome = read_ready_connectome(files.connectome, files.atlas)
         write_connectome(layout, connectome, about)
         quality = connectome_quality(connectome, reference=reference)
+    elif files.uses_group:
+        layout = PatientLayout.of_results(params.out, label)
+        frame = TEMPLATE_FRAME if files.uses_template else PATIENT_FRAME
+        connectome = group_of_patient(load_group(settings), read_table(layout.regions), frame)
+        write_connectome(layout, connectome, about)
+        quality = {
+            **origin_of(connectome),
+            **connectome_quality(connectome, reference=reference),
+        }
     else:
         layout = PatientLayout.of_results(params.out, label)
         with scratch(layout.work("connectome")) as workdir:

@@ -7,9 +7,10 @@ with run_job(snakemake) as logger:
 
     import inference
     from virtualbrain.config import settings_from
+    from virtualbrain.connectome import TEMPLATE_FRAME
     from virtualbrain.io.atomic import write_json
     from virtualbrain.io.clinical import hypothesis_regions
-    from virtualbrain.io.connectome import read_connectome
+    from virtualbrain.io.connectome import origin_of, read_connectome
     from virtualbrain.io.file_settings import FileSettings
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.patient_search import find_patient
@@ -35,6 +36,8 @@ with run_job(snakemake) as logger:
         priors=snakemake.input.priors,
         settings=settings,
         progress=lambda step, fraction: logger.info("%s: %.0f %%", step, 100 * fraction),
+        group_connectome=connectome.group,
+        template_anatomy=connectome.frame == TEMPLATE_FRAME,
     )
     about = sidecar(
         {"inference": params.settings, "seed": params.seed},
@@ -43,4 +46,4 @@ with run_job(snakemake) as logger:
     )
     inference.save(result.posterior, output.posterior)
     write_json(output.diagnostics, result.diagnostics)
-    write_table(output.zones, result.zones, about)
+    write_table(output.zones, result.zones, about | origin_of(connectome))

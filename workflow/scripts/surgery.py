@@ -9,7 +9,7 @@ with run_job(snakemake):
     from virtualbrain.config import settings_from
     from virtualbrain.io.atomic import read_json, write_json
     from virtualbrain.io.clinical import eloquent_regions, hypothesis_regions
-    from virtualbrain.io.connectome import read_connectome
+    from virtualbrain.io.connectome import origin_of, read_connectome
     from virtualbrain.io.file_settings import FileSettings
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.patient_search import find_patient
@@ -50,6 +50,7 @@ with run_job(snakemake):
         {"surgery": params.settings, "seed": params.seed}, ["surgery", "seed"], ["posterior.nc"]
     )
     about |= {"Verdict": verdict, "n_draws": params.settings["draws"], **surgery.about()}
+    about |= origin_of(connectome)
     write_table(snakemake.output.recruitment, surgery.recruitment, about)
     write_table(snakemake.output.next_regions, surgery.next_regions, about)
     write_table(snakemake.output.stimulation, surgery.stimulation, about)
