@@ -13,6 +13,7 @@ import pytest
 from virtualbrain.io.results import load_results
 from virtualbrain.report import assets
 from virtualbrain.report.build import MAX_BYTES, build_report, page_content
+from virtualbrain.surgery.candidates import DONE
 
 
 class Page(html.parser.HTMLParser):
@@ -201,6 +202,24 @@ def test_eloquent_regions_and_hypothesis_that_nobody_stated_are_not_denied(build
     hypothesis = {row[-1].text for row in page["zones_view"].rows}
     assert hypothesis == {"not stated"}
     assert {plan.eloquent for plan in page["plans"]} == {"not stated"}
+
+
+@pytest.mark.parametrize("name", ["clinical hypothesis", "plan 0"])
+def test_the_resection_that_was_done_is_compared_and_not_proposed(make_patient, tmp_path, name):
+    results = load_results(make_patient(priors=("default",)), "01", ("default",))
+    outcomes = results.main.outcomes
+    rows = tuple(
+        replace(row, candidate=DONE, rank=0.5) if row.candidate == name else row
+        for row in outcomes.rows
+    )
+    main = replace(results.main, outcomes=replace(outcomes, rows=rows))
+    results = replace(results, priors=(main,))
+    content = page_content(results)
+    assert DONE not in [plan.candidate for plan in content["best_plans"]]
+    (done,) = [row for row in rows if row.candidate == DONE]
+    text = Page(build_report(results, tmp_path / "a.html").read_text("utf-8")).text
+    assert f"(done: {round(100 * done.p_seizure_free)} %)" in text.replace("\xa0", " ")
+    assert done.sentence in text
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,8 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "suspected": findings.suspected_unseen(regions) if verdict.usable else (),
         "limits": diagnostics.limits_of(results, regions),
         "agreement": diagnostics.hypothesis_agreement(regions) if verdict.usable else None,
+        "zone_auc": diagnostics.zone_auc(regions),
+        "done_plan": findings.done_plan(plans),
         "ci": f"{100 * CI_PROB:.0f} %",
         "counts": counts(results),
         **figures,

@@ -14,6 +14,7 @@ from virtualbrain.posterior import seizure_threshold
 from virtualbrain.report.numbers import is_number, probability_interval
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
+from virtualbrain.surgery.candidates import DONE
 
 Array = NDArray[np.float64]
 
@@ -223,9 +224,14 @@ def leading_regions(regions: Sequence[Region]) -> tuple[Region, ...]:
 
 
 def leading_plans(plans: Sequence[Plan]) -> tuple[Plan, ...]:
-    """Return the first plans of the ranking, without sham plans and without "no surgery"."""
-    real = [plan for plan in plans if plan.kind not in ("none", "sham")]
+    """Return the first proposed plans of the ranking: no sham, no surgery, not what was done."""
+    real = [plan for plan in plans if plan.kind not in ("none", "sham") and plan.candidate != DONE]
     return tuple(sorted(real, key=lambda plan: plan.rank)[:N_LEADING_PLANS])
+
+
+def done_plan(plans: Sequence[Plan]) -> Plan | None:
+    """Return the resection that was done; None if none was stated."""
+    return next((plan for plan in plans if plan.candidate == DONE), None)
 
 
 def suspected_unseen(regions: Sequence[Region]) -> tuple[Region, ...]:

@@ -139,6 +139,14 @@ def full_model_onsets(
     numpy.ndarray, shape (n_draws, n_regions)
         Infinity if a region does not seize or is removed.
     """
+    parts = [_onsets(candidate, part, settings, rng) for part in draws.by_connectome()]
+    return np.concatenate(parts)
+
+
+def _onsets(
+    candidate: Candidate, draws: FittedDraws, settings: SurgerySettings, rng: np.random.Generator
+) -> Array:
+    """Return the onsets in draws of one network."""
     change = change_of(candidate, draws.regions, draws.weights, settings)
     made = full_model(draws, change, settings)
     run = simulate_ensemble(
