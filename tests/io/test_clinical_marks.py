@@ -126,6 +126,14 @@ def test_in_a_zone_known_by_contacts_only_its_contacts_count_as_resected():
     assert plain["c"] == of_zone["c"] == 1.0
 
 
+def test_a_resected_onset_contact_takes_every_region_that_it_may_be_in():
+    table = contacts(soz=["no", "yes", "no", "no", "no"], resected=["no", "yes", "yes", "no", "no"])
+    assert resection_of_contacts(table)["b"] == pytest.approx(1.0)
+    unlikely = table.assign(resected=["no", "yes", "no", "no", "no"])
+    assert "b" not in resection_of_contacts(unlikely)
+    assert resection_of_contacts(unlikely, ["a", "b"]) == {"a": 1.0, "b": 1.0}
+
+
 @pytest.fixture
 def patient(tmp_path):
     layout = PatientLayout(tmp_path / "out", "1")

@@ -13,6 +13,7 @@ import pytest
 from virtualbrain.io.results import load_results
 from virtualbrain.report import assets
 from virtualbrain.report.build import MAX_BYTES, build_report, page_content
+from virtualbrain.report.numbers import percent
 from virtualbrain.surgery.candidates import DONE
 
 
@@ -218,7 +219,7 @@ def test_the_resection_that_was_done_is_compared_and_not_proposed(make_patient, 
     assert DONE not in [plan.candidate for plan in content["best_plans"]]
     (done,) = [row for row in rows if row.candidate == DONE]
     text = Page(build_report(results, tmp_path / "a.html").read_text("utf-8")).text
-    assert f"(done: {round(100 * done.p_seizure_free)} %)" in text.replace("\xa0", " ")
+    assert f"(done: {percent(done.p_seizure_free)})" in text
     assert done.sentence in text
 
 

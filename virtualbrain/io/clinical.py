@@ -1,6 +1,6 @@
 """Read clinical tables: hypothesis, eloquent regions, plans, performed resection and outcome."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.clinical_marks import KINDS, check_marks
 from virtualbrain.io.images import read_image
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.marked_regions import zone_of_contacts
+from virtualbrain.io.marked_regions import YES, marked_regions, zone_of_contacts
 from virtualbrain.io.tables import read_table
 
 ZONES = ("EZ", "PZ")
+_ZONE_COLUMNS = ("region", "zone", "probability")
 PLAN_KINDS = ("resection", "disconnection", "ablation", "stimulation")
 ENGEL = ("I", "II", "III", "IV")
 _ENGEL_OF_DIGIT = dict(zip("1234", ENGEL, strict=True))
@@ -321,6 +322,50 @@ def hypothesis_regions(files: PatientFiles, layout: PatientLayout) -> pd.DataFra
         )
     ordered = table.sort_values("zone", kind="stable").drop_duplicates("region")
     return ordered[["region", "zone"]].reset_index(drop=True)
+
+
+def probable_zone(
+    files: PatientFiles, regions: Collection[str], contacts: pd.DataFrame | None
+) -> pd.DataFrame | None:
+    """Return the clinical hypothesis by region, with probabilities.
+
+    Contacts of the hypothesis, and contacts marked as seizure onset zone, are converted as in
+    `virtualbrain.io.marked_regions`. A region that the hypothesis names has the probability 1.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        The patient's files.
+    regions : collection of str
+        Names of the regions.
+    contacts : pandas.DataFrame, optional
+        Contacts with ``region_probabilities`` and marks.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Columns ``region``, ``zone`` and ``probability``; None without a hypothesis.
+
+    Raises
+    ------
+    InputError
+        A name is neither a region nor a contact.
+    """
+    if files.hypothesis is None:
+        found = None if contacts is None else marked_regions(contacts, "soz").assign(zone="EZ")
+        return None if found is None or found.empty else found[list(_ZONE_COLUMNS)]
+    table = read_hypothesis(files.hypothesis)
+    implanted = set() if contacts is None else set(contacts["name"].astype(str))
+    require_known(table["name"], set(regions) | implanted, files.hypothesis, "region or contact")
+    parts = [table.assign(region=table["name"], probability=1.0)[table["name"].isin(set(regions))]]
+    if contacts is not None:
+        for zone in ZONES:
+            named = set(table.loc[table["zone"] == zone, "name"]) - set(regions)
+            stated = [YES if str(name) in named else "no" for name in contacts["name"]]
+            parts.append(marked_regions(contacts.assign(stated=stated), "stated").assign(zone=zone))
+    joined = pd.concat([part[list(_ZONE_COLUMNS)] for part in parts])
+    joined = joined.sort_values("probability", ascending=False, kind="stable")
+    return joined.drop_duplicates(["region", "zone"]).reset_index(drop=True)
 
 
 def marked_contacts(layout: PatientLayout) -> pd.DataFrame | None:

@@ -41,7 +41,7 @@ def contact_probabilities(contacts: pd.DataFrame) -> pd.DataFrame:
 
 def _parsed(text: object) -> dict[str, float]:
     """Return region probabilities by name from their text."""
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not text:  # empty: all probabilities are below 0.01
         return {}
     parts = (part.rpartition("=") for part in text.split(";"))
     return {name: float(value) for name, _, value in parts}
@@ -100,6 +100,19 @@ def marked_regions(
     return table.sort_values("probability", ascending=False, kind="stable").reset_index(drop=True)
 
 
+def likely_regions(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the regions with a probability of at least one half, else the most probable one.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        With the columns ``region`` and ``probability``.
+    """
+    likely = found[found["probability"] >= LEAST_PROBABILITY]
+    chosen = found.nlargest(1, "probability") if likely.empty else likely
+    return chosen.reset_index(drop=True)
+
+
 def zone_of_contacts(contacts: pd.DataFrame) -> pd.DataFrame | None:
     """Return the seizure onset zone of the contacts as hypothesis; None without marked contacts.
 
@@ -112,15 +125,16 @@ def zone_of_contacts(contacts: pd.DataFrame) -> pd.DataFrame | None:
     found = marked_regions(contacts, "soz")
     if found.empty:
         return None
-    likely = found[found["probability"] >= LEAST_PROBABILITY]
-    table = (found.head(1) if likely.empty else likely).reset_index(drop=True)
-    return table.assign(zone="EZ")[["region", "zone", "probability"]]
+    return likely_regions(found).assign(zone="EZ")[["region", "zone", "probability"]]
 
 
 def resection_of_contacts(
     contacts: pd.DataFrame, epileptogenic: Collection[str] = ()
 ) -> dict[str, float]:
     """Return the resected fraction of every region that holds a resected contact.
+
+    An epileptogenic region counts with any probability: contacts that are in it are in it for the
+    zone and for the resection.
 
     Parameters
     ----------
@@ -133,5 +147,6 @@ def resection_of_contacts(
         Fractions above 0 and at most 1; empty without resected contacts.
     """
     found = marked_regions(contacts, "resected", epileptogenic)
-    found = found[(found["probability"] >= LEAST_PROBABILITY) & (found["share"] > 0)]
+    counts = (found["probability"] >= LEAST_PROBABILITY) | found["region"].isin(epileptogenic)
+    found = found[counts & (found["share"] > 0)]
     return {str(row["region"]): min(float(row["share"]), 1.0) for row in found.to_dict("records")}

@@ -11,6 +11,7 @@ from virtualbrain.io.results import PriorResults
 from virtualbrain.io.surgery_results import Outcomes, PlanRow
 from virtualbrain.models.reduced_physics import REST_CURRENT
 from virtualbrain.posterior import seizure_threshold
+from virtualbrain.quality_limits import NOT_FITTED
 from virtualbrain.report.numbers import is_number, probability_interval
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
@@ -26,6 +27,7 @@ VERDICT_WORDS = {
     "interpretable": "Interpretable",
     "caution": "Interpret with caution",
     "do-not-use": "Do not use",
+    NOT_FITTED: "Nothing was fitted",
     "missing": "No verdict",
 }
 
@@ -116,7 +118,7 @@ def verdict_of(priors: PriorResults) -> Verdict:
     key = priors.diagnostics.verdict
     if key not in VERDICT_WORDS:
         key = "missing"
-    usable = key in ("interpretable", "caution")
+    usable = key in ("interpretable", "caution", NOT_FITTED)
     return Verdict(key, VERDICT_WORDS[key], priors.diagnostics.reasons, usable)
 
 
@@ -203,7 +205,7 @@ def _freedom_interval(row: PlanRow, outcomes: Outcomes) -> tuple[float, float]:
     """Return the sampling interval of `share_free`, calibrated as `p_seizure_free` is."""
     n_draws = outcomes.n_draws
     low, high = probability_interval(row.share_free, n_draws)
-    if row.kind == "none":  # not calibrated (`virtualbrain.surgery.ranking`)
+    if row.kind == "none" or not outcomes.calibrated:  # see `virtualbrain.surgery.ranking`
         return low, high
     n_regions = outcomes.expected_ez_regions
     low, high = (calibrated_p_seizure_free(end, n_draws, n_regions) for end in (low, high))

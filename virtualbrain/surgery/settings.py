@@ -113,7 +113,7 @@ class HypothesisSettings:
     tau0_median: float = 15.0
     tau0_sd_log: float = 0.5
     duration_s: float = 60.0
-    full_model_draws: int = 40
+    full_model_draws: int = 16
 
     def __post_init__(self) -> None:
         for name in ("draws", "connectomes", "full_model_draws"):
