@@ -26,7 +26,7 @@ Integers = NDArray[np.int64]
 MOST_ERRORS = 6
 # Regions that raise a channel by less are left out, or have no error.
 LEFT_OUT, WITHOUT_ERROR = 0.08, 0.25
-_STEPS, _LEAST_STEPS, _CLOSE = 6, 1, 0.1
+_STEPS, _CLOSE = 6, 0.1
 _LONGEST_STEP, LARGEST_ERROR = 1.5, 4.0
 # Of double precision: bits of the mantissa, and of the square root of 1/2.
 _MANTISSA_BITS, _ROOT_HALF_BITS = 0x000FFFFFFFFFFFFF, 0x3FE6A09E667F3BCD
@@ -123,7 +123,6 @@ def log_channel(
     for a in range(count):
         error[a] = errors[chosen[a]]
     error[count] = errors[n_regions]
-    before = 1e300
     value = -1e300
     for step in range(_STEPS):
         squares = _normal_equations(observed, gain, power, count, scratch)
@@ -131,13 +130,12 @@ def log_channel(
         cost = 0.5 * weight * math.log(1.0 + rules.samples * squares / scale)
         cost += _add_prior(strength, count, scratch, rules)
         log_determinant = _cholesky(matrix, count + 1)
-        value = -cost - 0.5 * log_determinant + _log_prior_scale(count, rules)
-        if (step >= _LEAST_STEPS and abs(before - cost) < _CLOSE) or step == _STEPS - 1:
-            break
-        before = cost
-        _solve(matrix, slope, count + 1)
+        decrease = 0.5 * _solve(matrix, slope, count + 1)  # of the cost, by the step to the mode
+        value = -(cost - min(decrease, _CLOSE)) - 0.5 * log_determinant + _log_prior_scale(count, rules)
         for a in range(count + 1):
             error[a] += min(max(slope[a], -_LONGEST_STEP), _LONGEST_STEP)
+        if decrease < _CLOSE:
+            break
     errors[:] = 0.0  # regions without an error of their own have none
     for a in range(count):
         errors[chosen[a]] = error[a]
@@ -289,13 +287,19 @@ def _cholesky(matrix: Array, size: int) -> float:
 
 
 @jit_plain
-def _solve(factor: Array, right: Array, size: int) -> None:
-    """Solve with a Cholesky factor; the solution replaces the right side."""
+def _solve(factor: Array, right: Array, size: int) -> float:
+    """Solve with a Cholesky factor; the solution replaces the right side.
+
+    Returns the scalar product of solution and right side.
+    """
+    product = 0.0
     for a in range(size):
         for c in range(a):
             right[a] -= factor[a, c] * right[c]
         right[a] /= factor[a, a]
+        product += right[a] ** 2
     for a in range(size - 1, -1, -1):
         for c in range(a + 1, size):
             right[a] -= factor[c, a] * right[c]
         right[a] /= factor[a, a]
+    return float(product)

@@ -142,11 +142,16 @@ class _Network:
     n_steps: int
     dt: float
 
-    def onsets(self, x0: Array, z: Array, rows: NDArray[np.intp]) -> Array:
-        """Return the first seizing step of each region, infinite if none, for some draws."""
+    def onsets(
+        self, x0: Array, z: Array, rows: NDArray[np.intp], until: float = np.inf
+    ) -> Array:
+        """Return the first seizing step of each region, infinite if none, for some draws.
+
+        Onsets after the step `until` are not looked for.
+        """
         members = ReducedMembers(x0, self.K[rows], self.tau0[rows], x_init=_x_of(x0, z), z_init=z)
-        run = run_reduced(self.weights, members, n_steps=self.n_steps - 1, dt=self.dt)
-        return run.onset_step
+        n_steps = int(min(self.n_steps - 1, np.ceil(until) + 1))
+        return run_reduced(self.weights, members, n_steps=n_steps, dt=self.dt).onset_step
 
 
 @dataclass(frozen=True)
@@ -245,11 +250,12 @@ def _set_in_order(
         rows = wanted[count[wanted] > place]
         region = order[rows, place]
         target = np.maximum(seizure.onset_step[rows, region], 1.0)
+        until = target.max(initial=1.0)
         low, high = np.zeros(len(rows)), np.ones(len(rows))
         for _ in range(N_BISECTIONS):
             middle = 0.5 * (low + high)
             _place(seizure, x0, z, rows, region, middle, ez_x0, highest)
-            onset = network.onsets(x0[rows], z[rows], rows)[np.arange(len(rows)), region]
+            onset = network.onsets(x0[rows], z[rows], rows, until)[np.arange(len(rows)), region]
             late = onset > target
             low, high = np.where(late, middle, low), np.where(late, high, middle)
         _place(seizure, x0, z, rows, region, high, ez_x0, highest)
@@ -294,11 +300,12 @@ def _later_seizure(seizure: _Seizure, network: _Network, x0: Array) -> Array:
         rows = np.flatnonzero(count > place)
         region = order[rows, place]
         target = np.maximum(seizure.onset_step[rows, region], 1.0)
+        until = target.max(initial=1.0)
         low, high = np.full(len(rows), LOWEST_Z), np.full(len(rows), HIGHEST_Z)
         for _ in range(N_BISECTIONS):
             middle = 0.5 * (low + high)
             z[rows, region] = middle
-            onset = network.onsets(x0[rows], z[rows], rows)[np.arange(len(rows)), region]
+            onset = network.onsets(x0[rows], z[rows], rows, until)[np.arange(len(rows)), region]
             late = onset > target
             low, high = np.where(late, low, middle), np.where(late, middle, high)
         z[rows, region] = 0.5 * (low + high)
