@@ -9,7 +9,7 @@ from virtualbrain.commands.console import FAULT_OF_INPUT, err_console, say, warn
 from virtualbrain.commands.participants import chosen_labels, file_options
 from virtualbrain.commands.pipeline import report_problems, run
 from virtualbrain.config import load_config
-from virtualbrain.errors import InputError
+from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, check_label
 from virtualbrain.io.layout import PatientLayout
 
@@ -45,12 +45,17 @@ def _dataset(options: argparse.Namespace, config: dict[str, Any]) -> int:
             cases[label] = files
     if not cases:
         return FAULT_OF_INPUT
-    code = _structure(options, list(cases))
+    codes = [FAULT_OF_INPUT] if len(cases) < len(labels) else []
     for label, files in cases.items():
-        layout = PatientLayout.of_results(options.out, label)
-        if layout.relmat("streamlines").is_file():
-            _simulate(files, layout, config)
-    return code or (FAULT_OF_INPUT if len(cases) < len(labels) else 0)
+        codes.append(_structure(options, label))
+        if codes[-1]:
+            continue  # the connectome may be that of other input files
+        try:
+            _simulate(files, PatientLayout.of_results(options.out, label), config)
+        except VirtualBrainError as error:
+            report_problems(label, [error])
+            codes.append(FAULT_OF_INPUT)
+    return max(codes)
 
 
 def _checked(
@@ -73,12 +78,12 @@ def _checked(
     return None if problems else files
 
 
-def _structure(options: argparse.Namespace, labels: list[str]) -> int:
-    """Run the pipeline to the connectomes."""
+def _structure(options: argparse.Namespace, label: str) -> int:
+    """Run the pipeline to the connectome of one patient; return its exit code."""
     return run(
         argparse.Namespace(
             **vars(options) | {
-                "bids": options.source, "participant_label": labels, "until": "connectomes",
+                "bids": options.source, "participant_label": [label], "until": "connectomes",
                 "priors": None, "dry_run": False,
             }
         )
@@ -200,7 +205,6 @@ def _study_one(
     from virtualbrain.anatomy.atlases import desikan_killiany
     from virtualbrain.cohort.marked_outcomes import row_of, template_case, template_connectome
     from virtualbrain.config import settings_from
-    from virtualbrain.errors import VirtualBrainError
     from virtualbrain.io.connectome import read_given_connectome, write_connectome
     from virtualbrain.io.patient_search import find_patient
     from virtualbrain.io.provenance import sidecar

@@ -104,16 +104,16 @@ def run_seeg(
     notes += [note for result in results for note in result.notes]
     gain, gain_kind = _gain(good, contacts, regions, labels, surfaces, settings)
     names = [str(name) for name in regions["name"]]
-    marks = contact_marks(files, contacts)
+    stated = contact_marks(files, contacts)
     tables = (
-        contact_rows(contacts, placement, names, sources, marks.columns),
+        contact_rows(contacts, placement, names, sources, stated.columns),
         channel_rows(contacts, montage, placement, names, results),
     )
     system = coordinate_system(files, settings)
     quality = quality_figures(
         system, tables, [r.seizure for r in results], sources, gain, gain_kind, placement, points
     )
-    notes += [*_gain_notes(gain, quality), *marks.notes, *unplaced_note(tables[0])]
+    notes += [*_gain_notes(gain, quality), *stated.notes, *unplaced_note(tables[0])]
     return Seeg(
         *tables,
         envelopes=tuple(result.envelope for result in results),
