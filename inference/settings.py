@@ -64,7 +64,7 @@ class Settings:
     """
 
     method: Method = "onsets"
-    moves: int = 80_000
+    moves: int = 100_000
     chains: int = 4
     tune: int = 400
     draws: int = 500

@@ -40,7 +40,7 @@ Mask = NDArray[np.bool_]
 Progress = Callable[[str, float], None]
 
 # Weight of the source evidence in the prior odds: the onsets use the same recording again.
-EVIDENCE_WEIGHT = 0.6
+EVIDENCE_WEIGHT = 0.9
 TEMPERATURES = (1.0, 1.15, 1.32, 1.52, 1.75, 2.0)
 N_STEPS = 50
 # The network passes the fold slowly: its seizure needs finer steps than the fit of the envelope.

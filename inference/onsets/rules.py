@@ -14,6 +14,8 @@ class Rules(NamedTuple):
         Of the Student t that the channel's own noise level gives.
     samples : float
         Independent samples per model step, below 1: model errors last longer than a step.
+    tempering : float
+        Exponent of the likelihood of all channels: gain errors of neighbours are not independent.
     lower, higher : float
         Standard deviation of the log gain error of one channel and region, below and above zero.
         It is larger below: sources of a region cancel in a bipolar channel.
@@ -46,8 +48,8 @@ class Rules(NamedTuple):
 
     noise: float = 0.5
     degrees_of_freedom: float = 10.0
-    samples: float = 0.5
-    tempering: float = 0.15
+    samples: float = 0.1
+    tempering: float = 0.6
     lower: float = 1.3
     higher: float = 0.7
     error_degrees: float = 3.0
