@@ -17,7 +17,7 @@ from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.seeg.settings import SeegSettings
-from virtualbrain.surgery.settings import SurgerySettings
+from virtualbrain.surgery.settings import HypothesisSettings, SurgerySettings
 
 SECTIONS = {
     "files": FileSettings,
@@ -26,6 +26,7 @@ SECTIONS = {
     "seeg": SeegSettings,
     "inference": Settings,
     "surgery": SurgerySettings,
+    "hypothesis": HypothesisSettings,
 }
 SET_BY_THE_RUN = {"seed", "cores"}
 

@@ -12,6 +12,7 @@ from typing import Any
 from virtualbrain.commands.console import FAULT_OF_INPUT, report_error
 from virtualbrain.commands.demo import demo, score
 from virtualbrain.commands.export import export
+from virtualbrain.commands.hypothesis import simulate_hypothesis, study_outcomes
 from virtualbrain.commands.pipeline import check, run
 from virtualbrain.commands.preparation import contacts, deidentify, seizures
 from virtualbrain.commands.research import export_tvb, simulate, validate
@@ -77,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
         _add_demo,
         _add_score,
         _add_simulate,
+        _add_simulate_hypothesis,
+        _add_study_outcomes,
         _add_validate,
         _add_export,
         _add_export_tvb,
@@ -238,6 +241,74 @@ def _add_simulate(commands: Any) -> None:
     )
     _add_seed(parser)
     parser.set_defaults(command=simulate)
+
+
+def _add_simulate_hypothesis(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "simulate-hypothesis",
+        "simulate the clinicians' zone and resections, without a recording; nothing is fitted",
+    )
+    parser.add_argument(
+        "source",
+        metavar="BIDS",
+        help="the BIDS dataset; or connectivity.zip or the folder of a connectome, with "
+        "--hypothesis",
+    )
+    parser.add_argument("out", metavar="OUT", help="folder for the results")
+    parser.add_argument(
+        "--hypothesis",
+        metavar="TSV",
+        help="table with the columns region or contact, and zone (EZ, PZ); default: that of the "
+        "dataset, else contacts marked as seizure onset zone",
+    )
+    _add_common(parser)
+    _add_files(parser)
+    parser.add_argument("--seed", type=int, help="replaces the seed of the configuration")
+    parser.add_argument(
+        "--cores",
+        type=int,
+        metavar="N",
+        help="number of cores for anatomy and connectome; default: all",
+    )
+    parser.add_argument(
+        "--profile", default=DEFAULT_PROFILE, help="default, slurm, or the folder of a profile"
+    )
+    parser.set_defaults(command=simulate_hypothesis)
+
+
+def _add_study_outcomes(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "study-outcomes",
+        "predict the outcome of resections that were done, from marked contacts in a template "
+        "brain, and compare with Engel or ILAE classes",
+    )
+    parser.add_argument(
+        "bids",
+        metavar="BIDS",
+        help="BIDS dataset with contacts in fsaverage or MNI152, marked as seizure onset zone and "
+        "resected, and outcomes in participants.tsv",
+    )
+    parser.add_argument("out", metavar="OUT", help="folder for the results")
+    parser.add_argument(
+        "--connectome",
+        required=True,
+        metavar="PATH",
+        help="connectome of a group, Desikan-Killiany regions: connectivity.zip or a folder",
+    )
+    parser.add_argument(
+        "--reports",
+        action="store_true",
+        help="also search plans and write a report of every patient (takes longer)",
+    )
+    parser.add_argument(
+        "--units", metavar="UNIT", help="unit of the contacts, if the dataset states a wrong one"
+    )
+    _add_common(parser)
+    parser.add_argument("--seed", type=int, help="replaces the seed of the configuration")
+    parser.add_argument("--cores", type=int, metavar="N", help="number of cores; default: all")
+    parser.set_defaults(command=study_outcomes)
 
 
 def _add_validate(commands: Any) -> None:

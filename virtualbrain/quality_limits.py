@@ -8,6 +8,8 @@ import numpy as np
 
 # Verdicts on a fit, as in diagnostics.json.
 INTERPRETABLE, CAUTION, DO_NOT_USE = "interpretable", "caution", "do-not-use"
+# In its place where a hypothesis was simulated and nothing was fitted.
+NOT_FITTED = "not-fitted"
 
 
 @dataclass(frozen=True)

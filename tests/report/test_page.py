@@ -14,6 +14,8 @@ from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.results import load_results
 from virtualbrain.report import assets
 from virtualbrain.report.build import MAX_BYTES, build_report, page_content
+from virtualbrain.report.numbers import percent
+from virtualbrain.surgery.candidates import DONE
 
 
 class Page(html.parser.HTMLParser):
@@ -269,6 +271,24 @@ def test_every_printed_page_names_patient_use_and_number(build):
     assert "Research use only" in style
     assert "counter(page)" in style
     assert 'content: "sub-__x_"' in assets.page_margins('"{x}')
+
+
+@pytest.mark.parametrize("name", ["clinical hypothesis", "plan 0"])
+def test_the_resection_that_was_done_is_compared_and_not_proposed(make_patient, tmp_path, name):
+    results = load_results(make_patient(priors=("default",)), "01", ("default",))
+    outcomes = results.main.outcomes
+    rows = tuple(
+        replace(row, candidate=DONE, rank=0.5) if row.candidate == name else row
+        for row in outcomes.rows
+    )
+    main = replace(results.main, outcomes=replace(outcomes, rows=rows))
+    results = replace(results, priors=(main,))
+    content = page_content(results)
+    assert DONE not in [plan.candidate for plan in content["best_plans"]]
+    (done,) = [row for row in rows if row.candidate == DONE]
+    text = Page(build_report(results, tmp_path / "a.html").read_text("utf-8")).text
+    assert f"(done: {percent(done.p_seizure_free)})" in text
+    assert done.sentence in text
 
 
 @pytest.mark.parametrize(

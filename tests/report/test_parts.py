@@ -162,6 +162,29 @@ def test_a_plan_named_by_its_regions_is_recognised():
     assert not replace(plan, candidate="clinical hypothesis").named_by_regions
 
 
+@pytest.mark.parametrize(
+    ("p_ez", "named", "auc"),
+    [
+        ([0.9, 0.1, 0.2], [True, False, False], 1.0),
+        ([0.1, 0.9, 0.2], [True, False, False], 0.0),
+        ([0.5, 0.5, 0.1, 0.9], [True, False, False, False], 0.5),
+        ([0.5, 0.5], [False, False], np.nan),
+    ],
+)
+def test_agreement_of_p_ez_with_the_hypothesis(p_ez, named, auc):
+    rows = tuple(_zone(i + 1, f"r{i}", p) for i, p in enumerate(p_ez))
+    rows = tuple(
+        replace(row, in_hypothesis="EZ" if yes else None)
+        for row, yes in zip(rows, named, strict=True)
+    )
+    priors = replace(
+        _priors(np.full((1, 4, len(p_ez)), -3.0)),
+        zones=Zones(Table("zones.tsv", pd.DataFrame(rows), ""), rows),
+    )
+    regions = findings.regions_of(priors, [row.region for row in rows])
+    assert diagnostics.zone_auc(regions) == pytest.approx(auc, nan_ok=True)
+
+
 # onsets ----------------------------------------------------------------------------------
 def _channel(name, regions, recorded_s, modelled_s=0.0):
     return onsets.ChannelOnset(name, regions, recorded_s, modelled_s)

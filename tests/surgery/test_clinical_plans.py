@@ -11,8 +11,10 @@ from virtualbrain.io.clinical import check_clinical, read_outcome_classes, read_
 from virtualbrain.io.images import make_image, write_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.patient_search import find_patient
+from virtualbrain.io.tables import write_table
+from virtualbrain.surgery.candidates import DONE
 from virtualbrain.surgery.check import check_pairs
-from virtualbrain.surgery.clinical_plans import DONE, clinical_plans
+from virtualbrain.surgery.clinical_plans import clinical_plans
 from virtualbrain.surgery.resected_fraction import shares_in_mask
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
@@ -172,6 +174,25 @@ def test_the_resection_that_was_done_as_regions_or_as_a_mask(patient, connectome
 
 
 @pytest.mark.parametrize(
+    ("marks", "shares"), [(["yes", "no", "no"], (2 / 3,)), (["yes", "yes", "yes"], (1.0, 1.0))]
+)
+def test_contacts_marked_as_resected_are_the_resection_that_was_done(
+    patient, connectome, marks, shares
+):
+    files, layout = patient()
+    contacts = pd.DataFrame(
+        {"name": ["A1", "A2", "A3"], "region": ["a", "a", "b"], "resected": marks,
+         "region_probabilities": ["a=1.00", "a=0.30;b=0.30", "b=0.80"]}
+    )  # fmt: skip
+    write_table(layout.contacts, contacts, {})
+    done = clinical_plans(files, layout, connectome).done
+    assert done.name == DONE
+    assert sorted(done.shares) == pytest.approx(sorted(shares))
+    files, layout = patient(resected="region\tshare\na\t0.4\n")
+    assert clinical_plans(files, layout, connectome).done.shares == (0.4,)
+
+
+@pytest.mark.parametrize(
     ("text", "words"), [("region\n", "empty"), ("region\tshare\na\t1.5\n", "row 2: the share 1.5")]
 )
 def test_a_bad_resection_is_refused(tmp_path, text, words):
@@ -186,13 +207,15 @@ def test_outcome_classes(tmp_path):
     path = tmp_path / "participants.tsv"
     path.write_text(
         "participant_id\tengel\tilae\nsub-1\tIa\tn/a\nsub-2\tIII\tn/a\nsub-3\tn/a\t2\n"
-        "sub-4\tn/a\t5\nsub-5\tn/a\tn/a\n"
+        "sub-4\tn/a\t5\nsub-5\tn/a\tn/a\nsub-6\t1B\tn/a\nsub-7\t3\tn/a\n"
     )
-    expected = {"1": True, "2": False, "3": True, "4": False}
+    expected = {"1": True, "2": False, "3": True, "4": False, "6": True, "7": False}
     assert read_outcome_classes(tmp_path) == expected
     path.write_text("participant_id\tengel\nsub-1\tV\n")
     with pytest.raises(InputError, match="row 2: unknown Engel class 'V'"):
         read_outcome_classes(tmp_path)
+    path.write_text("participant_id\tengel\nsub-1\t1\nsub-2\t4\n")
+    assert read_outcome_classes(tmp_path) == {"1": True, "2": False}
     path.write_text("participant_id\tilae\nsub-1\t9\n")
     with pytest.raises(InputError, match="unknown ILAE class 9"):
         read_outcome_classes(tmp_path)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
-from virtualbrain.surgery.candidates import Candidate, resection
+from virtualbrain.surgery.candidates import DONE, Candidate, resection
 from virtualbrain.surgery.ranking import OUTCOME_COLUMNS
 from virtualbrain.surgery.run import DO_NOT_USE, NO_BETTER, NOT_RANKED, Patient, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
@@ -174,3 +174,25 @@ def test_priced_regions_may_be_in_a_plan_and_are_named(posterior, zones, regions
     first = run_surgery(posterior, patient, settings, generator()).outcomes.iloc[0]
     assert first["eloquent"] == "r0 (speech)"
     assert "it includes r0 (speech)" in first["sentence"]
+
+
+def test_the_resection_that_was_done_is_a_plan_and_changes_no_other(posterior, zones, regions):
+    settings = replace(SETTINGS, confirm=2, confirm_draws=2)
+    done = Candidate(DONE, "clinical", ("r0", "r1", "r3", "r4", "r5", "r6"), (0.8,) * 6)
+
+    def plan(**known):
+        patient = Patient(zones, regions, hypothesis=("r0",), **known)
+        return run_surgery(posterior, patient, settings, generator())
+
+    without, with_it = plan(), plan(done=done)
+    row = with_it.outcomes.set_index("candidate").loc[DONE]
+    assert row["share_free"] == with_it.predicted["share_free"]
+    assert row["p_seizure_free"] == with_it.predicted["p_seizure_free"]
+    assert row["p_sham"] > 0
+    changed = ["rank", "on_front"]
+    kept = with_it.outcomes[with_it.outcomes["candidate"] != DONE]
+    common = kept[kept["candidate"].isin(without.outcomes["candidate"])]
+    pd.testing.assert_frame_equal(
+        without.outcomes.drop(columns=changed), common.drop(columns=changed).reset_index(drop=True)
+    )
+    assert without.conclusion == with_it.conclusion

@@ -46,7 +46,7 @@ def check(options: argparse.Namespace) -> int:
     labels = chosen_labels(options.bids, options.participant_label, config)
     problems = _problems(options.bids, labels, config)
     for label, found in problems.items():
-        _report_problems(label, found)
+        report_problems(label, found)
         if not found:
             say(f"sub-{label}: no problem found")
         for line in notes_of(options.bids, label, config):
@@ -54,7 +54,7 @@ def check(options: argparse.Namespace) -> int:
     return FAULT_OF_INPUT if any(problems.values()) else 0
 
 
-def _report_problems(label: str, problems: Sequence[VirtualBrainError]) -> None:
+def report_problems(label: str, problems: Sequence[VirtualBrainError]) -> None:
     """Print the problems of a patient, each with the patient's label."""
     for problem in problems:
         text = str(problem)
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     labels = chosen_labels(options.bids, options.participant_label, config)
     problems = _problems(options.bids, labels, config)
     for label, found in problems.items():
-        _report_problems(label, found)
+        report_problems(label, found)
     good = [label for label in labels if not problems[label]]
     if not good:
         return FAULT_OF_INPUT

@@ -50,7 +50,8 @@ class PatientFiles:
 
     `freesurfer` and `connectome` are folders, or None if the dataset has none. `epi` are the
     images of fmap/ whose sidecars name a diffusion series of the patient. `atlas` is that of the
-    ready connectome if the user chose one. With `uses_template` the anatomy is that of the
+    ready connectome if the user chose one. `channel_tables` are the channels.tsv of recordings that
+    are not in the dataset or cannot be read. With `uses_template` the anatomy is that of the
     template, because there is no MRI, and the contacts are in MNI152. `notes` state which of
     several files were chosen.
     """
@@ -70,6 +71,7 @@ class PatientFiles:
     epi: tuple[EpiImage, ...] = ()
     plans: Path | None = None
     resected: Path | None = None
+    channel_tables: tuple[Path, ...] = ()
     atlas: str = ""
     uses_template: bool = False
     notes: tuple[str, ...] = ()
@@ -104,7 +106,12 @@ class PatientFiles:
         for recording in self.recordings:
             paths += [*signal_parts(recording.signal), json_beside(recording.signal)]
             paths += [recording.channels, recording.events]
-        return _present(*paths)
+        return _present(*paths, *self.channel_tables)
+
+    def marked_tables(self) -> tuple[Path, ...]:
+        """Return the tables in which clinicians may have marked contacts."""
+        own = (recording.channels for recording in self.recordings)
+        return _present(self.electrodes, *own, *self.channel_tables)
 
     def clinical_files(self) -> tuple[Path, ...]:
         """Return the clinical tables: hypothesis, eloquent regions, plans, resection, masks."""

@@ -1,6 +1,6 @@
 """Read clinical tables: hypothesis, eloquent regions, plans, performed resection and outcome."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,17 @@ import pandas as pd
 
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.clinical_marks import KINDS, check_marks
 from virtualbrain.io.images import read_image
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.marked_regions import YES, marked_regions, zone_of_contacts
 from virtualbrain.io.tables import read_table
 
 ZONES = ("EZ", "PZ")
+_ZONE_COLUMNS = ("region", "zone", "probability")
 PLAN_KINDS = ("resection", "disconnection", "ablation", "stimulation")
 ENGEL = ("I", "II", "III", "IV")
+_ENGEL_OF_DIGIT = dict(zip("1234", ENGEL, strict=True))
 
 
 def read_hypothesis(path: Path) -> pd.DataFrame:
@@ -94,7 +98,7 @@ def check_clinical(files: PatientFiles) -> list[VirtualBrainError]:
             reader(path)
         except VirtualBrainError as error:
             problems.append(error)
-    return problems
+    return [*problems, *check_marks(files)]
 
 
 @dataclass(frozen=True)
@@ -227,8 +231,8 @@ def read_resected(path: Path) -> pd.DataFrame | None:
 def read_outcome_classes(bids: Path) -> dict[str, bool]:
     """Return for each label whether the patient is seizure-free (Engel I, or ILAE 1 or 2).
 
-    The classes are in the columns ``engel`` (I to IV, subclasses A to D ignored) or ``ilae`` (1 to
-    6) of participants.tsv. Patients without a class are left out.
+    The classes are in the columns ``engel`` (I to IV or 1 to 4, subclasses A to D ignored) or
+    ``ilae`` (1 to 6) of participants.tsv. Patients without a class are left out.
 
     Raises
     ------
@@ -250,13 +254,15 @@ def read_outcome_classes(bids: Path) -> dict[str, bool]:
 def _seizure_free(row: Mapping[Any, Any], where: str) -> bool | None:
     """Return whether a row's class means freedom from disabling seizures; None without one."""
     engel, ilae = row.get("engel"), row.get("ilae")
-    if isinstance(engel, str):
-        bare = engel.strip().upper().rstrip("ABCD")
+    if engel is not None and not pd.isna(engel):
+        text = engel if isinstance(engel, str) else f"{engel:g}"
+        bare = text.strip().upper().rstrip("ABCD")
+        bare = _ENGEL_OF_DIGIT.get(bare, bare)
         if bare not in ENGEL:
             raise InputError(
-                f"unknown Engel class {engel!r}",
+                f"unknown Engel class {text!r}",
                 where=where,
-                expected="I, II, III or IV",
+                expected="I, II, III or IV (or 1 to 4)",
                 hint="correct the column engel",
             )
         return bare == "I"
@@ -275,6 +281,9 @@ def _seizure_free(row: Mapping[Any, Any], where: str) -> bool | None:
 def hypothesis_regions(files: PatientFiles, layout: PatientLayout) -> pd.DataFrame | None:
     """Return the clinical hypothesis by region; a contact is replaced by its region.
 
+    Without a table of the hypothesis, contacts that are marked as seizure onset zone state it
+    (`virtualbrain.io.marked_regions`).
+
     Parameters
     ----------
     files : PatientFiles
@@ -286,7 +295,7 @@ def hypothesis_regions(files: PatientFiles, layout: PatientLayout) -> pd.DataFra
     -------
     pandas.DataFrame or None
         Columns ``region`` and ``zone``, one row per region (EZ before PZ); None without a
-        hypothesis.
+        hypothesis and without marks.
 
     Raises
     ------
@@ -294,7 +303,9 @@ def hypothesis_regions(files: PatientFiles, layout: PatientLayout) -> pd.DataFra
         A name is neither a region nor a contact, or a contact is outside all regions.
     """
     if files.hypothesis is None:
-        return None
+        marked = marked_contacts(layout)
+        zone = zone_of_contacts(marked) if marked is not None else None
+        return None if zone is None else zone[["region", "zone"]]
     table = read_hypothesis(files.hypothesis)
     regions = set(read_table(layout.connectome_regions, ["name"])["name"])
     contacts = read_table(layout.contacts, ["name", "region"]).set_index("name")["region"]
@@ -311,6 +322,59 @@ def hypothesis_regions(files: PatientFiles, layout: PatientLayout) -> pd.DataFra
         )
     ordered = table.sort_values("zone", kind="stable").drop_duplicates("region")
     return ordered[["region", "zone"]].reset_index(drop=True)
+
+
+def probable_zone(
+    files: PatientFiles, regions: Collection[str], contacts: pd.DataFrame | None
+) -> pd.DataFrame | None:
+    """Return the clinical hypothesis by region, with probabilities.
+
+    Contacts of the hypothesis, and contacts marked as seizure onset zone, are converted as in
+    `virtualbrain.io.marked_regions`. A region that the hypothesis names has the probability 1.
+
+    Parameters
+    ----------
+    files : PatientFiles
+        The patient's files.
+    regions : collection of str
+        Names of the regions.
+    contacts : pandas.DataFrame, optional
+        Contacts with ``region_probabilities`` and marks.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Columns ``region``, ``zone`` and ``probability``; None without a hypothesis.
+
+    Raises
+    ------
+    InputError
+        A name is neither a region nor a contact.
+    """
+    if files.hypothesis is None:
+        found = None if contacts is None else marked_regions(contacts, "soz").assign(zone="EZ")
+        return None if found is None or found.empty else found[list(_ZONE_COLUMNS)]
+    table = read_hypothesis(files.hypothesis)
+    implanted = set() if contacts is None else set(contacts["name"].astype(str))
+    require_known(table["name"], set(regions) | implanted, files.hypothesis, "region or contact")
+    parts = [table.assign(region=table["name"], probability=1.0)[table["name"].isin(set(regions))]]
+    if contacts is not None:
+        for zone in ZONES:
+            named = set(table.loc[table["zone"] == zone, "name"]) - set(regions)
+            stated = [YES if str(name) in named else "no" for name in contacts["name"]]
+            parts.append(marked_regions(contacts.assign(stated=stated), "stated").assign(zone=zone))
+    joined = pd.concat([part[list(_ZONE_COLUMNS)] for part in parts])
+    joined = joined.sort_values("probability", ascending=False, kind="stable")
+    return joined.drop_duplicates(["region", "zone"]).reset_index(drop=True)
+
+
+def marked_contacts(layout: PatientLayout) -> pd.DataFrame | None:
+    """Return the contacts with the clinicians' marks; None without any mark."""
+    if not layout.contacts.is_file():
+        return None
+    contacts = read_table(layout.contacts, ["name"])
+    has_marks = "region_probabilities" in contacts and any(kind in contacts for kind in KINDS)
+    return contacts if has_marks else None
 
 
 def eloquent_regions(files: PatientFiles, layout: PatientLayout) -> tuple[tuple[str, str], ...]:

@@ -310,6 +310,15 @@ class PatientLayout:
         """Folder of maps, plans and contacts as NIfTI on the grid of the T1."""
         return self._folder("maps") / priors
 
+    def stated_contacts(self, name: str) -> Path:
+        """Contacts with the clinicians' marks, of a simulated hypothesis."""
+        return self._inference(name, "contacts.tsv")
+
+    @property
+    def hypothesis_report(self) -> Path:
+        """Report on a simulated hypothesis."""
+        return Path(self.out) / f"sub-{self.label}" / "hypothesis.html"
+
     def tvb_export(self, priors: str) -> Path:
         """Folder for The Virtual Brain."""
         return Path(self.out) / f"sub-{self.label}" / "tvb" / priors

@@ -166,6 +166,7 @@ class _Search:
             eloquent=self.guard.file(clinical / f"sub-{self.label}_eloquent.tsv"),
             plans=self.guard.file(clinical / f"sub-{self.label}_plans.tsv"),
             resected=self._only(resected, "performed resection", "resected"),
+            channel_tables=self._channels_alone(recordings, contacts),
             lesion=None
             if template
             else self._only(
@@ -473,6 +474,22 @@ class _Search:
         signals = [one.signal for one in recordings]
         self._note_choice([one.signal for one in left], signals, "recordings with these contacts")
         return left
+
+    def _channels_alone(
+        self, recordings: Sequence[Recording], contacts: _Contacts | None
+    ) -> tuple[Path, ...]:
+        """Return the channels.tsv that belong to no recording, of the session of the contacts."""
+        own = {one.channels for one in recordings}
+        session = session_of(contacts.table) if contacts is not None else ""
+        alone = [
+            path
+            for path in self._list("ieeg", "*_channels.tsv")
+            if path not in own
+            and self.settings.accepts(path, "ieeg")
+            and session_of(path) in ({session, ""} if session else {session_of(path)})
+            and not is_after_surgery(session_of(path))
+        ]
+        return tuple(self.guard.files(alone))
 
     def _coordsystem_alone(self) -> Path | None:
         """Return the coordsystem.json of a dataset without electrodes.tsv."""

@@ -21,7 +21,10 @@ from virtualbrain.io.tables import (
     write_table,
 )
 
-_TEXT_COLUMNS = ("region", "tissue", "status_description", "cathode", "region_probabilities")
+_TEXT_COLUMNS = (
+    *("region", "tissue", "status_description", "cathode", "region_probabilities"),
+    *("soz", "resected"),
+)
 CONTACT_COLUMNS = (
     "name",
     "electrode",

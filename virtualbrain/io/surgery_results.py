@@ -63,6 +63,8 @@ class Outcomes:
     gains : tuple of (str, float)
         Regions of the first resection, the most useful first, and the fraction of draws without a
         seizure once each is added; empty in older results.
+    calibrated : bool
+        Whether `p_seizure_free` is calibrated; false where nothing was fitted.
     """
 
     table: Table
@@ -74,6 +76,7 @@ class Outcomes:
     eloquent_stated: bool
     target: float
     gains: tuple[tuple[str, float], ...] = ()
+    calibrated: bool = True
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,7 @@ def load_outcomes(path: Path) -> Outcomes:
         eloquent_stated=about.get("EloquentStated", any(row.eloquent for row in rows)),
         target=about.get("Target", float("nan")),
         gains=tuple((str(name), float(share)) for name, share in about.get("Gains", ())),
+        calibrated=about.get("Calibrated", True),
     )
 
 

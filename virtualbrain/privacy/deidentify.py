@@ -168,7 +168,7 @@ class _Copier:
                 self._note(recording.signal, what)
             self._sidecar(json_beside(recording.signal))
             self._tables(recording.channels, recording.events)
-        self._tables(files.electrodes, files.hypothesis, files.eloquent)
+        self._tables(files.electrodes, *files.channel_tables, files.hypothesis, files.eloquent)
         if files.coordsystem is not None:
             self._sidecar(files.coordsystem)
         for path in files.connectome_files():

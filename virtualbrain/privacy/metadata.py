@@ -3,12 +3,14 @@
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from virtualbrain.io.clinical_marks import marks_of
 from virtualbrain.io.coordsystem import described_frame
 from virtualbrain.io.images import Image
 from virtualbrain.privacy.personal_data import PERSONAL_KEYS
@@ -98,10 +100,21 @@ def clean_table(name: str, table: pd.DataFrame, words: tuple[str, ...]) -> tuple
     if ending == "events.tsv":
         kept, dropped = _seizures_only(kept, words)
         removed += [f"{dropped} events other than seizures"] if dropped else []
+    if ending in ("channels.tsv", "electrodes.tsv"):
+        kept = kept.assign(**_marks(name, table))
     if "age" in kept:
         age = pd.to_numeric(kept["age"], errors="coerce")
         kept["age"] = age.clip(upper=OLDEST_STATED_AGE)
     return kept, removed
+
+
+def _marks(name: str, table: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the clinicians' marks as columns of yes and no, without other words."""
+    marked = marks_of(table, Path(name)).marked if "name" in table else {}
+    return {
+        kind: ["yes" if str(row) in names else "no" for row in table["name"]]
+        for kind, names in marked.items()
+    }
 
 
 def _seizures_only(table: pd.DataFrame, words: tuple[str, ...]) -> tuple[pd.DataFrame, int]:

@@ -50,9 +50,30 @@ def build_report(results: PatientResults, out: Path | str) -> Path:
     target = Path(out)
     if target.is_dir():
         target = target / f"sub-{results.label}.html"
-    content = page_content(results)
+    return write_page(results, page_content(results), target)
+
+
+def write_page(
+    results: PatientResults,
+    content: Mapping[str, Any],
+    target: Path,
+    template: str = "report.html",
+) -> Path:
+    """Write a page with its views, below 15 MB.
+
+    Parameters
+    ----------
+    results : PatientResults
+        The results of a run.
+    content : mapping
+        Content of the template, as from `page_content`.
+    target : Path
+        The file to write.
+    template : str
+        Name of the template.
+    """
     for voxel_mm in VOXELS_MM:
-        page = render(content, build_scene(results, content["names"], voxel_mm))
+        page = render(content, build_scene(results, content["names"], voxel_mm), template)
         if len(page.encode("utf-8")) <= MAX_BYTES:
             break
         logger.warning("report too large with voxels of %s mm: using larger voxels", voxel_mm)
@@ -61,8 +82,10 @@ def build_report(results: PatientResults, out: Path | str) -> Path:
     return target
 
 
-def render(content: Mapping[str, Any], scene: Mapping[str, Any]) -> str:
-    """Return the HTML of the report."""
+def render(
+    content: Mapping[str, Any], scene: Mapping[str, Any], template: str = "report.html"
+) -> str:
+    """Return the HTML of a report."""
     page_script = assets.inline_script(assets.static("report.js"))
     has_views = bool(scene.get("meshes") or scene.get("t1"))
     viewer = assets.viewer() if has_views else ""
@@ -70,7 +93,7 @@ def render(content: Mapping[str, Any], scene: Mapping[str, Any]) -> str:
     data = {**content["data"], "scene": scene}
     return (
         environment()
-        .get_template("report.html")
+        .get_template(template)
         .render(
             **content,
             policy=assets.content_policy(*scripts),
@@ -113,6 +136,8 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "limits": diagnostics.limits_of(results, regions),
         "summary_limits": diagnostics.other_limits(results)[:N_SUMMARY_LIMITS],
         "agreement": diagnostics.hypothesis_agreement(regions) if verdict.usable else None,
+        "zone_auc": diagnostics.zone_auc(regions),
+        "done_plan": findings.done_plan(plans),
         "ci": f"{100 * CI_PROB:.0f} %",
         "counts": counts(results),
         **figures,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from virtualbrain.io.results import PatientResults
@@ -174,6 +175,20 @@ def hypothesis_agreement(regions: Sequence[Region]) -> dict[str, tuple[Region, .
         "model": tuple(region for region in found if not region.in_hypothesised_ez),
         "clinic": tuple(r for r in regions if r.in_hypothesised_ez and not r.p_ez >= 0.5),
     }
+
+
+def zone_auc(regions: Sequence[Region]) -> float:
+    """Return how often p_ez is larger in a region of the clinical hypothesis than in another.
+
+    Over all pairs of a region of the hypothesis and another region, ties counted half; 0.5 means
+    no agreement. NaN if the hypothesis names no region, or all.
+    """
+    inside = np.array([region.p_ez for region in regions if region.in_hypothesis])
+    outside = np.array([region.p_ez for region in regions if not region.in_hypothesis])
+    if not len(inside) or not len(outside):
+        return float("nan")
+    difference = inside[:, None] - outside[None]
+    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
 
 
 def rank_correlation(first: Sequence[Region], second: Sequence[Region]) -> float:

@@ -12,10 +12,12 @@ from virtualbrain.io.results import PatientResults, PriorResults
 from virtualbrain.io.surgery_results import Outcomes, PlanRow
 from virtualbrain.models.reduced_physics import REST_CURRENT
 from virtualbrain.posterior import seizure_threshold
+from virtualbrain.quality_limits import NOT_FITTED
 from virtualbrain.report.numbers import is_number, probability_interval
 from virtualbrain.report.words import in_words, operation
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
+from virtualbrain.surgery.candidates import DONE
 
 Array = NDArray[np.float64]
 
@@ -29,6 +31,7 @@ VERDICT_WORDS = {
     "interpretable": "Interpretable",
     "caution": "Interpret with caution",
     "do-not-use": "Do not use",
+    NOT_FITTED: "Nothing was fitted",
     "missing": "No verdict",
 }
 
@@ -159,7 +162,7 @@ def verdict_of(priors: PriorResults) -> Verdict:
     key = priors.diagnostics.verdict
     if key not in VERDICT_WORDS:
         key = "missing"
-    usable = key in ("interpretable", "caution")
+    usable = key in ("interpretable", "caution", NOT_FITTED)
     return Verdict(key, VERDICT_WORDS[key], priors.diagnostics.reasons, usable)
 
 
@@ -246,7 +249,7 @@ def _freedom_interval(row: PlanRow, outcomes: Outcomes) -> tuple[float, float]:
     """Return the sampling interval of `share_free`, calibrated as `p_seizure_free` is."""
     n_draws = outcomes.n_draws
     low, high = probability_interval(row.share_free, n_draws)
-    if row.kind == "none":  # not calibrated (`virtualbrain.surgery.ranking`)
+    if row.kind == "none" or not outcomes.calibrated:  # see `virtualbrain.surgery.ranking`
         return low, high
     n_regions = outcomes.expected_ez_regions
     low, high = (calibrated_p_seizure_free(end, n_draws, n_regions) for end in (low, high))
@@ -267,9 +270,14 @@ def leading_regions(regions: Sequence[Region]) -> tuple[Region, ...]:
 
 
 def leading_plans(plans: Sequence[Plan]) -> tuple[Plan, ...]:
-    """Return the first plans of the ranking, without sham plans and without "no surgery"."""
-    real = [plan for plan in plans if plan.kind not in ("none", "sham")]
+    """Return the first proposed plans of the ranking: no sham, no surgery, not what was done."""
+    real = [plan for plan in plans if plan.kind not in ("none", "sham") and plan.candidate != DONE]
     return tuple(sorted(real, key=lambda plan: plan.rank)[:N_LEADING_PLANS])
+
+
+def done_plan(plans: Sequence[Plan]) -> Plan | None:
+    """Return the resection that was done; None if none was stated."""
+    return next((plan for plan in plans if plan.candidate == DONE), None)
 
 
 def suspected_unseen(regions: Sequence[Region]) -> tuple[Region, ...]:

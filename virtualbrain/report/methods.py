@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from virtualbrain.io.results import PatientResults
+from virtualbrain.quality_limits import NOT_FITTED
 from virtualbrain.report import findings
 from virtualbrain.report.numbers import show
 
@@ -28,6 +29,11 @@ REFERENCES = (
         "Proix T, Bartolomei F, Chauvel P, Bernard C, Jirsa VK. Permittivity coupling across brain "
         "regions determines seizure recruitment in partial epilepsy. J Neurosci 34:15009-15021 "
         "(2014).",
+    ),
+    Reference(
+        "Jirsa 2017",
+        "Jirsa VK, Proix T, Perdikis D, et al. The Virtual Epileptic Patient: individualized "
+        "whole-brain models of epilepsy spread. NeuroImage 145:377-388 (2017).",
     ),
     Reference(
         "Hashemi 2020",
@@ -83,6 +89,7 @@ def methods_text(results: PatientResults) -> tuple[str, ...]:
             _connectome(results),
             _recording(results),
             _inference(results),
+            _hypothesis(results),
             _surgery(results),
         )
         if text
@@ -192,11 +199,42 @@ def _onset_model(attributes: Mapping[str, Any]) -> str:
     )
 
 
+def _is_hypothesis(results: PatientResults) -> bool:
+    """Return whether a hypothesis was simulated and nothing was fitted."""
+    found = results.main.diagnostics
+    return found is not None and found.verdict == NOT_FITTED
+
+
+def _hypothesis(results: PatientResults) -> str:
+    """Return the text on the draws of a hypothesis, with their distributions."""
+    if not _is_hypothesis(results) or results.main.zones is None:
+        return ""
+    used = results.main.zones.table.sidecar["Settings"]
+    return (
+        "Nothing was fitted. As in the first virtual epileptic patients (Jirsa 2017), the "
+        "clinicians' hypothesis states the epileptogenic zone, and the network of Epileptors "
+        "(Jirsa 2014, Proix 2014) is simulated from it. "
+        f"{used['draws']} networks were drawn. A region belongs to the zone of a draw with its "
+        "probability: 1 for a region that the hypothesis names; for contacts, the probability that "
+        "the region holds one of them. Distance of x₀ from the threshold (mean ± SD): "
+        f"{show(used['ez_above'])} ± {show(used['ez_sd'])} above it in the zone, "
+        f"{show(used['pz_below'])} ± {show(used['pz_sd'])} below it in the propagation zone, "
+        f"{show(used['others_below'])} ± {show(used['others_sd'])} below it elsewhere. Coupling K "
+        f"and time scale τ₀ are LogNormal (medians {show(used['K_median'])} and "
+        f"{show(used['tau0_median'])}, SD of the logarithm {show(used['K_sd_log'])} and "
+        f"{show(used['tau0_sd_log'])}). {used['connectomes']} connectomes were drawn, each weight "
+        f"times a LogNormal factor (SD of the logarithm {show(used['weight_sd_log'])}). The "
+        f"seizure without surgery was simulated with the six-dimensional model in "
+        f"{used['full_model_draws']} of the draws."
+    )
+
+
 def _surgery(results: PatientResults) -> str:
     if results.main.outcomes is None:
         return ""
+    source = "hypothesis" if _is_hypothesis(results) else "posterior"
     return (
-        "Every plan was simulated on draws of the posterior. The regions of the plan are removed "
+        f"Every plan was simulated on draws of the {source}. The regions of the plan are removed "
         "from the network, or changed according to the kind of plan; the seizure is simulated "
         "again, and the regions that still seize are counted. A region may exceed its threshold "
         "only because of input from the seizing network; this input is lost when the regions that "

@@ -19,6 +19,7 @@ from virtualbrain.io.recordings import (
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.bad_channels import spread
 from virtualbrain.seeg.channel_selection import Selection, select_channels
+from virtualbrain.seeg.clinical_marks import contact_marks
 from virtualbrain.seeg.contacts import (
     contact_problems,
     contact_table,
@@ -116,11 +117,12 @@ def seeg_notes(files: PatientFiles, settings: SeegSettings) -> list[str]:
         Settings of the SEEG stage.
     """
     contacts = _contacts_or_names(files, settings)
+    notes = list(contact_marks(files, contacts).notes) if contacts is not None else []
     try:
         marks = read_marks(files, settings)
     except InputError:
-        return []
-    notes = list(marks.notes)
+        return notes
+    notes += marks.notes
     for recording in dict.fromkeys(seizure.recording for seizure in marks.seizures):
         try:
             header = read_header(recording.signal)

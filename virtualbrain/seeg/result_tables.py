@@ -24,8 +24,9 @@ def contact_rows(
     placement: Placement,
     names: list[str],
     sources: Sequence[InspectedRecording],
+    marks: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return the contacts with region, tissue and status (docs/architecture.md)."""
+    """Return the contacts with region, tissue, status and marks (docs/architecture.md)."""
     region, probability, texts = name_regions(placement.probabilities, names)
     status = [_contact_status(str(name), sources) for name in contacts["name"]]
     outside = [tissue == "outside" for tissue in placement.tissue]
@@ -36,7 +37,7 @@ def contact_rows(
     table["status"] = ["bad" if reason else "good" for reason in status]
     table["status_description"] = [reason or None for reason in status]
     table["region_probabilities"] = texts
-    return table
+    return table if marks is None else table.join(marks)
 
 
 def _contact_status(name: str, sources: Sequence[InspectedRecording]) -> str:

@@ -14,6 +14,7 @@ from virtualbrain.io.bids import PatientFiles, Recording
 from virtualbrain.io.seeg import Seeg
 from virtualbrain.io.text import encoding_notes
 from virtualbrain.seeg.check import check_seeg
+from virtualbrain.seeg.clinical_marks import contact_marks, unplaced_note
 from virtualbrain.seeg.contact_regions import (
     Placement,
     candidate_frames,
@@ -106,15 +107,16 @@ def run_seeg(
     notes += [note for result in results for note in result.notes]
     gain, gain_kind = _gain(good, contacts, regions, labels, surfaces, settings)
     names = [str(name) for name in regions["name"]]
+    stated = contact_marks(files, contacts)
     tables = (
-        contact_rows(contacts, placement, names, sources),
+        contact_rows(contacts, placement, names, sources, stated.columns),
         channel_rows(contacts, montage, placement, names, results),
     )
     system = coordinate_system(files, settings)
     quality = quality_figures(
         system, tables, [r.seizure for r in results], sources, gain, gain_kind, placement, points
     )
-    notes += _gain_notes(gain, quality)
+    notes += [*_gain_notes(gain, quality), *stated.notes, *unplaced_note(tables[0])]
     return Seeg(
         *tables,
         envelopes=tuple(result.envelope for result in results),

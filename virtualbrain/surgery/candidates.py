@@ -12,6 +12,7 @@ from virtualbrain.surgery.settings import SurgerySettings
 
 Kind = Literal["none", "clinical", "resection", "disconnection", "ablation", "stimulation", "sham"]
 Edge = tuple[str, str]
+DONE = "the resection that was done"
 REMOVING: tuple[Kind, ...] = ("clinical", "resection", "ablation", "sham")
 
 

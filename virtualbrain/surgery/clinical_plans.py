@@ -10,16 +10,16 @@ import pandas as pd
 from virtualbrain.connectome import Connectome
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles
-from virtualbrain.io.clinical import PlanRow, read_plans, read_resected
+from virtualbrain.io.clinical import PlanRow, marked_contacts, read_plans, read_resected
 from virtualbrain.io.images import read_image
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.marked_regions import resection_of_contacts
 from virtualbrain.network import Matrix
-from virtualbrain.surgery.candidates import Candidate
+from virtualbrain.surgery.candidates import DONE, Candidate
 from virtualbrain.surgery.disconnections import callosotomy, tract_plan
 from virtualbrain.surgery.resected_fraction import shares_in_mask
 
 CALLOSOTOMY = ("callosotomy",)
-DONE = "the resection that was done"
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,11 @@ def _plan(row: PlanRow, layout: PatientLayout, connectome: Connectome) -> Candid
 
 
 def _done(path: Path | None, layout: PatientLayout, regions: pd.DataFrame) -> Candidate | None:
-    """Return the resection that was done."""
+    """Return the resection that was done: by its table or mask, else by the marked contacts."""
     if path is None:
-        return None
+        contacts = marked_contacts(layout)
+        fractions = resection_of_contacts(contacts) if contacts is not None else {}
+        return partial_resection(DONE, fractions) if fractions else None
     table = read_resected(path)
     if table is None:
         shares = shares_in_mask(read_image(path), read_image(layout.labels), regions, path.name)

@@ -50,6 +50,11 @@ class FittedDraws:
         Probability that a region that is not suspected starts seizures.
     expected_ez_regions : float
         Expected number of EZ regions, over the whole posterior.
+    connectome : numpy.ndarray of int, shape (n_draws,), optional
+        Position of each draw's weights in `drawn_weights`, in ascending order; without it every
+        draw has `weights`.
+    drawn_weights : numpy.ndarray, shape (n_connectomes, n_regions, n_regions), optional
+        Weights that were drawn with the other parameters; `weights` is then the measured one.
     """
 
     regions: tuple[str, ...]
@@ -68,6 +73,8 @@ class FittedDraws:
     explained: float
     p_elsewhere: float
     expected_ez_regions: float
+    connectome: NDArray[np.int64] | None = None
+    drawn_weights: Array | None = None
 
     @property
     def n_draws(self) -> int:
@@ -78,8 +85,23 @@ class FittedDraws:
         """Return a random subset of at most `n_draws` draws, in their order."""
         if n_draws >= self.n_draws:
             return self
-        chosen = np.sort(rng.choice(self.n_draws, n_draws, replace=False))
-        per_draw = ("x0", "own_x0", "starts", "x_init", "z_init", "K", "tau0")
+        return self._picked(np.sort(rng.choice(self.n_draws, n_draws, replace=False)))
+
+    def by_connectome(self) -> "tuple[FittedDraws, ...]":
+        """Return the draws in parts that share their weights, in the order of the draws."""
+        if self.connectome is None or self.drawn_weights is None:
+            return (self,)
+        parts = []
+        for number in np.unique(self.connectome):
+            own = self._picked(np.flatnonzero(self.connectome == number))
+            weights = self.drawn_weights[number]
+            parts.append(replace(own, weights=weights, connectome=None, drawn_weights=None))
+        return tuple(parts)
+
+    def _picked(self, chosen: NDArray[np.int64]) -> "FittedDraws":
+        """Return some of the draws."""
+        per_draw = ["x0", "own_x0", "starts", "x_init", "z_init", "K", "tau0"]
+        per_draw += [] if self.connectome is None else ["connectome"]
         return replace(self, **{name: getattr(self, name)[chosen] for name in per_draw})
 
 
@@ -128,9 +150,11 @@ def draws_from(
     def array(name: str) -> Array:
         return np.ascontiguousarray(samples[name].to_numpy(), dtype=np.float64)
 
+    constants = posterior["constant_data"].to_dataset()
+    drawn = "connectome" in samples
     return FittedDraws(
         regions=tuple(str(name) for name in samples["region"].to_numpy()),
-        weights=np.asarray(posterior["constant_data"]["weights"], dtype=np.float64),
+        weights=np.asarray(constants["weights"], dtype=np.float64),
         x0=np.ascontiguousarray(simulated_x0(samples).to_numpy(), dtype=np.float64),
         own_x0=array("x0"),
         starts=starts.reshape(-1, len(suspected))[chosen],
@@ -139,12 +163,14 @@ def draws_from(
         K=array("K"),
         tau0=array("tau0"),
         dt=float(attributes["dt"]),
-        time_s=_times(posterior["constant_data"].to_dataset()),
+        time_s=_times(constants),
         I1=float(attributes["I1"]),
         integrator=cast(Literal["euler", "heun"], str(attributes["integrator"])),
         explained=explained,
         p_elsewhere=float(1.0 - np.prod(1.0 - p_ez[~suspected])),
         expected_ez_regions=expected_ez_regions(p_ez),
+        connectome=samples["connectome"].to_numpy() if drawn else None,
+        drawn_weights=constants["drawn_weights"].to_numpy() if drawn else None,
     )
 
 

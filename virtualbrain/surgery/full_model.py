@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from virtualbrain.errors import ModelError
 from virtualbrain.models.epileptor import Epileptor
 from virtualbrain.models.reduced_physics import (
     FOLD_X,
@@ -16,7 +17,7 @@ from virtualbrain.models.reduced_physics import (
     nullcline_z,
 )
 from virtualbrain.models.seizure_detection import Seizures, seizures
-from virtualbrain.models.simulation import Options, simulate_ensemble
+from virtualbrain.models.simulation import DEFAULT_STEP, Options, simulate_ensemble
 from virtualbrain.network import Network
 from virtualbrain.surgery.candidates import Candidate, no_surgery
 from virtualbrain.surgery.draws import FittedDraws
@@ -30,6 +31,8 @@ R = 0.00035
 SAMPLE_RATE_HZ = 32.0
 # x1 falls below the threshold between discharges; a seizure has several discharges.
 LEAST_SEIZURE_S, BRIDGE_S = 1.0, 2.0
+# Fraction of the usual step, if that is unstable.
+_SHORTER = 0.5
 NOISE = {"x2": 2.5e-4, "y2": 2.5e-4}
 
 
@@ -139,16 +142,36 @@ def full_model_onsets(
     numpy.ndarray, shape (n_draws, n_regions)
         Infinity if a region does not seize or is removed.
     """
+    parts = [_onsets(candidate, part, settings, rng) for part in draws.by_connectome()]
+    return np.concatenate(parts)
+
+
+def _onsets(
+    candidate: Candidate, draws: FittedDraws, settings: SurgerySettings, rng: np.random.Generator
+) -> Array:
+    """Return the onsets in draws of one network."""
     change = change_of(candidate, draws.regions, draws.weights, settings)
     made = full_model(draws, change, settings)
-    run = simulate_ensemble(
+    try:
+        run = _simulated(made, draws, rng)
+    except ModelError:  # strong coupling drives x1 so low that the usual step is unstable
+        run = _simulated(made, draws, rng, shorter=_SHORTER)
+    onset = seizures_of_run(run).onset
+    return np.where(change.counted, onset + draws.time_s[0], np.inf)
+
+
+def _simulated(
+    made: FullModel, draws: FittedDraws, rng: np.random.Generator, shorter: float | None = None
+) -> xr.Dataset:
+    """Simulate the ensemble, with the usual step or a fraction of it."""
+    usual = DEFAULT_STEP / float(np.max(np.asarray(made.model.tt))) * made.model.seconds_per_unit
+    return simulate_ensemble(
         made.network, made.model, n_members=draws.n_draws,
         duration=float(draws.time_s[-1] - draws.time_s[0]), seed=rng, noise=NOISE,
         initial=made.initial, present=made.present, sample_rate=SAMPLE_RATE_HZ,
+        dt=None if shorter is None else shorter * usual,
         options=Options(keep=("x1",), dtype="float32"),
     )  # fmt: skip
-    onset = seizures_of_run(run).onset
-    return np.where(change.counted, onset + draws.time_s[0], np.inf)
 
 
 def seizures_of_run(run: xr.Dataset) -> Seizures:

@@ -92,19 +92,29 @@ def simulate_plans(
     ModelError
         A plan names a region that the network does not have.
     """
+    parts = [_steps(candidates, part, settings) for part in draws.by_connectome()]
+    return [
+        _outcome(plan, np.concatenate([part[number] for part in parts]), draws, settings.interval)
+        for number, plan in enumerate(candidates)
+    ]
+
+
+def _steps(
+    candidates: Sequence[Candidate], draws: FittedDraws, settings: SurgerySettings
+) -> list[Array]:
+    """Return the onset steps (n_draws, n_regions) after every plan, for draws of one network."""
     changes = [change_of(plan, draws.regions, draws.weights, settings) for plan in candidates]
     groups: dict[bytes | None, list[int]] = {}
     for number, change in enumerate(changes):
         key = None if change.weights is draws.weights else change.weights.tobytes()
         groups.setdefault(key, []).append(number)
     most = max(1, _REGIONS_AT_ONCE // draws.x0.size)
-    found: dict[int, Outcome] = {}
+    found: dict[int, Array] = {}
     for group in groups.values():
         for start in range(0, len(group), most):
             part = group[start : start + most]
             steps = onset_steps([changes[n] for n in part], draws, settings)
-            for number, onsets in zip(part, steps, strict=True):
-                found[number] = _outcome(candidates[number], onsets, draws, settings.interval)
+            found |= dict(zip(part, steps, strict=True))
     return [found[number] for number in range(len(candidates))]
 
 

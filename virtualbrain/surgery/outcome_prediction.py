@@ -20,9 +20,20 @@ LEAST_OF_EACH = 3
 
 
 def predicted_outcome(
-    done: Candidate, draws: FittedDraws, settings: SurgerySettings
+    done: Candidate, draws: FittedDraws, settings: SurgerySettings, *, calibrated: bool = True
 ) -> dict[str, float]:
     """Return the predicted outcome of the resection that was done.
+
+    Parameters
+    ----------
+    done : Candidate
+        The resection.
+    draws : FittedDraws
+        The fitted network.
+    settings : SurgerySettings
+        Settings.
+    calibrated : bool
+        Whether `p_seizure_free` is calibrated; else it equals `share_free`.
 
     Returns
     -------
@@ -34,7 +45,9 @@ def predicted_outcome(
     return {
         "p_seizure_free": calibrated_p_seizure_free(
             after.share_free, draws.n_draws, draws.expected_ez_regions
-        ),
+        )
+        if calibrated
+        else after.share_free,
         "share_free": after.share_free,
         "seizing_before": float(before.seizing.mean()),
         "seizing_after": float(after.seizing.mean()),

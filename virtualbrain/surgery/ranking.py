@@ -64,6 +64,8 @@ class RankingCriteria:
         Random plans, by number of regions.
     ranked : bool
         Whether the verdict permits a ranking.
+    calibrated : bool
+        Whether `p_seizure_free` is calibrated; the calibration holds for fits only.
     """
 
     regions: pd.DataFrame
@@ -74,6 +76,7 @@ class RankingCriteria:
     transmission: Mapping[str, float] | None = None
     shams: Mapping[int, Sequence[Outcome]] | None = None
     ranked: bool = True
+    calibrated: bool = True
 
 
 def outcome_table(
@@ -126,7 +129,8 @@ def outcome_table(
     table["rank"] = np.arange(1, len(table) + 1) if criteria.ranked else np.nan
     table["p_seizure_free_6d"] = np.nan
     table["sentence"] = [
-        sentence({str(k): v for k, v in row.items()}, settings) for row in table.to_dict("records")
+        sentence({str(k): v for k, v in row.items()}, settings, criteria.calibrated)
+        for row in table.to_dict("records")
     ]
     return table[list(OUTCOME_COLUMNS)]
 
@@ -163,7 +167,7 @@ def _row(
 
 def _p_seizure_free(outcome: Outcome, criteria: RankingCriteria) -> float:
     """Return the calibrated probability, by one rule for all plans; `share_free` without one."""
-    if outcome.candidate.kind == "none":
+    if outcome.candidate.kind == "none" or not criteria.calibrated:
         return outcome.share_free
     return calibrated_p_seizure_free(
         outcome.share_free, criteria.n_draws, criteria.expected_ez_regions
@@ -212,8 +216,8 @@ def _dominated(own: Array, others: Array) -> bool:
     return bool(((others <= own).all(axis=1) & (others < own).any(axis=1)).any())
 
 
-def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
-    """Describe a plan's outcome in one sentence."""
+def sentence(row: Mapping[str, object], settings: SurgerySettings, calibrated: bool = True) -> str:
+    """Describe a plan's outcome in one sentence, without the calibrated probability if asked."""
 
     def number(key: str) -> float:
         return float(row[key])  # type: ignore[arg-type]
@@ -227,14 +231,16 @@ def sentence(row: Mapping[str, object], settings: SurgerySettings) -> str:
     if row["kind"] == "none":
         return f"Without surgery {before:.1f} regions seize."
     if row["kind"] == "sham":
-        return (
-            f"Random plans leave {left} and end the seizure in {number('share_free'):.0%} of the "
-            f"draws; calibrated as the plans are: {number('p_seizure_free'):.0%}."
-        )
+        ended = f"{number('share_free'):.0%} of the draws"
+        if calibrated:
+            ended += f"; calibrated as the plans are: {number('p_seizure_free'):.0%}"
+        return f"Random plans leave {left} and end the seizure in {ended}."
     parts = [
         f"{_action(row)} leaves {left}, and none in {number('share_free'):.0%} of the draws",
         "in synthetic patients with comparable fits, such plans ended the seizures in "
-        f"{number('p_seizure_free'):.0%}",
+        f"{number('p_seizure_free'):.0%}"
+        if calibrated
+        else "",
         _held(number("p_holds_ez")),
         _compared_with_sham(number("p_sham")),
         _cost(row),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from virtualbrain.quality_limits import DO_NOT_USE
+from virtualbrain.quality_limits import DO_NOT_USE, NOT_FITTED
 from virtualbrain.surgery.candidates import (
     Candidate,
     clinical_plan,
@@ -61,11 +61,12 @@ class Patient:
     pairs : tuple of str
         Bipolar pairs whose stimulation is simulated.
     done : Candidate, optional
-        The resection that was done.
+        The resection that was done; one more plan, which changes no other.
     gain : pandas.DataFrame, optional
         Channels by regions; needed for stimulation.
     verdict : str
-        Verdict of the fit; with ``do-not-use`` nothing is ranked.
+        Verdict of the fit; with ``do-not-use`` nothing is ranked, with ``not-fitted`` (draws of a
+        hypothesis) nothing is calibrated.
     """
 
     zones: pd.DataFrame
@@ -77,6 +78,11 @@ class Patient:
     done: Candidate | None = None
     gain: pd.DataFrame | None = None
     verdict: str = "interpretable"
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the draws are those of a fit, not of a hypothesis."""
+        return self.verdict != NOT_FITTED
 
     @property
     def functions(self) -> frozenset[str]:
@@ -118,6 +124,8 @@ class Surgery:
     gains : tuple of (str, float)
         Regions of the first resection, the most useful first, and the fraction of draws without a
         seizure once each is added.
+    calibrated : bool
+        Whether `p_seizure_free` is calibrated.
     """
 
     outcomes: pd.DataFrame
@@ -133,6 +141,7 @@ class Surgery:
     eloquent_stated: bool
     target: float
     gains: tuple[tuple[str, float], ...] = ()
+    calibrated: bool = True
 
     def about(self) -> dict[str, object]:
         """Return the entries of every table's sidecar."""
@@ -143,6 +152,7 @@ class Surgery:
             "expected_ez_regions": self.expected_ez_regions,
             "EloquentStated": self.eloquent_stated,
             "Target": self.target,
+            "Calibrated": self.calibrated,
             "Gains": [list(gain) for gain in self.gains],
             "Connections": {
                 name: [list(edge) for edge in plan.edges]
@@ -178,8 +188,12 @@ def run_surgery(
     """
     draws = draws_from(posterior, settings.draws, rng, settings.suspicion)
     search = _search(patient, draws, settings)
+    done = [patient.done] if patient.done is not None else []
+    (apart,) = rng.spawn(1)  # the resection that was done does not change the other plans
     plans = _plans(patient, search, rng)
     shams = _shams(plans, patient, draws, settings, rng)
+    shams = _shams(done, patient, draws, settings, apart) | shams
+    plans += done
     outcomes = simulate_plans(plans, draws, settings)
     criteria = RankingCriteria(
         regions=patient.regions,
@@ -190,25 +204,35 @@ def run_surgery(
         p_holds_ez=_p_holds_ez(plans, draws, settings),
         shams=shams,
         ranked=patient.verdict != DO_NOT_USE,
+        calibrated=patient.is_fitted,
     )
     pooled = [_pooled(size, group, draws) for size, group in shams.items()]
     table = outcome_table([*outcomes, *pooled], criteria, settings)
     by_name = {plan.name: plan for plan in plans}
     return Surgery(
-        outcomes=_with_confirmation(table, by_name, draws, settings, rng),
+        outcomes=_with_confirmation(table, by_name, patient.done, draws, settings, rng),
         recruitment=recruitment_table(outcomes, draws.regions),
         candidates=by_name,
         stimulation=_stimulation(patient, draws, settings, rng),
         next_regions=_next_regions(posterior, patient, outcomes, settings, rng),
-        predicted=predicted_outcome(patient.done, draws, settings) if patient.done else None,
-        conclusion=_conclusion(table, criteria.ranked),
+        predicted=_predicted(patient, draws, settings),
+        conclusion=_conclusion(_proposed(table, patient.done), criteria.ranked),
         p_elsewhere=draws.p_elsewhere,
         explained=draws.explained,
         expected_ez_regions=draws.expected_ez_regions,
         eloquent_stated=bool(patient.eloquent),
         target=settings.target,
         gains=_gains(table, search) if criteria.ranked else (),
+        calibrated=criteria.calibrated,
     )
+
+
+def _predicted(
+    patient: Patient, draws: FittedDraws, settings: SurgerySettings
+) -> dict[str, float] | None:
+    if patient.done is None:
+        return None
+    return predicted_outcome(patient.done, draws, settings, calibrated=patient.is_fitted)
 
 
 def _p_holds_ez(
@@ -307,15 +331,23 @@ def _transmission(
 def _with_confirmation(
     table: pd.DataFrame,
     plans: Mapping[str, Candidate],
+    done: Candidate | None,
     draws: FittedDraws,
     settings: SurgerySettings,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Add the outcomes of the leading plans in the full model; none without a ranking."""
-    real = table[~table["kind"].isin(["none", "sham", "stimulation"]) & table["rank"].notna()]
+    proposed = _proposed(table, done)
+    real = proposed[~proposed["kind"].isin(["none", "sham", "stimulation"])]
+    real = real[real["rank"].notna()]
     leading = [plans[name] for name in real["candidate"].head(settings.confirm)]
     found = p_seizure_free_full_model(leading, draws, settings, rng)
     return table.assign(p_seizure_free_6d=table["candidate"].map(found))
+
+
+def _proposed(table: pd.DataFrame, done: Candidate | None) -> pd.DataFrame:
+    """Return the plans without the resection that was done."""
+    return table if done is None else table[table["candidate"] != done.name]
 
 
 def _conclusion(table: pd.DataFrame, ranked: bool) -> str:

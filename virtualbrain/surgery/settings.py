@@ -72,6 +72,67 @@ class StimulationSettings:
 
 
 @dataclass(frozen=True)
+class HypothesisSettings:
+    """Draws of networks from a hypothesis, without a fit: the section `hypothesis`.
+
+    Parameters
+    ----------
+    draws : int
+        Number of drawn networks.
+    connectomes : int
+        Number of drawn connectomes among them.
+    weight_sd_log : float
+        Standard deviation of the logarithm of each weight.
+    ez_above, ez_sd : float
+        Distance of x0 above the threshold in the EZ: mean and standard deviation.
+    pz_below, pz_sd : float
+        Distance below the threshold in the PZ.
+    others_below, others_sd : float
+        Distance below the threshold in all other regions.
+    K_median, K_sd_log : float
+        Coupling: LogNormal.
+    tau0_median, tau0_sd_log : float
+        Time scale of the slow variable: LogNormal.
+    duration_s : float
+        Simulated time.
+    full_model_draws : int
+        Draws that are simulated with the full (6D) model.
+    """
+
+    draws: int = 200
+    connectomes: int = 8
+    weight_sd_log: float = 0.5
+    ez_above: float = 0.45
+    ez_sd: float = 0.15
+    pz_below: float = 0.15
+    pz_sd: float = 0.1
+    others_below: float = 0.55
+    others_sd: float = 0.2
+    K_median: float = 2.0
+    K_sd_log: float = 0.6
+    tau0_median: float = 15.0
+    tau0_sd_log: float = 0.5
+    duration_s: float = 60.0
+    full_model_draws: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("draws", "connectomes", "full_model_draws"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"hypothesis.{name} is {getattr(self, name)}", expected="1 or more"
+                )
+        for name in ("weight_sd_log", "ez_sd", "pz_sd", "others_sd", "K_sd_log", "tau0_sd_log"):
+            if getattr(self, name) < 0:
+                raise ConfigError(
+                    f"hypothesis.{name} is {getattr(self, name)}", expected="0 or more"
+                )
+        for name in ("ez_above", "pz_below", "others_below", "K_median", "tau0_median",
+                     "duration_s"):  # fmt: skip
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"hypothesis.{name} is {getattr(self, name)}", expected="above 0")
+
+
+@dataclass(frozen=True)
 class SurgerySettings:
     """Settings of virtual surgery.
 
