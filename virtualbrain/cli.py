@@ -7,18 +7,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
-from virtualbrain.commands.console import FAULT_OF_INPUT, report_error
-from virtualbrain.commands.demo import demo, score
-from virtualbrain.commands.export import export
-from virtualbrain.commands.hypothesis import simulate_hypothesis, study_outcomes
-from virtualbrain.commands.pipeline import check, run
-from virtualbrain.commands.preparation import contacts, deidentify, seizures
-from virtualbrain.commands.research import export_tvb, simulate, validate
-from virtualbrain.commands.responses import complexity
-from virtualbrain.commands.results import cohort, dependencies, verify
-from virtualbrain.errors import VirtualBrainError
+from virtualbrain.errors import FAULT_OF_INPUT, INTERRUPTED, VirtualBrainError
 from virtualbrain.export.choices import FORMATS
 from virtualbrain.io.file_settings import GROUPS
 from virtualbrain.pipeline.environment import use_project_caches
@@ -35,17 +27,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     use_project_caches()
     try:
         with _interrupted_by_sigterm():
-            command: Callable[[argparse.Namespace], int] = options.command
-            return command(options)
+            return command_of(options.command)(options)
     except (VirtualBrainError, OSError, MemoryError) as error:
         fault = user_fault(error)
         if fault is None:
             raise
-        report_error(str(fault))
-        return FAULT_OF_INPUT
+        return _stop(str(fault), FAULT_OF_INPUT)
     except KeyboardInterrupt:
-        report_error(f"stopped; {RESUME}")
-        return 130
+        return _stop(f"stopped; {RESUME}", INTERRUPTED)
+
+
+def _stop(reason: str, code: int) -> int:
+    """Print why the command stopped; return its exit code."""
+    from virtualbrain.commands.console import report_error
+
+    report_error(reason)
+    return code
+
+
+def command_of(name: str) -> Callable[[argparse.Namespace], int]:
+    """Import a command, given as module and function: --help needs no library of any of them."""
+    module, function = name.split(".")
+    command: Callable[[argparse.Namespace], int] = getattr(
+        import_module(f"virtualbrain.commands.{module}"), function
+    )
+    return command
 
 
 @contextmanager
@@ -157,7 +163,7 @@ def _add_check(commands: Any) -> None:
     parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
     _add_common(parser)
     _add_files(parser)
-    parser.set_defaults(command=check)
+    parser.set_defaults(command="pipeline.check")
 
 
 def _add_run(commands: Any) -> None:
@@ -192,7 +198,7 @@ def _add_run(commands: Any) -> None:
     parser.add_argument(
         "--dry-run", "-n", action="store_true", help="show the stages that would run"
     )
-    parser.set_defaults(command=run)
+    parser.set_defaults(command="pipeline.run")
 
 
 def _add_demo(commands: Any) -> None:
@@ -211,7 +217,7 @@ def _add_demo(commands: Any) -> None:
         help="number of cores; default: all",
     )
     _add_common(parser)
-    parser.set_defaults(command=demo)
+    parser.set_defaults(command="demo.demo")
 
 
 def _add_score(commands: Any) -> None:
@@ -220,7 +226,7 @@ def _add_score(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help="its results")
     _add_prior_set(parser)
     _add_common(parser)
-    parser.set_defaults(command=score)
+    parser.set_defaults(command="demo.score")
 
 
 def _add_simulate(commands: Any) -> None:
@@ -240,7 +246,7 @@ def _add_simulate(commands: Any) -> None:
         "--noise", type=float, default=2.5e-4, help="noise of the model; default: 2.5e-4"
     )
     _add_seed(parser)
-    parser.set_defaults(command=simulate)
+    parser.set_defaults(command="research.simulate")
 
 
 def _add_simulate_hypothesis(commands: Any) -> None:
@@ -274,7 +280,7 @@ def _add_simulate_hypothesis(commands: Any) -> None:
     parser.add_argument(
         "--profile", default=DEFAULT_PROFILE, help="default, slurm, or the folder of a profile"
     )
-    parser.set_defaults(command=simulate_hypothesis)
+    parser.set_defaults(command="hypothesis.simulate_hypothesis")
 
 
 def _add_study_outcomes(commands: Any) -> None:
@@ -308,7 +314,7 @@ def _add_study_outcomes(commands: Any) -> None:
     _add_common(parser)
     parser.add_argument("--seed", type=int, help="replaces the seed of the configuration")
     parser.add_argument("--cores", type=int, metavar="N", help="number of cores; default: all")
-    parser.set_defaults(command=study_outcomes)
+    parser.set_defaults(command="hypothesis.study_outcomes")
 
 
 def _add_validate(commands: Any) -> None:
@@ -337,7 +343,7 @@ def _add_validate(commands: Any) -> None:
         "--profile", help="run patients as jobs: default, slurm, or the folder of a profile"
     )
     _add_config(parser)
-    parser.set_defaults(command=validate)
+    parser.set_defaults(command="research.validate")
 
 
 def _add_export(commands: Any) -> None:
@@ -372,7 +378,7 @@ def _add_export(commands: Any) -> None:
         help="dicom: also write a series with the outline of this leading plan (1, the first, if "
         "no number is given) drawn into the T1w image",
     )
-    parser.set_defaults(command=export)
+    parser.set_defaults(command="export.export")
 
 
 def _add_export_tvb(commands: Any) -> None:
@@ -382,7 +388,7 @@ def _add_export_tvb(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help="the output folder of a run")
     _add_labels(parser)
     _add_prior_set(parser)
-    parser.set_defaults(command=export_tvb)
+    parser.set_defaults(command="research.export_tvb")
 
 
 def _add_deidentify(commands: Any) -> None:
@@ -393,7 +399,7 @@ def _add_deidentify(commands: Any) -> None:
     parser.add_argument("copy", metavar="COPY", help="new folder for the copy")
     _add_common(parser)
     _add_files(parser)
-    parser.set_defaults(command=deidentify)
+    parser.set_defaults(command="preparation.deidentify")
 
 
 def _add_contacts(commands: Any) -> None:
@@ -433,7 +439,7 @@ def _add_contacts(commands: Any) -> None:
         help="write electrodes.tsv; use it after checking the figure",
     )
     _add_files(parser)
-    parser.set_defaults(command=contacts)
+    parser.set_defaults(command="preparation.contacts")
 
 
 def _add_seizures(commands: Any) -> None:
@@ -444,7 +450,7 @@ def _add_seizures(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help="folder for the figures")
     _add_common(parser)
     _add_files(parser)
-    parser.set_defaults(command=seizures)
+    parser.set_defaults(command="preparation.seizures")
 
 
 def _add_complexity(commands: Any) -> None:
@@ -455,7 +461,7 @@ def _add_complexity(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help="folder for the results")
     _add_common(parser)
     _add_files(parser)
-    parser.set_defaults(command=complexity)
+    parser.set_defaults(command="responses.complexity")
 
 
 def _add_cohort(commands: Any) -> None:
@@ -480,7 +486,7 @@ def _add_cohort(commands: Any) -> None:
     )
     parser.add_argument("--into", metavar="FILE", help="with --merge: also write the merged file")
     _add_prior_set(parser)
-    parser.set_defaults(command=cohort)
+    parser.set_defaults(command="results.cohort")
 
 
 def _add_verify(commands: Any) -> None:
@@ -490,14 +496,14 @@ def _add_verify(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help="the output folder of a run")
     parser.add_argument("--bids", metavar="BIDS", help="the BIDS dataset, if it was moved")
     _add_labels(parser)
-    parser.set_defaults(command=verify)
+    parser.set_defaults(command="results.verify")
 
 
 def _add_dependencies(commands: Any) -> None:
     parser = _add_command(
         commands, "dependencies", "list required packages, licences and vulnerabilities"
     )
-    parser.set_defaults(command=dependencies)
+    parser.set_defaults(command="results.dependencies")
 
 
 if __name__ == "__main__":

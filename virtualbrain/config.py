@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from virtualbrain.errors import ConfigError
@@ -106,6 +105,8 @@ def check_against_schema(content: Mapping[str, Any], schema: Path, where: str) -
     ConfigError
         A value is invalid; the message names its key.
     """
+    import jsonschema  # on use, so that --help starts fast
+
     validator = jsonschema.Draft202012Validator(read_yaml(schema))
     error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error is not None:

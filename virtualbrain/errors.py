@@ -1,6 +1,11 @@
-"""Exceptions of the project; a message has four parts: what, where, expected, hint."""
+"""Exceptions of the project; a message has four parts: what, where, expected, hint. Exit codes."""
 
 from typing import Any
+
+FAULT_OF_PROGRAM = 1
+FAULT_OF_INPUT = 2
+"""Exit code for an error that the user can correct."""
+INTERRUPTED = 130
 
 
 class VirtualBrainError(Exception):

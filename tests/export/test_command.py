@@ -1,8 +1,5 @@
 """The command `export` writes folders atomically and reports errors in one line."""
 
-import subprocess
-import sys
-
 import pytest
 
 from virtualbrain.cli import main
@@ -124,12 +121,3 @@ def test_verification_ignores_exports(make_out):
     found = list(_unrecorded_files({}, Roots(made.out, None), PatientLayout(made.out, "01")))
     assert found
     assert not any("export" in line for line in found)
-
-
-def test_the_command_line_starts_without_libraries_of_images():
-    code = (
-        "import sys, virtualbrain.cli; "
-        "print([m for m in ('highdicom', 'pydicom', 'nibabel') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

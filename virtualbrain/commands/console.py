@@ -2,8 +2,6 @@
 
 from rich.console import Console
 
-FAULT_OF_INPUT = 2
-FAULT_OF_PROGRAM = 1
 out_console = Console(soft_wrap=True)
 err_console = Console(stderr=True, soft_wrap=True)
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from virtualbrain.commands.console import FAULT_OF_INPUT, err_console, say, warn
+from virtualbrain.commands.console import err_console, say, warn
 from virtualbrain.commands.participants import chosen_labels, file_options
 from virtualbrain.commands.pipeline import report_problems, run
 from virtualbrain.config import load_config
-from virtualbrain.errors import InputError, VirtualBrainError
+from virtualbrain.errors import FAULT_OF_INPUT, InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, check_label
 from virtualbrain.io.layout import PatientLayout
 

@@ -10,8 +10,6 @@ from typing import Any
 import yaml
 
 from virtualbrain.commands.console import (
-    FAULT_OF_INPUT,
-    FAULT_OF_PROGRAM,
     err_console,
     report_error,
     say,
@@ -19,7 +17,7 @@ from virtualbrain.commands.console import (
 )
 from virtualbrain.commands.participants import chosen_labels, file_options
 from virtualbrain.config import load_config
-from virtualbrain.errors import VirtualBrainError
+from virtualbrain.errors import FAULT_OF_INPUT, FAULT_OF_PROGRAM, VirtualBrainError
 from virtualbrain.io.atomic import read_json, write_json, write_text
 from virtualbrain.io.connectome import group_path
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from virtualbrain.commands.console import FAULT_OF_INPUT, err_console, report_error, say, warn
+from virtualbrain.commands.console import err_console, report_error, say, warn
 from virtualbrain.commands.participants import chosen_labels, file_options
 from virtualbrain.config import load_config, settings_from
+from virtualbrain.errors import FAULT_OF_INPUT
 
 if TYPE_CHECKING:
     from virtualbrain.stimulation.spes import SpesResponses

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from virtualbrain.commands.console import FAULT_OF_INPUT, report_error, say, warn
+from virtualbrain.commands.console import report_error, say, warn
 from virtualbrain.commands.participants import labels_with_results
 from virtualbrain.config import read_yaml
-from virtualbrain.errors import InputError
+from virtualbrain.errors import FAULT_OF_INPUT, InputError
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.bids import check_label, require_dataset
 from virtualbrain.io.layout import PatientLayout, manifest_folder

@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-import psutil
-
 from virtualbrain.config import project_root
 
 RUN_VARIABLE = "VIRTUALBRAIN_RUN"
@@ -55,6 +53,8 @@ def end_with_run() -> None:
 
 def _watch(run: int, stage_pid: int) -> NoReturn:
     """Wait until a run or its stage ends; kill the stage and its children if the run ended."""
+    import psutil  # on use, so that --help starts fast
+
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)

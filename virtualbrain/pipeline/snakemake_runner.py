@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
-
-from rich.console import Console
+from typing import IO, TYPE_CHECKING
 
 from virtualbrain.config import project_root
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.pipeline.faults import ERROR_MARK, RESUME, user_fault
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 KILLED = f"was killed, or ran out of memory; {RESUME}"
 DEFAULT_PROFILE = "default"
@@ -142,7 +143,7 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def run_workflow(command: Sequence[str], log: Path, lock: int, console: Console) -> Outcome:
+def run_workflow(command: Sequence[str], log: Path, lock: int, console: "Console") -> Outcome:
     """Run Snakemake, show one line per stage, and collect the failed stages.
 
     Parameters
@@ -211,7 +212,7 @@ def _interrupt(process: "subprocess.Popen[str]", patience_s: float = 20.0) -> No
 class Progress:
     """Convert Snakemake's output to one line per stage."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: "Console") -> None:
         self.console = console
         self.start = time.monotonic()
         self.done = "0"
