@@ -517,9 +517,27 @@ def _write_beside_the_plans(layout, priors, names) -> None:
     unseen = {"region": names[-1], "p_start": 0.3, "p_unsampled": 0.1, "observability": 0.02,
               "value": 0.21}  # fmt: skip
     write_table(layout.next_regions(priors), pd.DataFrame([unseen]), {})
+    _write_explanations(layout, priors, names)
     done = {"p_seizure_free": 0.8, "share_free": 0.9, "seizing_before": 11.0,
             "seizing_after": 0.2, "n_regions": 2.0}  # fmt: skip
     write_json(layout.predicted(priors), {"Predicted": done})
+
+
+def _write_explanations(layout, priors, names) -> None:
+    first = {"regions": f"{names[0]},{names[1]}", "p": 0.7, "certain": names[0],
+             "possible": names[1], "plan": f"{names[0]},{names[1]}"}  # fmt: skip
+    other = {"regions": names[2], "p": 0.27, "certain": names[2], "possible": None,
+             "plan": names[2], "distinct_region": names[3], "distinct_channel": "A1-A2",
+             "distinctness": 0.8, "onset_s": 2.5, "onset_best_s": 9.0, "p_seizing": 0.9,
+             "p_seizing_best": 0.2}  # fmt: skip
+    table = pd.DataFrame([first, other]).assign(
+        p_error=0.02, credible=True, n_zones=[4, 1], order=",".join(names[:3]),
+        p_plan_holds=[0.97, 1.0], p_plan_holds_all=[0.68, 0.27],
+    )  # fmt: skip
+    table["odds"] = table["p"] / 0.7
+    table.insert(0, "rank", [1, 2])
+    about = {"DegeneracyIndex": 1.83, "DegeneracyIndexError": 0.04, "Listed": 0.97}
+    write_table(layout.explanations(priors), table, about)
 
 
 def _volume(row, volume) -> float:

@@ -77,6 +77,7 @@ def test_every_section_is_there(build):
         "recording",
         "connectome",
         "zones",
+        "explanations",
         "surgery",
         "trust",
         "methods",
@@ -180,6 +181,20 @@ def test_conclusion_stimulation_and_next_electrode_are_shown(build):
     )
     assert "No plan is better" not in withheld.text
     assert "Where another electrode would help" not in withheld.text
+
+
+def test_explanations_are_in_words_and_absent_without_a_usable_fit(build):
+    choices = {"n_regions": 20, "n_channels": 24, "n_plans": 6, "images": False}
+    page = Page(build(**choices)).text
+    assert "2 explanations together hold at least 95 % of the probability." in page
+    assert "The first has 70 %, the second 27 %." in page
+    assert "Effective number of explanations: 1.8 ± 0.04" in page
+    assert "seizes at 2.5 s here, seizes in only 20 % of the draws in the first" in page
+    assert "A1-A2 sees it best" in page
+    for other in ({"verdict": "do-not-use"}, {"skip": ["explanations"]}):
+        withheld = build(**other, **choices)
+        assert "Effective number of explanations" not in withheld
+        assert "#explanations" not in withheld
 
 
 def test_every_probability_of_a_plan_has_its_interval(build):

@@ -302,6 +302,10 @@ class PatientLayout:
         """Regions whose recording would be most informative about the plans."""
         return self.outcomes(priors).with_name("next.tsv")
 
+    def explanations(self, priors: str) -> Path:
+        """Zones that explain the recording about equally well."""
+        return self.outcomes(priors).with_name("explanations.tsv")
+
     def predicted(self, priors: str) -> Path:
         """Prediction for the performed resection."""
         return self.outcomes(priors).with_name("predicted.json")
