@@ -286,6 +286,10 @@ class PatientLayout:
         """Table of regions, ranked by p_ez."""
         return self._inference(priors, "zones.tsv")
 
+    def ablation(self, priors: str) -> Path:
+        """Fits to subsets of the data, from the command `degeneracy`."""
+        return self._inference(priors, "ablation.tsv")
+
     def outcomes(self, priors: str) -> Path:
         """Table of surgical plans, ranked."""
         return Path(self.out) / f"sub-{self.label}" / "surgery" / priors / "outcomes.tsv"

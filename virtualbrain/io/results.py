@@ -14,9 +14,11 @@ from virtualbrain.io.anatomy import Surface, read_surface
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.fit_results import (
+    Ablation,
     Diagnostics,
     Posterior,
     Zones,
+    load_ablation,
     load_diagnostics,
     load_posterior,
     load_zones,
@@ -84,6 +86,7 @@ class PriorResults:
     next_regions: Table | None = None
     predicted: PredictedOutcome | None = None
     explanations: Explanations | None = None
+    ablation: Ablation | None = None
 
 
 @dataclass(frozen=True)
@@ -254,6 +257,12 @@ def _prior_results(out: Path, layout: PatientLayout, name: str) -> PriorResults:
         next_regions=reader.part("next", layout.next_regions(name), load_next_regions, "surgery"),
         explanations=reader.part(
             "explanations", layout.explanations(name), load_explanations, "surgery"
+        ),
+        ablation=reader.part(
+            "ablation",
+            layout.ablation(name),
+            lambda path: load_ablation(path, layout.posterior(name)),
+            "virtualbrain degeneracy",
         ),
         predicted=reader.part("predicted", layout.predicted(name), load_predicted, "surgery"),
         missing=reader.missing,

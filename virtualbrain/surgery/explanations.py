@@ -228,15 +228,25 @@ def _plan(
     own: ZoneDraws, draws: ZoneDraws, settings: SurgerySettings, constraints: ResectionConstraints
 ) -> dict[str, Any]:
     """Return the smallest plan for an explanation, and how often it holds the zone."""
-    p = own.starts.mean(axis=0)
-    by_p = [own.regions[i] for i in np.argsort(-p, kind="stable") if p[i] > 0]
-    able = [name for name in by_p if constraints.allows((name,))]
-    plan = smallest_holding(able[: settings.leading], own, settings, constraints)
+    plan = smallest_plan(own, settings, constraints)
     return {
         "plan": ",".join(plan) or None,
         "p_plan_holds": p_holds_ez(plan, own),
         "p_plan_holds_all": p_holds_ez(plan, draws),
     }
+
+
+def smallest_plan(
+    draws: ZoneDraws, settings: SurgerySettings, constraints: ResectionConstraints
+) -> tuple[str, ...]:
+    """Return the smallest allowed set that holds the zone with the target probability.
+
+    See `virtualbrain.surgery.ez_sets.smallest_holding`; the choices are the most probable regions.
+    """
+    p = draws.starts.mean(axis=0) if draws.explained else np.zeros(0)
+    by_p = [draws.regions[i] for i in np.argsort(-p, kind="stable") if p[i] > 0]
+    able = [name for name in by_p if constraints.allows((name,))]
+    return smallest_holding(able[: settings.leading], draws, settings, constraints)
 
 
 def _distinct(number: int, groups: Grouped, draws: ZoneDraws, courses: _Courses) -> dict[str, Any]:
