@@ -88,7 +88,7 @@ def test_a_reduced_problem_has_only_the_kept_data(problem):
 @pytest.mark.slow
 def test_chains_that_start_from_a_fit_agree_with_chains_that_start_from_silence(problem):
     priors = load_priors()
-    cold = sample_onsets(problem, priors, replace(SETTINGS, moves=12000))
+    cold = sample_onsets(problem, priors, replace(SETTINGS, moves=6000))
     everything = subsets_of(problem, ELECTRODES, np.random.default_rng(1))[0]
     starts = starts_from(cold.chains, everything, problem, np.random.default_rng(2))
     warm = sample_onsets(problem, priors, SETTINGS, starts=starts)
@@ -117,7 +117,8 @@ def test_starts_are_draws_of_the_fit_and_silent_after_the_end(problem):
 
 @pytest.mark.slow
 def test_the_electrode_that_sees_the_zone_carries_the_answer(problem, monkeypatch):
-    monkeypatch.setattr(ablation, "MOVES_ALL", 8000)
+    monkeypatch.setattr(ablation, "MOVES_ALL", 5000)
+    monkeypatch.setattr(ablation, "MOVES", 2000)
     monkeypatch.setattr(ablation, "SECONDS", (20.0,))
     plan = PlanOf(lambda tree: (f"region-{EZ + 1}",), lambda tree, plan: float(len(plan)))
     table = ablate(problem, ELECTRODES, load_priors(), SETTINGS, plan)

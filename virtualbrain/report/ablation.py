@@ -65,8 +65,8 @@ def _carriers(without: Sequence[AblationRow]) -> tuple[str, ...]:
     region = spoken_name(first.changed_region or "")
     word = "falls" if first.change < 0 else "rises"
     return (
-        f"{_part(first).capitalize()} carries most of the answer: without it, P(EZ) of {region} "
-        f"{word} by {percent(abs(first.change))} (± {percent(first.change_error)}).",
+        f"{_initial(_part(first))} carries most of the answer: without it, P(EZ) of {region} "
+        f"{word} by {abs(first.change):.2f} ± {first.change_error:.2f}.",
         f"{len(clear)} of {len(without)} parts change a P(EZ) clearly.",
     )
 
@@ -91,7 +91,12 @@ def _stability(without: Sequence[AblationRow], full: AblationRow) -> tuple[str, 
             f"The smallest plan changes without {_listed(other_plan)}. The plan from all data "
             f"holds the EZ in at least {percent(worst)} of the draws of each subset."
         )
-    return ranks[:1].upper() + ranks[1:], plan
+    return _initial(ranks), plan
+
+
+def _initial(words: str) -> str:
+    """Return words with a capital first letter, and the rest unchanged."""
+    return words[:1].upper() + words[1:]
 
 
 def _listed(rows: Sequence[AblationRow]) -> str:
@@ -115,7 +120,9 @@ def _view(
         Column("Change of P(EZ)", True, "± Monte Carlo error"),
         Column("Verdict", False),
         Column("Plan", False),
-        Column("Plan from all data holds", True, "draws of this subset in which it holds the EZ"),
+        Column(
+            "Plan holds", True, "draws of this subset in which the plan from all data holds the EZ"
+        ),
     )
     position = {name: i for i, name in enumerate(names)}
     cells = tuple(_cells(row, position) for row in rows)
