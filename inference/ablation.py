@@ -196,12 +196,13 @@ def starts_from(
     found = []
     for chain in chains:
         rows = rng.integers(len(chain.threshold), size=len(TEMPERATURES))
-        state = [
+        onset, offset, peak, slope = (
             np.ascontiguousarray(values[rows][:, seizures])
-            for values in (chain.active, chain.onset, chain.offset, chain.peak, chain.slope)
-        ]
-        state[0] = state[0] & (state[1] < last)
-        found.append(Start(*state, chain.threshold[rows], chain.patient_peak[rows]))
+            for values in (chain.onset, chain.offset, chain.peak, chain.slope)
+        )
+        active = np.ascontiguousarray(chain.active[rows][:, seizures] & (onset < last))
+        threshold, patient_peak = chain.threshold[rows], chain.patient_peak[rows]
+        found.append(Start(active, onset, offset, peak, slope, threshold, patient_peak))
     return found
 
 

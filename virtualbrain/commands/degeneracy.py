@@ -173,7 +173,7 @@ def _summary(table: "pd.DataFrame") -> str:
     clear = without[without["clear"]]
     if clear.empty:
         return f"{words}; no part changes p_ez clearly"
-    most = clear.loc[clear["change"].abs().idxmax()]
+    most = clear.iloc[int(clear["change"].abs().argmax())]
     return (
         f"{words}; largest change without {most['part']} {most['name']}: p_ez of "
         f"{most['changed_region']} by {most['change']:+.2f} ± {most['change_error']:.2f}"
