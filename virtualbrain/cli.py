@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_simulate_hypothesis,
         _add_study_outcomes,
         _add_validate,
+        _add_degeneracy,
         _add_export,
         _add_export_tvb,
         _add_deidentify,
@@ -344,6 +345,19 @@ def _add_validate(commands: Any) -> None:
     )
     _add_config(parser)
     parser.set_defaults(command="research.validate")
+
+
+def _add_degeneracy(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "degeneracy",
+        "fit subsets of fitted patients' data: which electrodes, seizures and seconds carry the "
+        "answer",
+    )
+    parser.add_argument("out", metavar="OUT", help="the output folder of a run")
+    _add_common(parser)
+    _add_prior_set(parser)
+    parser.set_defaults(command="degeneracy.degeneracy")
 
 
 def _add_export(commands: Any) -> None:

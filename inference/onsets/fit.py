@@ -1,7 +1,7 @@
 """Fit a problem with the onset model; assemble the posterior that all readers share."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -19,6 +19,8 @@ from inference.onsets.sampler import (
     ERRORS_EVERY,
     Kept,
     Recording,
+    Start,
+    continue_chain,
     fill_power,
     sample_chain,
 )
@@ -63,6 +65,29 @@ class _Draws:
     log_density: Array
 
 
+@dataclass(frozen=True)
+class OnsetSample:
+    """Draws of the onset model before the dynamics are found.
+
+    Parameters
+    ----------
+    chains : tuple of Kept
+        Draws of each chain.
+    data, rules : Recording, Rules
+        What was sampled.
+    density : Density
+        Problem, priors and settings.
+    rng : numpy.random.Generator
+        Source of random numbers of the dynamics.
+    """
+
+    chains: tuple[Kept, ...]
+    data: Recording
+    rules: Rules
+    density: Density
+    rng: np.random.Generator
+
+
 def fit_onsets(
     problem: Problem, priors: Priors, settings: Settings, progress: Progress | None = None
 ) -> xr.DataTree:
@@ -78,6 +103,25 @@ def fit_onsets(
     xarray.DataTree
         As `inference.fit`; without the group log_likelihood.
     """
+    return posterior_of(sample_onsets(problem, priors, settings, progress))
+
+
+def sample_onsets(
+    problem: Problem,
+    priors: Priors,
+    settings: Settings,
+    progress: Progress | None = None,
+    starts: Sequence[Start] = (),
+) -> OnsetSample:
+    """Sample onsets and epileptogenic regions.
+
+    Parameters
+    ----------
+    problem, priors, settings, progress
+        See `inference.fit`.
+    starts : sequence of Start
+        States in which each chain starts; without them no region seizes at the start.
+    """
     rng = np.random.default_rng(settings.seed)
     finer = replace(settings, n_steps=STEPS_FACTOR * settings.n_steps)
     rules = rules_of(problem, priors)
@@ -85,7 +129,14 @@ def fit_onsets(
     evidence = priors.x0_sources.weight * EVIDENCE_WEIGHT * density.evidence
     prior_p_ez = expit(prior_log_odds(priors, problem) + evidence)
     data = recording_of(problem, prior_p_ez, N_STEPS, rules.noise)
-    chains = _run_chains(data, rules, settings, rng, progress)
+    chains = _run_chains(data, rules, settings, rng, progress, starts)
+    return OnsetSample(tuple(chains), data, rules, density, rng)
+
+
+def posterior_of(sample: OnsetSample) -> xr.DataTree:
+    """Find the dynamics that reproduce the draws, and assemble the posterior."""
+    chains, data, rules = sample.chains, sample.data, sample.rules
+    density, rng = sample.density, sample.rng
     draws = _stacked(chains, rng)
     found = _dynamics(draws, density, rng)
     sources = _sources(draws, found, density, rng)
@@ -121,25 +172,29 @@ def _run_chains(
     settings: Settings,
     rng: np.random.Generator,
     progress: Progress | None,
+    starts: Sequence[Start],
 ) -> list[Kept]:
     """Run the chains, as many at a time as there are cores."""
+    size, temperatures = (settings.moves, settings.draws), np.array(TEMPERATURES)
 
-    def run(own: np.random.Generator) -> Kept:
-        chain: Kept = sample_chain(
-            data, rules, settings.moves, settings.draws, np.array(TEMPERATURES), own
-        )
+    def run(number: int, own: np.random.Generator) -> Kept:
+        chain: Kept
+        if starts:
+            chain = continue_chain(data, rules, *size, temperatures, starts[number], own)
+        else:
+            chain = sample_chain(data, rules, *size, temperatures, own)
         return chain
 
     chains = []
     with ThreadPoolExecutor(settings.cores) as pool:
-        for chain in pool.map(run, rng.spawn(settings.chains)):
+        for chain in pool.map(run, range(settings.chains), rng.spawn(settings.chains)):
             chains.append(chain)
             if progress is not None:
                 progress("chains", len(chains) / settings.chains)
     return chains
 
 
-def _stacked(chains: list[Kept], rng: np.random.Generator) -> _Draws:
+def _stacked(chains: Sequence[Kept], rng: np.random.Generator) -> _Draws:
     """Stack the chains, and draw which regions are epileptogenic."""
     p_ez = np.stack([chain.p_ez for chain in chains])
     return _Draws(
@@ -233,7 +288,11 @@ def _sources(
 
 
 def _predictive(
-    chains: list[Kept], data: Recording, rules: Rules, density: Density, rng: np.random.Generator
+    chains: Sequence[Kept],
+    data: Recording,
+    rules: Rules,
+    density: Density,
+    rng: np.random.Generator,
 ) -> xr.Dataset:
     """Return quantiles of replicated envelopes."""
     n_each = max(PREDICTIVE_DRAWS // len(chains), 1)

@@ -124,6 +124,18 @@ class Replicas(NamedTuple):
     prior: Array
 
 
+class Start(NamedTuple):
+    """States in which the replicas of a chain start, as in `Kept`; the first dim is the replica."""
+
+    active: NDArray[np.bool_]
+    onset: Array
+    offset: Array
+    peak: Array
+    slope: Array
+    threshold: Array
+    patient_peak: Array
+
+
 class Scratch(NamedTuple):
     """Arrays that every move uses again."""
 
@@ -212,10 +224,69 @@ def sample_chain(
     rng : numpy.random.Generator
         Source of random numbers.
     """
-    n_channels, n_regions = data.gain.shape
-    n_seizures = len(data.bounds) - 1
     scratch = _scratch_of(data)
     replicas = _silent_replicas(data, rules, len(temperatures), scratch)
+    kept: Kept = _sampled(data, rules, n_moves, n_kept, temperatures, replicas, scratch, rng)
+    return kept
+
+
+@jit
+def continue_chain(
+    data: Recording,
+    rules: Rules,
+    n_moves: int,
+    n_kept: int,
+    temperatures: Array,
+    start: Start,
+    rng: np.random.Generator,
+) -> Kept:
+    """Run one chain from given states, such as draws of a fit to more data.
+
+    Parameters
+    ----------
+    data, rules, n_moves, n_kept, temperatures, rng
+        See `sample_chain`.
+    start : Start
+        State of each replica.
+    """
+    scratch = _scratch_of(data)
+    replicas = _silent_replicas(data, rules, len(temperatures), scratch)
+    for r in range(len(temperatures)):
+        _begin(replicas, r, start, data, rules, scratch)
+    kept: Kept = _sampled(data, rules, n_moves, n_kept, temperatures, replicas, scratch, rng)
+    return kept
+
+
+@jit
+def _begin(
+    replicas: Replicas, r: int, start: Start, data: Recording, rules: Rules, scratch: Scratch
+) -> None:
+    """Set a replica to its given state."""
+    for s in range(start.active.shape[1]):
+        for i in range(start.active.shape[2]):
+            if start.active[r, s, i]:
+                values = (
+                    True, start.onset[r, s, i], start.offset[r, s, i], start.peak[r, s, i],
+                    start.slope[r, s, i],
+                )  # fmt: skip
+                _set(replicas, r, s, i, values, data, rules)
+    replicas.threshold[r] = start.threshold[r]
+    replicas.patient_peak[r] = start.patient_peak[r]
+    for c in range(len(data.gain)):
+        replicas.likelihood[r, c] = _log_channel_of(
+            replicas, r, c, data, rules, scratch, replicas.errors[r, c]
+        )
+    replicas.prior[r] = _log_prior_of(replicas, r, data, rules, scratch)
+
+
+@jit
+def _sampled(
+    data: Recording, rules: Rules, n_moves: int, n_kept: int, temperatures: Array,
+    replicas: Replicas, scratch: Scratch, rng: np.random.Generator,
+) -> Kept:  # fmt: skip
+    """Move the replicas, and keep draws of the coldest."""
+    n_channels, n_regions = data.gain.shape
+    n_seizures = len(data.bounds) - 1
     kept: Kept = _empty(n_kept, n_seizures, n_regions, n_channels)
     place = np.arange(len(temperatures))
     n_unused = n_moves // 3

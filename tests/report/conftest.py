@@ -16,6 +16,7 @@ from scipy.special import expit
 
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.manifest import checksum
 from virtualbrain.io.tables import write_matrix, write_table
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 
@@ -517,9 +518,49 @@ def _write_beside_the_plans(layout, priors, names) -> None:
     unseen = {"region": names[-1], "p_start": 0.3, "p_unsampled": 0.1, "observability": 0.02,
               "value": 0.21}  # fmt: skip
     write_table(layout.next_regions(priors), pd.DataFrame([unseen]), {})
+    _write_explanations(layout, priors, names)
+    _write_ablation(layout, priors, names)
     done = {"p_seizure_free": 0.8, "share_free": 0.9, "seizing_before": 11.0,
             "seizing_after": 0.2, "n_regions": 2.0}  # fmt: skip
     write_json(layout.predicted(priors), {"Predicted": done})
+
+
+def _write_ablation(layout, priors, names) -> None:
+    common = {"n_seizures": 1, "duration_s": 60.0, "region": names[0], "p_ez_error": 0.01,
+              "first_region": names[0], "first_p_ez": 0.9, "verdict": "caution",
+              "plan": names[0]}  # fmt: skip
+    rows = [
+        {"kind": "all", "part": None, "name": "all data", "p_ez": 0.95},
+        {"kind": "without", "part": "electrode", "name": "A", "p_ez": 0.2, "rank": 3,
+         "changed_region": names[0], "change": -0.75, "change_error": 0.05, "clear": True,
+         "same_plan": False, "p_plan_holds": 0.35, "plan": names[1]},
+        {"kind": "without", "part": "electrode", "name": "B", "p_ez": 0.94,
+         "changed_region": names[1], "change": 0.02, "change_error": 0.03},
+        {"kind": "kept", "part": "seconds", "name": "10 s", "p_ez": 0.6, "changed_region": names[2],
+         "change": 0.4, "change_error": 0.1, "clear": True},
+    ]  # fmt: skip
+    defaults = {"rank": 1, "clear": False, "same_plan": True, "p_plan_holds": 0.9,
+                "n_channels": 20, "fraction": 0.9, "changed_region": None, "change": np.nan,
+                "change_error": np.nan}  # fmt: skip
+    table = pd.DataFrame([{**common, **defaults, **row} for row in rows])
+    write_table(layout.ablation(priors), table, {"Posterior": checksum(layout.posterior(priors))})
+
+
+def _write_explanations(layout, priors, names) -> None:
+    first = {"regions": f"{names[0]},{names[1]}", "p": 0.7, "certain": names[0],
+             "possible": names[1], "plan": f"{names[0]},{names[1]}"}  # fmt: skip
+    other = {"regions": names[2], "p": 0.27, "certain": names[2], "possible": None,
+             "plan": names[2], "distinct_region": names[3], "distinct_channel": "A1-A2",
+             "distinctness": 0.8, "onset_s": 2.5, "onset_best_s": 9.0, "p_seizing": 0.9,
+             "p_seizing_best": 0.2}  # fmt: skip
+    table = pd.DataFrame([first, other]).assign(
+        p_error=0.02, credible=True, n_zones=[4, 1], order=",".join(names[:3]),
+        p_plan_holds=[0.97, 1.0], p_plan_holds_all=[0.68, 0.27],
+    )  # fmt: skip
+    table["odds"] = table["p"] / 0.7
+    table.insert(0, "rank", [1, 2])
+    about = {"DegeneracyIndex": 1.83, "DegeneracyIndexError": 0.04, "Listed": 0.97}
+    write_table(layout.explanations(priors), table, about)
 
 
 def _volume(row, volume) -> float:

@@ -3,7 +3,9 @@
 import base64
 import getpass
 import html.parser
+import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -77,6 +79,7 @@ def test_every_section_is_there(build):
         "recording",
         "connectome",
         "zones",
+        "explanations",
         "surgery",
         "trust",
         "methods",
@@ -180,6 +183,44 @@ def test_conclusion_stimulation_and_next_electrode_are_shown(build):
     )
     assert "No plan is better" not in withheld.text
     assert "Where another electrode would help" not in withheld.text
+
+
+def test_explanations_are_in_words_and_absent_without_a_usable_fit(build):
+    choices = {"n_regions": 20, "n_channels": 24, "n_plans": 6, "images": False}
+    page = Page(build(**choices)).text
+    assert "2 explanations together hold at least 95 % of the probability." in page
+    assert "The first has 70 %, the second 27 %." in page
+    assert "Effective number of explanations: 1.8 ± 0.04" in page
+    assert "seizes at 2.5 s here, seizes in only 20 % of the draws in the first" in page
+    assert "A1-A2 sees it best" in page
+    for other in ({"verdict": "do-not-use"}, {"skip": ["explanations"]}):
+        withheld = build(**other, **choices)
+        assert "Effective number of explanations" not in withheld
+        assert "#explanations" not in withheld
+
+
+def test_the_electrode_that_carries_the_answer_is_named(build, make_patient):
+    choices = {"n_regions": 20, "n_channels": 24, "n_plans": 6, "images": False}
+    first = load_results(make_patient(**choices), "01", ("default",)).main.ablation.rows[0]
+    page, region = Page(build(**choices)).text, spoken_name(first.region)
+    assert "Electrode A carries most of the answer: without it, P(EZ) of" in page
+    assert f"{region} falls by 0.75 ± 0.05." in page
+    assert "1 of 2 parts change a P(EZ) clearly." in page
+    assert f"{region[0].upper()}{region[1:]} is no longer first without electrode A." in page
+    assert "The smallest plan changes without electrode A." in page
+    assert "holds the EZ in at least 35 % of the draws" in page
+    assert "+0.020 ± 0.03 (not clear)" in page
+    assert "seconds 10 s" in page
+
+
+def test_an_ablation_of_an_earlier_fit_is_not_shown(make_patient, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(make_patient(n_regions=20, n_channels=24, n_plans=6, images=False), out)
+    sidecar = out / "sub-01" / "inference" / "default" / "ablation.json"
+    sidecar.write_text(json.dumps({"Posterior": "another"}), encoding="utf-8")
+    results = load_results(out, "01", ("default",))
+    assert results.main.ablation is None
+    assert "the table belongs to an earlier fit" in results.main.missing["ablation"]
 
 
 def test_every_probability_of_a_plan_has_its_interval(build):
@@ -307,7 +348,7 @@ def test_a_missing_part_is_replaced_by_its_reason(build, part, words):
     page = Page(build(skip=(part,), n_regions=20, n_channels=24, n_plans=6, images=part == "t1"))
     assert words in page.text
     assert "was not written" in page.text
-    assert len([1 for tag, _ in page.tags if tag == "section"]) == 8
+    assert len([1 for tag, _ in page.tags if tag == "section"]) == 9
 
 
 def test_an_empty_folder_still_gives_a_page(tmp_path):

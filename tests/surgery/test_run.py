@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from virtualbrain.io.surgery_results import load_explanations
+from virtualbrain.io.tables import write_table
+from virtualbrain.quality_limits import NOT_FITTED
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import DONE, Candidate, resection
 from virtualbrain.surgery.ranking import OUTCOME_COLUMNS
@@ -139,6 +142,25 @@ def test_nothing_is_ranked_under_do_not_use(posterior, zones, regions):
     assert found.outcomes["candidate"].tolist() == sorted(found.outcomes["candidate"])
     assert found.outcomes["p_seizure_free_6d"].isna().all()
     assert found.conclusion == NOT_RANKED
+
+
+def test_explanations_are_written_and_read_as_computed(posterior, zones, regions, tmp_path):
+    found = run_surgery(posterior, Patient(zones, regions), SETTINGS, generator()).explanations
+    assert list(found.table["regions"]) == ["r0,r4"]
+    assert found.table.loc[0, "plan"] == "r0,r4"
+    write_table(tmp_path / "explanations.tsv", found.table, found.about())
+    (row,) = load_explanations(tmp_path / "explanations.tsv").rows
+    assert (row.certain, row.possible, row.p, row.credible) == ("r0,r4", None, 1.0, True)
+
+
+@pytest.mark.parametrize("verdict", [DO_NOT_USE, NOT_FITTED])
+def test_a_fit_that_is_not_used_has_no_explanation(posterior, zones, regions, verdict, tmp_path):
+    patient = Patient(zones, regions, verdict=verdict)
+    found = run_surgery(posterior, patient, SETTINGS, generator()).explanations
+    write_table(tmp_path / "explanations.tsv", found.table, found.about())
+    read = load_explanations(tmp_path / "explanations.tsv")
+    assert read.rows == ()
+    assert np.isnan(read.index)
 
 
 def test_no_better_than_sham_is_reported(posterior, zones, regions):

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import read_json
+from virtualbrain.io.manifest import checksum
 from virtualbrain.io.result_files import Table, columns_of, load_table, rows_of
 
 
@@ -52,6 +54,41 @@ class Diagnostics:
 
 
 @dataclass(frozen=True)
+class AblationRow:
+    """One row of ablation.tsv; the fields are its columns."""
+
+    kind: str
+    part: str | None
+    name: str
+    n_channels: int
+    n_seizures: int
+    duration_s: float
+    fraction: float
+    region: str
+    rank: int
+    p_ez: float
+    p_ez_error: float
+    first_region: str
+    first_p_ez: float
+    changed_region: str | None
+    change: float
+    change_error: float
+    clear: bool
+    verdict: str
+    plan: str | None
+    same_plan: bool
+    p_plan_holds: float
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """ablation.tsv: fits to subsets of the data, all data first."""
+
+    table: Table
+    rows: tuple[AblationRow, ...]
+
+
+@dataclass(frozen=True)
 class Posterior:
     """The parts of posterior.nc that the report shows.
 
@@ -81,6 +118,24 @@ def load_zones(path: Path) -> Zones:
     """Read zones.tsv."""
     table = load_table(path, columns_of(ZoneRow))
     return Zones(table, rows_of(table.frame, ZoneRow))
+
+
+def load_ablation(path: Path, posterior: Path) -> Ablation:
+    """Read ablation.tsv, which belongs to a posterior.
+
+    Raises
+    ------
+    InputError
+        It was computed for another fit.
+    """
+    table = load_table(path, columns_of(AblationRow))
+    if table.sidecar["Posterior"] != checksum(posterior):
+        raise InputError(
+            "the table belongs to an earlier fit",
+            where=path.name,
+            hint="run virtualbrain degeneracy again",
+        )
+    return Ablation(table, rows_of(table.frame, AblationRow))
 
 
 def load_diagnostics(path: Path) -> Diagnostics:

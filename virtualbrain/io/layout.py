@@ -286,6 +286,10 @@ class PatientLayout:
         """Table of regions, ranked by p_ez."""
         return self._inference(priors, "zones.tsv")
 
+    def ablation(self, priors: str) -> Path:
+        """Fits to subsets of the data, from the command `degeneracy`."""
+        return self._inference(priors, "ablation.tsv")
+
     def outcomes(self, priors: str) -> Path:
         """Table of surgical plans, ranked."""
         return Path(self.out) / f"sub-{self.label}" / "surgery" / priors / "outcomes.tsv"
@@ -301,6 +305,10 @@ class PatientLayout:
     def next_regions(self, priors: str) -> Path:
         """Regions whose recording would be most informative about the plans."""
         return self.outcomes(priors).with_name("next.tsv")
+
+    def explanations(self, priors: str) -> Path:
+        """Zones that explain the recording about equally well."""
+        return self.outcomes(priors).with_name("explanations.tsv")
 
     def predicted(self, priors: str) -> Path:
         """Prediction for the performed resection."""

@@ -14,9 +14,11 @@ from virtualbrain.io.anatomy import Surface, read_surface
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.fit_results import (
+    Ablation,
     Diagnostics,
     Posterior,
     Zones,
+    load_ablation,
     load_diagnostics,
     load_posterior,
     load_zones,
@@ -38,9 +40,11 @@ from virtualbrain.io.result_files import (
 )
 from virtualbrain.io.seeg import CHANNEL_COLUMNS, CONTACT_COLUMNS, read_signal_for_display
 from virtualbrain.io.surgery_results import (
+    Explanations,
     Outcomes,
     PredictedOutcome,
     RecruitmentRow,
+    load_explanations,
     load_next_regions,
     load_outcomes,
     load_predicted,
@@ -81,6 +85,8 @@ class PriorResults:
     stimulation: Table | None = None
     next_regions: Table | None = None
     predicted: PredictedOutcome | None = None
+    explanations: Explanations | None = None
+    ablation: Ablation | None = None
 
 
 @dataclass(frozen=True)
@@ -249,6 +255,15 @@ def _prior_results(out: Path, layout: PatientLayout, name: str) -> PriorResults:
             "stimulation", layout.stimulation(name), load_stimulation, "surgery"
         ),
         next_regions=reader.part("next", layout.next_regions(name), load_next_regions, "surgery"),
+        explanations=reader.part(
+            "explanations", layout.explanations(name), load_explanations, "surgery"
+        ),
+        ablation=reader.part(
+            "ablation",
+            layout.ablation(name),
+            lambda path: load_ablation(path, layout.posterior(name)),
+            "virtualbrain degeneracy",
+        ),
         predicted=reader.part("predicted", layout.predicted(name), load_predicted, "surgery"),
         missing=reader.missing,
     )

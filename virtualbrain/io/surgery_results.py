@@ -116,6 +116,55 @@ class NextRegionRow:
 
 
 @dataclass(frozen=True)
+class ExplanationRow:
+    """One row of explanations.tsv; the fields are its columns."""
+
+    rank: int
+    regions: str
+    p: float
+    p_error: float
+    odds: float
+    credible: bool
+    certain: str | None
+    possible: str | None
+    n_zones: int
+    order: str | None
+    plan: str | None
+    p_plan_holds: float
+    p_plan_holds_all: float
+    distinct_region: str | None
+    distinct_channel: str | None
+    distinctness: float
+    onset_s: float
+    onset_best_s: float
+    p_seizing: float
+    p_seizing_best: float
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """explanations.tsv with the statements of its sidecar.
+
+    Parameters
+    ----------
+    table : Table
+        The file.
+    rows : tuple of ExplanationRow
+        Its rows, the most probable first.
+    index, index_error : float
+        Effective number of explanations, with its Monte Carlo error.
+    listed : float
+        Probability of all rows together.
+    """
+
+    table: Table
+    rows: tuple[ExplanationRow, ...]
+    index: float
+    index_error: float
+    listed: float
+
+
+@dataclass(frozen=True)
 class PredictedOutcome:
     """predicted.json: the model's prediction for the resection that was done."""
 
@@ -157,6 +206,19 @@ def load_stimulation(path: Path) -> Table:
 def load_next_regions(path: Path) -> Table:
     """Read next.tsv; it has no row where nothing is ranked."""
     return load_table(path, columns_of(NextRegionRow))
+
+
+def load_explanations(path: Path) -> Explanations:
+    """Read explanations.tsv and its sidecar; it has no row where nothing is ranked."""
+    table = load_table(path, columns_of(ExplanationRow))
+    about = {name: float("nan") if v is None else v for name, v in table.sidecar.items()}
+    return Explanations(
+        table=table,
+        rows=rows_of(table.frame, ExplanationRow),
+        index=about["DegeneracyIndex"],
+        index_error=about["DegeneracyIndexError"],
+        listed=about["Listed"],
+    )
 
 
 def load_predicted(path: Path) -> PredictedOutcome | None:

@@ -9,7 +9,9 @@ from virtualbrain.io.atomic import write_text
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report import assets, charts, diagnostics, findings, methods, onsets
 from virtualbrain.report import tables as tabular
+from virtualbrain.report.ablation import ablation_of
 from virtualbrain.report.data_quality import quality_of
+from virtualbrain.report.explanations import explanations_of
 from virtualbrain.report.figures import SeizureView, figures_of
 from virtualbrain.report.first_page import first_page
 from virtualbrain.report.metrics import region_metrics
@@ -137,6 +139,8 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "summary_limits": diagnostics.other_limits(results)[:N_SUMMARY_LIMITS],
         "agreement": diagnostics.hypothesis_agreement(regions) if verdict.usable else None,
         "zone_auc": diagnostics.zone_auc(regions),
+        "ablated": ablation_of(results, names) if verdict.usable else None,
+        "explained": explanations_of(results, regions) if verdict.usable else None,
         "done_plan": findings.done_plan(plans),
         "ci": f"{100 * CI_PROB:.0f} %",
         "counts": counts(results),

@@ -143,7 +143,7 @@ def draws_from(
     starts = above & suspected
     useful = starts.any(axis=-1)
     explained = float(weights @ useful.mean(axis=1))
-    chosen = _chosen(weights, useful if explained > 0 else np.ones_like(useful), n_draws, rng)
+    chosen = chosen_draws(weights, useful if explained > 0 else np.ones_like(useful), n_draws, rng)
     samples = samples.stack(sample=("chain", "draw")).transpose("sample", ...)
     samples = samples.isel(sample=chosen)
 
@@ -182,10 +182,22 @@ def _times(constants: xr.Dataset) -> Array:
     return np.asarray(times.to_numpy(), dtype=np.float64)
 
 
-def _chosen(
+def chosen_draws(
     weights: Array, useful: NDArray[np.bool_], wanted: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return the positions of useful draws, chain by chain, in proportion to the chain weights."""
+    """Return the positions of useful draws, chain by chain, in proportion to the chain weights.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (n_chains,)
+        Weights of the chains.
+    useful : numpy.ndarray of bool, shape (n_chains, n_draws)
+        Draws that may be chosen.
+    wanted : int
+        Number of draws; a chain with too few useful ones repeats them.
+    rng : numpy.random.Generator
+        Source of random numbers.
+    """
     draws_per_chain = useful.shape[1]
     shares = weights * useful.mean(axis=1)
     total = min(wanted, useful.size)

@@ -2,23 +2,36 @@
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.settings import SurgerySettings
 
 
-def p_holds_ez(regions: Sequence[str], draws: FittedDraws) -> float:
+class DrawsOfZones(Protocol):
+    """Draws whose zones are known, such as `FittedDraws` and `ZoneDraws`."""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Names."""
+
+    @property
+    def starts(self) -> NDArray[np.bool_]:
+        """Suspected regions that start seizures, (n_draws, n_regions)."""
+
+
+def p_holds_ez(regions: Sequence[str], draws: DrawsOfZones) -> float:
     """Return the fraction of draws in which a set holds all suspected regions that start seizures.
 
     Parameters
     ----------
     regions : sequence of str
         The set.
-    draws : FittedDraws
-        The fitted network; draws in which no suspected region starts seizures count as missed.
+    draws : DrawsOfZones
+        The zones; draws in which no suspected region starts seizures count as missed.
     """
     outside = ~np.isin(draws.regions, list(regions))
     missed = (draws.starts & outside).any(axis=1)
@@ -27,7 +40,7 @@ def p_holds_ez(regions: Sequence[str], draws: FittedDraws) -> float:
 
 def smallest_holding(
     choices: Sequence[str],
-    draws: FittedDraws,
+    draws: DrawsOfZones,
     settings: SurgerySettings,
     constraints: ResectionConstraints,
 ) -> tuple[str, ...]:
@@ -40,7 +53,7 @@ def smallest_holding(
     choices : sequence of str
         Regions that may be resected, the most probable first.
     draws, settings, constraints
-        The fitted network, the target and largest size, and the constraints on one operation.
+        The zones, the target and largest size, and the constraints on one operation.
     """
     best: tuple[str, ...] = ()
     best_p = -1.0

@@ -1,7 +1,7 @@
 """Run virtual surgery: posterior, zones and clinical tables in, ranked plans out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from virtualbrain.surgery.candidates import (
 )
 from virtualbrain.surgery.disconnections import module_plan, plans_by_stability
 from virtualbrain.surgery.draws import FittedDraws, draws_from
+from virtualbrain.surgery.explanations import Explanations, explanations, no_explanations
 from virtualbrain.surgery.ez_sets import p_holds_ez, smallest_holding
 from virtualbrain.surgery.full_model import p_seizure_free_full_model
 from virtualbrain.surgery.network_change import change_of, removed
@@ -126,6 +127,8 @@ class Surgery:
         seizure once each is added.
     calibrated : bool
         Whether `p_seizure_free` is calibrated.
+    explanations : Explanations
+        Zones that explain the recording about equally well; empty where nothing is ranked.
     """
 
     outcomes: pd.DataFrame
@@ -142,6 +145,7 @@ class Surgery:
     target: float
     gains: tuple[tuple[str, float], ...] = ()
     calibrated: bool = True
+    explanations: Explanations = field(default_factory=no_explanations)
 
     def about(self) -> dict[str, object]:
         """Return the entries of every table's sidecar."""
@@ -224,6 +228,7 @@ def run_surgery(
         target=settings.target,
         gains=_gains(table, search) if criteria.ranked else (),
         calibrated=criteria.calibrated,
+        explanations=_explanations(posterior, patient, settings),
     )
 
 
@@ -246,10 +251,24 @@ def _p_holds_ez(
     }
 
 
+def _explanations(
+    posterior: xr.DataTree, patient: Patient, settings: SurgerySettings
+) -> Explanations:
+    """Return the explanations of the recording; none without a ranking or without a fit."""
+    if patient.verdict in (DO_NOT_USE, NOT_FITTED):
+        return no_explanations()
+    return explanations(posterior, settings, constraints_of(patient, settings))
+
+
+def constraints_of(patient: Patient, settings: SurgerySettings) -> ResectionConstraints:
+    """Return the constraints on one operation of a patient."""
+    forbidden = patient.functions if settings.eloquent == "forbidden" else frozenset[str]()
+    return ResectionConstraints(patient.regions, settings.approach, forbidden)
+
+
 def _search(patient: Patient, draws: FittedDraws, settings: SurgerySettings) -> Search:
     """Return the search over the leading regions that may be resected."""
-    forbidden = patient.functions if settings.eloquent == "forbidden" else frozenset[str]()
-    constraints = ResectionConstraints(patient.regions, settings.approach, forbidden)
+    constraints = constraints_of(patient, settings)
     able = [name for name in patient.zones["region"] if constraints.allows((name,))]
     return Search(able[: settings.leading], draws, settings, constraints)
 

@@ -147,6 +147,11 @@ def per_prior_set(name):
     return files
 
 
+def ablations(wildcards):
+    """Return the fits to subsets of the data that exist; `virtualbrain degeneracy` writes them."""
+    return [path for path in per_prior_set("ablation")(wildcards) if path.is_file()]
+
+
 def prior_file(wildcards):
     """Return the file of a prior set."""
     return PRIORS[wildcards.priors]

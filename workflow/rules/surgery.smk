@@ -13,6 +13,7 @@ rule surgery:
         recruitment=ANY.recruitment("{priors}"),
         stimulation=ANY.stimulation("{priors}"),
         next_regions=ANY.next_regions("{priors}"),
+        explanations=ANY.explanations("{priors}"),
         predicted=ANY.predicted("{priors}"),
     log:
         ANY.log("surgery-{priors}"),

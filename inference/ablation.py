@@ -1,0 +1,369 @@
+"""Fit subsets of a patient's data: which electrode, seizure and seconds carry the answer.
+
+Each subset is fitted again with the onset model. Its chains start from draws of the fit to all
+data, so that few moves suffice. The Monte Carlo error of every change is stated.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from inference.diagnose import diagnose
+from inference.initialisation import Progress
+from inference.onsets.fit import TEMPERATURES, OnsetSample, posterior_of, sample_onsets
+from inference.onsets.sampler import Kept, Start
+from inference.priors import Priors
+from inference.problem import MIN_TIMES, Problem
+from inference.settings import Settings
+from inference.zones import zones
+from virtualbrain.errors import InputError
+
+Array = NDArray[np.float64]
+Kind = Literal["all", "without", "kept"]
+Plan = Callable[[xr.DataTree], tuple[str, ...]]
+Holds = Callable[[xr.DataTree, tuple[str, ...]], float]
+
+MOVES, DRAWS, CHAINS = 4000, 150, 2
+# The fit to all data starts from silence and needs more moves.
+MOVES_ALL = 15_000
+# A change counts if it is larger than this many Monte Carlo errors.
+CLEAR = 2.0
+FRACTIONS = (0.25, 0.5, 0.75)
+SECONDS = (5.0, 10.0, 20.0, 40.0)
+_BATCHES = 5
+COLUMNS = (
+    "kind", "part", "name", "n_channels", "n_seizures", "duration_s", "fraction", "region",
+    "rank", "p_ez", "p_ez_error", "first_region", "first_p_ez", "changed_region",
+    "change", "change_error", "clear", "verdict", "plan", "same_plan", "p_plan_holds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A part of a patient's data.
+
+    Parameters
+    ----------
+    kind : {"all", "without", "kept"}
+        All data; all but one part; or only some of the parts.
+    part : str
+        ``electrode``, ``seizure`` or ``seconds``; empty for all data.
+    name : str
+        What is left out or kept.
+    channels, seizures : tuple of int
+        Positions that are kept.
+    until_s : float
+        Seconds from the marked onset that are kept; infinite: all.
+    """
+
+    kind: Kind
+    part: str
+    name: str
+    channels: tuple[int, ...]
+    seizures: tuple[int, ...]
+    until_s: float = np.inf
+
+
+@dataclass(frozen=True)
+class PlanOf:
+    """The plan of a posterior, and how often a plan holds the zone of its draws."""
+
+    first: Plan
+    holds: Holds
+
+
+def subsets_of(
+    problem: Problem, electrodes: Sequence[str], rng: np.random.Generator
+) -> list[Subset]:
+    """Return the subsets of a patient's data, all data first.
+
+    Without each electrode and each seizure; a quarter, half and three quarters of the electrodes in
+    one random order; the first seizures; and the first seconds after the marked onset.
+
+    Parameters
+    ----------
+    problem : Problem
+        All data.
+    electrodes : sequence of str
+        Electrode of each channel.
+    rng : numpy.random.Generator
+        Draws the order of the electrodes.
+
+    Raises
+    ------
+    InputError
+        There are not as many electrodes as channels.
+    """
+    if len(electrodes) != problem.n_channels:
+        raise InputError(
+            f"{len(electrodes)} electrodes for {problem.n_channels} channels",
+            where="channels",
+            expected="the electrode of every channel",
+        )
+    everything = Subset(
+        "all", "", "all data", tuple(range(problem.n_channels)), tuple(range(problem.n_seizures))
+    )
+    return [
+        everything,
+        *_without(everything, electrodes),
+        *_electrodes_kept(everything, electrodes, rng),
+        *_seizures_kept(everything),
+        *_seconds_kept(everything, problem),
+    ]
+
+
+def _channels_of(electrodes: Sequence[str], chosen: set[str]) -> tuple[int, ...]:
+    return tuple(c for c, name in enumerate(electrodes) if name in chosen)
+
+
+def _without(everything: Subset, electrodes: Sequence[str]) -> Iterator[Subset]:
+    names = list(dict.fromkeys(electrodes))
+    for name in names:
+        channels = _channels_of(electrodes, set(names) - {name})
+        if len(channels) >= 2:
+            yield replace(
+                everything, kind="without", part="electrode", name=name, channels=channels
+            )
+    if len(everything.seizures) > 1:
+        for s in everything.seizures:
+            rest = tuple(other for other in everything.seizures if other != s)
+            yield replace(
+                everything, kind="without", part="seizure", name=str(s + 1), seizures=rest
+            )
+
+
+def _electrodes_kept(
+    everything: Subset, electrodes: Sequence[str], rng: np.random.Generator
+) -> Iterator[Subset]:
+    names = list(rng.permutation(list(dict.fromkeys(electrodes))))
+    counts = sorted({round(fraction * len(names)) for fraction in FRACTIONS} - {0, len(names)})
+    for count in counts:
+        channels = _channels_of(electrodes, set(names[:count]))
+        if len(channels) >= 2:
+            yield replace(
+                everything, kind="kept", part="electrode", name=f"{count} electrodes",
+                channels=channels,
+            )  # fmt: skip
+
+
+def _seizures_kept(everything: Subset) -> Iterator[Subset]:
+    for count in range(1, len(everything.seizures) - 1):  # all but one is left out above
+        first = everything.seizures[:count]
+        yield replace(
+            everything, kind="kept", part="seizure", name=f"first {count}", seizures=first
+        )
+
+
+def _seconds_kept(everything: Subset, problem: Problem) -> Iterator[Subset]:
+    longest = max(times[-1] for times in problem.times)
+    for until in SECONDS:
+        enough = all((times <= until).sum() >= MIN_TIMES for times in problem.times)
+        if until < longest and enough:
+            yield replace(
+                everything, kind="kept", part="seconds", name=f"{until:g} s", until_s=until
+            )
+
+
+def reduced(problem: Problem, subset: Subset) -> Problem:
+    """Return the problem with a subset of its data."""
+    channels = list(subset.channels)
+    kept = [(problem.envelope[s], problem.times[s]) for s in subset.seizures]
+    inside = [(envelope, times, times <= subset.until_s) for envelope, times in kept]
+    return replace(
+        problem,
+        envelope=[envelope[use][:, channels] for envelope, _, use in inside],
+        times=[times[use] for _, times, use in inside],
+        gain=problem.gain[channels],
+        channels=[problem.channels[c] for c in channels],
+    )
+
+
+def starts_from(
+    chains: Sequence[Kept], subset: Subset, problem: Problem, rng: np.random.Generator
+) -> list[Start]:
+    """Return states of each chain's replicas: draws of the fit to all data.
+
+    Regions that start after the end of the shortened seizures are silent.
+    """
+    seizures = list(subset.seizures)
+    last = np.array([times[-1] for times in problem.times])[:, None]
+    found = []
+    for chain in chains:
+        rows = rng.integers(len(chain.threshold), size=len(TEMPERATURES))
+        onset, offset, peak, slope = (
+            np.ascontiguousarray(values[rows][:, seizures])
+            for values in (chain.onset, chain.offset, chain.peak, chain.slope)
+        )
+        active = np.ascontiguousarray(chain.active[rows][:, seizures] & (onset < last))
+        threshold, patient_peak = chain.threshold[rows], chain.patient_peak[rows]
+        found.append(Start(active, onset, offset, peak, slope, threshold, patient_peak))
+    return found
+
+
+def ablate(
+    problem: Problem,
+    electrodes: Sequence[str],
+    priors: Priors,
+    settings: Settings,
+    plan: PlanOf,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Fit all data and every subset, and compare the answers.
+
+    Parameters
+    ----------
+    problem : Problem
+        All data.
+    electrodes : sequence of str
+        Electrode of each channel.
+    priors, settings
+        Of the fits; number of moves, draws and chains are those of this module.
+    plan : PlanOf
+        The plan of a posterior.
+    progress : callable, optional
+        Called with the name of the subset and the fraction that is done.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each subset, all data first:
+
+        - ``kind part name``: see `Subset`; ``n_channels n_seizures duration_s``: the data kept,
+          and ``fraction``, the product of their fractions.
+        - ``region``: the first region of the fit to all data; its ``rank`` and ``p_ez`` here with
+          its Monte Carlo error; ``first_region`` and ``first_p_ez``: the first region here.
+        - ``changed_region``: region whose p_ez differs most from the fit to all data, by ``change``
+          with the Monte Carlo error ``change_error``; ``clear``: the change exceeds `CLEAR` errors.
+        - ``verdict``; ``plan``, and whether it is the plan from all data (``same_plan``);
+          ``p_plan_holds``: how often the plan from all data holds the zone of these draws.
+
+    Raises
+    ------
+    InputError
+        There are not as many electrodes as channels.
+    """
+    rng = np.random.default_rng(settings.seed)
+    small = replace(
+        settings, method="onsets", moves=MOVES, draws=DRAWS, chains=CHAINS,
+        normalisation=problem.normalisation,
+    )  # fmt: skip
+    subsets = subsets_of(problem, electrodes, rng)
+    found: list[_Answer] = []
+    with threadpool_limits(1, user_api="blas"):
+        for number, subset in enumerate(subsets):
+            part = reduced(problem, subset)
+            if number == 0:
+                sample = sample_onsets(part, priors, replace(small, moves=MOVES_ALL))
+                chains = sample.chains
+            else:
+                starts = starts_from(chains, subset, part, rng)
+                sample = sample_onsets(part, priors, small, starts=starts)
+            found.append(_answer(sample, plan, found[0].plan if found else None))
+            if progress is not None:
+                progress(_words(subset), (number + 1) / len(subsets))
+    rows = [
+        {**_size(problem, subset), **_compared(answer, found[0])}
+        for subset, answer in zip(subsets, found, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _words(subset: Subset) -> str:
+    return subset.name if subset.kind == "all" else f"{subset.kind} {subset.part} {subset.name}"
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a fit says."""
+
+    regions: tuple[str, ...]
+    p_ez: Array
+    error: Array
+    ranked: tuple[str, ...]
+    verdict: str
+    plan: tuple[str, ...]
+    p_plan_holds: float
+
+
+def _answer(sample: OnsetSample, plan: PlanOf, reference: tuple[str, ...] | None) -> _Answer:
+    posterior = posterior_of(sample)
+    p_ez, error = _mean_and_error(np.stack([chain.p_ez for chain in sample.chains]))
+    first = plan.first(posterior)
+    return _Answer(
+        regions=tuple(sample.density.problem.regions),
+        p_ez=p_ez,
+        error=error,
+        ranked=tuple(zones(posterior)["region"]),
+        verdict=str(diagnose(posterior)["verdict"]),
+        plan=first,
+        p_plan_holds=plan.holds(posterior, first if reference is None else reference),
+    )
+
+
+def _mean_and_error(p_ez: Array) -> tuple[Array, Array]:
+    """Return the mean of the draws (chain, draw, region), and its Monte Carlo error.
+
+    The error is that of the means of the chains, or of the means of parts of the chains; the
+    larger one counts.
+    """
+    n_chains, n_draws, n = p_ez.shape
+    length = n_draws // _BATCHES
+    parts = p_ez[:, : length * _BATCHES].reshape(n_chains * _BATCHES, length, n).mean(axis=1)
+    of_chains = p_ez.mean(axis=1)
+    error = parts.std(axis=0, ddof=1) / np.sqrt(len(parts))
+    if n_chains > 1:
+        error = np.maximum(error, of_chains.std(axis=0, ddof=1) / np.sqrt(n_chains))
+    return of_chains.mean(axis=0), error
+
+
+def _size(problem: Problem, subset: Subset) -> dict[str, Any]:
+    """Return which data are kept, and how many."""
+
+    def seconds(until: float) -> float:
+        durations = [np.minimum(t[-1], until) - t[0] for t in (problem.times[s] for s in kept)]
+        return float(np.mean(durations))
+
+    kept = list(subset.seizures)
+    used, full = seconds(subset.until_s), seconds(np.inf)
+    fraction = len(subset.channels) / problem.n_channels * len(kept) / problem.n_seizures
+    return {
+        "kind": subset.kind,
+        "part": subset.part or None,
+        "name": subset.name,
+        "n_channels": len(subset.channels),
+        "n_seizures": len(kept),
+        "duration_s": used,
+        "fraction": fraction * used / full,
+    }
+
+
+def _compared(answer: _Answer, everything: _Answer) -> dict[str, Any]:
+    """Return an answer beside that from all data."""
+    leading = everything.ranked[0]
+    place = answer.regions.index(leading)
+    change = answer.p_ez - everything.p_ez
+    error = np.hypot(answer.error, everything.error)
+    most = int(np.abs(change).argmax())
+    itself = answer is everything
+    return {
+        "region": leading,
+        "rank": answer.ranked.index(leading) + 1,
+        "p_ez": answer.p_ez[place],
+        "p_ez_error": answer.error[place],
+        "first_region": answer.ranked[0],
+        "first_p_ez": answer.p_ez[answer.regions.index(answer.ranked[0])],
+        "changed_region": None if itself else answer.regions[most],
+        "change": np.nan if itself else change[most],
+        "change_error": np.nan if itself else error[most],
+        "clear": bool(abs(change[most]) > CLEAR * error[most]) and not itself,
+        "verdict": answer.verdict,
+        "plan": ",".join(answer.plan) or None,
+        "same_plan": set(answer.plan) == set(everything.plan),
+        "p_plan_holds": answer.p_plan_holds,
+    }

@@ -1,0 +1,129 @@
+"""Command `degeneracy` on the files of a fitted patient."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import inference
+from inference import ablation
+from inference.posterior import load, save
+from inference.settings import Settings
+from virtualbrain import cli
+from virtualbrain.commands.degeneracy import _problem, electrodes_of
+from virtualbrain.connectome import Connectome
+from virtualbrain.errors import FAULT_OF_INPUT, InputError
+from virtualbrain.io.connectome import write_connectome
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.results import load_results
+from virtualbrain.io.seeg import write_envelope
+from virtualbrain.io.tables import read_table, write_matrix, write_table
+
+N = 6
+NAMES = [f"r{i}" for i in range(N)]
+CHANNELS = [f"{shaft}{k}-{shaft}{k + 1}" for shaft in ("A", "B'", "C") for k in (1, 2, 3)]
+SECONDS = np.arange(-5.0, 35.0, 0.5)
+FIT = Settings(moves=900, draws=60, chains=2, cores=1, n_steps=60)
+
+
+def fitted(out) -> PatientLayout:
+    """Write what the stages write of a small patient; electrode A sees the region that starts."""
+    rng = np.random.default_rng(3)
+    layout = PatientLayout(out, "01")
+    centres = 10.0 * rng.standard_normal((N, 3))
+    regions = pd.DataFrame(
+        {"index": np.arange(1, N + 1), "name": NAMES, "hemisphere": "L", "structure": "cortex",
+         **dict(zip("xyz", centres.T, strict=True)), "area": 400.0, "volume": 1000.0}
+    )  # fmt: skip
+    weights = rng.random((N, N))
+    weights = weights + weights.T
+    write_connectome(layout, Connectome(regions, weights, 50.0 * (weights > 0)), {})
+    gain = 0.02 + 0.01 * rng.random((len(CHANNELS), N))
+    gain[np.arange(len(CHANNELS)), np.arange(len(CHANNELS)) // 3] += 1.0
+    write_matrix(layout.gain, gain, CHANNELS, NAMES, {})
+    power = np.zeros((len(SECONDS), N))
+    power[(SECONDS > 0) & (SECONDS < 25), 0] = 50.0
+    power[(SECONDS > 9) & (SECONDS < 28), 1] = 30.0
+    log_power = np.log1p(power @ (gain / gain.sum(axis=1, keepdims=True)).T)
+    envelope = xr.DataArray(
+        log_power + 0.1 * rng.standard_normal(log_power.shape),
+        dims=("time", "channel"),
+        coords={"time": SECONDS, "channel": CHANNELS},
+    )
+    write_envelope(layout.envelope(1), envelope, {})
+    write_table(layout.channels, _channels(), {})
+    write_table(layout.contacts, _contacts(), {})
+    hypothesis = pd.DataFrame({"region": ["r0", "r4"], "zone": ["EZ", "PZ"]})
+    result = inference.run_inference(
+        [envelope], pd.DataFrame(gain, CHANNELS, NAMES), weights, NAMES, hypothesis, settings=FIT
+    )
+    save(result.posterior, layout.posterior("default"))
+    return layout
+
+
+def _channels() -> pd.DataFrame:
+    pairs = [name.split("-") for name in CHANNELS]
+    table = pd.DataFrame({"name": CHANNELS, "anode": [p[0] for p in pairs]})
+    return table.assign(cathode=[p[1] for p in pairs], x=0.0, y=0.0, z=0.0, region="r0",
+                        status="good", onset_s=np.nan)  # fmt: skip
+
+
+def _contacts() -> pd.DataFrame:
+    names = sorted({contact for name in CHANNELS for contact in name.split("-")})
+    table = pd.DataFrame({"name": names, "electrode": [name[:-1] for name in names]})
+    return table.assign(number=1, x=0.0, y=0.0, z=0.0, region="r0", p_region=1.0, tissue="grey",
+                        status="good")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory) -> PatientLayout:
+    return fitted(tmp_path_factory.mktemp("out"))
+
+
+def test_an_electrode_is_the_shaft_of_the_contacts(patient):
+    assert electrodes_of(patient, ["B'2-B'3", "A1-A2"]) == ["B'", "A"]
+    with pytest.raises(InputError, match="no electrode of the channel X1-X2"):
+        electrodes_of(patient, ["X1-X2"])
+
+
+def test_the_problem_is_the_one_that_was_fitted(patient):
+    posterior = load(patient.posterior("default"))
+    problem = _problem(patient, posterior)
+    constants = posterior["constant_data"]
+    assert np.allclose(problem.gain, constants["gain"])
+    assert np.allclose(problem.weights, constants["weights"])
+    assert problem.zone_of() == {"r0": "EZ", "r4": "PZ"}
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_table_that_the_report_reads(patient, monkeypatch, capsys):
+    for name, value in (("MOVES_ALL", 900), ("MOVES", 450), ("DRAWS", 60), ("SECONDS", (10.0,))):
+        monkeypatch.setattr(ablation, name, value)
+    assert cli.main(["degeneracy", str(patient.out)]) == 0
+    table = read_table(patient.ablation("default"))
+    assert list(table.columns) == list(ablation.COLUMNS)
+    without = table[table["kind"] == "without"]
+    assert list(without["name"]) == ["A", "B'", "C"]
+    assert list(without["n_channels"]) == [6, 6, 6]
+    assert "same plan in" in capsys.readouterr().out
+    found = load_results(patient.out, "01", ("default",)).main.ablation
+    assert [row.name for row in found.rows] == list(table["name"])
+
+
+def test_a_fit_with_another_method_is_refused(patient, tmp_path, capsys):
+    other = replace(patient, out=tmp_path)
+    posterior = load(patient.posterior("default"))
+    posterior.attrs["method"] = "nuts"
+    save(posterior, other.posterior("default"))
+    assert cli.main(["degeneracy", str(tmp_path)]) == FAULT_OF_INPUT
+    assert "fitted with the method nuts" in capsys.readouterr().err
+
+
+def test_a_patient_without_a_fit_is_one_line(tmp_path, capsys):
+    (tmp_path / "sub-01").mkdir()
+    assert cli.main(["degeneracy", str(tmp_path)]) == FAULT_OF_INPUT
+    error = " ".join(capsys.readouterr().err.split())
+    assert "no such posterior" in error
+    assert "Traceback" not in error

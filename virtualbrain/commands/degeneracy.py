@@ -1,0 +1,180 @@
+"""Command `degeneracy`: which electrodes, seizures and seconds carry the answer of a fit."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from virtualbrain.commands.console import err_console, say
+from virtualbrain.commands.participants import labels_with_results
+from virtualbrain.config import load_config, settings_from
+from virtualbrain.errors import InputError
+from virtualbrain.io.bids import check_label
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.pipeline.prior_files import chosen_priors
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from inference.ablation import PlanOf
+    from inference.problem import Problem
+
+
+def degeneracy(options: argparse.Namespace) -> int:
+    """Fit subsets of each patient's data, and write how the answer depends on them."""
+    from inference.priors import load_priors
+
+    config = load_config(options.config)
+    ((name, file),) = chosen_priors([options.priors]).items()
+    priors = load_priors(file)
+    labels = [check_label(o) for o in options.participant_label or labels_with_results(options.out)]
+    layouts = [PatientLayout.of_results(options.out, label) for label in labels]
+    for layout in layouts:
+        _require_onsets(layout, name)
+    for layout in layouts:
+        table = _ablated(layout, name, priors, config)
+        _write(layout, name, table, config)
+        say(f"sub-{layout.label}: {_summary(table)}; wrote {layout.ablation(name)}")
+    say("run `virtualbrain run` again to show this in the reports")
+    return 0
+
+
+def _require_onsets(layout: PatientLayout, priors: str) -> None:
+    """Raise an error if a patient was not fitted with the onset model."""
+    from inference.posterior import load
+
+    method = load(layout.posterior(priors)).attrs.get("method")
+    if method != "onsets":
+        raise InputError(
+            f"sub-{layout.label} was fitted with the method {method}",
+            where=layout.posterior(priors).name,
+            expected="the onset model",
+            hint="set inference.method: onsets and run the pipeline again",
+        )
+
+
+def _ablated(
+    layout: PatientLayout, name: str, priors: Any, config: dict[str, Any]
+) -> "pd.DataFrame":
+    from rich.progress import Progress
+
+    import inference
+    from inference.ablation import ablate
+    from inference.posterior import load
+    from virtualbrain.surgery.settings import SurgerySettings
+
+    problem = _problem(layout, load(layout.posterior(name)))
+    settings = settings_from(config["inference"], inference.Settings, "inference")
+    plan = _plan_of(settings_from(config["surgery"], SurgerySettings, "surgery"), problem.regions)
+    with Progress(console=err_console, transient=True) as bar:
+        task = bar.add_task(f"sub-{layout.label}", total=1.0)
+        return ablate(
+            problem,
+            electrodes_of(layout, problem.channels),
+            priors,
+            replace(settings, seed=config["seed"]),
+            plan,
+            lambda step, fraction: bar.update(task, description=step, completed=fraction),
+        )
+
+
+def _problem(layout: PatientLayout, posterior: "xr.DataTree") -> "Problem":
+    """Return the data as they were fitted."""
+    import pandas as pd
+
+    from inference.run import align
+    from inference.settings import Settings
+    from virtualbrain.connectome import TEMPLATE_FRAME
+    from virtualbrain.io.connectome import read_connectome
+    from virtualbrain.io.seeg import read_envelopes, read_gain
+
+    connectome = read_connectome(layout)
+    zone = posterior["constant_data"]["hypothesis"].to_series()
+    stated = zone[zone != ""]
+    hypothesis = pd.DataFrame({"region": stated.index.astype(str), "zone": stated.to_numpy()})
+    return align(
+        read_envelopes(layout),
+        read_gain(layout.gain),
+        connectome.weights,
+        connectome.names,
+        hypothesis if len(hypothesis) else None,
+        (),
+        Settings(),
+        group_connectome=connectome.group,
+        template_anatomy=connectome.frame == TEMPLATE_FRAME,
+    )
+
+
+def electrodes_of(layout: PatientLayout, channels: Sequence[str]) -> list[str]:
+    """Return the electrode of each channel: that of its first contact.
+
+    Raises
+    ------
+    InputError
+        A channel or its contact is not in the tables.
+    """
+    from virtualbrain.io.seeg import read_channels, read_contacts
+
+    anode = read_channels(layout.channels).set_index("name")["anode"]
+    electrode = read_contacts(layout.contacts).set_index("name")["electrode"]
+    missing = [name for name in channels if anode.get(name) not in electrode.index]
+    if missing:
+        raise InputError(
+            f"no electrode of the channel {missing[0]}",
+            where=layout.channels.name,
+            expected="every fitted channel, with an anode in the table of contacts",
+            hint="run the stage seeg again",
+        )
+    return [str(electrode[anode[name]]) for name in channels]
+
+
+def _plan_of(settings: Any, regions: Sequence[str]) -> "PlanOf":
+    """Return the smallest set of regions that holds the zone of the draws as the plan."""
+    import pandas as pd
+
+    from inference.ablation import PlanOf
+    from virtualbrain.surgery.explanations import smallest_plan
+    from virtualbrain.surgery.ez_sets import p_holds_ez
+    from virtualbrain.surgery.resection_constraints import ResectionConstraints
+    from virtualbrain.surgery.zone_sets import zone_draws
+
+    free = ResectionConstraints(pd.DataFrame({"name": list(regions)}))
+
+    def first(posterior: "xr.DataTree") -> tuple[str, ...]:
+        return smallest_plan(zone_draws(posterior, settings.suspicion), settings, free)
+
+    def holds(posterior: "xr.DataTree", plan: tuple[str, ...]) -> float:
+        draws = zone_draws(posterior, settings.suspicion)
+        return p_holds_ez(plan, draws) if draws.explained else float("nan")
+
+    return PlanOf(first, holds)
+
+
+def _write(
+    layout: PatientLayout, priors: str, table: "pd.DataFrame", config: dict[str, Any]
+) -> None:
+    from inference.ablation import CHAINS, CLEAR, DRAWS, MOVES, MOVES_ALL
+    from virtualbrain.io.manifest import checksum
+    from virtualbrain.io.provenance import sidecar
+    from virtualbrain.io.tables import write_table
+
+    sources = [layout.gain.name, layout.relmat("streamlines").name, "posterior.nc"]
+    about = sidecar(config, ("inference", "surgery", "seed"), sources)
+    fits = {"MovesAllData": MOVES_ALL, "Moves": MOVES, "Draws": DRAWS, "Chains": CHAINS}
+    belongs = {"Posterior": checksum(layout.posterior(priors)), "ClearErrors": CLEAR}
+    write_table(layout.ablation(priors), table, {**about, **fits, **belongs})
+
+
+def _summary(table: "pd.DataFrame") -> str:
+    without = table[table["kind"] == "without"]
+    same = int(without["same_plan"].sum())
+    words = f"{len(table)} fits; same plan in {same} of {len(without)} without one part"
+    clear = without[without["clear"]]
+    if clear.empty:
+        return f"{words}; no part changes p_ez clearly"
+    most = clear.iloc[int(clear["change"].abs().argmax())]
+    return (
+        f"{words}; largest change without {most['part']} {most['name']}: p_ez of "
+        f"{most['changed_region']} by {most['change']:+.2f} ± {most['change_error']:.2f}"
+    )
