@@ -302,6 +302,10 @@ class PatientLayout:
         """Regions whose recording would be most informative about the plans."""
         return self.outcomes(priors).with_name("next.tsv")
 
+    def subsets(self, priors: str) -> Path:
+        """Outcomes of all subsets of the leading regions."""
+        return self.outcomes(priors).with_name("subsets.tsv")
+
     def predicted(self, priors: str) -> Path:
         """Prediction for the performed resection."""
         return self.outcomes(priors).with_name("predicted.json")

@@ -41,11 +41,13 @@ from virtualbrain.io.surgery_results import (
     Outcomes,
     PredictedOutcome,
     RecruitmentRow,
+    Subsets,
     load_next_regions,
     load_outcomes,
     load_predicted,
     load_recruitment,
     load_stimulation,
+    load_subsets,
 )
 
 
@@ -81,6 +83,7 @@ class PriorResults:
     stimulation: Table | None = None
     next_regions: Table | None = None
     predicted: PredictedOutcome | None = None
+    subsets: Subsets | None = None
 
 
 @dataclass(frozen=True)
@@ -250,6 +253,7 @@ def _prior_results(out: Path, layout: PatientLayout, name: str) -> PriorResults:
         ),
         next_regions=reader.part("next", layout.next_regions(name), load_next_regions, "surgery"),
         predicted=reader.part("predicted", layout.predicted(name), load_predicted, "surgery"),
+        subsets=reader.part("subsets", layout.subsets(name), load_subsets, "surgery"),
         missing=reader.missing,
     )
 

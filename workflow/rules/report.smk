@@ -72,6 +72,7 @@ rule report:
         zones=per_prior_set("zones"),
         outcomes=per_prior_set("outcomes"),
         recruitment=per_prior_set("recruitment"),
+        subsets=per_prior_set("subsets"),
         clinical=clinical_inputs,
     output:
         record=stage_record("report"),

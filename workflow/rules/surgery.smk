@@ -14,6 +14,7 @@ rule surgery:
         stimulation=ANY.stimulation("{priors}"),
         next_regions=ANY.next_regions("{priors}"),
         predicted=ANY.predicted("{priors}"),
+        subsets=ANY.subsets("{priors}"),
     log:
         ANY.log("surgery-{priors}"),
     benchmark:

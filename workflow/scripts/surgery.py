@@ -54,5 +54,6 @@ with run_job(snakemake):
     write_table(snakemake.output.recruitment, surgery.recruitment, about)
     write_table(snakemake.output.next_regions, surgery.next_regions, about)
     write_table(snakemake.output.stimulation, surgery.stimulation, about)
+    write_table(snakemake.output.subsets, surgery.subsets, about)
     write_json(snakemake.output.predicted, {**about, "Predicted": surgery.predicted})
     write_table(snakemake.output.outcomes, surgery.outcomes, about)
