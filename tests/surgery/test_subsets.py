@@ -79,7 +79,9 @@ def test_what_was_simulated_is_not_simulated_again(posterior, draws, monkeypatch
 
 def test_exploring_changes_no_other_table(posterior, zones, regions):
     with_it, without = (
-        run(posterior, zones, regions, replace(SETTINGS, explore=number, confirm=1, confirm_draws=2))
+        run(
+            posterior, zones, regions, replace(SETTINGS, explore=number, confirm=1, confirm_draws=2)
+        )
         for number in (4, 0)
     )
     pd.testing.assert_frame_equal(with_it.outcomes, without.outcomes)
@@ -111,5 +113,5 @@ def test_the_regions_of_the_first_resection_are_among_the_explored():
 
 
 def test_too_many_explored_regions_are_refused():
-    with pytest.raises(ConfigError, match="surgery.explore is 9"):
+    with pytest.raises(ConfigError, match=r"surgery\.explore is 9"):
         SurgerySettings(explore=9)
