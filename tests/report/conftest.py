@@ -502,7 +502,7 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
              "Conclusion": CONCLUSION, "p_elsewhere": 0.46, "explained": 0.97,
              "expected_ez_regions": EXPECTED_EZ_REGIONS, "Connections": {},
              "EloquentStated": True, "Target": 0.9,
-             "Eloquent": [[str(names[order[12]]), "language"], [str(names[order[3]]), "hand"]],
+             "Eloquent": [[str(names[order[-1]]), "language"], [str(names[order[3]]), "hand"]],
              "Gains": [[str(names[order[0]]), 0.4], [str(names[order[1]]), 0.93]]}  # fmt: skip
     write_table(layout.outcomes(priors), table, about)
     _write_subsets(layout, priors, names[order], volume, before, about)

@@ -164,11 +164,10 @@ def page_content(results: PatientResults) -> dict[str, Any]:
 def _planned_regions(results: PatientResults) -> set[str]:
     """Return the regions that a plan or a subset names."""
     main = results.main
-    rows = [
-        *(main.outcomes.rows if main.outcomes else ()),
-        *(main.subsets.rows if main.subsets else ()),
-    ]
-    return {name for row in rows for name in row.region_names}
+    plans = main.outcomes.rows if main.outcomes else ()
+    subsets = main.subsets.rows if main.subsets else ()
+    named = [*(row.region_names for row in plans), *(row.region_names for row in subsets)]
+    return {name for names in named for name in names}
 
 
 def _tables(

@@ -78,7 +78,8 @@ def side_by_side(results: PatientResults, names: Sequence[str]) -> SideBySide | 
     seizures = [one for one in results.seizures if one.envelope is not None]
     if len(seizures) < 2 or results.gain is None:
         return None
-    region_of = results.gain.frame.astype(float).idxmax(axis=1).astype(str).to_dict()
+    largest = results.gain.frame.astype(float).idxmax(axis=1)
+    region_of = {str(channel): str(region) for channel, region in largest.items()}
     onsets = onsets_by_region(seizures, region_of)
     if onsets.empty:
         return None
@@ -156,6 +157,7 @@ def _panel(
         if is_number(onset)
     )
     both = pd.concat([onsets, reference], axis=1).dropna()
+    order = both.rank().corr().to_numpy(float)
     filled = np.nan_to_num(values, nan=limits[0])
     alt = f"Envelope of seizure {number} by region, in the order of onset over all seizures"
     return Panel(
@@ -164,9 +166,7 @@ def _panel(
         marks=marks,
         first=str(seen.idxmin()) if len(seen) else "",
         first_onset_s=float(seen.min()) if len(seen) else float("nan"),
-        correlation=float(both.rank().corr().iloc[0, 1])
-        if len(both) >= LEAST_REGIONS
-        else float("nan"),
+        correlation=float(order[0, 1]) if len(both) >= LEAST_REGIONS else float("nan"),
         n_common=len(both),
     )
 
