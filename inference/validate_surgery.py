@@ -112,7 +112,7 @@ def plan_from_fit(
     Plans are ranked for every verdict, because the scores are reported by verdict.
     """
     regions = pd.DataFrame({"name": zones["region"], "volume": 1000.0})
-    without = replace(settings, confirm=0)
+    without = replace(settings, confirm=0, explore=0)
     return run_surgery(posterior, Patient(zones, regions), without, np.random.default_rng(seed))
 
 

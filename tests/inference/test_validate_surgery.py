@@ -40,7 +40,7 @@ def plans(*rows: tuple[str, float]) -> Surgery:
         for name, p in rows
     )  # fmt: skip
     advice = pd.DataFrame({"region": [name for name, _ in rows]})
-    return Surgery(table, table, {}, table, advice, None, "", 0.0, 1.0, 1.0, False, 0.9)
+    return Surgery(table, table, {}, table, advice, None, table, "", 0.0, 1.0, 1.0, (), 0.9)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ def test_paths_of_results(tmp_path):
         layout.posterior("p"): "sub-01/inference/p/posterior.nc",
         layout.zones("p"): "sub-01/inference/p/zones.tsv",
         layout.outcomes("p"): "sub-01/surgery/p/outcomes.tsv",
+        layout.subsets("p"): "sub-01/surgery/p/subsets.tsv",
         layout.provenance: "sub-01/provenance.json",
         layout.report: "sub-01.html",
     }

@@ -19,6 +19,8 @@ from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.manifest import checksum
 from virtualbrain.io.tables import write_matrix, write_table
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
+from virtualbrain.surgery.subsets import COLUMNS as SUBSET_COLUMNS
+from virtualbrain.surgery.subsets import subsets_of
 
 THRESHOLD = -2.04
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "a&b'c\\")
@@ -501,14 +503,45 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
              "Conclusion": CONCLUSION, "p_elsewhere": 0.46, "explained": 0.97,
              "expected_ez_regions": EXPECTED_EZ_REGIONS, "Connections": {},
              "EloquentStated": True, "Target": 0.9,
+             "Eloquent": [[str(names[order[-1]]), "language"], [str(names[order[3]]), "hand"]],
              "Gains": [[str(names[order[0]]), 0.4], [str(names[order[1]]), 0.93]]}  # fmt: skip
     write_table(layout.outcomes(priors), table, about)
+    _write_subsets(layout, priors, names[order], volume, before, about)
     _write_beside_the_plans(layout, priors, names)
 
 
 N_DRAWS = 100
 EXPECTED_EZ_REGIONS = 2.1
 CONCLUSION = "No plan is better than random plans of the same size."
+
+
+def _write_subsets(layout, priors, ordered, volume, before, about) -> None:
+    """Write the outcomes of all subsets of the six leading regions; the first two end seizures."""
+    rows = []
+    for chosen in [] if about["Verdict"] == "do-not-use" else subsets_of(list(ordered[:6])):
+        left = [name for name in ordered[:5] if name not in chosen]
+        after = before * (1 - 0.44 * sum(name in ordered[:2] for name in chosen)) + 0.2
+        free = round(float(np.exp(-after)), 3)
+        rows.append(
+            {
+                "regions": ",".join(chosen),
+                "n_regions": len(chosen),
+                "volume_mm3": sum(volume[name] for name in chosen),
+                "eloquent": f"{ordered[3]} (hand)" if ordered[3] in chosen else None,
+                "seizing_before": float(before),
+                "seizing_after": after,
+                "seizing_after_low": 0.6 * after,
+                "seizing_after_high": 1.3 * after,
+                "p_seizure_free": calibrated_p_seizure_free(free, N_DRAWS, EXPECTED_EZ_REGIONS),
+                "share_free": free,
+                "p_sham": 2 / 21,
+                "p_holds_ez": 0.8 if set(ordered[:2]) <= set(chosen) else 0.1,
+                "allowed": ordered[3] not in chosen,
+                "remaining": ",".join(left) or None,
+                "p_remaining": ",".join(f"{0.9 / (1 + k):.3f}" for k in range(len(left))) or None,
+            }
+        )
+    write_table(layout.subsets(priors), pd.DataFrame(rows, columns=list(SUBSET_COLUMNS)), about)
 
 
 def _write_beside_the_plans(layout, priors, names) -> None:

@@ -8,6 +8,7 @@ from playwright.sync_api import sync_playwright
 
 from virtualbrain.io.results import load_results
 from virtualbrain.report.build import build_report
+from virtualbrain.report.numbers import percent, show
 
 CHROMIUM = shutil.which("chromium")
 QUIET = (
@@ -170,6 +171,54 @@ def test_a_plan_reduces_the_seizing_regions(opened):
     page.locator("#plan").select_option("")
 
 
+def test_regions_chosen_by_hand_show_the_row_of_their_subset(opened, make_patient):
+    page = opened.page
+    rows = load_results(make_patient(priors=("default",)), "01", ["default"]).main.subsets.rows
+    by_set = {frozenset(row.region_names): row for row in rows}
+    boxes = page.locator("#explore [data-choice]")
+    labels = page.evaluate("""(() => {
+        const data = JSON.parse(document.getElementById('embedded').text);
+        return data.explore.regions.map((i) => data.regions[i].label || data.regions[i].name);
+        })()""")
+    assert boxes.count() == len(labels) == 6
+    assert page.locator("#explore-none").is_visible()
+    for chosen in ((0, 3), (0, 1, 5)):
+        page.locator("#explore-clear").click()
+        for place in chosen:
+            boxes.nth(place).check()
+        row = by_set[frozenset(labels[place] for place in chosen)]
+        shown = page.locator("#explore-found").inner_text()
+        assert page.locator("#explore-p").inner_text().startswith(percent(row.p_seizure_free))
+        assert f"{row.seizing_after:.1f} of {row.seizing_before:.1f} seizing regions" in shown
+        assert f"{show(row.volume_mm3 / 1000, 2)}\u00a0cm³ of grey matter" in shown
+        assert ("takes" in shown) == bool(row.eloquent)
+        assert page.locator("#recruited").inner_text().startswith(f"{row.seizing_after:.1f} ")
+        assert page.locator("#plan option:checked").inner_text() == "chosen by hand"
+        assert page.locator("#play").is_disabled()
+    page.keyboard.press("Escape")
+    assert page.locator("#explore-none").is_visible()
+    assert page.locator("#explore :checked").count() == 0
+    assert page.locator("#plan option:checked").inner_text() == "before surgery"
+
+
+def test_a_region_that_was_clicked_can_be_taken_into_the_plan(opened):
+    page = opened.page
+    page.locator("#summary .leaders [data-region]").first.click()
+    page.locator("#inspector .take").click()
+    assert page.locator("#explore [data-choice='0']").is_checked()
+    assert page.locator("#inspector .take").inner_text() == "Leave out of the plan"
+    removed = """(() => {
+        let n = 0;
+        for (const m of window.report.views.mesh.meshes) { const d = m.rgba255;
+          for (let i = 0; i < d.length; i += 4) n += d[i] === 120 && d[i + 1] === 124; }
+        return n; })()"""
+    page.locator("#explore [data-choice='1']").check()
+    page.locator("#inspector .close").click()
+    assert page.evaluate(removed) > 20
+    page.keyboard.press("Escape")
+    assert page.evaluate(removed) == 0
+
+
 def test_tables_sort_and_filter(opened):
     page = opened.page
     table = page.locator("#zones .table")
@@ -257,6 +306,9 @@ def test_without_javascript_tables_and_static_images_are_shown(browser, report):
     assert page.locator("#zones .table tbody tr").count() == 82
     assert page.locator("#zones .table tbody tr").first.is_visible()
     assert page.locator("#surgery svg .plan").count() > 10
+    assert page.locator("[data-table=subsets] tbody tr").count() == 6 + 15
+    assert page.locator("[data-table=subsets] tbody tr").first.is_visible()
+    assert not page.locator("#explore").is_visible()
     assert not page.locator("#viewer").is_visible()
     assert opened.errors == []
 

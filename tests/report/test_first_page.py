@@ -153,6 +153,24 @@ def test_slices_go_through_the_plan_and_outline_it():
         assert ((red > 200) & (blue > 150) & (green < 130)).sum() > 30
 
 
+@pytest.mark.parametrize("sizes", [(1.0, 1.0, 1.0), (2.0, 1.0, 1.5)])
+def test_the_outline_holds_white_matter_between_gyri_and_no_other_region(sizes):
+    resected = np.zeros((40, 30, 24), dtype=bool)
+    resected[5:12, 5:25, 5:20] = True
+    resected[15:20, 5:25, 5:20] = True  # a gap of three voxels
+    resected[30:33, 5:25, 5:20] = True  # a gap of ten voxels
+    other = np.zeros_like(resected)
+    other[12:15, 5:10] = True
+    affine = nib.affines.from_matvec(np.diag(sizes), [3, 4, 5])
+    found = drawing.with_gaps(resected, ~other & ~resected, affine)
+    assert (found >= resected).all()
+    assert found[13, 12:20, 10].all()
+    assert not (found & other).any()
+    assert not found[24:27].any()
+    assert not found[:, :5].any()
+    assert not found[:, 25:].any()
+
+
 def test_regions_are_in_order_of_onset_and_start_once():
     rng = np.random.default_rng(3)
     draws = np.stack([rng.normal(8, 1, 200), rng.normal(3, 1, 200), np.full(200, np.nan)], axis=1)

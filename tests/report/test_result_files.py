@@ -16,10 +16,11 @@ from virtualbrain.io.surgery_results import (
     PlanRow,
     RecruitmentRow,
     StimulationRow,
+    SubsetRow,
     load_predicted,
 )
 from virtualbrain.io.tables import write_table
-from virtualbrain.surgery import next_electrode, ranking, stimulation
+from virtualbrain.surgery import next_electrode, ranking, stimulation, subsets
 from virtualbrain.surgery.candidates import no_surgery
 from virtualbrain.surgery.outcome import Outcome
 
@@ -34,6 +35,7 @@ def test_rows_have_the_columns_that_the_stages_write():
     assert columns_of(RecruitmentRow) == tuple(recruitment.columns)
     assert columns_of(StimulationRow) == stimulation.COLUMNS
     assert columns_of(NextRegionRow) == next_electrode.COLUMNS
+    assert columns_of(SubsetRow) == subsets.COLUMNS
 
 
 def test_cells_get_the_types_of_the_fields():

@@ -310,6 +310,10 @@ class PatientLayout:
         """Zones that explain the recording about equally well."""
         return self.outcomes(priors).with_name("explanations.tsv")
 
+    def subsets(self, priors: str) -> Path:
+        """Outcomes of all subsets of the leading regions."""
+        return self.outcomes(priors).with_name("subsets.tsv")
+
     def predicted(self, priors: str) -> Path:
         """Prediction for the performed resection."""
         return self.outcomes(priors).with_name("predicted.json")

@@ -44,12 +44,14 @@ from virtualbrain.io.surgery_results import (
     Outcomes,
     PredictedOutcome,
     RecruitmentRow,
+    Subsets,
     load_explanations,
     load_next_regions,
     load_outcomes,
     load_predicted,
     load_recruitment,
     load_stimulation,
+    load_subsets,
 )
 
 
@@ -87,6 +89,7 @@ class PriorResults:
     predicted: PredictedOutcome | None = None
     explanations: Explanations | None = None
     ablation: Ablation | None = None
+    subsets: Subsets | None = None
 
 
 @dataclass(frozen=True)
@@ -265,6 +268,7 @@ def _prior_results(out: Path, layout: PatientLayout, name: str) -> PriorResults:
             "virtualbrain degeneracy",
         ),
         predicted=reader.part("predicted", layout.predicted(name), load_predicted, "surgery"),
+        subsets=reader.part("subsets", layout.subsets(name), load_subsets, "surgery"),
         missing=reader.missing,
     )
 

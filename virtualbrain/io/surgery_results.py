@@ -65,6 +65,8 @@ class Outcomes:
         seizure once each is added; empty in older results.
     calibrated : bool
         Whether `p_seizure_free` is calibrated; false where nothing was fitted.
+    eloquent : tuple of (str, str)
+        Eloquent regions that were stated, and their functions; empty in older results.
     """
 
     table: Table
@@ -77,6 +79,7 @@ class Outcomes:
     target: float
     gains: tuple[tuple[str, float], ...] = ()
     calibrated: bool = True
+    eloquent: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,47 @@ class Explanations:
     listed: float
 
 
+class SubsetRow:
+    """One row of subsets.tsv; the fields are its columns."""
+
+    regions: str
+    n_regions: int
+    volume_mm3: float
+    eloquent: str | None
+    seizing_before: float
+    seizing_after: float
+    seizing_after_low: float
+    seizing_after_high: float
+    p_seizure_free: float
+    share_free: float
+    p_sham: float
+    p_holds_ez: float
+    allowed: bool
+    remaining: str | None
+    p_remaining: str | None
+
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        """The resected regions."""
+        return tuple(self.regions.split(","))
+
+    @property
+    def seizing(self) -> tuple[tuple[str, float], ...]:
+        """The regions that go on seizing, the most frequent first, with the fraction of draws."""
+        if self.remaining is None or self.p_remaining is None:
+            return ()
+        p = [float(part) for part in self.p_remaining.split(",")]
+        return tuple(zip(self.remaining.split(","), p, strict=True))
+
+
+@dataclass(frozen=True)
+class Subsets:
+    """subsets.tsv; no rows where nothing is ranked."""
+
+    table: Table
+    rows: tuple[SubsetRow, ...]
+
+
 @dataclass(frozen=True)
 class PredictedOutcome:
     """predicted.json: the model's prediction for the resection that was done."""
@@ -190,6 +234,7 @@ def load_outcomes(path: Path) -> Outcomes:
         target=about.get("Target", float("nan")),
         gains=tuple((str(name), float(share)) for name, share in about.get("Gains", ())),
         calibrated=about.get("Calibrated", True),
+        eloquent=tuple((str(name), str(function)) for name, function in about.get("Eloquent", ())),
     )
 
 
@@ -219,6 +264,12 @@ def load_explanations(path: Path) -> Explanations:
         index_error=about["DegeneracyIndexError"],
         listed=about["Listed"],
     )
+
+
+def load_subsets(path: Path) -> Subsets:
+    """Read subsets.tsv."""
+    table = load_table(path, columns_of(SubsetRow))
+    return Subsets(table, rows_of(table.frame, SubsetRow))
 
 
 def load_predicted(path: Path) -> PredictedOutcome | None:

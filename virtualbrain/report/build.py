@@ -11,7 +11,10 @@ from virtualbrain.report import assets, charts, diagnostics, findings, methods, 
 from virtualbrain.report import tables as tabular
 from virtualbrain.report.ablation import ablation_of
 from virtualbrain.report.data_quality import quality_of
+from virtualbrain.report.drawing import GAP_MM
+from virtualbrain.report.eloquent import EloquentRegions, eloquent_regions_of
 from virtualbrain.report.explanations import explanations_of
+from virtualbrain.report.explore import explored_of
 from virtualbrain.report.figures import SeizureView, figures_of
 from virtualbrain.report.first_page import first_page
 from virtualbrain.report.metrics import region_metrics
@@ -21,6 +24,7 @@ from virtualbrain.report.page_data import page_data
 from virtualbrain.report.privacy import scrub
 from virtualbrain.report.reliability import measured_for
 from virtualbrain.report.scene import build_scene
+from virtualbrain.report.seizures import side_by_side
 from virtualbrain.report.words import in_words
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 
@@ -120,6 +124,8 @@ def page_content(results: PatientResults) -> dict[str, Any]:
     best_plans = findings.leading_plans(plans) if verdict.usable else ()
     planned = best_plans[0].regions if best_plans else ()
     figures = figures_of(results, metrics, names, planned)
+    eloquent = eloquent_regions_of(results, _planned_regions(results))
+    explored = explored_of(results.main, regions, plans, eloquent) if verdict.usable else None
     return {
         "results": results,
         "names": names,
@@ -146,12 +152,26 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "counts": counts(results),
         **figures,
         **_onsets(results, regions, figures["seizure_views"], verdict.usable, names),
-        **_tables(results, regions, plans, verdict.usable, names),
+        **_tables(results, regions, plans, verdict.usable, names, eloquent),
         **_charts(results, regions, plans, verdict.usable),
         **_trust(results, names),
         "metrics": metrics,
-        "data": page_data(results, names, regions, plans, metrics, verdict.usable),
+        "eloquent": eloquent,
+        "explored": explored,
+        "gap_mm": GAP_MM,
+        "seizures": side_by_side(results, names),
+        "data": page_data(results, names, regions, plans, metrics, verdict.usable)
+        | {"explore": explored.data if explored else None},
     }
+
+
+def _planned_regions(results: PatientResults) -> set[str]:
+    """Return the regions that a plan or a subset names."""
+    main = results.main
+    plans = main.outcomes.rows if main.outcomes else ()
+    subsets = main.subsets.rows if main.subsets else ()
+    named = [*(row.region_names for row in plans), *(row.region_names for row in subsets)]
+    return {name for names in named for name in names}
 
 
 def _tables(
@@ -160,13 +180,15 @@ def _tables(
     plans: Sequence[findings.Plan],
     ranked: bool,
     names: Sequence[str],
+    eloquent: EloquentRegions,
 ) -> dict[str, Any]:
     main = results.main
     measured = measured_for(main.diagnostics.figures) if main.diagnostics and ranked else ()
     return {
         "zones_view": main.zones
         and tabular.zones_view(regions, main.zones.table, ranked, measured),
-        "plans_view": main.outcomes and tabular.plans_view(plans, main.outcomes.table, ranked),
+        "plans_view": main.outcomes
+        and tabular.plans_view(plans, main.outcomes.table, ranked, eloquent),
         "stimulation_view": tabular.stimulation_view(results, names) if ranked else None,
         "next_view": tabular.next_view(results, names) if ranked else None,
         "contacts_view": tabular.contacts_view(results, names),

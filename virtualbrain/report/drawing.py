@@ -14,19 +14,24 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
+from nibabel.affines import voxel_sizes
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 
 from virtualbrain.io.anatomy import Surface
 from virtualbrain.report.colours import GREY, ColourScale
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 INK = "#1c2733"
 COLOURS = 96
 ROW_FILL = 0.62
 OUTLINE = "#ff4fd8"
 SLICE_HEIGHT = 300
+# The outline of a plan closes gaps between its regions of at most this width.
+GAP_MM = 8.0
 
 
 @dataclass(frozen=True)
@@ -232,7 +237,8 @@ def slices(
     alt : str
         Description of the images.
     planned : collection of int
-        Indices of the regions of a plan; they are outlined, and the slices go through them.
+        Indices of the regions of a plan; they are outlined with the tissue between them (see
+        `with_gaps`), and the slices go through them.
     n_slices : int
         Number of slices.
     """
@@ -240,6 +246,9 @@ def slices(
     overlay = None if labels is None else np.asarray(labels.dataobj).astype(np.int64)
     inside = head > 0.1 * head.max() if overlay is None else overlay > 0
     resected = np.zeros(head.shape, bool) if overlay is None else np.isin(overlay, list(planned))
+    outlined = resected
+    if overlay is not None and resected.any():
+        outlined = with_gaps(resected, overlay == 0, t1.affine)
     shown = resected if resected.any() else inside
     used = np.flatnonzero(shown.any(axis=(0, 1)))
     chosen = np.unique(np.linspace(used[0], used[-1], n_slices + 2)[1:-1].astype(int))
@@ -253,8 +262,8 @@ def slices(
         )
         if overlay is not None:
             axes.imshow(_tint(overlay[:, :, k], values, scale), origin="lower")
-        if resected[:, :, k].any():
-            axes.contour(resected[:, :, k].T, levels=[0.5], colors=OUTLINE, linewidths=1.4)
+        if outlined[:, :, k].any():
+            axes.contour(outlined[:, :, k].T, levels=[0.5], colors=OUTLINE, linewidths=1.4)
         _contacts_on_slice(axes, contacts, t1.affine, int(k))
         axes.set_axis_off()
         axes.set_xlim(-0.5, head.shape[0] - 0.5)
@@ -262,6 +271,37 @@ def slices(
         z_mm = float((t1.affine @ [*(np.array(head.shape[:2]) / 2), k, 1.0])[2])
         found.append(SliceImage(_image_of(figure, f"{alt}, z = {z_mm:.0f} mm", 128), z_mm))
     return tuple(found)
+
+
+def with_gaps(resected: Mask, free: Mask, affine: Array, gap_mm: float = GAP_MM) -> Mask:
+    """Return resected regions with the white matter and the sulci between them.
+
+    The regions are closed with a ball of half the gap (dilated, then eroded).
+
+    Parameters
+    ----------
+    resected : numpy.ndarray of bool, shape (n_x, n_y, n_z)
+        Voxels of the regions; at least one.
+    free : numpy.ndarray of bool, shape (n_x, n_y, n_z)
+        Voxels that may be added: those of no region.
+    affine : numpy.ndarray, shape (4, 4)
+        Of the image, mm.
+    gap_mm : float
+        Largest width of a gap that is closed.
+    """
+    sizes, radius = voxel_sizes(affine), gap_mm / 2
+    places = np.argwhere(resected)
+    box = tuple(
+        slice(low, high + 1)
+        for low, high in zip(places.min(axis=0), places.max(axis=0), strict=True)
+    )
+    margin = [(n, n) for n in np.ceil(radius / sizes).astype(int) + 2]
+    near = distance_transform_edt(~np.pad(resected[box], margin), sampling=sizes) <= radius
+    closed = distance_transform_edt(near, sampling=sizes) > radius
+    inner = tuple(slice(n, -n) for n, _ in margin)
+    filled = resected.copy()
+    filled[box] |= closed[inner] & free[box]
+    return filled
 
 
 def _tint(labels: NDArray[np.int64], values: Mapping[int, float], scale: ColourScale) -> Array:

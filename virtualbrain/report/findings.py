@@ -234,7 +234,7 @@ def _plan(index: int, row: PlanRow, position: Mapping[str, int], outcomes: Outco
         before=row.seizing_before,
         after=(row.seizing_after, row.seizing_after_low, row.seizing_after_high),
         p_seizure_free=row.p_seizure_free,
-        p_interval=_freedom_interval(row, outcomes),
+        p_interval=_plan_interval(row, outcomes),
         transmission_change=row.transmission_change,
         p_sham=row.p_sham,
         p_six_dimensional=row.p_seizure_free_6d,
@@ -245,11 +245,17 @@ def _plan(index: int, row: PlanRow, position: Mapping[str, int], outcomes: Outco
     )
 
 
-def _freedom_interval(row: PlanRow, outcomes: Outcomes) -> tuple[float, float]:
+def _plan_interval(row: PlanRow, outcomes: Outcomes) -> tuple[float, float]:
+    if row.kind == "none":  # see `virtualbrain.surgery.ranking`
+        return probability_interval(row.share_free, outcomes.n_draws)
+    return freedom_interval(row.share_free, outcomes)
+
+
+def freedom_interval(share_free: float, outcomes: Outcomes) -> tuple[float, float]:
     """Return the sampling interval of `share_free`, calibrated as `p_seizure_free` is."""
     n_draws = outcomes.n_draws
-    low, high = probability_interval(row.share_free, n_draws)
-    if row.kind == "none" or not outcomes.calibrated:  # see `virtualbrain.surgery.ranking`
+    low, high = probability_interval(share_free, n_draws)
+    if not outcomes.calibrated:
         return low, high
     n_regions = outcomes.expected_ez_regions
     low, high = (calibrated_p_seizure_free(end, n_draws, n_regions) for end in (low, high))

@@ -8,6 +8,7 @@ from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.result_files import Table
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report.assets import data_url
+from virtualbrain.report.eloquent import EloquentRegions
 from virtualbrain.report.findings import NOT_STATED, Plan, Region, hypothesis_stated
 from virtualbrain.report.numbers import CI_PROB, is_number, percent, show
 from virtualbrain.report.onsets import ChannelOnset
@@ -88,6 +89,15 @@ def region_cell(label: str, index: int | None) -> Cell:
     return Cell(name, name.lower(), label if label != name else "", region=index)
 
 
+def nearest_cell(eloquent: EloquentRegions, regions: Sequence[str]) -> Cell:
+    """Return a cell for the nearest eloquent region that a plan does not take."""
+    nearest = eloquent.nearest(regions)
+    if nearest is None:
+        return Cell(eloquent.nearest_words(regions), "")
+    padded = f"{nearest.distance_mm:08.3f}"  # the text of a cell is sorted as text
+    return Cell(nearest.words, padded, f"{nearest.distance_mm!r} mm")
+
+
 def with_interval(p: float, interval: tuple[float, float]) -> str:
     """Return a probability and its interval as text."""
     return f"{percent(p)} ({100 * interval[0]:.0f}–{100 * interval[1]:.0f})"
@@ -164,7 +174,9 @@ def _hypothesis_cell(region: Region, stated: bool) -> Cell:
     return Cell("no", "1") if zone is None else Cell(zone, "0")
 
 
-def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
+def plans_view(
+    plans: Sequence[Plan], table: Table, ranked: bool, eloquent: EloquentRegions
+) -> View:
     """Return the table of plans; without ranking it is alphabetical and has no rank."""
     ordered = sorted(plans, key=lambda p: p.rank if ranked else p.title.lower())
     columns = (
@@ -174,6 +186,11 @@ def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
         Column("Regions", False),
         Column("Volume (cm³)", True, "grey matter, without white matter"),
         Column("Eloquent", False),
+        Column(
+            "Nearest eloquent",
+            False,
+            f"nearest eloquent region that the plan does not take; distance {eloquent.measured}",
+        ),
         Column("Seizing before", True, "regions that seize without surgery"),
         Column(
             "Seizing after",
@@ -199,12 +216,12 @@ def plans_view(plans: Sequence[Plan], table: Table, ranked: bool) -> View:
         Column("Transmission", True, "change of signal transmission between the remaining regions"),
         Column("Labels", False, "names of the regions in the files", printed=False),
     )
-    rows = tuple(_plan_row(plan, ranked) for plan in ordered)
+    rows = tuple(_plan_row(plan, ranked, eloquent) for plan in ordered)
     caption = "Ranked plans." if ranked else "Plans in alphabetical order, not ranked."
     return View("plans", caption, columns, rows, download_of(table))
 
 
-def _plan_row(plan: Plan, ranked: bool) -> tuple[Cell, ...]:
+def _plan_row(plan: Plan, ranked: bool, eloquent: EloquentRegions) -> tuple[Cell, ...]:
     after, low, high = plan.after
     return (
         *((number_cell(plan.rank),) if ranked else ()),
@@ -217,6 +234,9 @@ def _plan_row(plan: Plan, ranked: bool) -> tuple[Cell, ...]:
         ),
         number_cell(plan.volume_cm3),
         Cell(in_words(plan.eloquent, plan.regions), "1" if plan.touches_eloquent else "0"),
+        nearest_cell(eloquent, plan.regions)
+        if plan.kind not in ("none", "sham")
+        else Cell("–", ""),
         number_cell(plan.before),
         Cell(
             f"{show(after)} [{show(low)},\u00a0{show(high)}]",

@@ -108,7 +108,7 @@ def outcome_table(
         plans on the Pareto front of benefit, cost and certainty.
     """
     (before,) = [float(o.seizing.mean()) for o in outcomes if o.candidate.kind == "none"]
-    rows = [_row(outcome, before, criteria, settings) for outcome in outcomes]
+    rows = [plan_row(outcome, before, criteria, settings) for outcome in outcomes]
     table = pd.DataFrame(rows)
     table["on_front"] = _on_front(table)
     order = table.assign(
@@ -135,10 +135,22 @@ def outcome_table(
     return table[list(OUTCOME_COLUMNS)]
 
 
-def _row(
+def plan_row(
     outcome: Outcome, before: float, criteria: RankingCriteria, settings: SurgerySettings
 ) -> dict[str, object]:
-    """Return one plan as a row."""
+    """Return one plan as a row of outcomes.tsv, without rank and sentence.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        The plan's outcome.
+    before : float
+        Mean number of regions that seize without surgery.
+    criteria : RankingCriteria
+        Costs and random plans.
+    settings : SurgerySettings
+        Width of the interval.
+    """
     plan = outcome.candidate
     tail = (1.0 - settings.interval) / 2.0
     low, high = np.quantile(outcome.seizing, [tail, 1.0 - tail])

@@ -37,6 +37,7 @@ from virtualbrain.surgery.search import Search
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.surgery.signal_transmission import transmission_change
 from virtualbrain.surgery.stimulation import site_of, stimulation_table
+from virtualbrain.surgery.subsets import explored_regions, subset_outcomes, subset_table
 
 N_PLANS_FOR_ADVICE = 6
 NOT_RANKED = "Plans are not ranked: the verdict of the fit is do-not-use."
@@ -110,6 +111,9 @@ class Surgery:
         Regions of low observability where another electrode would be most valuable.
     predicted : mapping of str to float, or None
         Prediction for the resection that was done.
+    subsets : pandas.DataFrame
+        Resections of all subsets of the leading regions (`surgery.subsets.COLUMNS`); no rows
+        without a ranking.
     conclusion : str
         Conclusion over all plans, one sentence.
     p_elsewhere : float
@@ -118,8 +122,8 @@ class Surgery:
         Fraction of the posterior in which a suspected region starts the seizure.
     expected_ez_regions : float
         Expected number of EZ regions.
-    eloquent_stated : bool
-        Whether eloquent regions were stated.
+    eloquent : tuple of (region, function)
+        Eloquent regions that were stated.
     target : float
         Fraction of draws without a seizure that a plan should reach.
     gains : tuple of (str, float)
@@ -137,11 +141,12 @@ class Surgery:
     stimulation: pd.DataFrame
     next_regions: pd.DataFrame
     predicted: Mapping[str, float] | None
+    subsets: pd.DataFrame
     conclusion: str
     p_elsewhere: float
     explained: float
     expected_ez_regions: float
-    eloquent_stated: bool
+    eloquent: tuple[tuple[str, str], ...]
     target: float
     gains: tuple[tuple[str, float], ...] = ()
     calibrated: bool = True
@@ -154,7 +159,8 @@ class Surgery:
             "p_elsewhere": self.p_elsewhere,
             "explained": self.explained,
             "expected_ez_regions": self.expected_ez_regions,
-            "EloquentStated": self.eloquent_stated,
+            "EloquentStated": bool(self.eloquent),
+            "Eloquent": [list(pair) for pair in self.eloquent],
             "Target": self.target,
             "Calibrated": self.calibrated,
             "Gains": [list(gain) for gain in self.gains],
@@ -220,11 +226,12 @@ def run_surgery(
         stimulation=_stimulation(patient, draws, settings, rng),
         next_regions=_next_regions(posterior, patient, outcomes, settings, rng),
         predicted=_predicted(patient, draws, settings),
+        subsets=_subsets(patient, search, outcomes, table, criteria),
         conclusion=_conclusion(_proposed(table, patient.done), criteria.ranked),
         p_elsewhere=draws.p_elsewhere,
         explained=draws.explained,
         expected_ez_regions=draws.expected_ez_regions,
-        eloquent_stated=bool(patient.eloquent),
+        eloquent=patient.eloquent,
         target=settings.target,
         gains=_gains(table, search) if criteria.ranked else (),
         calibrated=criteria.calibrated,
@@ -273,12 +280,33 @@ def _search(patient: Patient, draws: FittedDraws, settings: SurgerySettings) -> 
     return Search(able[: settings.leading], draws, settings, constraints)
 
 
+def _subsets(
+    patient: Patient,
+    search: Search,
+    outcomes: Sequence[Outcome],
+    table: pd.DataFrame,
+    criteria: RankingCriteria,
+) -> pd.DataFrame:
+    """Return the table of all subsets of the leading regions; no rows without a ranked fit."""
+    draws, settings = search.draws, search.settings
+    found: list[Outcome] = []
+    if criteria.ranked and criteria.calibrated:
+        ranked = [str(name) for name in patient.zones["region"]]
+        regions = explored_regions(ranked, _first_resection(table), settings.explore)
+        found = subset_outcomes(regions, [*outcomes, *search.known], draws, settings)
+    before = float(table["seizing_before"].iloc[0])
+    return subset_table(found, before, draws, criteria, settings, search.constraints.allows)
+
+
+def _first_resection(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the regions of the first resection; empty without one."""
+    first = table.loc[table["kind"] == "resection", "regions"].head(1)
+    return () if first.empty else tuple(str(first.iloc[0]).split(","))
+
+
 def _gains(table: pd.DataFrame, search: Search) -> tuple[tuple[str, float], ...]:
     """Return the regions of the first resection, and the free draws as each is added."""
-    first = table.loc[table["kind"] == "resection", "regions"].head(1)
-    if first.empty:
-        return ()
-    steps = search.one_by_one(tuple(str(first.iloc[0]).split(",")))
+    steps = search.one_by_one(_first_resection(table))
     return tuple((step.candidate.regions[-1], step.share_free) for step in steps)
 
 

@@ -44,6 +44,11 @@ class Search:
     def __post_init__(self) -> None:
         self._known: dict[frozenset[str], Outcome] = {}
 
+    @property
+    def known(self) -> tuple[Outcome, ...]:
+        """The outcomes that were simulated."""
+        return tuple(self._known.values())
+
     def outcomes(self, sets: Iterable[Regions]) -> list[Outcome]:
         """Return the outcomes of the sets that meet the constraints."""
         able = {frozenset(s): s for s in sets if s and self.constraints.allows(s)}

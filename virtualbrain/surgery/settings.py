@@ -8,6 +8,8 @@ from virtualbrain.models.reduced_physics import SEIZING_X_2D
 
 Rest = Literal["unchanged", "healthy"]
 Eloquent = Literal["forbidden", "priced"]
+# Each further region doubles the number of subsets.
+MOST_EXPLORED = 8
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,9 @@ class SurgerySettings:
         Number of leading regions that plans may contain.
     largest : int
         Largest number of regions in a plan found by search.
+    explore : int
+        Number of leading regions of which all subsets are simulated, for plans chosen by hand in
+        the report; 0: none.
     suspicion : float
         Smallest p_ez of a region that is suspected to start seizures.
     target : float
@@ -169,6 +174,7 @@ class SurgerySettings:
     draws: int = 200
     leading: int = 8
     largest: int = 6
+    explore: int = 6
     suspicion: float = 0.05
     target: float = 0.9
     sham: int = 20
@@ -188,6 +194,10 @@ class SurgerySettings:
                 raise ConfigError(f"surgery.{name} is {getattr(self, name)}", expected="1 or more")
         if self.confirm < 0:
             raise ConfigError(f"surgery.confirm is {self.confirm}", expected="0 or more")
+        if not 0 <= self.explore <= MOST_EXPLORED:
+            raise ConfigError(
+                f"surgery.explore is {self.explore}", expected=f"0 to {MOST_EXPLORED}"
+            )
         for name in ("suspicion", "target", "interval"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(

@@ -73,6 +73,7 @@ rule report:
         outcomes=per_prior_set("outcomes"),
         recruitment=per_prior_set("recruitment"),
         ablations=ablations,
+        subsets=per_prior_set("subsets"),
         clinical=clinical_inputs,
     output:
         record=stage_record("report"),

@@ -15,6 +15,7 @@ rule surgery:
         next_regions=ANY.next_regions("{priors}"),
         explanations=ANY.explanations("{priors}"),
         predicted=ANY.predicted("{priors}"),
+        subsets=ANY.subsets("{priors}"),
     log:
         ANY.log("surgery-{priors}"),
     benchmark:

@@ -59,5 +59,6 @@ with run_job(snakemake):
         surgery.explanations.table,
         about | surgery.explanations.about(),
     )
+    write_table(snakemake.output.subsets, surgery.subsets, about)
     write_json(snakemake.output.predicted, {**about, "Predicted": surgery.predicted})
     write_table(snakemake.output.outcomes, surgery.outcomes, about)

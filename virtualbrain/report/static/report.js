@@ -4,7 +4,7 @@
   const data = JSON.parse(document.getElementById("embedded").textContent);
   const one = (selector, within = document) => within.querySelector(selector);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const state = { region: -1, plan: -1, metric: 0, time: null, candidate: "" };
+  const state = { region: -1, plan: -1, metric: 0, time: null, candidate: "", hand: 0 };
   const listeners = [];
   root.classList.remove("plain");
 
@@ -16,10 +16,29 @@
     changed();
   }
 
-  function choosePlan(index) {
-    state.plan = index === state.plan ? -1 : index;
-    const plan = data.plans[state.plan];
+  function takePlan(index) {
+    const plan = data.plans[index];
+    state.plan = plan ? index : -1;
     state.candidate = plan ? plan.name : "";
+    state.hand = Number(Object.keys(byHand).find((mask) => plan && byHand[mask].plan === index) ?? 0);
+    changed();
+  }
+  function choosePlan(index) {
+    takePlan(index === state.plan ? -1 : index);
+  }
+
+  // a plan of regions chosen by hand: one bit for each region that can be chosen
+  const byHand = data.explore ? data.explore.plans : {};
+  const chosenByHand = () => byHand[state.hand] || null;
+  const bitOf = (index) => (data.explore ? 1 << data.explore.regions.indexOf(index) : 0);
+  const canBeChosen = (index) => Boolean(data.explore && data.explore.regions.includes(index));
+  const inHand = (index) => canBeChosen(index) && (state.hand & bitOf(index)) !== 0;
+
+  function takeByHand(mask) {
+    const same = byHand[mask] ? byHand[mask].plan : -1;
+    state.hand = mask;
+    state.plan = same;
+    state.candidate = same >= 0 ? data.plans[same].name : "";
     changed();
   }
 
@@ -34,7 +53,7 @@
   document.addEventListener("click", react);
   document.addEventListener("keydown", react);
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && (state.region >= 0 || state.plan >= 0)) { state.region = state.plan = -1; state.candidate = ""; changed(); }
+    if (event.key === "Escape" && (state.region >= 0 || state.plan >= 0 || state.hand)) { state.region = state.plan = -1; state.candidate = ""; state.hand = 0; changed(); }
   });
 
   function mark(kind, chosen) {
@@ -70,6 +89,13 @@
     const plans = data.plans.filter((plan) => plan.regions.includes(state.region)).length;
     if (data.ranked && data.plans.length) list.append(element("dt", "In plans"), element("dd", `${plans} of ${data.plans.length}`));
     inspector.append(close, element("h2", region.name), element("p", region.label, "sub"), list);
+    if (canBeChosen(state.region)) {
+      const take = element("button", inHand(state.region) ? "Leave out of the plan" : "Take into the plan", "take");
+      const bit = bitOf(state.region);
+      take.type = "button";
+      take.addEventListener("click", () => { takeByHand(state.hand ^ bit); one(".take", inspector)?.focus(); });
+      inspector.append(take);
+    }
     if (!region.facts.length) inspector.append(element("p", "No result for this region.", "caption"));
   });
 
@@ -103,6 +129,35 @@
     });
   }
   all(".table").forEach(setUpTable);
+
+  // regions chosen by hand ---------------------------------------------------------------
+  function setUpExplore() {
+    const holder = one("#explore");
+    if (!holder) return;
+    const boxes = all("[data-choice]", holder), found = one("#explore-found"), listed = one("#explore-listed");
+    boxes.forEach((box) => box.addEventListener("change", () => takeByHand(state.hand ^ (1 << Number(box.dataset.choice)))));
+    one("#explore-clear").addEventListener("click", () => takeByHand(0));
+    one("#explore-table").open = false;
+    const show = () => {
+      const plan = chosenByHand(), facts = one("#explore-facts");
+      boxes.forEach((box, place) => { box.checked = (state.hand & (1 << place)) !== 0; });
+      found.hidden = !plan;
+      one("#explore-none").hidden = Boolean(plan);
+      if (!plan) return;
+      one("#explore-p").textContent = plan.p;
+      facts.replaceChildren();
+      plan.facts.forEach(([question, words, warning]) => {
+        const answer = element("dd");
+        answer.append(warning ? element("em", words) : words);
+        facts.append(element("dt", question), answer);
+      });
+      listed.hidden = plan.plan < 0;
+      listed.textContent = plan.plan < 0 ? "" : `In the table of plans: ${data.plans[plan.plan].rank}. ${data.plans[plan.plan].title}`;
+    };
+    listeners.push(show);
+    show();
+  }
+  setUpExplore();
 
   // the connectome ------------------------------------------------------------------------
   function readMatrix() {
@@ -166,6 +221,9 @@
 
   function seizingAt(index) {
     // true if the region seizes at the time shown; null where the whole map is shown
+    const hand = state.candidate ? null : chosenByHand();
+    // the table of combinations has no onsets: the end of the seizure is shown
+    if (hand) return !inHand(index) && hand.seizing.some(([i, p]) => i === index && p >= 0.5);
     const time = state.time === null && state.candidate ? Infinity : state.time;
     if (time === null) return null;
     const course = data.recruitment[state.candidate || data.no_surgery];
@@ -177,6 +235,7 @@
   }
   function seizingOnAverage() {
     // sum of the probabilities of the regions whose onset has passed; at the end their mean number
+    if (!state.candidate && chosenByHand()) return chosenByHand().after;
     const course = data.recruitment[state.candidate || data.no_surgery];
     const end = state.time === null ? Infinity : state.time;
     if (!course) return data.regions.filter((_, i) => { const s = seizingAt(i); return s === null ? onsets()[i] !== null : s; }).length;
@@ -188,7 +247,7 @@
   }
   function removed(index) {
     const plan = data.plans.find((p) => p.name === state.candidate);
-    return Boolean(plan && plan.regions.includes(index));
+    return inHand(index) || Boolean(plan && plan.regions.includes(index));
   }
   function colourOf(index, ground = GREY) {
     if (index === state.region) return CHOSEN;
@@ -424,11 +483,14 @@
     one("#player").hidden = false;
     one("#player-caption").hidden = false;
     data.plans.forEach((p) => { const option = element("option", `${p.rank}. ${p.title}`); option.value = p.name; option.title = p.name; plan.append(option); });
+    const own = element("option", "chosen by hand");
+    own.value = "by hand";
     const show = () => {
-      const at = state.time === null ? end : state.time;
-      clock.textContent = `${at.toFixed(1)} s`;
+      const at = state.time === null ? end : state.time, hand = state.candidate ? null : chosenByHand();
+      slider.disabled = play.disabled = Boolean(hand);
+      clock.textContent = hand ? "at the end" : `${at.toFixed(1)} s`;
       const n = seizingOnAverage();
-      const free = (data.plans.find((p) => p.name === state.candidate) || {}).free;
+      const free = hand ? hand.free : (data.plans.find((p) => p.name === state.candidate) || {}).free;
       const none = typeof free === "number" ? `; no region in ${(100 * free).toFixed(0)} % of the draws` : "";
       words.textContent = `${n.toFixed(1)} regions seizing on average${none}`;
     };
@@ -436,9 +498,7 @@
     const move = () => { state.time = Number(slider.value) >= 100 ? null : (Number(slider.value) / 100) * end; changed(); };
     slider.addEventListener("input", move);
     plan.addEventListener("change", () => {
-      state.candidate = plan.value;
-      state.plan = data.plans.findIndex((p) => p.name === plan.value);
-      changed();
+      if (plan.value !== own.value) takePlan(data.plans.findIndex((p) => p.name === plan.value));
     });
     let timer = 0;
     const stop = () => { clearTimeout(timer); timer = 0; play.textContent = "Play"; play.setAttribute("aria-pressed", "false"); };
@@ -456,7 +516,12 @@
       };
       timer = setTimeout(step, 120);
     });
-    listeners.push(() => { plan.value = data.plans.some((p) => p.name === state.candidate) ? state.candidate : ""; show(); });
+    listeners.push(() => {
+      const hand = !state.candidate && chosenByHand();
+      if (hand) { stop(); plan.append(own); } else own.remove();
+      plan.value = hand ? own.value : data.plans.some((p) => p.name === state.candidate) ? state.candidate : "";
+      show();
+    });
     show();
   }
 
