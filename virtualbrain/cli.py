@@ -207,6 +207,11 @@ def _add_demo(commands: Any) -> None:
     _add_seed(parser)
     parser.add_argument("--on", metavar="BIDS", help="use a real person's T1 and diffusion MRI")
     parser.add_argument(
+        "--ready-connectome",
+        action="store_true",
+        help="a patient with a ready connectome and no images; MRtrix3 is not needed",
+    )
+    parser.add_argument(
         "--if-missing", action="store_true", help="do nothing if the dataset exists"
     )
     parser.add_argument(
