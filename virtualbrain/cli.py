@@ -508,6 +508,11 @@ def _add_dependencies(commands: Any) -> None:
     parser = _add_command(
         commands, "dependencies", "list required packages, licences and vulnerabilities"
     )
+    parser.add_argument(
+        "--sbom",
+        metavar="FILE",
+        help="only write a software bill of materials (CycloneDX, JSON)",
+    )
     parser.set_defaults(command="results.dependencies")
 
 

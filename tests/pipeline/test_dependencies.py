@@ -18,13 +18,13 @@ def test_direct_and_indirect_packages_are_listed():
 
 
 def test_missing_pip_audit_is_reported(monkeypatch):
-    monkeypatch.setattr(dependencies.shutil, "which", lambda _: None)
+    monkeypatch.setattr(dependencies, "find_spec", lambda _: None)
     (line,) = dependencies.vulnerabilities()
     assert "pip-audit is not installed" in line
 
 
 def answer(monkeypatch, text: str) -> None:
-    monkeypatch.setattr(dependencies.shutil, "which", lambda _: "/bin/pip-audit")
+    monkeypatch.setattr(dependencies, "find_spec", lambda _: "found")
     done = subprocess.CompletedProcess([], 0, stdout=text)
     monkeypatch.setattr(dependencies.subprocess, "run", lambda *_, **__: done)
 
