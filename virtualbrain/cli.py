@@ -71,11 +71,22 @@ def _interrupted_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class _PrintVersion(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # on use, so that --help starts fast
+
+        sys.stdout.write(f"virtualbrain {version('virtualbrain')}\n")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="virtualbrain",
         description="Compute a personal virtual brain from a patient's MRI, diffusion MRI and "
         "SEEG, and write a report for epilepsy surgery. Research software, not a medical device.",
+    )
+    parser.add_argument(
+        "--version", action=_PrintVersion, nargs=0, help="print the version and exit"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,11 @@ def test_help_lists_the_commands(run):
     done = run("virtualbrain", "--help")
     assert done.returncode == 0
     assert "simulate-hypothesis" in done.stdout
+
+
+def test_the_version_is_that_of_the_project(run):
+    stated = tomllib.loads((project_root() / "pyproject.toml").read_text())["project"]["version"]
+    assert run("virtualbrain", "--version").stdout == f"virtualbrain {stated}\n"
 
 
 def test_check_of_an_empty_folder_is_one_line(run, work):
