@@ -38,3 +38,13 @@ def test_vulnerabilities_are_listed(monkeypatch):
     found = {"name": "x", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
     answer(monkeypatch, json.dumps({"dependencies": [found, {"name": "y", "version": "1"}]}))
     assert dependencies.vulnerabilities() == ["x 1: CVE-1, fixed in 2"]
+
+
+def test_packages_that_the_service_skips_are_not_called_safe(monkeypatch):
+    skipped = {"name": "x", "skip_reason": "not found"}
+    answer(monkeypatch, json.dumps({"dependencies": [skipped]}))
+    (line,) = dependencies.vulnerabilities()
+    assert "not reachable" in line
+    known = {"name": "y", "version": "1", "vulns": []}
+    answer(monkeypatch, json.dumps({"dependencies": [skipped, known]}))
+    assert dependencies.vulnerabilities() == ["no known vulnerability", "not looked up: x"]

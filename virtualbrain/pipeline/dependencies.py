@@ -13,6 +13,7 @@ _NAME = re.compile(r"^[A-Za-z0-9._-]+")
 _SEPARATORS = re.compile(r"[-_.]+")
 _PATIENCE_S = 120.0
 _AUDIT = "pip_audit"
+_NO_SERVICE = "no search for known vulnerabilities: pip-audit's service is not reachable"
 NOT_STATED = "not stated"
 
 
@@ -94,10 +95,16 @@ def vulnerabilities() -> list[str]:
         )
         packages = json.loads(done.stdout)["dependencies"]
     except (subprocess.TimeoutExpired, ValueError, KeyError):
-        return ["no search for known vulnerabilities: pip-audit's service is not reachable"]
-    return [
-        f"{package['name']} {package.get('version')}: {found['id']}, fixed in "
-        + (", ".join(found.get("fix_versions") or ()) or "no version yet")
+        return [_NO_SERVICE]
+    # An index without this service makes pip-audit skip every package, without an error.
+    skipped = [package["name"] for package in packages if "skip_reason" in package]
+    if len(skipped) == len(packages):
+        return [_NO_SERVICE]
+    found = [
+        f"{package['name']} {package.get('version')}: {one['id']}, fixed in "
+        + (", ".join(one.get("fix_versions") or ()) or "no version yet")
         for package in packages
-        for found in package.get("vulns", ())
-    ] or ["no known vulnerability"]
+        for one in package.get("vulns", ())
+    ]
+    unknown = [f"not looked up: {', '.join(skipped)}"] if skipped else []
+    return [*(found or ["no known vulnerability"]), *unknown]
