@@ -315,9 +315,9 @@ def _add_study_outcomes(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help="folder for the results")
     parser.add_argument(
         "--connectome",
-        required=True,
         metavar="PATH",
-        help="connectome of a group, Desikan-Killiany regions: connectivity.zip or a folder",
+        help="connectome of a group, Desikan-Killiany regions: connectivity.zip or a folder; "
+        "default: diffusion.group_connectome",
     )
     parser.add_argument(
         "--reports",

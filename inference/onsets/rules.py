@@ -49,7 +49,7 @@ class Rules(NamedTuple):
     noise: float = 0.5
     degrees_of_freedom: float = 10.0
     samples: float = 0.1
-    tempering: float = 0.6
+    tempering: float = 0.45
     lower: float = 1.3
     higher: float = 0.7
     error_degrees: float = 3.0

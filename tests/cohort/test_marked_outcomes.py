@@ -101,7 +101,7 @@ def test_a_group_connectome_is_aligned_by_name(atlas, group):
     one, other = found.names[3], found.names[40]
     assert found.weights[3, 40] == group.weights[place[one], place[other]]
     assert (found.regions["volume"] > 0).all()
-    with pytest.raises(InputError, match="no region"):
+    with pytest.raises(InputError, match="lacks 1 region"):
         template_connectome(group.ordered(group.names[1:]), atlas)
 
 

@@ -34,7 +34,8 @@ def correct_bias(image: nib.Nifti1Image, mask: NDArray[np.bool_] | None = None) 
     """Divide an image by its bias field, estimated with N4 inside a mask.
 
     Outside the mask the field is clipped to its range inside. The mean intensity inside the
-    mask is preserved.
+    mask is preserved. Without a mask the field is estimated at half the resolution, which is
+    enough to find the brain.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def correct_bias(image: nib.Nifti1Image, mask: NDArray[np.bool_] | None = None) 
     field = load_ants().n4_bias_field_correction(
         to_ants(flat),
         mask=to_ants(make_image(inside, image.affine)),
-        shrink_factor=4 if min(image.shape) > 120 else 2,
+        shrink_factor=(4 if min(image.shape) > 120 else 2) * (2 if mask is None else 1),
         convergence={"iters": [40, 40, 30, 20], "tol": 1e-6},
         return_bias_field=True,
     )

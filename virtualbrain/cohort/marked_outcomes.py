@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from virtualbrain.anatomy.atlases import Atlas
 from virtualbrain.anatomy.regions import region_table
-from virtualbrain.connectome import REGION_COLUMNS, Connectome
+from virtualbrain.connectome import REGION_COLUMNS, TEMPLATE_FRAME, Connectome
+from virtualbrain.diffusion.group_connectome import group_of_patient
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
@@ -79,9 +80,8 @@ def template_connectome(group: Connectome, atlas: Atlas) -> Connectome:
         The group connectome lacks a region of the atlas.
     """
     labels = np.asarray(atlas.image.dataobj)
-    table = region_table(atlas.table, labels, atlas.image.affine, {})[list(REGION_COLUMNS)]
-    ordered = group.ordered([str(name) for name in table["name"]])
-    return Connectome(table, ordered.weights, ordered.lengths_mm, group.source)
+    regions = region_table(atlas.table, labels, atlas.image.affine, {})[list(REGION_COLUMNS)]
+    return group_of_patient(group, regions, TEMPLATE_FRAME)
 
 
 def template_case(

@@ -150,6 +150,8 @@ def study_outcomes(options: argparse.Namespace) -> int:
     overrides: dict[str, Any] = {"seed": options.seed} if options.seed is not None else {}
     if options.units:
         overrides["seeg"] = {"units": options.units}
+    if options.connectome:
+        overrides["diffusion"] = {"group_connectome": options.connectome}
     config = load_config(options.config, overrides)
     classes = read_outcome_classes(Path(options.bids))
     labels = chosen_labels(options.bids, options.participant_label, config)
@@ -189,7 +191,7 @@ def _study(
     from functools import partial
 
     one = partial(
-        _study_one, options.bids, options.out, options.connectome, config=config, classes=classes,
+        _study_one, options.bids, options.out, config=config, classes=classes,
         reports=options.reports,
     )  # fmt: skip
     context = multiprocessing.get_context("spawn")
@@ -198,14 +200,16 @@ def _study(
 
 
 def _study_one(
-    bids: str, out: str, group: str, label: str, *, config: dict[str, Any],
+    bids: str, out: str, label: str, *, config: dict[str, Any],
     classes: dict[str, bool], reports: bool,
 ) -> dict[str, Any] | None:  # fmt: skip
     """Simulate one patient in the template brain; None after an error, which is printed."""
     from virtualbrain.anatomy.atlases import desikan_killiany
     from virtualbrain.cohort.marked_outcomes import row_of, template_case, template_connectome
     from virtualbrain.config import settings_from
-    from virtualbrain.io.connectome import read_given_connectome, write_connectome
+    from virtualbrain.diffusion.group_connectome import load_group
+    from virtualbrain.diffusion.settings import DiffusionSettings
+    from virtualbrain.io.connectome import write_connectome
     from virtualbrain.io.patient_search import find_patient
     from virtualbrain.io.provenance import sidecar
     from virtualbrain.pipeline.check import file_settings
@@ -214,14 +218,15 @@ def _study_one(
 
     try:
         atlas = desikan_killiany()
-        connectome = template_connectome(read_given_connectome(Path(group)), atlas)
+        group = load_group(settings_from(config["diffusion"], DiffusionSettings, "diffusion"))
+        connectome = template_connectome(group, atlas)
         files = find_patient(bids, label, file_settings(config))
         settings = settings_from(config["seeg"], SeegSettings, "seeg")
         case = template_case(files, connectome, atlas, settings)
         row = row_of(label, classes[label], case, predict_done(case, config))
         if reports:
             layout = PatientLayout(Path(out), label, atlas.label)
-            write_connectome(layout, connectome, sidecar(config, ("seed",), [Path(group).name]))
+            write_connectome(layout, connectome, sidecar(config, ("seed",), [group.group]))
             simulate_case(case, layout, config)
     except VirtualBrainError as error:
         report_problems(label, [error])
