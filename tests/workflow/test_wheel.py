@@ -128,7 +128,7 @@ def test_caches_are_those_of_the_user(finished, environment, work):
 
 
 def test_a_fit_from_python(finished, run, work):
-    """It reads what the run has compiled, which saves a minute."""
+    """It uses the run's cache of compiled code, as the stages do."""
     (compiled,) = (work / "home" / ".cache" / "virtualbrain" / "numba").iterdir()
     fitted = run("python", "-c", FIT, NUMBA_CACHE_DIR=str(compiled))
     assert fitted.returncode == 0, fitted.stderr
