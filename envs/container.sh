@@ -5,7 +5,7 @@ set -eu
 
 apt-get update
 DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-    ca-certificates mrtrix3 python3 python3-venv
+    ca-certificates mrtrix3 passwd python3 python3-venv
 rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
 
 python3 -m venv /opt/virtualbrain
