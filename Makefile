@@ -16,7 +16,7 @@ help:
 	@echo "make demo    write a synthetic patient, run the pipeline on it, print the path of the report"
 	@echo "make test    lint, types and all tests"
 	@echo "make bench   compare the speed with other software"
-	@echo "make lock    pin the newest versions that pyproject.toml allows"
+	@echo "make lock    pin the newest versions that pyproject.toml allows, with hashes"
 
 $(VENV)/.runtime-ready: envs/requirements.lock envs/requirements-group.lock envs/setup.sh pyproject.toml
 	@envs/setup.sh runtime

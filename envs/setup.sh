@@ -51,13 +51,24 @@ install_system() { # Debian package, then the programs in it
     have_packages "$@" || fail "$package was installed but $* cannot be found on the PATH"
 }
 
+pip_error() { # one line from pip's log
+    local package
+    package=$(sed -n '/DO NOT MATCH THE HASHES/{n;s/^ *\([^ ]*\).*/\1/p;q}' .cache/pip.log)
+    if [ -n "$package" ]; then
+        echo "the file of $package has another hash than envs/ states; do not use it before you know why"
+    else
+        grep -m1 '^ERROR' .cache/pip.log || tail -n 1 .cache/pip.log
+    fi
+}
+
 install_python_packages() { # lock files
     say "installing Python packages (one to three minutes)"
     mkdir -p .cache
     local arguments=()
     for lock in "$@"; do arguments+=(-r "$lock"); done
-    "$venv/bin/python" -m pip install --no-deps --disable-pip-version-check "${arguments[@]}" >.cache/pip.log 2>&1 ||
-        fail "pip could not install the locked packages: $(grep -m1 '^ERROR' .cache/pip.log || tail -n 1 .cache/pip.log) (see .cache/pip.log)"
+    "$venv/bin/python" -m pip install --require-hashes --no-deps --disable-pip-version-check \
+        "${arguments[@]}" >.cache/pip.log 2>&1 ||
+        fail "pip could not install the locked packages: $(pip_error) (see .cache/pip.log)"
 }
 
 runtime() {

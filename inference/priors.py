@@ -11,9 +11,10 @@ import yaml
 from numpy.typing import NDArray
 
 from inference.problem import Problem
+from virtualbrain.config import project_root
 from virtualbrain.errors import ConfigError
 
-PRIORS_FOLDER = Path(__file__).resolve().parent.parent / "config" / "priors"
+PRIORS_FOLDER = project_root() / "config" / "priors"
 
 
 @dataclass(frozen=True)

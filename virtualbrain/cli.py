@@ -71,11 +71,22 @@ def _interrupted_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+class _PrintVersion(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # on use, so that --help starts fast
+
+        sys.stdout.write(f"virtualbrain {version('virtualbrain')}\n")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="virtualbrain",
         description="Compute a personal virtual brain from a patient's MRI, diffusion MRI and "
         "SEEG, and write a report for epilepsy surgery. Research software, not a medical device.",
+    )
+    parser.add_argument(
+        "--version", action=_PrintVersion, nargs=0, help="print the version and exit"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
@@ -207,6 +218,11 @@ def _add_demo(commands: Any) -> None:
     parser.add_argument("folder", metavar="DIR", help="new folder for the BIDS dataset")
     _add_seed(parser)
     parser.add_argument("--on", metavar="BIDS", help="use a real person's T1 and diffusion MRI")
+    parser.add_argument(
+        "--ready-connectome",
+        action="store_true",
+        help="a patient with a ready connectome and no images; MRtrix3 is not needed",
+    )
     parser.add_argument(
         "--if-missing", action="store_true", help="do nothing if the dataset exists"
     )
@@ -516,6 +532,11 @@ def _add_verify(commands: Any) -> None:
 def _add_dependencies(commands: Any) -> None:
     parser = _add_command(
         commands, "dependencies", "list required packages, licences and vulnerabilities"
+    )
+    parser.add_argument(
+        "--sbom",
+        metavar="FILE",
+        help="only write a software bill of materials (CycloneDX, JSON)",
     )
     parser.set_defaults(command="results.dependencies")
 

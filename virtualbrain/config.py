@@ -15,15 +15,22 @@ import yaml
 from virtualbrain.errors import ConfigError
 
 
+def installed_root() -> Path:
+    """Return the folder that holds the packages: the checkout, or site-packages."""
+    return Path(__file__).resolve().parent.parent
+
+
 def project_root() -> Path:
-    """Return the folder that holds Snakefile, workflow/ and config/."""
-    package = Path(__file__).resolve().parent
-    for root in (package.parent, package / "_project"):
+    """Return the folder that holds Snakefile, workflow/ and config/.
+
+    In an installed wheel it is inside the package (envs/build_hook.py).
+    """
+    for root in (installed_root(), installed_root() / "virtualbrain" / "_project"):
         if (root / "workflow" / "Snakefile").is_file():
             return root
     raise ConfigError(
         "the workflow is not installed with the package",
-        hint="install from a checkout of the project",
+        hint="install the wheel, or from a checkout of the project",
     )
 
 

@@ -25,6 +25,18 @@ def test_error_for_a_missing_program_says_how_to_install_it():
         mrtrix.run("no-such-program")
 
 
+def test_missing_mrtrix_is_one_problem_that_says_how_to_install_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (problem,) = mrtrix.check_programs()
+    for words in ("apt-get install mrtrix3", "conda install", "tckgen, tcksift2"):
+        assert words in str(problem)
+
+
+@pytest.mark.tools
+def test_installed_mrtrix_is_no_problem():
+    assert mrtrix.check_programs() == []
+
+
 def test_arguments_threads_and_environment_are_passed_to_the_program(program):
     program("show", 'echo "$@ $MRTRIX_RNG_SEED"\n')
     output = mrtrix.run("show", 1, "b", threads=3, environment={"MRTRIX_RNG_SEED": "7"})

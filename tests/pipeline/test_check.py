@@ -60,6 +60,20 @@ def test_centres_in_another_frame_are_refused_at_minute_0(patient, change, words
     assert words in str(problem)
 
 
+def test_mrtrix_is_missed_at_minute_0_by_a_patient_who_needs_it(patient, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert check_patient(patient, "01", CONFIG) == []
+    shutil.rmtree(patient / "derivatives/connectome")
+    for name in ("anat/sub-01_T1w.nii.gz", "dwi/sub-01_dwi.nii.gz"):
+        path = patient / "sub-01" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("not an image")
+    lines = [str(problem) for problem in check_patient(patient, "01", CONFIG)]
+    assert len([line for line in lines if "MRtrix3 is not installed" in line]) == 1
+    anatomy = load_config(overrides={"until": "anatomy"})
+    assert not any("MRtrix3" in str(line) for line in check_patient(patient, "01", anatomy))
+
+
 def test_a_filter_file_and_sessions_are_options_of_the_check(patient, tmp_path, capsys):
     wanted = tmp_path / "filter.json"
     wanted.write_text('{"ieeg": {"task": "absent"}}')

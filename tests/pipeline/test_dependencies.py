@@ -18,13 +18,13 @@ def test_direct_and_indirect_packages_are_listed():
 
 
 def test_missing_pip_audit_is_reported(monkeypatch):
-    monkeypatch.setattr(dependencies.shutil, "which", lambda _: None)
+    monkeypatch.setattr(dependencies, "find_spec", lambda _: None)
     (line,) = dependencies.vulnerabilities()
     assert "pip-audit is not installed" in line
 
 
 def answer(monkeypatch, text: str) -> None:
-    monkeypatch.setattr(dependencies.shutil, "which", lambda _: "/bin/pip-audit")
+    monkeypatch.setattr(dependencies, "find_spec", lambda _: "found")
     done = subprocess.CompletedProcess([], 0, stdout=text)
     monkeypatch.setattr(dependencies.subprocess, "run", lambda *_, **__: done)
 
@@ -38,3 +38,13 @@ def test_vulnerabilities_are_listed(monkeypatch):
     found = {"name": "x", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
     answer(monkeypatch, json.dumps({"dependencies": [found, {"name": "y", "version": "1"}]}))
     assert dependencies.vulnerabilities() == ["x 1: CVE-1, fixed in 2"]
+
+
+def test_packages_that_the_service_skips_are_not_called_safe(monkeypatch):
+    skipped = {"name": "x", "skip_reason": "not found"}
+    answer(monkeypatch, json.dumps({"dependencies": [skipped]}))
+    (line,) = dependencies.vulnerabilities()
+    assert "not reachable" in line
+    known = {"name": "y", "version": "1", "vulns": []}
+    answer(monkeypatch, json.dumps({"dependencies": [skipped, known]}))
+    assert dependencies.vulnerabilities() == ["no known vulnerability", "not looked up: x"]

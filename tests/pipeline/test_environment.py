@@ -1,6 +1,10 @@
 """Caches of compiled code."""
 
 import os
+import tempfile
+from pathlib import Path
+
+import pytest
 
 from virtualbrain.pipeline.environment import use_project_caches
 
@@ -10,7 +14,8 @@ def test_changed_kernels_use_another_cache(tmp_path, monkeypatch):
     kernels = tmp_path / "inference" / "kernels"
     kernels.mkdir(parents=True)
     (kernels / "sweeps.py").write_text("a = 1")
-    monkeypatch.setattr("virtualbrain.pipeline.environment.project_root", lambda: tmp_path)
+    for root in ("installed_root", "project_root"):
+        monkeypatch.setattr(f"virtualbrain.pipeline.environment.{root}", lambda: tmp_path)
     found = []
     for text in ("a = 1", "a = 2", "a = 1"):
         (kernels / "sweeps.py").write_text(text)
@@ -18,3 +23,41 @@ def test_changed_kernels_use_another_cache(tmp_path, monkeypatch):
         use_project_caches()
         found.append(os.environ["NUMBA_CACHE_DIR"])
     assert found[0] == found[2] != found[1]
+
+
+@pytest.fixture
+def wheel(tmp_path, monkeypatch):
+    """The environment of an installed wheel: the project is not the folder of the packages."""
+    monkeypatch.setattr("virtualbrain.pipeline.environment.project_root", lambda: tmp_path / "p")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(os, "environ", {"HOME": str(tmp_path / "home")})
+    return tmp_path
+
+
+def caches() -> Path:
+    use_project_caches()
+    return Path(os.environ["MPLCONFIGDIR"]).parent
+
+
+def test_an_installed_wheel_writes_to_the_users_cache(wheel):
+    assert caches() == wheel / "home" / ".cache" / "virtualbrain"
+
+
+def test_without_a_home_the_cache_is_temporary_and_private(wheel):
+    (wheel / "home").write_text("not a folder")
+    folder = caches()
+    assert folder == wheel / "temporary" / f"virtualbrain-{os.getuid()}"
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_cache_of_another_user_is_not_used(wheel, monkeypatch):
+    """Its compiled code would run here."""
+    (wheel / "home").write_text("not a folder")
+    this_user = os.getuid() + 1  # so that the folder belongs to another one
+    monkeypatch.setattr(os, "getuid", lambda: this_user)
+    planted = wheel / "temporary" / f"virtualbrain-{this_user}"
+    planted.mkdir()
+    folder = caches()
+    assert folder.parent == planted.parent
+    assert folder != planted

@@ -12,7 +12,7 @@ from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
 
 def demo(options: argparse.Namespace) -> int:
     """Write a synthetic patient of known truth."""
-    from virtualbrain.synthetic.dataset import write_demo
+    from virtualbrain.synthetic.dataset import write_connectome_patient, write_demo
 
     folder = Path(options.folder)
     if options.if_missing and (folder / "dataset_description.json").is_file():
@@ -20,7 +20,8 @@ def demo(options: argparse.Namespace) -> int:
         return 0
     if options.on:
         return _demo_on(options, folder)
-    write_demo(folder, seed=options.seed)
+    write = write_connectome_patient if options.ready_connectome else write_demo
+    write(folder, seed=options.seed)
     say(f"wrote a synthetic patient to {folder}, its truth to {folder}/derivatives/truth")
     return 0
 

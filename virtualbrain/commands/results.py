@@ -7,7 +7,7 @@ from virtualbrain.commands.console import report_error, say, warn
 from virtualbrain.commands.participants import labels_with_results
 from virtualbrain.config import read_yaml
 from virtualbrain.errors import FAULT_OF_INPUT, InputError
-from virtualbrain.io.atomic import write_json
+from virtualbrain.io.atomic import write_json, write_text
 from virtualbrain.io.bids import check_label, require_dataset
 from virtualbrain.io.layout import PatientLayout, manifest_folder
 from virtualbrain.io.manifest import adopt_earlier_manifest
@@ -101,11 +101,18 @@ def _dataset_of(out: Path, given: str | None) -> Path | None:
     return Path(stated) if stated and Path(stated).is_dir() else None
 
 
-def dependencies(_: argparse.Namespace) -> int:
+def dependencies(options: argparse.Namespace) -> int:
     """List all required packages with their licences, and known vulnerabilities."""
     from virtualbrain.pipeline.dependencies import installed, vulnerabilities
 
-    for package in installed():
+    packages = installed()
+    if options.sbom:
+        from virtualbrain.pipeline.bill_of_materials import bill_of_materials
+
+        write_text(Path(options.sbom), bill_of_materials(packages))
+        say(f"wrote a software bill of materials of {len(packages)} packages to {options.sbom}")
+        return 0
+    for package in packages:
         say(f"{package.name}\t{package.version}\t{package.licence}")
     for line in vulnerabilities():
         warn(line)

@@ -8,12 +8,14 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from virtualbrain.errors import ToolError
+from virtualbrain.errors import ToolError, VirtualBrainError
 
 logger = logging.getLogger(__name__)
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _INSTALL = "install MRtrix3 3.0 (apt-get install mrtrix3, or conda install -c mrtrix3 mrtrix3)"
+PROGRAMS = ("mrconvert", "dwi2fod", "tckgen", "tcksift2", "tck2connectome")
+"""The programs that every connectome from diffusion MRI needs."""
 
 
 def require_tool(name: str, hint: str = _INSTALL) -> str:
@@ -33,6 +35,21 @@ def require_tool(name: str, hint: str = _INSTALL) -> str:
             hint=hint,
         )
     return path
+
+
+def check_programs() -> list[VirtualBrainError]:
+    """Return one problem if MRtrix3, or one of its programs, is missing."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if not missing:
+        return []
+    return [
+        ToolError(
+            "MRtrix3 is not installed, which the connectome needs",
+            where="PATH",
+            expected="the programs " + ", ".join(missing),
+            hint=f"{_INSTALL}, or add a ready connectome",
+        )
+    ]
 
 
 def run(

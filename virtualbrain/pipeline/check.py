@@ -171,6 +171,7 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     from virtualbrain.anatomy.settings import AnatomySettings
     from virtualbrain.diffusion.check import check_dwi, check_same_head
     from virtualbrain.diffusion.group_connectome import check_group
+    from virtualbrain.diffusion.mrtrix import check_programs
 
     anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy").of_patient(files.label)
     problems += check_anatomy(files, anatomy)
@@ -182,7 +183,7 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
         return problems
     if files.uses_group:
         return [*problems, *check_group(diffusion, expected_regions(anatomy), files.label)]
-    problems += check_dwi(files.dwi, files.epi, diffusion)
+    problems += [*check_programs(), *check_dwi(files.dwi, files.epi, diffusion)]
     if not problems and files.t1 is not None and files.dwi:
         problems += check_same_head(files.t1, files.dwi[0])
     return problems

@@ -3,30 +3,58 @@
 import hashlib
 import os
 import socket
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from virtualbrain.config import project_root
+from virtualbrain.config import installed_root, project_root
 
 RUN_VARIABLE = "VIRTUALBRAIN_RUN"
 
 
 def use_project_caches() -> None:
     """Set the compilers' cache folders to the project's, so that a second run starts faster."""
-    home = project_root() / ".cache"
-    if not os.access(home.parent, os.W_OK):
-        home = Path.home() / ".cache" / "virtualbrain"
+    home = _cache_folder()
     os.environ.setdefault("NUMBA_CACHE_DIR", str(home / "numba" / _kernel_checksum()))
     os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={home / 'pytensor'}")
     os.environ.setdefault("MPLCONFIGDIR", str(home / "matplotlib"))
+
+
+def _cache_folder() -> Path:
+    """Return the first folder that can be written: in the checkout, of the user, temporary.
+
+    In a container often neither the project nor a home folder can be written.
+    """
+    folders = [project_root() / ".cache"] if project_root() == installed_root() else []
+    with suppress(RuntimeError):  # a user without a home
+        of_user = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folders.append(Path(of_user) / "virtualbrain")
+    folders.append(Path(tempfile.gettempdir()) / f"virtualbrain-{os.getuid()}")
+    for folder in folders:
+        if _is_own_folder(folder):
+            return folder
+    return Path(tempfile.mkdtemp(prefix="virtualbrain-"))
+
+
+def _is_own_folder(folder: Path) -> bool:
+    """Return whether a folder exists or can be made, belongs to this user and can be written.
+
+    Compiled code is run from it: in a folder of another user it could be changed by that user.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return folder.lstat().st_uid == os.getuid() and os.access(folder, os.W_OK)
 
 
 def _kernel_checksum() -> str:
     """Return a checksum of all compiled code: numba detects changes in a function's file only."""
     digest = hashlib.sha256()
     for folder in ("inference", "virtualbrain/models"):
-        for path in sorted((project_root() / folder).rglob("*.py")):
+        for path in sorted((installed_root() / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
