@@ -167,6 +167,7 @@ class Explanations:
     listed: float
 
 
+@dataclass(frozen=True)
 class SubsetRow:
     """One row of subsets.tsv; the fields are its columns."""
 
