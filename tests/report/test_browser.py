@@ -242,6 +242,7 @@ def test_tables_sort_and_filter(opened):
 
 @pytest.mark.parametrize("section", ["zones", "surgery"])
 def test_a_download_equals_the_file(opened, make_patient, section, tmp_path):
+    opened.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     links = opened.page.locator(f"#{section} .table a.download").all()
     assert links
     results = make_patient(priors=("default",))
