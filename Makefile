@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-test demo test lint types unit bench lock clean
+.PHONY: help setup setup-test setup-docs docs demo test lint types unit bench lock clean
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -14,7 +14,8 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 help:
 	@echo "make demo    write a synthetic patient, run the pipeline on it, print the path of the report"
-	@echo "make test    lint, types and all tests"
+	@echo "make test    lint, types, the documentation site and all tests"
+	@echo "make docs    build the documentation site in build/docs"
 	@echo "make bench   compare the speed with other software"
 	@echo "make lock    pin the newest versions that pyproject.toml allows, with hashes"
 
@@ -24,15 +25,19 @@ $(VENV)/.runtime-ready: envs/requirements.lock envs/requirements-group.lock envs
 $(VENV)/.test-ready: envs/requirements-test.lock $(VENV)/.runtime-ready
 	@envs/setup.sh test
 
+$(VENV)/.docs-ready: envs/requirements-docs.lock $(VENV)/.runtime-ready
+	@envs/setup.sh docs
+
 setup: $(VENV)/.runtime-ready
 setup-test: $(VENV)/.test-ready
+setup-docs: $(VENV)/.docs-ready
 
 demo: setup
 	virtualbrain demo $(DEMO)/bids --seed $(SEED) --if-missing
 	virtualbrain run $(DEMO)/bids $(DEMO)/out --cores $(CORES) --config config/quick.yaml
 	virtualbrain score $(DEMO)/bids $(DEMO)/out
 
-test: lint types unit
+test: lint types docs unit
 
 lint: setup-test
 	ruff check .
@@ -42,8 +47,12 @@ lint: setup-test
 types: setup-test
 	mypy
 
-unit: setup-test
+unit: setup-test setup-docs
 	pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
+
+docs: setup-docs
+	sphinx-build --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "$(CURDIR)/build/docs/index.html"
 
 bench: setup-test
 	$(PY) tests/benchmarks/run.py

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Set up the project: interpreter, virtual environment, packages, MRtrix3; for tests also Chromium
 # and, if possible, Slurm.
-# Usage: envs/setup.sh runtime|test
+# Usage: envs/setup.sh runtime|test|docs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=.venv
@@ -100,8 +100,14 @@ tests() {
     touch "$venv/.test-ready"
 }
 
+docs() {
+    install_python_packages envs/requirements-docs.lock
+    touch "$venv/.docs-ready"
+}
+
 case "${1:-}" in
 runtime) runtime ;;
 test) tests ;;
-*) fail "usage: envs/setup.sh runtime|test" ;;
+docs) docs ;;
+*) fail "usage: envs/setup.sh runtime|test|docs" ;;
 esac

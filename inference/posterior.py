@@ -258,7 +258,15 @@ def _version(package: str) -> str:
 
 
 def save(posterior: xr.DataTree, path: Path | str) -> None:
-    """Write a posterior as netCDF, atomically."""
+    """Write a posterior as netCDF, atomically.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        The result of `inference.fit`.
+    path : Path or str
+        The file to write; an earlier one is replaced.
+    """
     clean = posterior.copy()
     clean.attrs = {k: ",".join(v) if isinstance(v, list) else v for k, v in clean.attrs.items()}
     with atomic_path(path) as temporary:
@@ -267,6 +275,16 @@ def save(posterior: xr.DataTree, path: Path | str) -> None:
 
 def load(path: Path | str) -> xr.DataTree:
     """Read a posterior that `save` wrote.
+
+    Parameters
+    ----------
+    path : Path or str
+        The netCDF file.
+
+    Returns
+    -------
+    xarray.DataTree
+        The posterior, as `inference.fit` returns it.
 
     Raises
     ------

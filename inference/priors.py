@@ -77,6 +77,37 @@ class Priors:
     the x0 of connected regions; see `correlation`. `x0_sources` is the weight of the source
     evidence in the prior means; see `inference.sources`. `group_connectome` is used only for a
     patient without a connectome of their own.
+
+    Parameters
+    ----------
+    name : str
+        Name of the set.
+    description : str
+        One sentence.
+    x0 : Normal
+        Excitability of a region.
+    x0_ez, x0_pz, x0_lesion : Normal, optional
+        Excitability of the regions of the hypothesis or the lesion.
+    x0_error : Scatter
+        Model error of nuts and laplace.
+    x0_neighbours, x0_sources : Weight
+        Weights of the neighbours and of the source evidence.
+    group_connectome : GroupConnectome
+        Additional uncertainty of the connections of a group.
+    x_init, z_init : Normal
+        Initial states.
+    K : LogNormal
+        Global coupling, for weights divided by their mean row sum.
+    tau0 : LogNormal
+        Time scale of the slow variable, in model time.
+    amplitude : LogNormal
+        Log power per unit of x.
+    level : Normal
+        Mean of the channel offsets, in log power.
+    offset : Scatter
+        Channel offsets about their mean.
+    noise : LogNormal
+        Standard deviation of the residuals, in log power.
     """
 
     name: str = "default"
@@ -159,6 +190,11 @@ def load_priors(source: str | Path | Priors = "default") -> Priors:
     ----------
     source : str or Path or Priors
         A name from config/priors, or the path of a YAML file.
+
+    Returns
+    -------
+    Priors
+        The prior set; keys that the file lacks have their defaults.
 
     Raises
     ------

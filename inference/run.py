@@ -24,7 +24,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class StageResult:
-    """Results of the stage: posterior, table of zones.tsv, content of diagnostics.json."""
+    """Results of the stage inference.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        The result of `inference.fit`.
+    zones : pandas.DataFrame
+        The table of zones.tsv; see `inference.zones`.
+    diagnostics : dict
+        The content of diagnostics.json; see `inference.diagnose`.
+    """
 
     posterior: xr.DataTree
     zones: pd.DataFrame
@@ -61,10 +71,21 @@ def run_inference(
         Columns region and zone.
     lesion : sequence of str
         Regions that the lesion mask overlaps.
-    priors, settings, progress
-        See `inference.fit`.
-    group_connectome, template_anatomy
-        See `inference.Problem`.
+    priors : str or Path or Priors
+        As in `inference.fit`.
+    settings : Settings, optional
+        As in `inference.fit`.
+    progress : callable, optional
+        As in `inference.fit`.
+    group_connectome : str
+        As in `inference.Problem`.
+    template_anatomy : bool
+        As in `inference.Problem`.
+
+    Returns
+    -------
+    StageResult
+        Posterior, zones and diagnostics.
 
     Raises
     ------

@@ -53,8 +53,10 @@ class Settings:
         Number of starting points of the search for modes.
     exchange_rounds : int
         Rounds in which single regions are switched between silent and seizing.
-    target_accept, max_depth
-        Target acceptance rate and maximum tree depth of NUTS.
+    target_accept : float
+        Target acceptance rate of NUTS.
+    max_depth : int
+        Maximum tree depth of NUTS.
     cores : int
         Number of chains or starting points computed in parallel.
     engine : {"fused", "pymc"}

@@ -13,10 +13,12 @@ from virtualbrain.config import project_root
 
 ROOT = project_root()
 WORD_LIST = Path(__file__).with_name("words.txt")
-PYTHON_FOLDERS = ("virtualbrain", "inference", "workflow")
+PYTHON_FOLDERS = ("virtualbrain", "inference", "workflow", "docs")
 TEXT_PATTERNS = (
     "README.md",
     "docs/*.md",
+    "docs/*.rst",
+    "docs/tutorials/*.rst",
     "config/**/*.md",
     "config/**/*.yaml",
     "workflow/**/*.smk",

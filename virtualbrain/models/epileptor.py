@@ -210,6 +210,22 @@ class Epileptor(_Model):
         1 / tau0.
     tt : array_like
         Speed of all rates: 0.1 makes a seizure ten times as long. See `slowed_to`.
+    a, b, c, d : array_like
+        Coefficients of the fast population.
+    Iext : array_like
+        Rest current of population 1.
+    slope : array_like
+        Linear term of population 1 where it is active.
+    Kvf : array_like
+        Coupling of x1 by differences of x1, fast; 0 by default.
+    Iext2 : array_like
+        Rest current of population 2.
+    tau : array_like
+        Time scale of y2.
+    aa, bb : array_like
+        Factor of y2, and of the low-pass variable g in population 2.
+    Kf : array_like
+        Coupling of x2 by differences of x2; 0 by default.
     modification : bool
         The sigmoid form of the slow variable.
     seconds_per_unit : float
@@ -267,8 +283,22 @@ class Epileptor2D(_Model):
 
     Parameters
     ----------
+    x0, K, r, tt : array_like
+        Excitability, coupling, 1 / tau0 and speed, as in `Epileptor`.
+    a, b, c, d : array_like
+        Coefficients of the fast population.
+    Iext : array_like
+        Rest current of population 1.
+    slope : array_like
+        Linear term of population 1 where it is active.
+    Kvf : array_like
+        Coupling of x1 by differences of x1, fast; 0 by default.
     form : {"cubic", "tvb"}
         The form of f for :math:`x \ge 0`.
+    modification : bool
+        The sigmoid form of the slow variable.
+    seconds_per_unit : float
+        Duration of one unit of model time in seconds, at tt = 1.
     """
 
     states: ClassVar[tuple[str, ...]] = ReducedStates._fields
@@ -298,7 +328,20 @@ class EpileptorRestingState(Epileptor):
         \dot y_{rs} &= d_{rs}\,(a_{rs} + b_{rs} x_{rs} - \beta y_{rs})/\tau_{rs}
 
     LFP :math:`= p(x_2 - x_1) + (1 - p) x_{rs}`. `tt` does not change the rhythm, as in The
-    Virtual Brain. There is no `modification`.
+    Virtual Brain. There is no `modification`. The other parameters are those of `Epileptor`.
+
+    Parameters
+    ----------
+    tau_rs, d_rs : array_like
+        Time scales of the rhythm.
+    a_rs, b_rs, e_rs, f_rs, alpha_rs, beta_rs, gamma_rs : array_like
+        Coefficients of the rhythm.
+    I_rs : array_like
+        Current into the rhythm.
+    K_rs : array_like
+        Coupling of x_rs.
+    p : array_like
+        Fraction of the Epileptor in the LFP, 0 to 1.
     """
 
     states: ClassVar[tuple[str, ...]] = (*SixStates._fields, *RestingStates._fields)
@@ -339,11 +382,19 @@ class EpileptorStimulation(Epileptor):
     the Epileptor. The neural-field form and the four-dimensional form have no population 2. The
     published code also reads a coupling of m that is not defined; it is left out here.
 
+    The other parameters are those of `Epileptor`.
+
     Parameters
     ----------
+    r2 : array_like
+        Rate of the accumulator m.
     threshold : array_like
         Value of m above which x0 is raised by 1. A large value keeps stimulation from starting a
         seizure.
+    gain : array_like
+        Factor of the stimulation current in population 1.
+    decay, filling : array_like
+        Factors of the decay of m, and of its growth by the absolute current.
     """
 
     states: ClassVar[tuple[str, ...]] = (*SixStates._fields, *StimulationStates._fields)

@@ -119,8 +119,12 @@ def simulate_ensemble(
 
     Parameters
     ----------
-    network, model, duration
-        As in `simulate`.
+    network : Network
+        Normalised weights, and tract lengths.
+    model : Epileptor, Epileptor2D, EpileptorRestingState or EpileptorStimulation
+        Equations and parameters, with a leading axis of members where they differ.
+    duration : float
+        Seconds of model activity.
     n_members : int
         Number of members.
     output : Path or str, optional

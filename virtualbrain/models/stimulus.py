@@ -78,6 +78,11 @@ def pulse_train(
     duration_s, onset_s : float
         Duration and start of the train.
 
+    Returns
+    -------
+    Stimulus
+        The train.
+
     Raises
     ------
     ModelError

@@ -109,8 +109,14 @@ def significant_samples_of_trials(
 
     Parameters
     ----------
-    trials, times_s, rng, settings
-        As in `significant_samples`.
+    trials : array_like, shape (n_trials, n_channels, n_samples)
+        Responses of any unit.
+    times_s : array_like, shape (n_samples,)
+        Seconds from the stimulus.
+    rng : numpy.random.Generator
+        Shuffles the surrogates.
+    settings : SignificanceSettings, optional
+        Windows and level.
 
     Returns
     -------
@@ -163,6 +169,11 @@ def lempel_ziv_pci(significant: ArrayLike) -> float:
     ----------
     significant : array_like, shape (n_channels, n_samples)
         True or 1 where the response is significant.
+
+    Returns
+    -------
+    float
+        The index; no unit.
 
     Raises
     ------
