@@ -6,6 +6,11 @@ A small synthetic patient has a seizure that starts in the right hippocampus and
 fit gets what a clinic has, the recording, the gain and the connectome, and finds where the
 seizure starts.
 
+The patient shows how a fit is used, not how good it is: it was chosen among five because both
+regions of the EZ come first, and in three of the others a region outside of the EZ was among the
+first two. How often fits are right is measured on patients that nobody chose
+(:doc:`/validation`).
+
 :download:`small_patient.py </tutorials/small_patient.py>` makes the patient; put it beside this
 script.
 """
