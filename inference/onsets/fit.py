@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from inference.density import Density, build_density
+from inference.onsets.calibration import calibrated, drawn, evidence_of, shifted
 from inference.onsets.channels import LARGEST_ERROR
 from inference.onsets.dynamics import Dynamics, Onsets, dynamics_of
 from inference.onsets.recording import recording_of
@@ -58,7 +59,6 @@ class _Draws:
     active: Mask
     onset: Array
     offset: Array
-    p_ez: Array
     ez: Mask
     threshold: Array
     peak: Array
@@ -137,7 +137,7 @@ def posterior_of(sample: OnsetSample) -> xr.DataTree:
     """Find the dynamics that reproduce the draws, and assemble the posterior."""
     chains, data, rules = sample.chains, sample.data, sample.rules
     density, rng = sample.density, sample.rng
-    draws = _stacked(chains, rng)
+    draws = _stacked(chains, density, rng)
     found = _dynamics(draws, density, rng)
     sources = _sources(draws, found, density, rng)
     tree = xr.DataTree.from_dict(
@@ -194,19 +194,26 @@ def _run_chains(
     return chains
 
 
-def _stacked(chains: Sequence[Kept], rng: np.random.Generator) -> _Draws:
+def _stacked(chains: Sequence[Kept], density: Density, rng: np.random.Generator) -> _Draws:
     """Stack the chains, and draw which regions are epileptogenic."""
-    p_ez = np.stack([chain.p_ez for chain in chains])
+    active = np.stack([chain.active for chain in chains])
+    given_onsets = np.stack([chain.p_ez for chain in chains])
+    p_ez = _calibrated_draws(_flat(given_onsets), _flat(active), density)
     return _Draws(
-        active=np.stack([chain.active for chain in chains]),
+        active=active,
         onset=np.stack([chain.onset for chain in chains]),
         offset=np.stack([chain.offset for chain in chains]),
-        p_ez=p_ez,
-        ez=rng.random(p_ez.shape) < p_ez,
+        ez=drawn(p_ez, rng).reshape(given_onsets.shape),
         threshold=np.stack([chain.threshold for chain in chains]),
         peak=np.stack([chain.patient_peak for chain in chains]),
         log_density=np.stack([chain.log_density for chain in chains]),
     )
+
+
+def _calibrated_draws(p_ez: Array, active: Mask, density: Density) -> Array:
+    """Return the calibrated probability of being epileptogenic in each draw, (draws, regions)."""
+    evidence = evidence_of(density.problem, density.priors, p_ez, active)
+    return shifted(p_ez, calibrated(evidence, density.priors.x0_sources.weight))
 
 
 def _dynamics(draws: _Draws, density: Density, rng: np.random.Generator) -> Dynamics:

@@ -1,0 +1,159 @@
+r"""Calibrate the probability of being epileptogenic, and draw epileptogenic regions with it.
+
+The onset model is too sure of itself: its errors of gain and connectome are only roughly those of a
+patient. The calibrated probability q weighs its result p against what the sources show without any
+network. In synthetic patients of known truth
+
+.. math::
+    \mathrm{logit}\, q_i = \pi_i + a + b\,(\mathrm{logit}\, p_i - \pi_i) + c\, s_i + d\, o_i - e\, r_i
+
+with the prior log odds :math:`\pi`, the peak s and the order o of the source power, both between 0
+and 1, and the probability r that the region seizes because the network recruits it: what the
+network explains counts less. p is kept between 0.01 and 0.99.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from inference.priors import Priors
+from inference.problem import Problem
+from inference.sources import features, onset_order, prior_log_odds
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# From tests/benchmarks/learn_onset_calibration.py; see docs/lab-notes.
+INTERCEPT, OF_MODEL, OF_PEAK, OF_ORDER, OF_RECRUITED = -1.540, 0.356, 4.579, 1.599, 6.279
+# p_ez of the onset model is kept this far from 0 and 1.
+LEAST_P_EZ = 0.01
+_FURTHEST_LOG_ODDS = 40.0
+_N_BISECTIONS = 50
+
+
+@dataclass(frozen=True)
+class RegionEvidence:
+    """What the calibration reads, for every region.
+
+    Parameters
+    ----------
+    prior_log_odds : numpy.ndarray, shape (n_regions,)
+        Prior log odds of being epileptogenic.
+    p_model : numpy.ndarray, shape (n_regions,)
+        Probability of being epileptogenic by the onset model.
+    p_recruited : numpy.ndarray, shape (n_regions,)
+        Probability that the region seizes and is not epileptogenic, by the onset model.
+    peak, order : numpy.ndarray, shape (n_regions,)
+        See `inference.sources.features` and `inference.sources.onset_order`.
+    """
+
+    prior_log_odds: Array
+    p_model: Array
+    p_recruited: Array
+    peak: Array
+    order: Array
+
+    @property
+    def model_log_odds(self) -> Array:
+        """Log odds by the onset model, without the prior; bounded."""
+        kept = np.clip(self.p_model, LEAST_P_EZ, 1.0 - LEAST_P_EZ)
+        return np.asarray(logit(kept) - self.prior_log_odds)
+
+
+def evidence_of(problem: Problem, priors: Priors, p_ez: Array, active: Mask) -> RegionEvidence:
+    """Collect what the calibration reads.
+
+    Parameters
+    ----------
+    problem, priors
+        Recording and priors.
+    p_ez : numpy.ndarray, shape (n_draws, n_regions)
+        Probability of being epileptogenic, given the onsets of each draw.
+    active : numpy.ndarray of bool, shape (n_draws, n_seizures, n_regions)
+        Regions that seize.
+    """
+    return RegionEvidence(
+        prior_log_odds=prior_log_odds(priors, problem),
+        p_model=p_ez.mean(axis=0),
+        p_recruited=np.mean(active.any(axis=1) * (1.0 - p_ez), axis=0),
+        peak=features(problem)[:, 1],
+        order=onset_order(problem),
+    )
+
+
+def calibrated(evidence: RegionEvidence, weight: float = 1.0) -> Array:
+    """Return the calibrated probability of being epileptogenic, (n_regions,).
+
+    Parameters
+    ----------
+    evidence : RegionEvidence
+        From `evidence_of`.
+    weight : float
+        Weight of the source evidence, the prior `x0_sources.weight`; with 0 the result of the
+        onset model is returned as it is, 1 or more is the calibration.
+    """
+    odds = (
+        INTERCEPT
+        + evidence.prior_log_odds
+        + OF_MODEL * evidence.model_log_odds
+        + OF_PEAK * evidence.peak
+        + OF_ORDER * evidence.order
+        - OF_RECRUITED * evidence.p_recruited
+    )
+    part = min(weight, 1.0)
+    return np.asarray(part * expit(odds) + (1.0 - part) * evidence.p_model)
+
+
+def shifted(p_ez: Array, mean: Array) -> Array:
+    """Shift the log odds of each region by the same number in all draws, to a given mean.
+
+    Draws in which a region was likely stay the likelier ones, so that the sets of regions that the
+    draws hold together are kept.
+
+    Parameters
+    ----------
+    p_ez : numpy.ndarray, shape (n_draws, n_regions)
+        Probability in each draw.
+    mean : numpy.ndarray, shape (n_regions,)
+        Mean wanted over the draws.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_draws, n_regions)
+    """
+    odds = np.clip(logit(p_ez), -_FURTHEST_LOG_ODDS, _FURTHEST_LOG_ODDS)
+    low = np.full(len(mean), -2.0 * _FURTHEST_LOG_ODDS)
+    high = -low
+    for _ in range(_N_BISECTIONS):
+        middle = 0.5 * (low + high)
+        below = expit(odds + middle).mean(axis=0) < mean
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray(expit(odds + 0.5 * (low + high)))
+
+
+def drawn(p_ez: Array, rng: np.random.Generator) -> Mask:
+    """Draw which regions are epileptogenic, with the least Monte Carlo error of their frequency.
+
+    Systematic sampling: in a random order of the draws, a region is epileptogenic where the sum
+    of its probabilities passes a whole number. Its frequency differs from the mean probability by
+    less than one draw.
+
+    Parameters
+    ----------
+    p_ez : numpy.ndarray, shape (n_draws, n_regions)
+        Probability in each draw.
+    rng : numpy.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n_draws, n_regions)
+    """
+    order = np.argsort(rng.random(p_ez.shape), axis=0)
+    summed = np.cumsum(np.take_along_axis(p_ez, order, axis=0), axis=0) + rng.random(p_ez.shape[1])
+    passes = np.diff(np.floor(summed), axis=0, prepend=0.0) > 0.0
+    ez = np.empty(p_ez.shape, dtype=bool)
+    np.put_along_axis(ez, order, passes, axis=0)
+    return ez

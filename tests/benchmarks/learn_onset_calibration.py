@@ -1,0 +1,191 @@
+"""Learn the constants of `inference.onsets.calibration` from fits of patients with known truth.
+
+    python tests/benchmarks/learn_onset_calibration.py [--patients 24] [--seed 7101]
+        [--finished RESULTS TRUTH]
+
+Draws patients of every scenario, fits the onset model, and adds finished patients of other makers:
+RESULTS is the output folder of `virtualbrain run --until seeg`, TRUTH a JSON file with the key
+`subjects` and, for each subject, the regions `ez`. Each maker counts equally. Prints the constants,
+and scores of patients left out in turn (a tenth at a time). Never use the seeds of a reported
+validation here.
+"""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+
+from inference.onsets.calibration import RegionEvidence, evidence_of
+from inference.onsets.fit import sample_onsets
+from inference.priors import load_priors
+from inference.problem import Problem
+from inference.run import align
+from inference.settings import Settings
+from inference.sources import evidence_probability, log_evidence
+from inference.validate import problem_of
+from virtualbrain.io.connectome import read_connectome
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.seeg import read_envelopes, read_gain
+from virtualbrain.synthetic.scenarios import SCENARIOS
+from virtualbrain.synthetic.scores import top_k_recall
+from virtualbrain.synthetic.validation_cohort import ValidationCohort
+
+FOLDS = 10
+PRIORS = load_priors("default")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A patient with known truth.
+
+    Parameters
+    ----------
+    cohort : str
+        Patients with the same name count together.
+    evidence : RegionEvidence
+        What the calibration reads.
+    p_evidence : numpy.ndarray, shape (n_regions,)
+        Probability by the source evidence alone.
+    ez : numpy.ndarray of bool, shape (n_regions,)
+        The true zone.
+    """
+
+    cohort: str
+    evidence: RegionEvidence
+    p_evidence: np.ndarray
+    ez: np.ndarray
+
+    @property
+    def maker(self) -> str:
+        """Return who made the patient: the first word of the cohort."""
+        return self.cohort.split()[0]
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Return the columns of the regression, (n_regions, 4)."""
+        found = self.evidence
+        return np.stack(
+            [found.model_log_odds, found.peak, found.order, found.p_recruited], axis=1
+        )
+
+
+def known(cohort: str, problem: Problem, ez: np.ndarray, settings: Settings) -> Known:
+    """Fit the onset model to a patient."""
+    sample = sample_onsets(problem, PRIORS, settings)
+    p_ez = np.concatenate([chain.p_ez for chain in sample.chains])
+    active = np.concatenate([chain.active for chain in sample.chains])
+    evidence = evidence_of(problem, PRIORS, p_ez, active)
+    return Known(cohort, evidence, evidence_probability(log_evidence(problem)), ez)
+
+
+def own_patients(count: int, seed: int, settings: Settings) -> list[Known]:
+    """Draw and fit patients of every scenario."""
+    found = []
+    for scenario in SCENARIOS:
+        cohort = ValidationCohort(seed, scenario)
+        for number in range(count):
+            patient = cohort.draw(number)
+            found.append(
+                known(f"own {scenario}", problem_of(patient), patient.truth.ez, settings)
+            )
+    return found
+
+
+def finished_patients(results: Path, truth: Path, settings: Settings) -> list[Known]:
+    """Fit patients of another maker, whose tables a run has written."""
+    found = []
+    for subject, true in json.loads(truth.read_text())["subjects"].items():
+        layout = PatientLayout.of_results(results, subject.removeprefix("sub-"))
+        connectome = read_connectome(layout)
+        problem = align(
+            read_envelopes(layout), read_gain(layout.gain), connectome.weights, connectome.names,
+            None, (), settings,
+        )  # fmt: skip
+        ez = np.isin(connectome.names, true["ez"])
+        found.append(known(f"other {truth.parent.name}", problem, ez, settings))
+    return found
+
+
+def learned(patients: list[Known]) -> np.ndarray:
+    """Return intercept and slopes: model, peak, order, recruited. Each maker counts equally."""
+    makers = [patient.maker for patient in patients]
+    weight = [len(patients) / makers.count(maker) / len(set(makers)) for maker in makers]
+    columns = np.concatenate([patient.columns for patient in patients])
+    model = LogisticRegression(C=100.0, max_iter=1000).fit(
+        columns,
+        np.concatenate([patient.ez for patient in patients]),
+        sample_weight=np.repeat(weight, [len(patient.ez) for patient in patients]),
+    )
+    # the prior log odds have the slope one and are the same everywhere
+    prior = float(patients[0].evidence.prior_log_odds.mean())
+    return np.concatenate([model.intercept_ - prior, model.coef_[0]])
+
+
+def probability(patient: Known, constants: np.ndarray) -> np.ndarray:
+    """Return the calibrated probability of every region."""
+    odds = constants[0] + patient.columns @ constants[1:]
+    return np.asarray(expit(odds + patient.evidence.prior_log_odds))
+
+
+def left_out(patients: list[Known]) -> list[np.ndarray]:
+    """Return the probabilities of each patient from constants learned on others."""
+    fold = np.random.default_rng(0).permutation(len(patients)) % FOLDS
+    constants = [
+        learned([p for p, own in zip(patients, fold, strict=True) if own != k])
+        for k in range(FOLDS)
+    ]
+    return [probability(p, constants[own]) for p, own in zip(patients, fold, strict=True)]
+
+
+def scores(patients: list[Known], values: list[np.ndarray]) -> str:
+    """Return AUC-PR, top-k recall, and p_ez said and seen above one half."""
+    pairs = list(zip(patients, values, strict=True))
+    area = np.mean([average_precision_score(p.ez, value) for p, value in pairs])
+    recall = np.mean([top_k_recall(value, p.ez) for p, value in pairs])
+    value, ez = np.concatenate(values), np.concatenate([p.ez for p in patients])
+    high = value > 0.5
+    said, seen = (value[high].mean(), ez[high].mean()) if high.any() else (0.0, 0.0)
+    return f"{area:.3f}, {recall:.3f} ({said:.2f}, {seen:.2f}, {high.sum()})"
+
+
+def report(patients: list[Known]) -> None:
+    """Print the constants and the scores of each cohort."""
+    names = "INTERCEPT", "OF_MODEL", "OF_PEAK", "OF_ORDER", "OF_RECRUITED"
+    constants = learned(patients) * [1, 1, 1, 1, -1]
+    print(", ".join(names), "=", ", ".join(f"{value:.3f}" for value in constants))
+    print("AUC-PR, top-k recall (said, seen, number above one half)")
+    print("cohort | patients | onset model | source evidence | calibrated, left out")
+    values = left_out(patients)
+    cohorts = sorted({patient.cohort for patient in patients})
+    for cohort in [*cohorts, "all"]:
+        chosen = [i for i, p in enumerate(patients) if cohort in (p.cohort, "all")]
+        some = [patients[i] for i in chosen]
+        print(
+            cohort, len(some), scores(some, [p.evidence.p_model for p in some]),
+            scores(some, [p.p_evidence for p in some]), scores(some, [values[i] for i in chosen]),
+            sep=" | ",
+        )  # fmt: skip
+
+
+def main() -> None:
+    """Fit all patients; print constants and scores."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--patients", type=int, default=24, help="of each scenario")
+    parser.add_argument("--seed", type=int, default=7101)
+    parser.add_argument("--moves", type=int, default=15_000)
+    parser.add_argument("--finished", nargs=2, type=Path, action="append", default=[])
+    options = parser.parse_args()
+    settings = Settings(moves=options.moves, chains=2, draws=100)
+    patients = own_patients(options.patients, options.seed, settings)
+    for results, truth in options.finished:
+        patients += finished_patients(results, truth, settings)
+    report(patients)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The calibration of the onset model, and the draws of epileptogenic regions made from it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import logit
+
+from inference.onsets.calibration import (
+    RegionEvidence,
+    calibrated,
+    drawn,
+    evidence_of,
+    shifted,
+)
+from inference.onsets.fit import posterior_of, sample_onsets
+from inference.priors import load_priors
+from inference.problem import Problem
+from inference.settings import Settings
+from inference.zones import zones
+
+SETTINGS = Settings(moves=2000, draws=100, chains=2)
+
+
+@pytest.fixture
+def evidence():
+    rng = np.random.default_rng(3)
+    return RegionEvidence(
+        prior_log_odds=np.full(6, -3.5),
+        p_model=rng.random(6),
+        p_recruited=0.5 * rng.random(6),
+        peak=rng.random(6),
+        order=rng.random(6),
+    )
+
+
+def test_without_source_evidence_the_model_is_left_as_it_is(evidence):
+    assert np.array_equal(calibrated(evidence, 0.0), evidence.p_model)
+
+
+@pytest.mark.parametrize(
+    ("field", "sign"), [("p_model", 1), ("peak", 1), ("order", 1), ("p_recruited", -1)]
+)
+def test_more_of_each_moves_the_probability_one_way(evidence, field, sign):
+    more = np.clip(getattr(evidence, field) + 0.1, 0.05, 0.98)
+    less = np.clip(getattr(evidence, field), 0.02, 0.9)
+    high = calibrated(replace(evidence, **{field: more}))
+    low = calibrated(replace(evidence, **{field: less}))
+    assert (sign * (high - low) > 0.0).all()
+
+
+def test_prior_odds_multiply_the_odds_where_the_model_follows_them(evidence):
+    raised = replace(
+        evidence,
+        prior_log_odds=evidence.prior_log_odds + 1.0,
+        p_model=np.full(6, 0.5),
+    )
+    base = replace(evidence, p_model=np.full(6, 1.0 / (1.0 + np.e)))
+    assert logit(calibrated(raised)) - logit(calibrated(base)) == pytest.approx(np.ones(6))
+
+
+def test_shifted_draws_have_the_wanted_mean_and_keep_their_order():
+    rng = np.random.default_rng(1)
+    p_ez = rng.beta(0.2, 0.5, (400, 5))
+    p_ez[::7, 2], p_ez[1::7, 2] = 0.0, 1.0
+    mean = np.array([0.001, 0.2, 0.5, 0.9, 0.999])
+    found = shifted(p_ez, mean)
+    assert found.mean(axis=0) == pytest.approx(mean, abs=1e-9)
+    for region in range(5):
+        assert (np.diff(found[np.argsort(p_ez[:, region]), region]) >= 0.0).all()
+
+
+def test_drawn_frequencies_miss_the_mean_by_less_than_one_draw():
+    rng = np.random.default_rng(2)
+    p_ez = rng.random((300, 40))
+    frequency = drawn(p_ez, rng).mean(axis=0)
+    assert (abs(frequency - p_ez.mean(axis=0)) < 1.0 / 300 + 1e-12).all()
+    half = drawn(np.full((2000, 2), 0.5), rng)
+    assert (half[:, 0] & half[:, 1]).mean() == pytest.approx(0.25, abs=0.04)  # independent
+
+
+def test_a_region_is_drawn_where_it_is_likely():
+    rng = np.random.default_rng(4)
+    p_ez = np.tile([[0.0], [1.0], [0.3]], (100, 1))
+    found = drawn(p_ez, rng)[:, 0]
+    assert not found[0::3].any()
+    assert found[1::3].all()
+
+
+def test_zones_of_a_fit_are_the_calibrated_probabilities():
+    rng = np.random.default_rng(8)
+    gain = rng.random((12, 8)) ** 4
+    gain /= gain.sum(axis=1, keepdims=True)
+    seconds = np.arange(-5.0, 30.0, 0.5)
+    rise = np.clip(seconds, 0.0, 1.0)[:, None] * 4.0 * (gain.argmax(axis=1) == 3)
+    weights = rng.random((8, 8))
+    weights += weights.T
+    np.fill_diagonal(weights, 0.0)
+    problem = Problem(
+        [rise + 0.1 * rng.standard_normal((len(seconds), 12))], gain, weights, times=[seconds]
+    )
+    priors = load_priors("default")
+    sample = sample_onsets(problem, priors, SETTINGS)
+    table = zones(posterior_of(sample)).set_index("region").loc[list(problem.regions)]
+    p_ez = np.concatenate([chain.p_ez for chain in sample.chains])
+    active = np.concatenate([chain.active for chain in sample.chains])
+    wanted = calibrated(evidence_of(problem, priors, p_ez, active))
+    assert table["p_ez"].to_numpy() == pytest.approx(wanted, abs=1.0 / len(p_ez))
