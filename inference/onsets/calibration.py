@@ -9,7 +9,8 @@ network. In synthetic patients of known truth
 
 with the prior log odds :math:`\pi`, the peak s and the order o of the source power, both between 0
 and 1, and the probability r that the region seizes because the network recruits it: what the
-network explains counts less. p is kept between 0.01 and 0.99.
+network explains counts less. p is kept between 0.01 and 0.99. Of a region that no channel sees well
+the sources show nothing: there q is p.
 """
 
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ from scipy.special import expit, logit
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.sources import features, onset_order, prior_log_odds
+from virtualbrain.seeg.gain import LOW_OBSERVABILITY, observability
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 # From tests/benchmarks/learn_onset_calibration.py; see docs/lab-notes.
-INTERCEPT, OF_MODEL, OF_PEAK, OF_ORDER, OF_RECRUITED = -1.540, 0.356, 4.579, 1.599, 6.279
+INTERCEPT, OF_MODEL, OF_PEAK, OF_ORDER, OF_RECRUITED = -1.095, 0.345, 3.889, 1.730, 6.036
 # p_ez of the onset model is kept this far from 0 and 1.
 LEAST_P_EZ = 0.01
 _FURTHEST_LOG_ODDS = 40.0
@@ -47,6 +49,8 @@ class RegionEvidence:
         Probability that the region seizes and is not epileptogenic, by the onset model.
     peak, order : numpy.ndarray, shape (n_regions,)
         See `inference.sources.features` and `inference.sources.onset_order`.
+    seen : numpy.ndarray of bool, shape (n_regions,)
+        Regions that channels see well.
     """
 
     prior_log_odds: Array
@@ -54,6 +58,7 @@ class RegionEvidence:
     p_recruited: Array
     peak: Array
     order: Array
+    seen: Mask
 
     @property
     def model_log_odds(self) -> Array:
@@ -80,6 +85,7 @@ def evidence_of(problem: Problem, priors: Priors, p_ez: Array, active: Mask) -> 
         p_recruited=np.mean(active.any(axis=1) * (1.0 - p_ez), axis=0),
         peak=features(problem)[:, 1],
         order=onset_order(problem),
+        seen=observability(problem.gain) >= LOW_OBSERVABILITY,
     )
 
 
@@ -102,7 +108,7 @@ def calibrated(evidence: RegionEvidence, weight: float = 1.0) -> Array:
         + OF_ORDER * evidence.order
         - OF_RECRUITED * evidence.p_recruited
     )
-    part = min(weight, 1.0)
+    part = min(weight, 1.0) * evidence.seen
     return np.asarray(part * expit(odds) + (1.0 - part) * evidence.p_model)
 
 

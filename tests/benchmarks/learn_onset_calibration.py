@@ -112,14 +112,17 @@ def finished_patients(results: Path, truth: Path, settings: Settings) -> list[Kn
 
 
 def learned(patients: list[Known]) -> np.ndarray:
-    """Return intercept and slopes: model, peak, order, recruited. Each maker counts equally."""
+    """Return intercept and slopes: model, peak, order, recruited; from regions that are seen.
+
+    Each maker counts equally.
+    """
     makers = [patient.maker for patient in patients]
     weight = [len(patients) / makers.count(maker) / len(set(makers)) for maker in makers]
-    columns = np.concatenate([patient.columns for patient in patients])
+    seen = [patient.evidence.seen for patient in patients]
     model = LogisticRegression(C=100.0, max_iter=1000).fit(
-        columns,
-        np.concatenate([patient.ez for patient in patients]),
-        sample_weight=np.repeat(weight, [len(patient.ez) for patient in patients]),
+        np.concatenate([p.columns[s] for p, s in zip(patients, seen, strict=True)]),
+        np.concatenate([p.ez[s] for p, s in zip(patients, seen, strict=True)]),
+        sample_weight=np.repeat(weight, [s.sum() for s in seen]),
     )
     # the prior log odds have the slope one and are the same everywhere
     prior = float(patients[0].evidence.prior_log_odds.mean())
@@ -129,7 +132,8 @@ def learned(patients: list[Known]) -> np.ndarray:
 def probability(patient: Known, constants: np.ndarray) -> np.ndarray:
     """Return the calibrated probability of every region."""
     odds = constants[0] + patient.columns @ constants[1:]
-    return np.asarray(expit(odds + patient.evidence.prior_log_odds))
+    calibrated = expit(odds + patient.evidence.prior_log_odds)
+    return np.where(patient.evidence.seen, calibrated, patient.evidence.p_model)
 
 
 def left_out(patients: list[Known]) -> list[np.ndarray]:

@@ -31,11 +31,18 @@ def evidence():
         p_recruited=0.5 * rng.random(6),
         peak=rng.random(6),
         order=rng.random(6),
+        seen=np.ones(6, dtype=bool),
     )
 
 
 def test_without_source_evidence_the_model_is_left_as_it_is(evidence):
     assert np.array_equal(calibrated(evidence, 0.0), evidence.p_model)
+
+
+def test_the_model_is_kept_where_no_channel_sees_the_region(evidence):
+    seen = np.array([True, False, True, False, True, True])
+    found = calibrated(replace(evidence, seen=seen))
+    assert np.array_equal(found == evidence.p_model, ~seen)
 
 
 @pytest.mark.parametrize(
