@@ -33,7 +33,7 @@ MINIMUM_MODE_WEIGHT = 0.05
 # A leading region with a smaller p_ez calls for caution.
 LIKELY = 0.5
 # Figures whose reasons are not the limit's own sentence.
-_SPECIAL = ("unsampled_margin", "p_ez_sampled", "modes")
+_SPECIAL = ("unsampled_margin", "leading_p_ez", "p_ez_sampled", "modes")
 
 
 def diagnose(posterior: xr.DataTree) -> dict[str, Any]:
@@ -261,6 +261,10 @@ def _leading_region_reasons(figures: dict[str, Any]) -> list[str]:
         found.append(
             f"No region is likely to start seizures: the leading region, {figures['leading']}, "
             f"has a p_ez of {figures['leading_p_ez']:.2f}."
+        )
+    elif FIT_LIMITS["leading_p_ez"].is_unusual(figures["leading_p_ez"]):
+        found.append(
+            FIT_LIMITS["leading_p_ez"].sentence(figures["leading_p_ez"], figures["leading"])
         )
     if figures["leading_observability"] < LOW_OBSERVABILITY:
         found.append(

@@ -11,8 +11,8 @@ Array = NDArray[np.float64]
 
 # Regions with a smaller p_ez are left out of the expected number of EZ regions.
 HARDLY_SUSPECTED = 0.05
-# From tests/benchmarks/learn_surgery_calibration.py; see docs/validation.md.
-SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = -1.328, 4.681
+# From tests/benchmarks/learn_onset_calibration.py; see docs/validation.md.
+SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = -2.037, 4.696
 
 
 def simulated_x0(samples: xr.Dataset) -> xr.DataArray:
