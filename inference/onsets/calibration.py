@@ -5,7 +5,8 @@ patient. The calibrated probability q weighs its result p against what the sourc
 network. In synthetic patients of known truth
 
 .. math::
-    \mathrm{logit}\, q_i = \pi_i + a + b\,(\mathrm{logit}\, p_i - \pi_i) + c\, s_i + d\, o_i - e\, r_i
+    \mathrm{logit}\, q_i = \pi_i + a + b\,(\mathrm{logit}\, p_i - \pi_i)
+    + c\, s_i + d\, o_i - e\, r_i
 
 with the prior log odds :math:`\pi`, the peak s and the order o of the source power, both between 0
 and 1, and the probability r that the region seizes because the network recruits it: what the

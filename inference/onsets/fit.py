@@ -54,7 +54,7 @@ PREDICTIVE_DRAWS = 100
 
 @dataclass(frozen=True)
 class _Draws:
-    """Draws of all chains, dims (chain, draw, ...)."""
+    """Draws of all chains, dims (chain, draw, ...); p_onset_model, before the calibration, (n,)."""
 
     active: Mask
     onset: Array
@@ -63,6 +63,7 @@ class _Draws:
     threshold: Array
     peak: Array
     log_density: Array
+    p_onset_model: Array
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,9 @@ def posterior_of(sample: OnsetSample) -> xr.DataTree:
             "posterior_predictive": _predictive(chains, data, rules, density, rng),
             "sources": sources,
             "observed_data": observed_of(density),
-            "constant_data": constants_of(density),
+            "constant_data": constants_of(density).assign(
+                p_onset_model=("region", draws.p_onset_model)
+            ),
         }
     )
     tree.attrs.update(attributes_of(density))
@@ -207,6 +210,7 @@ def _stacked(chains: Sequence[Kept], density: Density, rng: np.random.Generator)
         threshold=np.stack([chain.threshold for chain in chains]),
         peak=np.stack([chain.patient_peak for chain in chains]),
         log_density=np.stack([chain.log_density for chain in chains]),
+        p_onset_model=given_onsets.mean(axis=(0, 1)),
     )
 
 

@@ -69,9 +69,7 @@ class Known:
     def columns(self) -> np.ndarray:
         """Return the columns of the regression, (n_regions, 4)."""
         found = self.evidence
-        return np.stack(
-            [found.model_log_odds, found.peak, found.order, found.p_recruited], axis=1
-        )
+        return np.stack([found.model_log_odds, found.peak, found.order, found.p_recruited], axis=1)
 
 
 def known(cohort: str, problem: Problem, ez: np.ndarray, settings: Settings) -> Known:
@@ -90,9 +88,7 @@ def own_patients(count: int, seed: int, settings: Settings) -> list[Known]:
         cohort = ValidationCohort(seed, scenario)
         for number in range(count):
             patient = cohort.draw(number)
-            found.append(
-                known(f"own {scenario}", problem_of(patient), patient.truth.ez, settings)
-            )
+            found.append(known(f"own {scenario}", problem_of(patient), patient.truth.ez, settings))
     return found
 
 

@@ -378,7 +378,8 @@ def _write_diagnostics(path, zones, verdict) -> None:
             "coverage_90": [0.75, 0.5],
             "explained": [0.5, 0.2],
             "unsampled_margin": 3.0,
-            "p_ez_sampled": 0.5,
+            "leading_p_ez": 0.9,
+            "p_ez_sampled": 0.6,
         },
     }
     content = {"verdict": verdict, "reasons": reasons[verdict], "figures": figures}
