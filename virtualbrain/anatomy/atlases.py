@@ -159,7 +159,7 @@ def read_label_table(path: Path | str) -> pd.DataFrame:
     """
     path = Path(path)
     if path.suffix.lower() == ".tsv":
-        table = read_table(path, required=("index", "name"))
+        table = read_table(path, ("index", "name"), ("hemisphere", "structure"))
     elif path.suffix.lower() in {".txt", ".lut", ".ctab"}:
         table = read_lookup(path)
     else:

@@ -27,8 +27,10 @@ from virtualbrain.io.connectome_folder import (
     visible,
 )
 from virtualbrain.io.mat import require_sound_mat
+from virtualbrain.io.number_text import number_rows
 from virtualbrain.io.square_matrix import square_matrix
 from virtualbrain.io.tables import read_table
+from virtualbrain.io.text import read_text
 
 Array = NDArray[np.float64]
 _LIMIT_BYTES = 256 * 2**20
@@ -171,14 +173,10 @@ def _has_word(path: Path, words: tuple[str, ...]) -> bool:
 
 
 def _csv_matrix(path: Path) -> Array:
-    """Read numbers separated by commas, spaces or tabs, without comment lines."""
+    """Read numbers in any encoding and with any separator, without comment lines."""
     _require_file(path)
-    text = path.read_text("utf-8-sig", errors="replace")
-    lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
     try:
-        return square_matrix(
-            [[float(cell) for cell in line.replace(",", " ").split()] for line in lines]
-        )
+        return square_matrix(number_rows(read_text(path)))
     except ValueError:
         raise InputError(
             "not a table of numbers",

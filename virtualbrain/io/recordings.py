@@ -311,7 +311,8 @@ def _mne_rows(path: Path, order: Sequence[int], start: int, stop: int, _rate_hz:
 def read_channels_table(recording: Recording) -> pd.DataFrame | None:
     """Read channels.tsv; None if the recording has none.
 
-    Names are text, types are upper case, and a missing status is ``good``.
+    Names are text, types are upper case, and a missing status is ``good``. Other words than good
+    and bad are kept.
 
     Raises
     ------
@@ -320,12 +321,15 @@ def read_channels_table(recording: Recording) -> pd.DataFrame | None:
     """
     if recording.channels is None:
         return None
-    table = read_table(recording.channels, required=["name", "type"])
+    table = read_table(
+        recording.channels, ["name", "type"], ["units", "status", "status_description"]
+    )
     table["name"] = table["name"].astype(str)
     table["type"] = table["type"].astype(str).str.upper()
     if "status" not in table:
         table["status"] = "good"
-    table["status"] = [str(s).lower() if isinstance(s, str) else "good" for s in table["status"]]
+    stated = ["" if pd.isna(s) else str(s).casefold() for s in table["status"]]
+    table["status"] = ["good" if status in ("", "n/a") else status for status in stated]
     return table
 
 

@@ -187,7 +187,7 @@ def _tokens(text: str) -> set[str]:
 
 def _table_marks(events: Path, settings: SeegSettings) -> list[_Mark]:
     """List the seizure marks of events.tsv."""
-    table = read_table(events, required=["onset", "duration"])
+    table = read_table(events, ["onset", "duration"], settings.event_columns)
     columns = [name for name in settings.event_columns if name in table]
     marks: list[_Mark] = []
     without_onset: list[int] = []
