@@ -5,7 +5,6 @@ names (IntendedFor); the session of the recording; a coordinate frame that can b
 template; the newest session before surgery. If they do not decide, the user is asked.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,12 +27,12 @@ from virtualbrain.io.bids import (
 )
 from virtualbrain.io.coordsystem import frame_of, is_mni152
 from virtualbrain.io.file_settings import FileSettings, entities, session_of
+from virtualbrain.io.mark_words import mentions_seizure
 from virtualbrain.io.safe_files import FileGuard
 from virtualbrain.io.sessions import is_after_surgery, newest_before_surgery, session_times
 from virtualbrain.io.tables import read_table
 
 _IMAGE_ENDINGS = (".nii", ".nii.gz")
-_SEIZURE = re.compile(r"seizure|(?<![a-z])sz(?![a-z])", re.IGNORECASE)
 _FRAMES = ("scanner", "tkras", "acpc")
 """Frames of contacts, the first that is available is used."""
 
@@ -506,7 +505,7 @@ def _mentions_a_seizure(recording: Recording) -> bool:
     if table is None:
         return False
     texts = [str(cell) for column in table for cell in table[column]]
-    return any(_SEIZURE.search(text) for text in texts)
+    return any(mentions_seizure(text) for text in texts)
 
 
 def _is_there(path: Path) -> bool:
