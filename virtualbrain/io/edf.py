@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.clock import Clock
+from virtualbrain.io.text import decode
 
 _BLOCK = 256  # bytes of the fixed header, and of the header of each signal
 _FIELDS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # widths of the fields of a signal's header
@@ -244,7 +245,7 @@ def _annotations(
                 if number == 0 and not texts[0]:
                     start = onset
                 duration = float(match["duration"] or 0)
-                marks += [Mark(onset, duration, _decoded(text)) for text in texts if text]
+                marks += [Mark(onset, duration, decode(text)[0]) for text in texts if text]
             if position == 0:
                 starts.append(start)
     return starts, marks
@@ -280,15 +281,8 @@ def _clock(
     )
 
 
-def _decoded(text: bytes) -> str:
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        return text.decode("latin-1")
-
-
 def _text(cell: bytes) -> str:
-    return cell.decode("latin-1").split("\x00")[0].strip()
+    return decode(cell.split(b"\x00")[0])[0].strip()
 
 
 def _number(cell: bytes, path: Path, what: str) -> float:

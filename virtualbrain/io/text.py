@@ -56,6 +56,11 @@ def read_text(path: Path) -> str:
     return decode(path.read_bytes())[0]
 
 
+def is_single_byte(path: Path) -> bool:
+    """Return whether a text file is UTF-8 or Latin-1: its ASCII characters are single bytes."""
+    return decode(path.read_bytes())[1] in ("UTF-8", "Latin-1")
+
+
 def encoding_notes(paths: Iterable[Path]) -> list[str]:
     """Return one note per encoding with the names of the text files that are not UTF-8.
 
