@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from virtualbrain.io.connectome_folder import (
     same_atlas,
     visible,
 )
+from virtualbrain.io.gifti import load_gifti
 from virtualbrain.io.mat import require_sound_mat
 from virtualbrain.io.number_text import number_rows
 from virtualbrain.io.square_matrix import square_matrix
@@ -128,7 +128,7 @@ def _read_micapipe(paths: list[Path], table: Path, folder: Path) -> Connectome:
 def _gifti_matrix(path: Path) -> Array:
     _require_file(path)
     try:
-        return np.asarray(nib.load(path).darrays[0].data, dtype=np.float64)
+        return np.asarray(load_gifti(path).darrays[0].data, dtype=np.float64)
     except Exception as problem:
         raise InputError(
             "unreadable GIFTI matrix",

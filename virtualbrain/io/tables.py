@@ -167,7 +167,10 @@ def _column(cells: Sequence[str]) -> pd.Series:
     except ValueError:
         return pd.Series([None if cell == MISSING else cell for cell in cells], dtype=object)
     if present and len(present) == len(cells) and all(_is_integer(cell) for cell in present):
-        return pd.Series([int(cell) for cell in cells], dtype="int64")
+        try:
+            return pd.Series([int(cell) for cell in cells], dtype="int64")
+        except OverflowError:
+            pass  # more digits than whole numbers have here
     numbers = iter(values)
     return pd.Series(
         [np.nan if cell in _NO_NUMBER else next(numbers) for cell in cells], dtype="float64"
