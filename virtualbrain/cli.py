@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_export_tvb,
         _add_deidentify,
         _add_contacts,
+        _add_contact_regions,
         _add_seizures,
         _add_complexity,
         _add_cohort,
@@ -481,6 +482,28 @@ def _add_seizures(commands: Any) -> None:
     _add_common(parser)
     _add_files(parser)
     parser.set_defaults(command="preparation.seizures")
+
+
+def _add_contact_regions(commands: Any) -> None:
+    parser = _add_command(
+        commands, "contact-regions", "write the regions of the contacts in several atlases at once"
+    )
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
+    parser.add_argument(
+        "out", metavar="OUT", help="folder for the results; the parcellation of a run in it is used"
+    )
+    parser.add_argument(
+        "--atlas",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("NAME", "NIFTI", "TABLE"),
+        help="a label image in the frame of the contacts and its label table; {label} in a path is "
+        "replaced by the participant's label; repeat for several atlases",
+    )
+    _add_common(parser)
+    _add_files(parser)
+    parser.set_defaults(command="contact_regions.contact_regions")
 
 
 def _add_complexity(commands: Any) -> None:
