@@ -44,11 +44,10 @@ def _unmarked_utf16(content: bytes) -> str | None:
     head = content[:1000]
     if b"\x00" not in head or len(head) < 4:
         return None
-    zeros = [half.count(0) / len(half) for half in (head[::2], head[1::2])]
-    for name, high, low in (("utf-16-le", zeros[1], zeros[0]), ("utf-16-be", *zeros)):
-        if high >= _NULL_SHARE and low == 0:
-            return name
-    return None
+    first, second = (half.count(0) / len(half) for half in (head[::2], head[1::2]))
+    if second >= _NULL_SHARE and first == 0:
+        return "utf-16-le"
+    return "utf-16-be" if first >= _NULL_SHARE and second == 0 else None
 
 
 def read_text(path: Path) -> str:
