@@ -206,7 +206,11 @@ def _add_run(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, help="replaces the seed of the configuration")
     parser.add_argument(
-        "--until", choices=STAGES, metavar="RULE", help="last stage to run: " + ", ".join(STAGES)
+        "--until",
+        choices=STAGES,
+        type=str.lower,
+        metavar="RULE",
+        help="last stage to run: " + ", ".join(STAGES),
     )
     parser.add_argument(
         "--dry-run", "-n", action="store_true", help="show the stages that would run"

@@ -401,6 +401,31 @@ def test_empty_recordings_are_not_equal(tmp_path):
     assert len(find_patient(root, "1").recordings) == 2
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "bids::sub-1/ses-pre/anat/sub-1_ses-pre_T1w.nii.gz",
+        "bids:raw:sub-1/ses-pre/anat/sub-1_ses-pre_T1w.nii.gz",
+        "./ses-pre/anat/sub-1_ses-pre_T1w.nii.gz",
+        "/ses-pre/anat/sub-1_ses-pre_T1w.nii",
+        "ses-pre\\anat\\sub-1_ses-pre_T1w.nii.gz",
+        "../anat/sub-1_ses-pre_T1w.nii.gz",
+        ["ses-pre/anat/sub-1_ses-pre_T1w.nii.gz", "ses-pre/anat/sub-1_ses-pre_CT.nii.gz"],
+    ],
+)
+def test_the_t1_may_be_named_in_any_way(tmp_path, stated):
+    root = make(tmp_path, *ieeg(), t1("pre"), t1("post"))
+    contacts(root, "", "", SCANNER | {"IntendedFor": stated})
+    assert find_patient(root, "1").t1.name == "sub-1_ses-pre_T1w.nii.gz"
+
+
+@pytest.mark.parametrize("stated", [{"a": 1}, 7, True, [None, 3], "", []])
+def test_intended_for_of_another_type_names_nothing(tmp_path, stated):
+    root = make(tmp_path, *ieeg(), t1("pre"), t1("post"))
+    contacts(root, "", "", SCANNER | {"IntendedFor": stated})
+    assert find_patient(root, "1").t1.name == "sub-1_ses-pre_T1w.nii.gz"
+
+
 # ---- frames and coordsystem.json --------------------------------------------------------
 
 

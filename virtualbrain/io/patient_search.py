@@ -6,6 +6,7 @@ template; the newest session before surgery. If they do not decide, the user is 
 """
 
 import filecmp
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -622,9 +623,13 @@ def _name(contacts: _Contacts | None) -> str:
 
 
 def _is_named(path: Path, name: str) -> bool:
-    """Whether IntendedFor names a file: as BIDS URI, or relative to the dataset or patient."""
-    parts = name.removeprefix("bids::").removesuffix(".gz").strip("/").split("/")
-    return tuple(parts) == (*path.parts[:-1], path.name.removesuffix(".gz"))[-len(parts) :]
+    """Whether IntendedFor names a file: as BIDS URI, or relative to dataset, patient or sidecar."""
+    bare = re.sub(r"^bids:[^:]*:", "", name).replace("\\", "/").removesuffix(".gz")
+    parts = [part for part in bare.split("/") if part not in ("", ".", "..")]
+    return (
+        bool(parts)
+        and tuple(parts) == (*path.parts[:-1], path.name.removesuffix(".gz"))[-len(parts) :]
+    )
 
 
 def _named(paths: Sequence[Path]) -> str:
@@ -668,4 +673,10 @@ def _json(path: Path | None) -> dict[str, Any]:
 def _listed(sidecar: Path | None, key: str) -> list[str]:
     """Return a key's text or texts; empty if the sidecar is invalid."""
     stated = _json(sidecar).get(key)
-    return [str(one) for one in stated] if isinstance(stated, list) else [stated] if stated else []
+    return (
+        [str(one) for one in stated]
+        if isinstance(stated, list)
+        else [str(stated)]
+        if stated
+        else []
+    )
