@@ -175,6 +175,16 @@ def test_one_problem_of_a_recording_is_one_line(tmp_path):
     assert len([line for line in one.problems() if "cannot be read" in line]) == 1
 
 
+@pytest.mark.parametrize("cells", [("0", "0", "0"), ("0.0", "-0", "0.00"), ("n/a", "NaN", "")])
+def test_contacts_that_were_not_placed_are_left_out(tmp_path, cells):
+    contacts = [*CONTACTS, "C1", "C2"]
+    one = patient(tmp_path, contacts=contacts)
+    rows = [row[:4] for row in one.places()[:4]]
+    one.table("electrodes", ["name", "x", "y", "z"], [*rows, ["C1", *cells], ["C2", *cells]])
+    assert one.problems() == []
+    assert any("2 channels have no coordinates: C1, C2" in note for note in one.notes())
+
+
 # ---- one seizure twice ------------------------------------------------------------------
 
 

@@ -180,6 +180,8 @@ def _distinct_rows(names: Sequence[str], positions: NDArray[np.float64]) -> list
 def stated_coordinates(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
     """Return the columns x, y, z as numbers, NaN where a cell is empty or n/a.
 
+    Several contacts at 0 0 0 were not placed; theirs are NaN, too.
+
     Raises
     ------
     InputError
@@ -206,6 +208,9 @@ def stated_coordinates(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
             if has_comma
             else "write n/a where a position is unknown",
         )
+    at_origin = (coordinates == 0).all(axis=1)
+    if at_origin.sum() > 1:
+        coordinates[at_origin] = np.nan
     return coordinates
 
 
