@@ -199,3 +199,26 @@ def test_apostrophes_in_the_encodings_of_vendors(tmp_path, name):
     made = EdfFile([channel], timekeeping=False, changes={256: name.ljust(16)})
     (found,) = read_header(made.write(tmp_path / "a.edf")).names
     assert bare_name(found) == "A'1"
+
+
+@pytest.mark.parametrize(("written", "named"), [("a.bdf", "b.edf"), ("a.edf", "b.bdf")])
+def test_the_header_says_how_wide_samples_are_not_the_ending(tmp_path, written, named):
+    samples = noise(64.0, 4.0)
+    made = EdfFile([Channel("A1", 64.0, samples)]).write(tmp_path / written)
+    path = made.rename(tmp_path / named)
+    signal, _ = read_signal(path, ["A1"], 0.0, 4.0)
+    np.testing.assert_allclose(signal[0] * 1e6, samples, atol=0.1)
+
+
+@pytest.mark.parametrize("label", [b"EDF ANNOTATIONS", b"edf annotations"])
+def test_the_channel_of_annotations_in_any_case(tmp_path, label):
+    made = EdfFile(
+        [Channel("A1", 64.0, noise(64.0, 20.0))],
+        starts_s=[*range(8), *range(11, 23)],
+        kind="edf+d",
+        marks=[(15.0, 2.0, "seizure")],
+        changes={256 + 16: label.ljust(16)},
+    )
+    header = read_header(made.write(tmp_path / "a.edf"))
+    assert header.names == ("A1",)
+    assert [mark.onset_s for mark in header.annotations] == [12.0]
