@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_export_tvb,
         _add_deidentify,
         _add_contacts,
+        _add_contact_regions,
         _add_seizures,
         _add_complexity,
         _add_cohort,
@@ -205,7 +206,11 @@ def _add_run(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, help="replaces the seed of the configuration")
     parser.add_argument(
-        "--until", choices=STAGES, metavar="RULE", help="last stage to run: " + ", ".join(STAGES)
+        "--until",
+        choices=STAGES,
+        type=str.lower,
+        metavar="RULE",
+        help="last stage to run: " + ", ".join(STAGES),
     )
     parser.add_argument(
         "--dry-run", "-n", action="store_true", help="show the stages that would run"
@@ -481,6 +486,28 @@ def _add_seizures(commands: Any) -> None:
     _add_common(parser)
     _add_files(parser)
     parser.set_defaults(command="preparation.seizures")
+
+
+def _add_contact_regions(commands: Any) -> None:
+    parser = _add_command(
+        commands, "contact-regions", "write the regions of the contacts in several atlases at once"
+    )
+    parser.add_argument("bids", metavar="BIDS", help="the BIDS dataset")
+    parser.add_argument(
+        "out", metavar="OUT", help="folder for the results; the parcellation of a run in it is used"
+    )
+    parser.add_argument(
+        "--atlas",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("NAME", "NIFTI", "TABLE"),
+        help="a label image in the frame of the contacts and its label table; {label} in a path is "
+        "replaced by the participant's label; repeat for several atlases",
+    )
+    _add_common(parser)
+    _add_files(parser)
+    parser.set_defaults(command="contact_regions.contact_regions")
 
 
 def _add_complexity(commands: Any) -> None:

@@ -173,3 +173,22 @@ def test_other_file_extensions_are_rejected(tmp_path):
     (tmp_path / "table.xlsx").write_text("")
     with pytest.raises(InputError, match=r"extension of a label table: \.xlsx"):
         read_label_table(tmp_path / "table.xlsx")
+
+
+@pytest.mark.parametrize("value", ["99999999999999999999999", "4294967296", "1e300"])
+@pytest.mark.parametrize("ending", [".tsv", ".txt"])
+def test_a_label_value_beyond_32_bits_is_refused(tmp_path, value, ending):
+    path = tmp_path / f"labels{ending}"
+    header = "index\tname\n" if ending == ".tsv" else ""
+    path.write_text(f"{header}1\tone\n{value}\ttwo\n")
+    with pytest.raises(InputError):
+        read_label_table(path)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("ending", [".tsv", ".txt"])
+def test_a_label_table_in_any_encoding(tmp_path, encoding, ending):
+    path = tmp_path / f"labels{ending}"
+    header = "Index\tName\r\n" if ending == ".tsv" else "# No. Name\r\n"
+    path.write_bytes(f"{header}1\tGyrus-é\r\n2\tGyrus-è\r\n".encode(encoding))
+    assert list(read_label_table(path)["name"]) == ["Gyrus-é", "Gyrus-è"]

@@ -163,7 +163,7 @@ def test_an_empty_image_is_reported(saved, series):
 
 def test_an_invalid_sidecar_is_reported(series, tmp_path):
     files = save_series(series, tmp_path, sidecar="{")
-    assert "not valid JSON" in only_problem(files)
+    assert "not JSON" in only_problem(files)
 
 
 def test_a_series_of_b0_volumes_is_accepted(saved, series, tmp_path):

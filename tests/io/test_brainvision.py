@@ -89,3 +89,23 @@ def test_other_units_are_no_voltage(tmp_path, values, unit):
     assert set(header.units.values()) == {unit}
     assert volts_per_unit(unit) is None
     np.testing.assert_allclose(signal_of(path), values * 1e6, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "endings", [(".VHDR", ".eeg", ".vmrk"), (".VHDR", ".EEG", ".vmrk"), (".vhdr", ".dat", ".vmrk")]
+)
+def test_endings_in_capitals_and_dat_are_read(tmp_path, values, endings):
+    path = write(tmp_path, "run-01", values)
+    change(path, ("=run-01.eeg", f"=run-01{endings[1]}"))
+    for old, new in zip((".vhdr", ".eeg", ".vmrk"), endings, strict=True):
+        path.with_suffix(old).rename(path.with_suffix(new))
+    np.testing.assert_allclose(signal_of(path.with_suffix(endings[0])), values, atol=1e-9)
+
+
+@pytest.mark.parametrize("codepage", ["ANSI", "UTF-8"])
+def test_a_copy_of_the_header_keeps_its_units(tmp_path, values, codepage):
+    path = change(write(tmp_path, "run-01", values), ("Codepage=UTF-8", f"Codepage={codepage}"))
+    text = path.read_text("utf-8")
+    path.with_suffix(".VHDR").write_bytes(text.encode("latin-1" if codepage == "ANSI" else "utf-8"))
+    path.unlink()
+    np.testing.assert_allclose(signal_of(path.with_suffix(".VHDR")), values, atol=1e-9)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.io.edf_files import Channel, EdfFile
 from virtualbrain.errors import InputError
 from virtualbrain.io.recordings import read_header, read_signal
+from virtualbrain.seeg.names import bare_name
 
 
 def noise(rate_hz, duration_s, seed=0):
@@ -175,3 +176,49 @@ def test_a_broken_header_is_reported_in_one_line(tmp_path, place, value):
         read_header(file.write(tmp_path / "x.edf"))
     assert "x.edf" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "unit", [b"uV", b"\xb5V", "µV".encode(), "\u03bcV".encode(), b"\x83\xcaV", b"UV", b"microV"]
+)
+def test_microvolts_in_the_encodings_of_vendors(tmp_path, unit):
+    rng = np.random.default_rng(0)
+    channel = Channel("A1", 64.0, rng.normal(0, 50, 256))
+    changes = {256 + 16 + 80: unit.ljust(8)}
+    made = EdfFile([channel], timekeeping=False, kind="", changes=changes)
+    path = made.write(tmp_path / "a.edf")
+    signal, _ = read_signal(path, read_header(path).names, 0.0, 4.0)
+    assert 3e-5 < signal.std() < 7e-5
+
+
+@pytest.mark.parametrize(
+    "name", [b"A\x921", "A’1".encode(), "A\u20321".encode(), b"A\xb41", b"A'1"]
+)
+def test_apostrophes_in_the_encodings_of_vendors(tmp_path, name):
+    channel = Channel("A1", 64.0, np.zeros(256))
+    made = EdfFile([channel], timekeeping=False, changes={256: name.ljust(16)})
+    (found,) = read_header(made.write(tmp_path / "a.edf")).names
+    assert bare_name(found) == "A'1"
+
+
+@pytest.mark.parametrize(("written", "named"), [("a.bdf", "b.edf"), ("a.edf", "b.bdf")])
+def test_the_header_says_how_wide_samples_are_not_the_ending(tmp_path, written, named):
+    samples = noise(64.0, 4.0)
+    made = EdfFile([Channel("A1", 64.0, samples)]).write(tmp_path / written)
+    path = made.rename(tmp_path / named)
+    signal, _ = read_signal(path, ["A1"], 0.0, 4.0)
+    np.testing.assert_allclose(signal[0] * 1e6, samples, atol=0.1)
+
+
+@pytest.mark.parametrize("label", [b"EDF ANNOTATIONS", b"edf annotations"])
+def test_the_channel_of_annotations_in_any_case(tmp_path, label):
+    made = EdfFile(
+        [Channel("A1", 64.0, noise(64.0, 20.0))],
+        starts_s=[*range(8), *range(11, 23)],
+        kind="edf+d",
+        marks=[(15.0, 2.0, "seizure")],
+        changes={256 + 16: label.ljust(16)},
+    )
+    header = read_header(made.write(tmp_path / "a.edf"))
+    assert header.names == ("A1",)
+    assert [mark.onset_s for mark in header.annotations] == [12.0]

@@ -146,3 +146,35 @@ def test_same_grid_compares_shape_and_affine():
     assert same_grid(one, make_image(volume(), AFFINE))
     assert not same_grid(one, make_image(volume(), moved))
     assert not same_grid(one, make_image(volume((5, 6, 7)), AFFINE))
+
+
+@pytest.mark.parametrize("axes", ["LAS", "LPI", "PIR", "ASL", "RAS"])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_voxel_keeps_its_place_in_every_orientation_and_scale(tmp_path, axes, scaled):
+    values = volume().astype(float) * (0.25 if scaled else 1)
+    image = nib.Nifti1Image(values, AFFINE)
+    image.set_data_dtype(np.int16)
+    turn = nib.orientations.ornt_transform(
+        nib.io_orientation(AFFINE), nib.orientations.axcodes2ornt(axes)
+    )
+    path = tmp_path / "t1.nii.gz"
+    nib.save(image.as_reoriented(turn), path)
+    found = read_image(path)
+    point = AFFINE @ [3, 5, 7, 1]
+    i, j, k = np.rint(np.linalg.inv(found.affine) @ point).astype(int)[:3]
+    assert float(np.asarray(found.dataobj)[i, j, k]) == pytest.approx(values[3, 5, 7], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ([("R", "u1"), ("G", "u1"), ("B", "u1")], "the voxels are colours"),
+        (np.complex64, "the voxels are complex numbers"),
+    ],
+)
+def test_a_picture_or_complex_image_is_refused_with_what_to_provide(tmp_path, kind, words):
+    path = tmp_path / "t1.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros((4, 4, 4), dtype=kind), AFFINE), path)
+    message = message_for(path)
+    assert words in message
+    assert "convert" in message or "provide" in message

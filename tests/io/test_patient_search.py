@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from virtualbrain.errors import ConfigError, InputError
+from virtualbrain.io.bids import json_beside, require_readable
 from virtualbrain.io.file_settings import FileSettings, entities
 from virtualbrain.io.patient_search import find_patient, search_patient
 from virtualbrain.io.sessions import newest_before_surgery
@@ -307,10 +308,151 @@ def test_hidden_files_are_no_recordings(tmp_path):
     assert len(find_patient(root, "1").recordings) == 1
 
 
-def test_a_folder_named_as_a_recording_of_a_readable_format_is_refused(tmp_path):
+@pytest.mark.parametrize("ending", [".edf", ".fif", ".vhdr", ".EDF"])
+def test_a_folder_named_as_a_recording_of_a_readable_format_is_not_used(tmp_path, ending):
+    root = make(tmp_path, *ieeg(), f"sub-1/ieeg/sub-1_task-x_ieeg{ending}/content")
+    files = find_patient(root, "1")
+    assert names(one.signal for one in files.recordings) == ["sub-1_task-ictal_ieeg.edf"]
+    assert files.notes == (f"sub-1_task-x_ieeg{ending}: not used (a folder)",)
+
+
+def test_a_folder_in_place_of_the_recording_of_a_seizure_is_refused(tmp_path):
     root = make(tmp_path, *ieeg(), "sub-1/ieeg/sub-1_task-x_ieeg.edf/content")
+    make(tmp_path, "sub-1/ieeg/sub-1_task-x_events.tsv")
     with pytest.raises(InputError, match="not a regular file"):
         find_patient(root, "1")
+
+
+@pytest.mark.parametrize(
+    "ending", [".trc", ".TRC", ".edf.gz", ".lay", ".cnt", ".mefd.zip", ".mat", ".ns5", ".MEFD"]
+)
+def test_a_recording_of_another_system_beside_one_that_is_read_is_noted(tmp_path, ending):
+    root = make(tmp_path, *ieeg(), f"sub-1/ieeg/sub-1_task-rest_ieeg{ending}")
+    files = find_patient(root, "1")
+    assert names(one.signal for one in files.recordings) == ["sub-1_task-ictal_ieeg.edf"]
+    assert [note for note in files.notes if f"task-rest_ieeg{ending}: not used" in note]
+
+
+@pytest.mark.parametrize(("ending", "word"), [(".trc", "Micromed"), (".edf.gz", "gzip")])
+def test_the_only_recording_of_another_system_is_named_by_the_check(tmp_path, ending, word):
+    root = make(tmp_path, *ieeg(ending=ending))
+    (recording,) = find_patient(root, "1").recordings
+    with pytest.raises(InputError, match=f"in the format {word}.* cannot be read"):
+        require_readable(recording.signal)
+
+
+@pytest.mark.parametrize("ending", [".EDF", ".Edf", ".VHDR", ".edf", ".edf.gz"])
+def test_the_sidecar_of_a_recording_in_any_case(ending):
+    assert json_beside(Path(f"sub-1_ieeg{ending}")).name == "sub-1_ieeg.json"
+
+
+# ---- the same signal twice --------------------------------------------------------------
+
+
+def copied(root: Path, *endings: str, session: str = "") -> Path:
+    """Write two recordings with equal samples: task a and task b."""
+    make(root, *(name for task in "ab" for name in ieeg(session, task)))
+    for task in "ab":
+        for ending in endings:
+            name = ieeg(session, task, ending)[0]
+            (root / name).write_bytes(b"samples" * 1000 if ending != ".vhdr" else task.encode())
+        if ".edf" not in endings:
+            (root / ieeg(session, task)[0]).unlink()
+    return root
+
+
+def mark(root: Path, task: str, text: str, session: str = "") -> None:
+    name = ieeg(session, task)[1]
+    (root / name).write_text(f"onset\tduration\ttrial_type\n10\t5\t{text}\n")
+
+
+@pytest.mark.parametrize("endings", [(".edf",), (".vhdr", ".eeg")])
+@pytest.mark.parametrize("session", ["", "1"])
+def test_the_same_signal_in_two_recordings_is_one(tmp_path, endings, session):
+    root = copied(tmp_path, *endings, session=session)
+    mark(root, "a", "seizure", session)
+    mark(root, "b", "seizure", session)
+    files = find_patient(root, "1")
+    (kept,) = files.recordings
+    assert "task-a" in kept.signal.name
+    assert any("the same signal in two recordings" in note for note in files.notes)
+
+
+def test_of_two_equal_recordings_the_one_with_a_seizure_is_kept(tmp_path):
+    root = copied(tmp_path, ".edf")
+    mark(root, "b", "aanval")
+    (kept,) = find_patient(root, "1").recordings
+    assert "task-b" in kept.signal.name
+
+
+def test_equal_recordings_with_different_seizures_are_a_question(tmp_path):
+    root = copied(tmp_path, ".edf")
+    mark(root, "a", "seizure")
+    mark(root, "b", "Anfall")
+    _, problems = search_patient(root, "1")
+    assert len(problems) == 1
+    assert "the same signal, but other seizures" in str(problems[0])
+
+
+def test_empty_recordings_are_not_equal(tmp_path):
+    root = copied(tmp_path, ".edf")
+    for task in "ab":
+        (root / ieeg(task=task)[0]).write_bytes(b"")
+    assert len(find_patient(root, "1").recordings) == 2
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "bids::sub-1/ses-pre/anat/sub-1_ses-pre_T1w.nii.gz",
+        "bids:raw:sub-1/ses-pre/anat/sub-1_ses-pre_T1w.nii.gz",
+        "./ses-pre/anat/sub-1_ses-pre_T1w.nii.gz",
+        "/ses-pre/anat/sub-1_ses-pre_T1w.nii",
+        "ses-pre\\anat\\sub-1_ses-pre_T1w.nii.gz",
+        "../anat/sub-1_ses-pre_T1w.nii.gz",
+        ["ses-pre/anat/sub-1_ses-pre_T1w.nii.gz", "ses-pre/anat/sub-1_ses-pre_CT.nii.gz"],
+    ],
+)
+def test_the_t1_may_be_named_in_any_way(tmp_path, stated):
+    root = make(tmp_path, *ieeg(), t1("pre"), t1("post"))
+    contacts(root, "", "", SCANNER | {"IntendedFor": stated})
+    assert find_patient(root, "1").t1.name == "sub-1_ses-pre_T1w.nii.gz"
+
+
+@pytest.mark.parametrize("stated", [{"a": 1}, 7, True, [None, 3], "", []])
+def test_intended_for_of_another_type_names_nothing(tmp_path, stated):
+    root = make(tmp_path, *ieeg(), t1("pre"), t1("post"))
+    contacts(root, "", "", SCANNER | {"IntendedFor": stated})
+    assert find_patient(root, "1").t1.name == "sub-1_ses-pre_T1w.nii.gz"
+
+
+# ---- frames and coordsystem.json --------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", ["acq-clinical", "acq-ct", "run-2"])
+def test_a_usable_frame_comes_before_the_entities_of_the_recording(tmp_path, label):
+    root = make(tmp_path, *ieeg())
+    contacts(root, "", "MNI152Lin", TEMPLATE)
+    folder = root / "sub-1/ieeg"
+    state(root, f"sub-1/ieeg/sub-1_{label}_space-ScanRAS_coordsystem.json", SCANNER)
+    own = folder / f"sub-1_{label}_space-ScanRAS_electrodes.tsv"
+    own.write_text("name\tx\ty\tz\nA1\t7\t7\t7\n")
+    assert find_patient(root, "1").electrodes == own
+
+
+@pytest.mark.parametrize("place", ["sub-1/sub-1_coordsystem.json", "coordsystem.json"])
+def test_coordsystem_is_inherited_from_the_folders_above(tmp_path, place):
+    root = make(tmp_path, *ieeg())
+    contacts(root, "", "", SCANNER)
+    (root / "sub-1/ieeg/sub-1_coordsystem.json").rename(root / place)
+    assert find_patient(root, "1").coordsystem == root / place
+
+
+def test_the_nearest_coordsystem_is_used(tmp_path):
+    root = make(tmp_path, *ieeg())
+    contacts(root, "", "", SCANNER)
+    state(root, "coordsystem.json", TEMPLATE)
+    assert find_patient(root, "1").coordsystem == root / "sub-1/ieeg/sub-1_coordsystem.json"
 
 
 # ---- derivatives ------------------------------------------------------------------------

@@ -88,3 +88,47 @@ def test_an_invalid_matrix_is_rejected(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises(InputError, match=words):
         read_matrix(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name\tSTATUS\nA1\tbad\n",
+        "name \t status\nA1 \tbad \n",
+        "name\tstatus\t\t\r\nA1\tbad\t\t\r\n",
+        "status\tname\nbad\tA1\n",
+        "name\tstatus\nA1\tbad\t\n",
+    ],
+)
+def test_case_spaces_and_empty_ends_do_not_matter(tmp_path, text):
+    path = tmp_path / "a.tsv"
+    path.write_bytes(text.encode())
+    table = read_table(path, required=["name"], optional=["status"])
+    assert table[["name", "status"]].to_numpy().tolist() == [["A1", "bad"]]
+
+
+def test_exact_names_of_columns_come_before_another_case(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("Name\tname\nA\tB\n")
+    assert read_table(path, required=["name"])["name"].tolist() == ["B"]
+
+
+def test_a_cell_without_a_header_is_still_refused(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("name\tx\nA1\t1\t7\n")
+    with pytest.raises(InputError, match="the row has 3 cells"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("cell", ["N/A", "NA", "na", "", "n/a", "NaN"])
+def test_missing_cells_in_a_column_of_numbers(tmp_path, cell):
+    path = tmp_path / "a.tsv"
+    path.write_text(f"name\tx\nA1\t1.5\nA2\t{cell}\n")
+    assert np.isnan(read_table(path)["x"].iloc[1])
+
+
+def test_a_matrix_with_decimal_commas_is_refused_with_the_cell(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("name\ta\tb\na\t0\t1,5\nb\t1,5\t0\n")
+    with pytest.raises(InputError, match=r"a.tsv, row 3: .*'1,5'.*decimal point"):
+        read_matrix(path)

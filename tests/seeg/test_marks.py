@@ -152,3 +152,72 @@ def test_an_unreadable_recording_without_events_is_left_out_beside_a_seizure(
     (tmp_path / "sub-01/ieeg/sub-01_task-seizure_events.tsv").unlink()
     with pytest.raises(InputError, match=r"sub-01_task-rest_ieeg\.edf"):
         read_marks(find_patient(tmp_path, "01"), SETTINGS)
+
+
+LANGUAGES = {
+    "German": [("Anfall Beginn", "Anfall Ende"), ("Anfallsbeginn", "Anfallsende")],
+    "Dutch": [("aanval begin", "einde aanval"), ("Aanvang aanval", "Aanval gestopt")],
+    "French": [("début de crise", "fin de crise"), ("DEBUT CRISE", "crise arrêt")],
+    "Spanish": [("Inicio de crisis", "fin de crisis"), ("crisis comienza", "crisis termina")],
+    "Italian": [("inizio crisi", "fine crisi"), ("esordio crisi", "crisi termina")],
+    "Portuguese": [("início da crise", "fim da crise"), ("começo crise", "crise fim")],
+    "English": [("seizure ON", "seizure ceased"), ("Seizures start", "SZ over")],
+}
+PAIRS = [pair for pairs in LANGUAGES.values() for pair in pairs]
+
+
+@pytest.mark.parametrize(("start", "end"), PAIRS)
+def test_start_and_end_in_the_words_of_a_hospital(patient, tmp_path, start, end):
+    files = write(patient, [(35.0, 0.0, start), (57.0, 0.0, end)], tmp_path)
+    marks = read_marks(files, SETTINGS)
+    assert [(s.onset_s, s.duration_s) for s in marks.seizures] == [(35.0, 22.0)]
+    assert marks.remarks == ()
+
+
+@pytest.mark.parametrize(("start", "end"), PAIRS)
+def test_an_end_in_any_language_starts_no_seizure(patient, tmp_path, start, end):
+    rows = [(20.0, 5.0, end), (35.0, 22.0, "seizure")]
+    marks = read_marks(write(patient, rows, tmp_path), SETTINGS)
+    assert [s.onset_s for s in marks.seizures] == [35.0]
+    assert is_end(end)
+    assert not is_end(start)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("keine Anfälle", "vor dem Anfall", "anfallsfreie Nacht", "geen aanval", "na aanval"),
+        *("pas de crise", "après la crise", "sin crisis", "antes de la crisis", "senza crisi"),
+        *("sem crise", "no seizures overnight", "before seizure"),
+    ],
+)
+def test_a_remark_that_there_is_none_is_no_seizure(patient, tmp_path, text):
+    files = write(patient, [(5.0, 3.0, text), (35.0, 22.0, "seizure")], tmp_path)
+    assert [s.onset_s for s in read_marks(files, SETTINGS).seizures] == [35.0]
+
+
+@pytest.mark.parametrize("text", ["seizure, patient fine", "sz NA", "seizure voor"])
+def test_words_of_other_languages_do_not_count_in_english(patient, tmp_path, text):
+    marks = read_marks(write(patient, [(35.0, 22.0, text)], tmp_path), SETTINGS)
+    assert [s.onset_s for s in marks.seizures] == [35.0]
+
+
+@pytest.mark.parametrize("text", ["de\u0301but de crise", "DÉBUT DE CRISE"])
+def test_accents_are_equal_in_every_normal_form(text):
+    assert seizure_mark(text, SETTINGS.seizure_words) == "seizure onset"
+
+
+@pytest.mark.parametrize("column", ["description", "event_type"])
+def test_another_column_that_marks_the_seizure_is_named(patient, tmp_path, column):
+    patient.events = pd.DataFrame([(35.0, 22.0, "seizure")], columns=["onset", "duration", column])
+    files = patient.write(tmp_path)
+    with pytest.raises(InputError, match=rf"seeg.event_columns: \[{column}\]"):
+        require_seizures(files, SETTINGS)
+    found = require_seizures(files, SeegSettings(event_columns=(column,)))
+    assert [s.onset_s for s in found] == [35.0]
+
+
+def test_all_times_with_a_decimal_comma_are_in_one_line(patient, tmp_path):
+    rows = [("12,0", "3,5", "seizure"), ("35,5", "22,0", "seizure")]
+    with pytest.raises(InputError, match=r"rows 2, 3: .*'12,0'; .*'35,5'.*decimal point"):
+        read_marks(write(patient, rows, tmp_path), SETTINGS)

@@ -23,6 +23,9 @@ from virtualbrain.io.freesurfer import read_lookup
 from virtualbrain.io.images import make_image, read_image
 from virtualbrain.io.tables import read_table
 
+_LARGEST = 2**31 - 1
+"""Largest label value; label images hold whole numbers of 32 bits."""
+
 
 @dataclass(frozen=True)
 class Atlas:
@@ -159,7 +162,7 @@ def read_label_table(path: Path | str) -> pd.DataFrame:
     """
     path = Path(path)
     if path.suffix.lower() == ".tsv":
-        table = read_table(path, required=("index", "name"))
+        table = read_table(path, ("index", "name"), ("hemisphere", "structure"))
     elif path.suffix.lower() in {".txt", ".lut", ".ctab"}:
         table = read_lookup(path)
     else:
@@ -175,11 +178,11 @@ def read_label_table(path: Path | str) -> pd.DataFrame:
 def _checked_table(table: pd.DataFrame, where: str) -> pd.DataFrame:
     """Return the table without background, with integer values and unique names."""
     values = pd.to_numeric(table["index"], errors="coerce")
-    wrong = values.isna() | (values % 1 != 0) | (values < 0)
+    wrong = values.isna() | (values % 1 != 0) | (values < 0) | (values > _LARGEST)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            f"the label value {table['index'].iloc[row]} is not a whole number of 0 or more",
+            f"the label value {table['index'].iloc[row]} is not a whole number up to {_LARGEST}",
             where=where,
             expected="0, 1, 2, ... in the column index",
             hint="correct the column index",

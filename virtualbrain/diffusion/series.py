@@ -1,6 +1,5 @@
 """Load a diffusion series: volumes, affine, gradient table and phase encoding."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.errors import InputError
+from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import DwiSeries, EpiImage
 from virtualbrain.io.gradients import (
     GradientTable,
@@ -18,7 +18,6 @@ from virtualbrain.io.gradients import (
     write_mrtrix_gradients,
 )
 from virtualbrain.io.images import open_image, read_image
-from virtualbrain.io.text import read_text
 
 Array = NDArray[np.float64]
 Volumes = NDArray[np.float32]
@@ -139,19 +138,11 @@ def read_phase_encoding(sidecar: Path | None, affine: Array) -> PhaseEncoding | 
     Raises
     ------
     InputError
-        The sidecar is not JSON.
+        The sidecar is not a JSON object.
     """
     if sidecar is None:
         return None
-    try:
-        stated = json.loads(read_text(sidecar))
-    except (ValueError, OSError):
-        raise InputError(
-            "the sidecar is not valid JSON",
-            where=sidecar.name,
-            expected="a BIDS sidecar",
-            hint="correct the file, or convert the series again",
-        ) from None
+    stated = read_json(sidecar)
     code = stated.get("PhaseEncodingDirection")
     if code not in ("i", "i-", "j", "j-", "k", "k-"):
         return None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path, read_json, write_json
+from virtualbrain.io.gifti import load_gifti
 from virtualbrain.io.images import read_image, write_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table, write_table
@@ -221,7 +222,7 @@ def read_surface(path: Path, labels: Path) -> Surface:
         A file is missing or unreadable.
     """
     try:
-        faces, values = nib.load(path), nib.load(labels)
+        faces, values = load_gifti(path), load_gifti(labels)
         surface = Surface(
             vertices=np.asarray(faces.agg_data(_POINTS), dtype=float),
             triangles=np.asarray(faces.agg_data(_TRIANGLES), dtype=np.int64),

@@ -109,7 +109,11 @@ def read_json(path: Path | str) -> dict[str, Any]:
         raise InputError("no such file", where=str(path)) from None
     except (ValueError, RecursionError) as error:
         fault = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise InputError(f"not JSON ({fault})", where=path.name, hint="correct the file") from None
+        raise InputError(
+            f"not JSON ({fault})",
+            where=path.name,
+            hint="correct the file: keys and texts in double quotes, no comma before } or ]",
+        ) from None
     if not isinstance(content, dict):
         raise InputError("not a JSON object", where=path.name, expected="keys and values")
     return content

@@ -10,7 +10,22 @@ from pathlib import Path
 from virtualbrain.errors import InputError
 
 READABLE_SUFFIXES = (".vhdr", ".edf", ".bdf", ".fif", ".set")
-UNREADABLE_FORMATS = {".nwb": "NWB", ".mefd": "MEF3", ".ds": "CTF"}
+UNREADABLE_FORMATS = {
+    ".nwb": "NWB",
+    ".mefd": "MEF3",
+    ".ds": "CTF",
+    ".mef": "MEF2",
+    ".trc": "Micromed TRC",
+    ".lay": "Persyst",
+    ".cnt": "CNT",
+    ".e": "Nicolet",
+    ".m00": "Nihon Kohden",
+    ".ns5": "Blackrock",
+    ".rhd": "Intan",
+    ".mat": "MATLAB",
+    ".gz": "gzip",
+    ".zip": "zip",
+}
 """Formats of recordings that cannot be read; .mefd and .ds are folders."""
 RECORDING_SUFFIXES = (*READABLE_SUFFIXES, *UNREADABLE_FORMATS)
 _LABEL = re.compile(r"[A-Za-z0-9]+")
@@ -236,15 +251,16 @@ def json_beside(path: Path) -> Path:
     """Return the path of the sidecar of a recording or image (it may not exist)."""
     stem = path.name
     for ending in (".gz", *RECORDING_SUFFIXES, ".nii"):
-        stem = stem.removesuffix(ending)
+        if stem.lower().endswith(ending):
+            stem = stem[: -len(ending)]
     return path.with_name(stem + ".json")
 
 
 def signal_parts(signal: Path) -> list[Path]:
     """Return the files that a recording may have (BrainVision has three, EEGLAB one or two)."""
-    if signal.suffix == ".vhdr":
+    if signal.suffix.lower() == ".vhdr":
         return [signal, *(signal.with_suffix(end) for end in (".vmrk", ".eeg", ".dat"))]
-    if signal.suffix == ".set":
+    if signal.suffix.lower() == ".set":
         return [signal, signal.with_suffix(".fdt")]
     return [signal]
 
@@ -255,7 +271,7 @@ def require_readable(signal: Path) -> None:
     Raises
     ------
     InputError
-        The format is NWB, MEF3 or CTF.
+        The format is one of `UNREADABLE_FORMATS`.
     """
     name = UNREADABLE_FORMATS.get(signal.suffix.lower())
     if name is not None:

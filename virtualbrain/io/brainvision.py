@@ -55,13 +55,13 @@ def read_brainvision(header: Path) -> BrainVision:
 
 
 def numbered_header(header: Path) -> str:
-    """Return a header whose channels are named by their numbers, without the comments.
+    """Return a header in UTF-8 whose channels are named by their numbers, without the comments.
 
-    MNE cannot open a header in which two channels have one name.
+    MNE cannot open a header in which two channels have one name, nor one in UTF-16.
     """
     lines = []
     section = ""
-    for line in read_text(header).splitlines():
+    for line in re.sub(r"(?im)^codepage\s*=.*$", "Codepage=UTF-8", read_text(header)).splitlines():
         heading = re.match(r"\s*\[(.+)\]", line)
         section = heading[1].strip().casefold() if heading else section
         if section == "comment":
@@ -105,6 +105,11 @@ def _own_part(header: Path, key: str, stated: str, ending: str, notes: list[str]
             hint="enter the file name without a folder, and put the file beside the header",
         )
     own = header.with_suffix(ending)
+    if not own.is_file() and own.with_suffix(ending.upper()).is_file():
+        own = own.with_suffix(ending.upper())
+    stated_file = header.with_name(name) if name else own
+    if stated_file.stem == header.stem and stated_file.is_file():
+        return stated_file  # the ending may be .dat
     if name in ("", own.name):
         return own if own.is_file() else None
     if header.with_name(name).is_file():

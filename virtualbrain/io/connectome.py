@@ -11,7 +11,14 @@ import pandas as pd
 from virtualbrain.connectome import PATIENT_FRAME, REGION_COLUMNS, Array, Connectome, mirrored
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import read_json
-from virtualbrain.io.connectome_folder import atlas_of, chosen_table, place_of, same_atlas, visible
+from virtualbrain.io.connectome_folder import (
+    atlas_of,
+    chosen_table,
+    only,
+    place_of,
+    same_atlas,
+    visible,
+)
 from virtualbrain.io.connectome_formats import read_other_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import (
@@ -24,6 +31,8 @@ from virtualbrain.io.tables import (
 from virtualbrain.io.tvb_zip import read_tvb_zip, write_tvb_zip
 
 ZIP_NAME = "connectivity.zip"
+_ZIPS = "*connectivity*.zip"
+"""Other names of The Virtual Brain's zip, such as ``connectivity_76.zip``."""
 GROUP_AUTO, GROUP_NONE = "auto", "none"
 """Values of the setting `diffusion.group_connectome` that are not paths."""
 WEIGHTS = "*_stat-streamlines_relmat.tsv"
@@ -142,8 +151,9 @@ def _read_ready(folder: Path, atlas: str) -> Connectome:
     """Read the connectome in the first format found."""
     if visible(folder, WEIGHTS):
         return read_relmats(folder, ready_atlas(folder, atlas))
-    if (folder / ZIP_NAME).is_file():
-        return read_tvb_zip(folder / ZIP_NAME)
+    zips = visible(folder, ZIP_NAME) or visible(folder, _ZIPS)
+    if zips:
+        return read_tvb_zip(only(zips, folder, "a connectome of The Virtual Brain"))
     other = read_other_connectome(folder, atlas)
     if other is not None:
         return other
@@ -214,7 +224,7 @@ def read_relmats(folder: Path, atlas: str) -> Connectome:
         A file is missing, or the names in table and matrices differ.
     """
     table_path = _only_file(folder, f"*_atlas-{atlas}_dseg.tsv")
-    regions = read_table(table_path, required=["name", "x", "y", "z"])
+    regions = read_table(table_path, ["name", "x", "y", "z"], REGION_COLUMNS)
     for column in REGION_COLUMNS:
         if column not in regions:
             regions[column] = np.arange(1, len(regions) + 1) if column == "index" else np.nan

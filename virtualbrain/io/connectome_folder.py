@@ -16,8 +16,9 @@ def place_of(folder: Path) -> str:
 
 
 def visible(folder: Path, pattern: str) -> list[Path]:
-    """Return the files of a folder that match a pattern, sorted, without hidden files."""
-    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+    """Return the files of a folder that match a pattern in any case, sorted; no hidden files."""
+    found = folder.glob(pattern, case_sensitive=False)
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def atlas_of(path: Path) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -26,9 +25,12 @@ from virtualbrain.io.connectome_folder import (
     same_atlas,
     visible,
 )
+from virtualbrain.io.gifti import load_gifti
 from virtualbrain.io.mat import require_sound_mat
+from virtualbrain.io.number_text import number_rows
 from virtualbrain.io.square_matrix import square_matrix
 from virtualbrain.io.tables import read_table
+from virtualbrain.io.text import read_text
 
 Array = NDArray[np.float64]
 _LIMIT_BYTES = 256 * 2**20
@@ -126,7 +128,7 @@ def _read_micapipe(paths: list[Path], table: Path, folder: Path) -> Connectome:
 def _gifti_matrix(path: Path) -> Array:
     _require_file(path)
     try:
-        return np.asarray(nib.load(path).darrays[0].data, dtype=np.float64)
+        return np.asarray(load_gifti(path).darrays[0].data, dtype=np.float64)
     except Exception as problem:
         raise InputError(
             "unreadable GIFTI matrix",
@@ -171,14 +173,10 @@ def _has_word(path: Path, words: tuple[str, ...]) -> bool:
 
 
 def _csv_matrix(path: Path) -> Array:
-    """Read numbers separated by commas, spaces or tabs, without comment lines."""
+    """Read numbers in any encoding and with any separator, without comment lines."""
     _require_file(path)
-    text = path.read_text("utf-8-sig", errors="replace")
-    lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
     try:
-        return square_matrix(
-            [[float(cell) for cell in line.replace(",", " ").split()] for line in lines]
-        )
+        return square_matrix(number_rows(read_text(path)))
     except ValueError:
         raise InputError(
             "not a table of numbers",

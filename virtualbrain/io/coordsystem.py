@@ -31,6 +31,7 @@ _TKRAS = re.compile(r"tk[\s_-]*r(?:as|eg)|surface[\s_-]*ras|tkr\b", re.IGNORECAS
 _SCANNER = re.compile(r"scanner|scan[\s_-]*ras", re.IGNORECASE)
 _OWN = re.compile(
     r"\bnative\b|\bT1w?\b|\bT1[\s_-]*weighted|\bindividual\b"
+    r"|\bnati(?:f|ves?|v[eo][rnms]?|va)\b|\bindividu(?:el|elle|eller|eel|ele|ale)\b"
     r"|\b(?:patient|subject)(?:['’]?s)?[\s_-]+(?:own|space|native|mri?\b|anatomy)",
     re.IGNORECASE,
 )
@@ -47,9 +48,17 @@ _OTHER_TEMPLATE = re.compile(
 )
 _ELSEWHERE = re.compile(
     r"\b(?:LPS|LAS|LPI|LAI|RPI|RAI|PIL|PIR|ASL|ASR)\b|left[\s,-]+posterior|voxel|pixel|\bijk\b"
-    r"|indices|leksell|stereota|\bnot\b|\bneither\b|n't\b",
+    r"|indices|leksell|stereota|\bnot\b|\bneither\b|n't\b"
+    r"|\bCTF\b|neuromag|head[\s_-]+coordinate|mirrored|flipped"
+    r"|\b(?:nicht|kein\w*|pas|non|niet|geen|sin)\b",
     re.IGNORECASE,
 )
+_PROGRAMS = re.compile(
+    r"\bITK\b|\bANTs\b|\bDICOM\b|brainlab|medtronic|stealth|navigation|robot|\bROSA\b|neuromate",
+    re.IGNORECASE,
+)
+"""Programs and devices whose coordinates have other axes, unless RAS is stated."""
+_RAS = re.compile(r"\bRAS\b|scan[\s_-]*ras", re.IGNORECASE)
 _CT = re.compile(r"\bCT\b|tomogra", re.IGNORECASE)
 _MRI = re.compile(r"\bT1|\bMRI?\b", re.IGNORECASE)
 _FREESURFER = re.compile(r"free[\s_-]*surfer|\bfsnative\b|recon-all", re.IGNORECASE)
@@ -226,9 +235,12 @@ def described_frame(description: str) -> Frame | None:
 
     "tkRAS" and "surface RAS" are FreeSurfer's frame; "scanner", "native", "T1w" and "individual"
     the scanner's; "AC-PC" that of an aligned T1w. A template, voxels, another orientation, a CT
-    without the MRI, or FreeSurfer without its frame is none of them.
+    without the MRI, FreeSurfer without its frame, or a program or device whose axes differ (ITK,
+    DICOM, a robot; unless RAS is stated) is none of them.
     """
     if _TEMPLATE.search(description) or _ELSEWHERE.search(description):
+        return None
+    if _PROGRAMS.search(description) and not _RAS.search(description):
         return None
     is_scanner = _SCANNER.search(description) is not None
     if _TKRAS.search(description):

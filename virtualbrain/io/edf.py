@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.clock import Clock
+from virtualbrain.io.text import decode
 
 _BLOCK = 256  # bytes of the fixed header, and of the header of each signal
 _FIELDS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # widths of the fields of a signal's header
+_ANNOTATIONS = ("edf annotations", "bdf annotations")
 _ENTRY = re.compile(
     rb"^(?P<onset>[+-]\d+(?:\.\d*)?)(?:\x15(?P<duration>\d+(?:\.\d*)?))?\x14(?P<texts>.*)$", re.S
 )
@@ -96,7 +98,7 @@ def read_edf(path: Path) -> Edf:
         raise _broken(path, "it has no signal")
     layout = _layout(path, head, counts)
     first = np.cumsum([0, *counts])
-    is_mark = [_text(cell) in ("EDF Annotations", "BDF Annotations") for cell in fields[0]]
+    is_mark = [_text(cell).casefold() in _ANNOTATIONS for cell in fields[0]]
     channels = tuple(
         _channel(path, [column[i] for column in fields], int(first[i]), layout.record_s)
         for i, count in enumerate(counts)
@@ -140,7 +142,7 @@ def _layout(path: Path, head: bytes, counts: Sequence[int]) -> Layout:
     header_bytes = _integer(head[184:192], path, "length of the header")
     if header_bytes != _BLOCK * (1 + len(counts)):
         raise _broken(path, f"the header states a length of {header_bytes} bytes")
-    width = 3 if path.suffix.lower() == ".bdf" else 2
+    width = _sample_bytes(head, path)
     n_records = (path.stat().st_size - header_bytes) // (sum(counts) * width)
     stated = _text(head[236:244])
     if stated.isdecimal():
@@ -151,6 +153,12 @@ def _layout(path: Path, head: bytes, counts: Sequence[int]) -> Layout:
     if not record_s > 0:
         raise _broken(path, f"the duration of a record is {record_s:g} s")
     return Layout(header_bytes, n_records, record_s, sum(counts), width)
+
+
+def _sample_bytes(head: bytes, path: Path) -> int:
+    """Return the bytes of a sample: by the first byte of the header, else by the file's ending."""
+    stated = {b"\xff": 3, b"0": 2}.get(head[:1])
+    return stated or (3 if path.suffix.lower() == ".bdf" else 2)
 
 
 def read_samples(edf: Edf, channel: EdfChannel, start: int, stop: int) -> Signal:
@@ -244,7 +252,7 @@ def _annotations(
                 if number == 0 and not texts[0]:
                     start = onset
                 duration = float(match["duration"] or 0)
-                marks += [Mark(onset, duration, _decoded(text)) for text in texts if text]
+                marks += [Mark(onset, duration, decode(text)[0]) for text in texts if text]
             if position == 0:
                 starts.append(start)
     return starts, marks
@@ -270,7 +278,7 @@ def _clock(
     clock = Clock(times, record_s, fastest_hz)
     if clock.in_order:
         return clock
-    if not kind.startswith(("EDF+D", "BDF+D")):
+    if not kind.upper().startswith(("EDF+D", "BDF+D")):
         return Clock(even, record_s, fastest_hz)  # stated to have no pauses
     raise InputError(
         "the data records are not in the order of time, or overlap",
@@ -280,15 +288,8 @@ def _clock(
     )
 
 
-def _decoded(text: bytes) -> str:
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        return text.decode("latin-1")
-
-
 def _text(cell: bytes) -> str:
-    return cell.decode("latin-1").split("\x00")[0].strip()
+    return decode(cell.split(b"\x00")[0])[0].strip()
 
 
 def _number(cell: bytes, path: Path, what: str) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.images import open_image
+from virtualbrain.io.text import read_text
 
 # The first existing file is used: first the names of recon-all, then those of FastSurfer.
 LABEL_FILES = {
@@ -269,15 +270,7 @@ def _lines(path: Path) -> list[str]:
             expected="the label table of the atlas",
             hint="check the path in anatomy.atlas_table",
         )
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(
-            "the file is not UTF-8 text",
-            where=path.name,
-            expected="a label table in UTF-8",
-            hint="save the table as UTF-8",
-        ) from None
+    return read_text(path).splitlines()
 
 
 def _name_of(cells: list[str]) -> str:

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
+from virtualbrain.io.number_text import number_rows
+from virtualbrain.io.text import read_text
 
 Array = NDArray[np.float64]
 B0_LIMIT = 80.0
@@ -58,13 +60,11 @@ def read_numbers(path: Path) -> Array:
             expected="a bval and a bvec file beside every diffusion image",
             hint="add the file of the same conversion",
         )
-    text = path.read_text("utf-8-sig", errors="replace")
-    lines = [line.replace(",", " ").split() for line in text.splitlines()]
     try:
-        rows = [[float(cell) for cell in line] for line in lines if line]
-    except ValueError:
+        rows = number_rows(read_text(path))
+    except ValueError as error:
         raise InputError(
-            "the file contains text",
+            f"the file contains text ({_quoted(error)})",
             where=path.name,
             expected="only numbers",
             hint="remove the text, or convert the series again",
@@ -77,6 +77,11 @@ def read_numbers(path: Path) -> Array:
             hint="convert the series again",
         )
     return np.array(rows)
+
+
+def _quoted(error: ValueError) -> str:
+    """Return the text that is no number, from the message of `float`."""
+    return str(error).rpartition(": ")[2][:40]
 
 
 def read_fsl_gradients(bval: Path, bvec: Path) -> tuple[Array, Array]:

@@ -124,8 +124,14 @@ def _voxels(image: Image, path: Path) -> NDArray[np.generic]:
     if voxels.dtype.kind in "iub":
         return np.asarray(voxels, dtype=np.int32)
     if voxels.dtype.kind != "f":
+        kind = "colours" if voxels.dtype.names else "complex numbers"
         raise InputError(
-            f"voxels of type {voxels.dtype}", where=path.name, expected="one number per voxel"
+            f"the voxels are {kind}",
+            where=path.name,
+            expected="one number per voxel",
+            hint="convert the original series, not a picture of it"
+            if voxels.dtype.names
+            else "provide the image of the magnitude",
         )
     return np.asarray(voxels, dtype=np.float32)
 

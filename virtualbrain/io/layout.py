@@ -238,6 +238,11 @@ class PatientLayout:
         return self._name("ieeg", "desc-contacts.tsv")
 
     @property
+    def contacts_in_atlases(self) -> Path:
+        """Regions of the contacts in several atlases."""
+        return self._name("ieeg", "desc-atlases_contacts.tsv")
+
+    @property
     def channels(self) -> Path:
         """Channels of the fit (bipolar by default)."""
         return self._name("ieeg", "desc-channels.tsv")

@@ -5,6 +5,7 @@ names (IntendedFor); the session of the recording; a coordinate frame that can b
 template; the newest session before surgery. If they do not decide, the user is asked.
 """
 
+import filecmp
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -28,12 +29,12 @@ from virtualbrain.io.bids import (
 )
 from virtualbrain.io.coordsystem import frame_of, is_mni152
 from virtualbrain.io.file_settings import FileSettings, entities, session_of
+from virtualbrain.io.mark_words import mentions_seizure
 from virtualbrain.io.safe_files import FileGuard
 from virtualbrain.io.sessions import is_after_surgery, newest_before_surgery, session_times
 from virtualbrain.io.tables import read_table
 
 _IMAGE_ENDINGS = (".nii", ".nii.gz")
-_SEIZURE = re.compile(r"seizure|(?<![a-z])sz(?![a-z])", re.IGNORECASE)
 _FRAMES = ("scanner", "tkras", "acpc")
 """Frames of contacts, the first that is available is used."""
 
@@ -255,7 +256,7 @@ class _Search:
         subjects = [path for one in names for path in (parent / one, *parent.glob(f"{one}_ses-*"))]
         mri = [*self._list("anat", "*_T1w.nii*"), *filter(_is_there, subjects)]
         if not self.settings.template:
-            systems = self.guard.files(self._list("ieeg", "*_coordsystem.json"))
+            systems = self._systems()
             if mri or not systems or not all(is_mni152(_json(path)) for path in systems):
                 return False
         unused = [*mri, *self._list("dwi", "*_dwi.nii*")]
@@ -410,7 +411,11 @@ class _Search:
         for stem, paths in by_stem.items():
             signal = min(paths, key=lambda path: order[path.suffix.lower()])
             events = self.guard.file(stem.with_name(stem.name + "_events.tsv"))
-            if signal.suffix.lower() not in READABLE_SUFFIXES:
+            is_readable = signal.suffix.lower() in READABLE_SUFFIXES
+            if is_readable and signal.is_dir() and events is None:
+                self.notes.append(f"{signal.name}: not used (a folder)")
+                continue
+            if not is_readable:
                 if events is None or not (signal.is_file() or self.guard.place(signal)):
                     self.notes.append(f"{signal.name}: not used (format {signal.suffix})")
                     continue
@@ -420,7 +425,32 @@ class _Search:
             channels = self.guard.file(stem.with_name(stem.name + "_channels.tsv"))
             self.guard.file(json_beside(signal))
             found.append(Recording(signal=signal, channels=channels, events=events))
-        return self._before_surgery(found)
+        return self._without_copies(self._before_surgery(found))
+
+    def _without_copies(self, recordings: list[Recording]) -> list[Recording]:
+        """Leave out recordings of the same signal: a seizure must not be counted twice.
+
+        The one whose events.tsv may mark a seizure is kept. If several do, in different ways, the
+        user is asked.
+        """
+        left: list[Recording] = []
+        samples: dict[Path, Path | None] = {}
+        for one in recordings:
+            own = samples[one.signal] = _samples_of(one.signal)
+            other = next((r for r in left if _same_content(own, samples[r.signal])), None)
+            if other is None:
+                left.append(one)
+                continue
+            pair = [other.signal, one.signal]
+            marked = [r for r in (other, one) if _mentions_a_seizure(r)]
+            if len(marked) == 2 and not _all_equal([r.events for r in marked if r.events]):
+                why = "the same signal, but other seizures in events.tsv"
+                self.problems.append(_question(pair, "recording", "ieeg", why))
+                continue
+            kept = marked[0] if marked else other
+            left[left.index(other)] = kept
+            self._note_choice([kept.signal], pair, "the same signal in two recordings")
+        return left
 
     def _before_surgery(self, recordings: list[Recording]) -> list[Recording]:
         """Leave out the recordings of sessions after surgery if there are others."""
@@ -432,15 +462,18 @@ class _Search:
     def _contacts(self, recordings: Sequence[Recording], *, template: bool) -> _Contacts | None:
         """Choose electrodes.tsv and its coordsystem.json."""
         tables = self._accepted(self._list("ieeg", "*_electrodes.tsv"), "electrodes")
-        systems = self.guard.files(self._list("ieeg", "*_coordsystem.json"))
+        systems = self._systems()
         found = [_Contacts(path, _system_of(path, systems, tables), template) for path in tables]
         marked = _preferred(recordings, _mentions_a_seizure)
         own = {session_of(one.signal) for one in marked}
         left = _preferred(found, lambda one: session_of(one.table) in own - {""})
-        left = _preferred(left, lambda one: _fits(one.table, recordings))
         for why, step in (
             ("contacts of the session of the recording", lambda rows: rows),
             ("coordinate frame that can be used", _best_frame),
+            (
+                "entities of the recording",
+                lambda rows: _preferred(rows, lambda one: _fits(one.table, recordings)),
+            ),
             ("newest session before surgery", self._newest_contacts),
         ):
             narrowed = step(left)
@@ -455,6 +488,12 @@ class _Search:
             self.problems.append(_question(tables, "electrodes.tsv", "electrodes", why))
             return None
         return left[0] if left else None
+
+    def _systems(self) -> list[Path]:
+        """Return every coordsystem.json, also of the patient's folder and of the dataset."""
+        above = [*self.folder.glob("*_coordsystem.json"), *self.root.glob("*coordsystem.json")]
+        above = sorted(path for path in above if not path.name.startswith("."))
+        return self.guard.files([*self._list("ieeg", "*_coordsystem.json"), *above])
 
     def _newest_contacts(self, rows: list[_Contacts]) -> list[_Contacts]:
         tables = self._newest([one.table for one in rows])
@@ -493,7 +532,7 @@ class _Search:
 
     def _coordsystem_alone(self) -> Path | None:
         """Return the coordsystem.json of a dataset without electrodes.tsv."""
-        found = self.guard.files(self._list("ieeg", "*_coordsystem.json"))
+        found = self._systems()
         return found[0] if len(found) == 1 else None
 
 
@@ -506,7 +545,17 @@ def _mentions_a_seizure(recording: Recording) -> bool:
     if table is None:
         return False
     texts = [str(cell) for column in table for cell in table[column]]
-    return any(_SEIZURE.search(text) for text in texts)
+    return any(mentions_seizure(text) for text in texts)
+
+
+def _samples_of(signal: Path) -> Path | None:
+    """Return the file of a recording that holds its samples, the largest; None if it is empty."""
+    parts = [part for part in signal_parts(signal) if part.is_file() and part.stat().st_size]
+    return max(parts, key=lambda part: part.stat().st_size, default=None)
+
+
+def _same_content(one: Path | None, other: Path | None) -> bool:
+    return one is not None and other is not None and _all_equal([one, other])
 
 
 def _is_there(path: Path) -> bool:
@@ -574,9 +623,13 @@ def _name(contacts: _Contacts | None) -> str:
 
 
 def _is_named(path: Path, name: str) -> bool:
-    """Whether IntendedFor names a file: as BIDS URI, or relative to the dataset or patient."""
-    parts = name.removeprefix("bids::").removesuffix(".gz").strip("/").split("/")
-    return tuple(parts) == (*path.parts[:-1], path.name.removesuffix(".gz"))[-len(parts) :]
+    """Whether IntendedFor names a file: as BIDS URI, or relative to dataset, patient or sidecar."""
+    bare = re.sub(r"^bids:[^:]*:", "", name).replace("\\", "/").removesuffix(".gz")
+    parts = [part for part in bare.split("/") if part not in ("", ".", "..")]
+    return (
+        bool(parts)
+        and tuple(parts) == (*path.parts[:-1], path.name.removesuffix(".gz"))[-len(parts) :]
+    )
 
 
 def _named(paths: Sequence[Path]) -> str:
@@ -602,8 +655,7 @@ def _all_equal(paths: Sequence[Path]) -> bool:
         return False
     if len({path.stat().st_size for path in paths}) > 1:
         return False
-    first = paths[0].read_bytes()
-    return all(path.read_bytes() == first for path in paths[1:])
+    return all(filecmp.cmp(paths[0], path, shallow=False) for path in paths[1:])
 
 
 def _beside(image: Path, ending: str) -> Path:
@@ -621,4 +673,10 @@ def _json(path: Path | None) -> dict[str, Any]:
 def _listed(sidecar: Path | None, key: str) -> list[str]:
     """Return a key's text or texts; empty if the sidecar is invalid."""
     stated = _json(sidecar).get(key)
-    return [str(one) for one in stated] if isinstance(stated, list) else [stated] if stated else []
+    return (
+        [str(one) for one in stated]
+        if isinstance(stated, list)
+        else [str(stated)]
+        if stated
+        else []
+    )

@@ -24,6 +24,7 @@ from virtualbrain.io.edf import Edf, read_edf, read_samples
 from virtualbrain.io.fif import require_tags_in_order
 from virtualbrain.io.mat import require_sound_mat
 from virtualbrain.io.tables import read_table
+from virtualbrain.io.text import is_single_byte
 
 _EDF = (".edf", ".bdf")
 _EDGE_TAPS = 20  # samples of the slower rate beside a resampled stretch
@@ -104,7 +105,7 @@ class RecordingHeader:
 
 VOLTS = {"v": 1.0, "volt": 1.0, "volts": 1.0, "mv": 1e-3, "millivolt": 1e-3, "nv": 1e-9}
 VOLTS |= dict.fromkeys(
-    ("µv", "\u03bcv", "uv", "\x83\xcav", "muv", "microv", "uvolt", "microvolt", "microvolts"), 1e-6
+    ("µv", "\u03bcv", "uv", "ƒêv", "muv", "microv", "uvolt", "microvolt", "microvolts"), 1e-6
 )
 
 
@@ -114,7 +115,8 @@ def volts_per_unit(unit: str) -> float | None:
     Parameters
     ----------
     unit : str
-        For example ``uV``; micro may be written with either Greek letter.
+        For example ``uV``; micro may be written with either Greek letter, also in Japanese
+        encoding (read as ƒÊ).
     """
     return VOLTS.get(unit.strip().lower())
 
@@ -311,7 +313,8 @@ def _mne_rows(path: Path, order: Sequence[int], start: int, stop: int, _rate_hz:
 def read_channels_table(recording: Recording) -> pd.DataFrame | None:
     """Read channels.tsv; None if the recording has none.
 
-    Names are text, types are upper case, and a missing status is ``good``.
+    Names are text, types are upper case, and a missing status is ``good``. Other words than good
+    and bad are kept.
 
     Raises
     ------
@@ -320,12 +323,15 @@ def read_channels_table(recording: Recording) -> pd.DataFrame | None:
     """
     if recording.channels is None:
         return None
-    table = read_table(recording.channels, required=["name", "type"])
+    table = read_table(
+        recording.channels, ["name", "type"], ["units", "status", "status_description"]
+    )
     table["name"] = table["name"].astype(str)
     table["type"] = table["type"].astype(str).str.upper()
     if "status" not in table:
         table["status"] = "good"
-    table["status"] = [str(s).lower() if isinstance(s, str) else "good" for s in table["status"]]
+    stated = ["" if pd.isna(s) else str(s).casefold() for s in table["status"]]
+    table["status"] = ["good" if status in ("", "n/a") else status for status in stated]
     return table
 
 
@@ -357,10 +363,11 @@ def _open(path: Path) -> tuple[Any, tuple[str, ...], dict[str, str], tuple[str, 
     import mne  # slow to import, and not needed to read events.tsv
 
     _require_existing(path)
-    parts = read_brainvision(path) if path.suffix == ".vhdr" else None
-    if path.suffix == ".fif":
+    suffix = path.suffix.lower()
+    parts = read_brainvision(path) if suffix == ".vhdr" else None
+    if suffix == ".fif":
         require_tags_in_order(path)
-    if path.suffix == ".set":
+    if suffix == ".set":
         require_sound_mat(path)
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -391,10 +398,11 @@ def _open_brainvision(path: Path, parts: BrainVision) -> Any:
         "data_fname": str(parts.signal.absolute()),
         "marker_fname": str(parts.markers.absolute()) if parts.markers else False,
     }
-    if len(set(parts.names)) == len(parts.names):
+    is_plain = path.suffix == ".vhdr" and is_single_byte(path)
+    if is_plain and len(set(parts.names)) == len(parts.names):
         return mne.io.read_raw_brainvision(path, overrides=files, verbose="warning")
     with tempfile.TemporaryDirectory() as folder:
-        numbered = Path(folder) / path.name
+        numbered = Path(folder) / f"{path.stem}.vhdr"
         numbered.write_text(numbered_header(path), encoding="utf-8")
         return mne.io.read_raw_brainvision(numbered, overrides=files, verbose="warning")
 

@@ -14,6 +14,8 @@ from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.text import read_text
 
 MISSING = "n/a"
+_NO_NUMBER = ("", MISSING, "N/A", "NA", "na")
+"""Cells that are missing in a column of numbers; in a column of text only n/a is."""
 _LIMIT_BYTES = 256 * 2**20
 
 
@@ -41,11 +43,14 @@ def write_table(path: Path | str, table: pd.DataFrame, sidecar: Mapping[str, Any
         table.to_csv(temporary, sep="\t", index=False, na_rep=MISSING, lineterminator="\n")
 
 
-def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(
+    path: Path | str, required: Sequence[str] = (), optional: Sequence[str] = ()
+) -> pd.DataFrame:
     """Read a TSV of any encoding in which ``n/a`` is a missing value.
 
     A column is numeric if all its values are numbers, else text. Names such as ``None`` or
-    ``NA`` are text: only ``n/a`` is missing, and empty cells in a column of numbers.
+    ``NA`` are text: only ``n/a`` is missing, and empty cells in a column of numbers. Spaces around
+    cells and empty cells at the end of the rows are left out.
 
     Parameters
     ----------
@@ -53,6 +58,8 @@ def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
         The table.
     required : sequence of str
         Required columns.
+    optional : sequence of str
+        Other columns. Both are also found if they are written in another case (``Status``).
 
     Raises
     ------
@@ -60,8 +67,8 @@ def read_table(path: Path | str, required: Sequence[str] = ()) -> pd.DataFrame:
         The file is missing, empty, not text or not tab-separated, or a column is missing.
     """
     path = Path(path)
-    rows = _read_rows(path)
-    header, body = rows[0], rows[1:]
+    rows = _without_empty_end(_read_rows(path))
+    header, body = _in_known_case(rows[0], [*required, *optional]), rows[1:]
     missing = [name for name in required if name not in header]
     if missing:
         raise InputError(
@@ -118,7 +125,8 @@ def _read_rows(path: Path) -> list[list[str]]:
             hint="fill in the table, or remove the file",
         )
     try:
-        return list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_MINIMAL))
+        found = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_MINIMAL)
+        return [[cell.strip() for cell in row] for row in found]
     except csv.Error as error:
         raise InputError(
             f"not a table ({error})",
@@ -126,6 +134,21 @@ def _read_rows(path: Path) -> list[list[str]]:
             expected="cells separated by tabs",
             hint="save the table as TSV",
         ) from None
+
+
+def _without_empty_end(rows: list[list[str]]) -> list[list[str]]:
+    """Remove the last columns if they are empty in every row, as spreadsheets write them."""
+    width = max((i for i, cell in enumerate(rows[0], start=1) if cell), default=0)
+    if width == 0 or any(any(row[width:]) for row in rows):
+        return rows
+    return [row[:width] for row in rows]
+
+
+def _in_known_case(header: list[str], known: Sequence[str]) -> list[str]:
+    """Return the header with known columns that are written in another case renamed."""
+    exact = set(header)
+    spelt = {name.casefold(): name for name in known if name not in exact}
+    return [name if name in known else spelt.get(name.casefold(), name) for name in header]
 
 
 def _separator_hint(header: Sequence[str]) -> str:
@@ -136,16 +159,21 @@ def _separator_hint(header: Sequence[str]) -> str:
 
 def _column(cells: Sequence[str]) -> pd.Series:
     """Convert cells to numbers if all present cells are numbers, else keep them as text."""
-    present = [cell for cell in cells if cell not in (MISSING, "")]
+    present = [cell for cell in cells if cell not in _NO_NUMBER]
+    if not present and any(cell not in (MISSING, "") for cell in cells):
+        return pd.Series([None if cell == MISSING else cell for cell in cells], dtype=object)
     try:
         values = [float(cell) for cell in present]
     except ValueError:
         return pd.Series([None if cell == MISSING else cell for cell in cells], dtype=object)
     if present and len(present) == len(cells) and all(_is_integer(cell) for cell in present):
-        return pd.Series([int(cell) for cell in cells], dtype="int64")
+        try:
+            return pd.Series([int(cell) for cell in cells], dtype="int64")
+        except OverflowError:
+            pass  # more digits than whole numbers have here
     numbers = iter(values)
     return pd.Series(
-        [np.nan if cell in (MISSING, "") else next(numbers) for cell in cells], dtype="float64"
+        [np.nan if cell in _NO_NUMBER else next(numbers) for cell in cells], dtype="float64"
     )
 
 
@@ -198,12 +226,28 @@ def read_matrix(path: Path | str) -> pd.DataFrame:
     body = table.iloc[:, 1:]
     for column in body:
         if not pd.api.types.is_numeric_dtype(body[column]):
-            raise InputError(
-                f"the column {column} contains text",
-                where=Path(path).name,
-                expected="names in the header row and the first column, numbers elsewhere",
-                hint="correct the cells of this column",
-            )
+            raise _no_number(body[column], str(column), Path(path).name)
     matrix = body.astype(float)
     matrix.index = pd.Index(names, name="name")
     return matrix
+
+
+def _no_number(cells: pd.Series, column: str, where: str) -> InputError:
+    """Return the error for the first cell of a matrix that is no number."""
+    row, cell = next((i, c) for i, c in enumerate(cells) if c is not None and not _is_number(c))
+    return InputError(
+        f"the column {column} contains text ({str(cell)[:40]!r})",
+        where=f"{where}, row {row + 2}",
+        expected="names in the header row and the first column, numbers elsewhere",
+        hint="write a decimal point, not a comma"
+        if _is_number(str(cell).replace(",", "."))
+        else "correct the cells of this column",
+    )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

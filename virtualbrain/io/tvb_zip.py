@@ -1,10 +1,12 @@
 """Read and write connectivity.zip, the connectome format of The Virtual Brain.
 
-The members are text files, plain or compressed with bzip2: weights, tract_lengths and centres
-(also spelt centers or positions), and optionally areas, volumes, cortical and hemispheres.
+The members are text files, plain or compressed with bzip2 or gzip: weights, tract_lengths (also
+tracts or lengths) and centres (also centers or positions), and optionally areas, volumes, cortical
+and hemispheres.
 """
 
 import bz2
+import gzip
 import io
 import zipfile
 import zlib
@@ -19,20 +21,23 @@ import pandas as pd
 from virtualbrain.connectome import Array, Connectome, mirrored
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
+from virtualbrain.io.number_text import number, word_rows
 from virtualbrain.io.square_matrix import square_matrix
+from virtualbrain.io.text import decode
 
 _LIMIT_BYTES = 64 * 2**20
 _CENTRES_BYTES = 2**20
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # constant, so that equal connectomes give equal files
 _SPELLINGS: Mapping[str, tuple[str, ...]] = {
     "weights": ("weights",),
-    "tract_lengths": ("tract_lengths",),
+    "tract_lengths": ("tract_lengths", "tracts", "lengths"),
     "centres": ("centres", "centers", "positions"),
     "areas": ("areas",),
     "volumes": ("volumes",),
     "cortical": ("cortical",),
     "hemispheres": ("hemispheres",),
 }
+_UNPACKERS: Mapping[str, Callable[[Any], Any]] = {".bz2": bz2.BZ2File, ".gz": gzip.open}
 _FLAGS = {"true": 1.0, "false": 0.0}
 _HEADER_WORDS = {"index", "name", "label", "region", "x", "y", "z"}
 _HINT = "export the connectome again"
@@ -161,7 +166,7 @@ class _Zip:
 
     def members(self, key: str) -> list[zipfile.ZipInfo]:
         """Return the members for a key, in any spelling, plain or compressed."""
-        names = {f"{one}.txt{end}" for one in _SPELLINGS[key] for end in ("", ".bz2")}
+        names = {f"{one}.txt{end}" for one in _SPELLINGS[key] for end in ("", *_UNPACKERS)}
         return [
             info
             for info in self.archive.infolist()
@@ -172,8 +177,9 @@ class _Zip:
         """Return the text of a member; reject one that is too large for a connectome."""
         with self.archive.open(info) as stream:
             raw = stream.read(limit + 1)
-        if info.filename.endswith(".bz2") and len(raw) <= limit:
-            raw = bz2.BZ2Decompressor().decompress(raw, limit + 1)
+        unpacker = _UNPACKERS.get(Path(info.filename).suffix.lower())
+        if unpacker is not None and len(raw) <= limit:
+            raw = unpacker(io.BytesIO(raw)).read(limit + 1)
         if len(raw) > limit:
             raise InputError(
                 f"{info.filename} unpacks to more than {limit >> 10} KiB",
@@ -181,7 +187,7 @@ class _Zip:
                 expected="one row and one column per region of centres.txt",
                 hint=_HINT,
             )
-        return raw.decode("utf-8-sig", errors="replace")
+        return decode(raw)[0]
 
     def required(self, key: str) -> list[zipfile.ZipInfo]:
         """Return the members for a key; there must be one."""
@@ -210,10 +216,9 @@ class _Zip:
 
 def _numbers(text: str, n_regions: int, where: str) -> Array:
     """Return a vector, or a matrix with a row per region; a triangle gets zeros beside it."""
-    lines = [line for line in text.splitlines() if line.strip()][: n_regions + 1]
-    rows = [line.replace(",", " ").split(maxsplit=n_regions) for line in lines]
+    rows = word_rows(text)[: n_regions + 1]
     try:
-        values = square_matrix([[_number(cell) for cell in row] for row in rows])
+        values = square_matrix([[_number(cell) for cell in row[: n_regions + 1]] for row in rows])
     except ValueError:
         raise InputError(
             "not a table of numbers",
@@ -227,7 +232,7 @@ def _numbers(text: str, n_regions: int, where: str) -> Array:
 def _number(cell: str) -> float:
     """Return a number; flags may be words."""
     flag = _FLAGS.get(cell.lower())
-    return float(cell) if flag is None else flag
+    return number(cell) if flag is None else flag
 
 
 def _two_lists(names: Sequence[str], path: Path) -> InputError:
@@ -271,8 +276,7 @@ def read_centres(text: str, file: str, path: Path) -> Centres:
     InputError
         A line has no name or too few numbers, or its columns cannot be distinguished.
     """
-    rows = [line.replace(",", " ").replace(";", " ").split() for line in text.splitlines()]
-    rows = [row for row in rows if row and not row[0].startswith("#")]
+    rows = word_rows(text)
     if rows and {word.casefold() for word in rows[0]} <= _HEADER_WORDS:
         rows = rows[1:]
     if not rows:

@@ -112,7 +112,7 @@ def check_patient(
     from virtualbrain.seeg.check import check_seeg  # slow to import, as the next
     from virtualbrain.surgery.check import check_pairs
 
-    return [
+    found = [
         *structural,
         *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
         *([] if structural else _distance_problems(files, config)),
@@ -120,6 +120,7 @@ def check_patient(
         *check_clinical(files),
         *check_pairs(files),
     ]
+    return list({str(problem): problem for problem in found}.values())
 
 
 def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[str]:

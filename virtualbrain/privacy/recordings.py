@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.brainvision import read_brainvision
-from virtualbrain.io.text import read_text
+from virtualbrain.io.text import decode, read_text
 from virtualbrain.seeg.seizures import seizure_mark
 
 Words = tuple[str, ...]
@@ -125,7 +125,7 @@ def _clean_annotations(field: bytes, words: Words, file: str) -> tuple[bytes, in
     kept, dropped = b"", 0
     for entry in filter(None, field.split(b"\x00")):
         when, *texts = entry.split(b"\x14")
-        marks = [seizure_mark(text.decode("utf-8", "replace"), words) for text in texts if text]
+        marks = [seizure_mark(decode(text)[0], words) for text in texts if text]
         plain = [mark.encode() for mark in marks if mark is not None]
         dropped += len(marks) - len(plain)
         if not kept or plain:  # the first entry is the time of the record

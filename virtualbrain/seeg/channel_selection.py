@@ -151,10 +151,12 @@ def _choose(
     where = recording.channels.name
     is_used = table["type"].isin([kind.upper() for kind in settings.channel_types])
     claimed = {tidy(name) for name in table["name"]} & {tidy(name) for name in header.names}
-    missing, repeated = [], []
+    missing, repeated, unclear = [], [], []
     for position in np.flatnonzero(is_used):
         cells = table.iloc[position]
         name, is_bad = str(cells["name"]), cells["status"] == "bad"
+        if cells["status"] not in ("good", "bad"):
+            unclear.append((f"{name} ({cells['status']})", int(position) + 2))
         found = _in_recording(name, header.names, claimed)
         if found is None:
             missing += [] if is_bad else [(name, int(position) + 2)]
@@ -165,6 +167,8 @@ def _choose(
             draft.units[found] = str(cells.get("units", ""))
             if is_bad:
                 draft.bad[found] = _reason(cells)
+    if unclear:
+        draft.problems.append(_unclear_status(unclear, where))
     if missing:
         draft.problems.append(_not_recorded(missing, where, recording))
     if repeated:
@@ -201,6 +205,17 @@ def _not_recorded(
         where=f"{where}, {rows_of(rows)}",
         expected="channels of the recording",
         hint="correct the names, or remove the rows",
+    )
+
+
+def _unclear_status(unclear: Sequence[tuple[str, int]], where: str) -> InputError:
+    names, rows = [name for name, _ in unclear], [row for _, row in unclear]
+    has, have = "has a status that is", "have a status that is"
+    return InputError(
+        of_all("channel", names, f"{has} neither good nor bad", f"{have} neither good nor bad"),
+        where=f"{where}, {rows_of(rows)}",
+        expected="good or bad in the column status",
+        hint="write bad for channels that must not be used, and the reason in status_description",
     )
 
 

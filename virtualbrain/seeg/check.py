@@ -21,6 +21,8 @@ from virtualbrain.seeg.bad_channels import spread
 from virtualbrain.seeg.channel_selection import Selection, select_channels
 from virtualbrain.seeg.clinical_marks import contact_marks
 from virtualbrain.seeg.contacts import (
+    COLUMNS,
+    MICRO_COLUMNS,
     contact_problems,
     contact_table,
     coordinate_system,
@@ -157,7 +159,7 @@ def electrode_problems(files: PatientFiles, settings: SeegSettings) -> list[Inpu
     if files.electrodes is None or system is None:
         return problems or _first_error(files, settings)
     try:
-        table = read_table(files.electrodes, required=["name", "x", "y", "z"])
+        table = read_table(files.electrodes, COLUMNS, MICRO_COLUMNS)
         stated = stated_coordinates(table, files.electrodes.name)
         problems += contact_problems(table, stated, system, files.electrodes.name)
         if system.frame == "tkras":

@@ -18,6 +18,10 @@ from virtualbrain.seeg.coordinates import to_scanner_mm
 from virtualbrain.seeg.names import bare_name, by_key, rows_of, split_contact, tidy
 from virtualbrain.seeg.settings import SeegSettings
 
+COLUMNS = ("name", "x", "y", "z")
+"""Columns that electrodes.tsv must have."""
+MICRO_COLUMNS = ("type", "group", "description")
+"""Columns of electrodes.tsv that may name micro contacts."""
 DEFAULT_SPACING_MM = 3.5
 PLAUSIBLE_SPACING_MM = (1.0, 25.0)
 _FAR_MM = 1000.0
@@ -55,7 +59,7 @@ def read_contacts(files: PatientFiles, settings: SeegSettings | None = None) -> 
             hint=f"add sub-{files.label}_electrodes.tsv and sub-{files.label}_coordsystem.json",
         )
     system = coordinate_system(files, settings)
-    table = read_table(files.electrodes, required=["name", "x", "y", "z"])
+    table = read_table(files.electrodes, COLUMNS, MICRO_COLUMNS)
     stated = stated_coordinates(table, files.electrodes.name)
     problems = contact_problems(table, stated, system, files.electrodes.name)
     if problems:
@@ -176,6 +180,8 @@ def _distinct_rows(names: Sequence[str], positions: NDArray[np.float64]) -> list
 def stated_coordinates(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
     """Return the columns x, y, z as numbers, NaN where a cell is empty or n/a.
 
+    Several contacts at 0 0 0 were not placed; theirs are NaN, too.
+
     Raises
     ------
     InputError
@@ -202,6 +208,9 @@ def stated_coordinates(table: pd.DataFrame, where: str) -> NDArray[np.float64]:
             if has_comma
             else "write n/a where a position is unknown",
         )
+    at_origin = (coordinates == 0).all(axis=1)
+    if at_origin.sum() > 1:
+        coordinates[at_origin] = np.nan
     return coordinates
 
 
@@ -272,7 +281,7 @@ def _spacing_error(spacing: float, system: CoordinateSystem, where: str) -> Inpu
 
 def _is_micro(table: pd.DataFrame) -> list[bool]:
     """Return which contacts are micro contacts by their type, group or description."""
-    columns = [name for name in ("type", "group", "description") if name in table]
+    columns = [name for name in MICRO_COLUMNS if name in table]
     return [
         any("micro" in str(table[name].iloc[i]).casefold() for name in columns)
         for i in range(len(table))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 _SAME_MARKS = str.maketrans(dict.fromkeys("’‘`´′ʹʼ", "'") | dict.fromkeys("‐‑‒–—−", "-"))
 _PREFIX = re.compile(r"^(?:s?eeg|ieeg|ecog|pol|dc)[\s_.:-]+", re.IGNORECASE)
 _SUFFIX = re.compile(
-    r"[\s_-]+(?:ref\d*|reference|avg|average|car|g2|gnd|le|re|org)$", re.IGNORECASE
+    r"[\s_:/-]+(?:ref\d*|reference|avg|average|car|g2|gnd|le|re|org)$", re.IGNORECASE
 )
 _SEPARATOR = re.compile(r"([^\W\d_]'?)[\s_-]+(?=\d)")
 _SCALP = re.compile(

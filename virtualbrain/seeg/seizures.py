@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,16 +10,12 @@ import pandas as pd
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles, Recording
+from virtualbrain.io.mark_words import folded, tokens, words_in
 from virtualbrain.io.recordings import RecordingHeader, read_header
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.names import rows_of
 from virtualbrain.seeg.settings import SeegSettings
 
-_NOT = {"no", "non", "not", "post", "pre", "interictal", "postictal", "preictal", "after", "before"}
-_NOT |= {"without", "free"}
-_END = {"offset", "end", "ends", "ended", "ending", "stop", "stops", "stopped", "off", "over"}
-_END |= {"termination", "terminates", "terminated", "finish", "finished", "fin", "ende"}
-_START = {"onset", "start", "starts", "started", "begin", "begins", "began", "beginning"}
 _SAME_SEIZURE_S = 60.0
 """Marks without an end within this time are marks of one seizure (electrical, clinical onset)."""
 _TOUCH_S = 1.0
@@ -155,8 +151,8 @@ def _read_recording(recording: Recording, settings: SeegSettings) -> SeizureMark
 
 def is_seizure(text: str, words: Sequence[str]) -> bool:
     """Return whether a text marks a seizure (*post-seizure* does not)."""
-    tokens = _tokens(text)
-    return bool(tokens & {word.casefold() for word in words}) and not tokens & _NOT
+    found = tokens(text)
+    return bool(found & {folded(word) for word in words}) and not found & words_in(found).none
 
 
 def seizure_mark(text: str, words: Sequence[str]) -> str | None:
@@ -172,35 +168,44 @@ def seizure_mark(text: str, words: Sequence[str]) -> str | None:
     word = "seizure" if "seizure" in words else words[0]
     if is_end(text):
         return f"{word} offset"
-    return f"{word} onset" if _tokens(text) & _START else word
+    return f"{word} onset" if _starts(text) else word
 
 
 def is_end(text: str) -> bool:
     """Return whether a text marks the end of a seizure (*onset to end* does not)."""
-    tokens = _tokens(text)
-    return bool(tokens & _END) and not tokens & _START
+    found = tokens(text)
+    return bool(found & words_in(found).end) and not _starts(text)
 
 
-def _tokens(text: str) -> set[str]:
-    return set(re.findall(r"[^\W\d_]+", text.casefold()))
+def _starts(text: str) -> bool:
+    """Return whether a text has a word for the start of a seizure."""
+    found = tokens(text)
+    return bool(found & words_in(found).start)
 
 
 def _table_marks(events: Path, settings: SeegSettings) -> list[_Mark]:
     """List the seizure marks of events.tsv."""
-    table = read_table(events, required=["onset", "duration"])
+    table = read_table(events, ["onset", "duration"], settings.event_columns)
     columns = [name for name in settings.event_columns if name in table]
     marks: list[_Mark] = []
     without_onset: list[int] = []
+    wrong: dict[int, str] = {}
     for position in range(len(table)):
         text = " ".join(str(table[c].iloc[position]) for c in columns)
         if not is_seizure(text, settings.seizure_words):
             continue
         where = f"{events.name}, row {position + 2}"
-        onset = _number(table["onset"].iloc[position], "onset", where)
-        duration = _number(table["duration"].iloc[position], "duration", where)
+        try:
+            onset = _number(table["onset"].iloc[position], "onset")
+            duration = _number(table["duration"].iloc[position], "duration")
+        except ValueError as error:
+            wrong[position + 2] = str(error)
+            continue
         if math.isnan(onset):
             without_onset.append(position + 2)
         marks.append(_Mark(onset, duration, text, where))
+    if wrong:
+        raise _no_number_error(wrong, events.name)
     if without_onset:
         one = len(without_onset) == 1
         raise InputError(
@@ -212,20 +217,27 @@ def _table_marks(events: Path, settings: SeegSettings) -> list[_Mark]:
     return marks
 
 
-def _number(cell: object, column: str, where: str) -> float:
-    """Return a cell as a number, NaN if it is empty or n/a."""
+def _number(cell: object, column: str) -> float:
+    """Return a cell as a number, NaN if it is empty or n/a; ValueError names any other text."""
     text = str(cell).strip()
     if cell is None or text.casefold() in ("", "n/a", "na", "nan", "none"):
         return math.nan
     try:
         return float(text)
     except ValueError:
-        raise InputError(
-            f"the {column} of the seizure is {text!r}",
-            where=where,
-            expected="a number of seconds, or n/a",
-            hint="write a decimal point" if "," in text else "enter the seconds",
-        ) from None
+        raise ValueError(f"the {column} of the seizure is {text!r}") from None
+
+
+def _no_number_error(wrong: Mapping[int, str], where: str) -> InputError:
+    """Return the error for all rows in which a time is no number."""
+    return InputError(
+        "; ".join(wrong.values()),
+        where=f"{where}, {rows_of(list(wrong))}",
+        expected="a number of seconds, or n/a",
+        hint="write a decimal point"
+        if any("," in text for text in wrong.values())
+        else "enter the seconds",
+    )
 
 
 def _in_signal_time(
@@ -413,10 +425,10 @@ class _Joiner:
 
     def _is_onset(self, mark: _Mark) -> bool:
         """Return whether a mark without duration begins a seizure although no end follows."""
-        tokens = _tokens(mark.text)
+        found = tokens(mark.text)
         return (
             mark.duration_s != 0
-            or (bool(tokens & _START) and not tokens & _END)
+            or (_starts(mark.text) and not found & words_in(found).end)
             or self.settings.zero_duration_is_seizure
         )
 
@@ -451,7 +463,7 @@ def no_seizure_error(
 ) -> InputError:
     """Return the error for a patient without a marked seizure."""
     tables = [r.events.name for r in files.recordings if r.events is not None]
-    hint = "mark the seizure in events.tsv"
+    hint = _hint_on_columns(files, settings) or "mark the seizure in events.tsv"
     if marks.ends:
         hint += " (`virtualbrain seizures` proposes the missing onset of a marked end)"
     if marks.remarks:
@@ -462,10 +474,25 @@ def no_seizure_error(
     return InputError(
         "no seizure is marked",
         where=", ".join(tables) or f"sub-{files.label}/ieeg",
-        expected="a row with onset, duration, and the word "
-        f"{' or '.join(settings.seizure_words)} in {' or '.join(settings.event_columns)}",
+        expected="a row with onset, duration, and a word of seeg.seizure_words "
+        f"({', '.join(settings.seizure_words)}) in {' or '.join(settings.event_columns)}",
         hint=hint,
     )
+
+
+def _hint_on_columns(files: PatientFiles, settings: SeegSettings) -> str:
+    """Return a hint if other columns of events.tsv than the configured ones mark a seizure."""
+    found: dict[str, None] = {}
+    for recording in files.recordings:
+        if recording.events is None:
+            continue
+        table = read_table(recording.events)
+        for column in table:
+            texts = [str(cell) for cell in table[column]]
+            if any(is_seizure(text, settings.seizure_words) for text in texts):
+                found.setdefault(str(column))
+    names = ", ".join(found)
+    return f"set seeg.event_columns: [{names}], which mentions a seizure" if found else ""
 
 
 def seizure_table(seizures: Sequence[Seizure]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.coordsystem import FRAMES, MM_PER_UNIT, TEMPLATE_WORDS
+from virtualbrain.io.mark_words import SEIZURE_WORDS
 
 Montage = Literal["bipolar", "shaft-average", "monopolar"]
 GainKind = Literal["auto", "surface", "volume", "centres", "dipole"]
@@ -79,7 +80,7 @@ class SeegSettings:
     frame: str = ""
     units: str = ""
     event_columns: tuple[str, ...] = ("trial_type", "eventType")
-    seizure_words: tuple[str, ...] = ("seizure", "sz")
+    seizure_words: tuple[str, ...] = SEIZURE_WORDS
     zero_duration_is_seizure: bool = False
     event_clock: EventClock = "ask"
     accept_proposed_end: bool = False
