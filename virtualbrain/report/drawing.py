@@ -178,8 +178,10 @@ def _draw_cortex(
     order = np.argsort(corners.mean(axis=1) @ towards)
     colours = np.clip(_colours(labels, values, scale) * shade[:, None], 0, 1)[order]
     flat = np.stack([corners @ right, corners @ up], axis=-1)[order]
+    # One array, not a list: a list is checked triangle by triangle, which takes most of a report.
     axes.add_collection(
-        PolyCollection(list(flat), facecolors=colours, edgecolors=colours, linewidths=0.25)
+        PolyCollection(flat, facecolors=colours, edgecolors=colours, linewidths=0.25),
+        autolim=False,
     )
     spread = flat.reshape(-1, 2)
     axes.set_xlim(spread[:, 0].min() - 4, spread[:, 0].max() + 4)
