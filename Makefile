@@ -37,7 +37,9 @@ demo: setup
 	virtualbrain run $(DEMO)/bids $(DEMO)/out --cores $(CORES) --config config/quick.yaml
 	virtualbrain score $(DEMO)/bids $(DEMO)/out
 
-test: lint types docs unit
+test: setup-test setup-docs
+	@$(MAKE) --no-print-directory --jobs=$(CORES) --output-sync=target lint types docs
+	@$(MAKE) --no-print-directory unit
 
 lint: setup-test
 	ruff check .
