@@ -87,9 +87,7 @@ def test_damaged_result_is_reported_and_computed_again(
     assert "belong to their inputs" in capsys.readouterr().out
 
 
-def test_second_run_on_the_same_folder_is_refused(
-    dataset, settings, tmp_path, monkeypatch, capsys
-):
+def test_second_run_on_the_same_folder_is_refused(dataset, settings, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(only_run.__wrapped__, "__defaults__", (0.5,))  # seconds of patience
     with only_run(tmp_path):
         assert cli.main(["run", str(dataset), str(tmp_path), "--config", str(settings)]) == 2
