@@ -37,7 +37,9 @@ demo: setup
 	virtualbrain run $(DEMO)/bids $(DEMO)/out --cores $(CORES) --config config/quick.yaml
 	virtualbrain score $(DEMO)/bids $(DEMO)/out
 
-test: lint types docs unit
+# Two at a time: types and docs use one core each; the tests start when the first of them ends.
+test: setup-test setup-docs lint
+	@$(MAKE) --no-print-directory --jobs=2 types docs unit
 
 lint: setup-test
 	ruff check .

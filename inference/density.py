@@ -133,10 +133,10 @@ class Density:
         self, x0: Array, x_init: Array, z_init: Array, coupling: float, tau0: Array
     ) -> tuple[Array, Array]:
         """Return x and z, each (S, T, n), from initial states (S, n)."""
-        s = self.settings
+        s, weights = self.settings, np.ascontiguousarray(self.problem.weights)
         states: tuple[Array, Array] = kernels.sweep(
             x0, x_init, z_init, np.full(self.problem.n_regions, coupling), tau0,
-            self.problem.weights, s.n_steps, s.dt, self.options.integrator,
+            weights, s.n_steps, s.dt, self.options.integrator,
         )  # fmt: skip
         return states
 

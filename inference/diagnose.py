@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from arviz import bfmi, ess, mcse, rhat
+from arviz_stats import bfmi, ess, mcse, rhat
 from numpy.typing import NDArray
 
 from inference.zones import zones

@@ -1,18 +1,78 @@
-"""Use the project's caches of compiled code; run the longest tests first."""
+"""Share caches of compiled code and finished folders; run the longest tests first."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 
 from virtualbrain.pipeline.environment import use_project_caches
 
 use_project_caches()
 
 
-def pytest_collection_modifyitems(items):
-    """Start the longest tests first, so that no core waits for them at the end.
+# Files by processor time, the longest first. The undisturbed run (fixture `finished`) is made by
+# the first file that needs it; the next such file starts later and finds it.
+LONGEST = (
+    "workflow/test_whole_patient.py",
+    "workflow/test_run.py",
+    "workflow/test_wheel.py",
+    "workflow/test_without_images.py",
+    "workflow/test_faults.py",
+    "synthetic/test_bundles.py",
+    "report/test_page.py",
+    "workflow/test_validation.py",
+    "diffusion/test_chain.py",
+    "anatomy/test_run.py",
+    "inference/test_op.py",
+    "inference/test_degeneracy_command.py",
+    "inference/test_fit.py",
+    "workflow/test_slurm.py",
+    "inference/test_validate.py",
+    "synthetic/test_head.py",
+    "synthetic/test_diffusion_signal.py",
+    "report/test_browser.py",
+    "inference/test_ablation.py",
+    "synthetic/test_dataset.py",
+)
 
-    First the complete patient, then the other files that start complete runs.
+
+def pytest_collection_modifyitems(items):
+    """Start the longest files first, so that no core waits for one at the end."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    folder = Path(__file__).parent
+    items.sort(key=lambda item: place.get(item.path.relative_to(folder).as_posix(), len(LONGEST)))
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A function that returns a folder which one process makes and all test processes read.
+
+    Nobody may change the folder: a test that does so works on a copy.
     """
-    items.sort(
-        key=lambda item: (
-            item.path.name != "test_whole_patient.py",
-            item.path.parent.name != "workflow",
-        )
-    )
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # that of all workers
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, done = root / f"shared-{name}", root / f"shared-{name}.done"
+        with (root / f"shared-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # remains of a process that failed
+                folder.mkdir(mode=0o700)
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def connectome_patient(made_once) -> Path:
+    """A dataset of a patient with a ready connectome and a recording; not to be changed."""
+    from virtualbrain.synthetic.dataset import write_connectome_patient
+
+    return made_once("connectome-patient", lambda folder: write_connectome_patient(folder, seed=1))

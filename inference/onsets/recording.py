@@ -24,6 +24,8 @@ _REST_BEFORE_S = -1.0
 def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float) -> Recording:
     """Return the data of a problem as the sampler reads them.
 
+    Every array is C-contiguous: another order would compile the sampler again.
+
     Parameters
     ----------
     problem : Problem
@@ -49,7 +51,7 @@ def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float
         observed=np.ascontiguousarray(observed),
         variance=noise**2 + spread**2,
         gain=np.ascontiguousarray(gain),
-        weights=normalise_weights(problem.weights, "strength"),
+        weights=np.ascontiguousarray(normalise_weights(problem.weights, "strength")),
         times=times,
         prior_p_ez=prior_p_ez,
         bounds=np.arange(0, len(times) + 1, n_steps),
@@ -82,6 +84,6 @@ def _partners(gain: Array, chance: Array) -> tuple[NDArray[np.int64], Array]:
     columns = gain / np.linalg.norm(gain, axis=0)
     similar = columns.T @ columns
     np.fill_diagonal(similar, 0.0)
-    partner = np.argsort(-similar, axis=1)[:, :N_PARTNERS]
+    partner = np.argsort(-similar, axis=1)[:, :N_PARTNERS].copy()
     weight = (np.take_along_axis(similar, partner, axis=1) + 1e-3) * (chance[partner] > 0) + 1e-12
     return partner, np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)

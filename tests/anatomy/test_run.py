@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
+from virtualbrain.anatomy import template_registration
 from virtualbrain.anatomy.atlases import desikan_killiany
 from virtualbrain.anatomy.quality import dice
 from virtualbrain.anatomy.run import run_anatomy
@@ -47,7 +48,10 @@ def lesion(brain):
 
 @pytest.fixture(scope="module")
 def anatomy(brain, lesion):
-    return run_anatomy(QUICK, t1=brain[0], lesion=lesion, seed=3)
+    """The anatomy with a deformation of 4 mm; `tests/workflow` checks the quick one of 3 mm."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(template_registration._EFFORTS, "quick", (4.0, (30, 10, 2)))
+        return run_anatomy(QUICK, t1=brain[0], lesion=lesion, seed=3)
 
 
 @pytest.mark.slow

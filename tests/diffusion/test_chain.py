@@ -26,7 +26,7 @@ from virtualbrain.rigid_registration import read_itk_matrix
 
 pytestmark = [pytest.mark.tools, pytest.mark.slow]
 
-SETTINGS = DiffusionSettings(streamlines=4000, parts=4, motion="none", resamples=20)
+SETTINGS = DiffusionSettings(streamlines=1500, parts=4, motion="none", resamples=20)
 
 
 def write_anatomy(phantom, series, folder):

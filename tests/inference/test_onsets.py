@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numba import typeof
 from scipy.integrate import trapezoid
 from scipy.stats import norm, t
 
@@ -86,6 +87,16 @@ def test_channel_prefers_the_region_that_it_sees():
     observed = np.log1p(gain @ power_of({EZ: 0.0}))
     seen, other = (channel_value(observed, gain, power_of({i: 0.0}), rules) for i in (EZ, 0))
     assert seen > other + 2
+
+
+def test_the_order_of_an_array_in_memory_does_not_compile_the_sampler_again(problem):
+    other = replace(
+        problem, gain=np.asfortranarray(problem.gain), weights=np.asfortranarray(problem.weights)
+    )
+    assert other.weights.flags.f_contiguous
+    data = [recording_of(one, np.full(N, 0.3), 40, 0.25) for one in (problem, other)]
+    assert typeof(data[0]) == typeof(data[1])
+    assert all(array.flags.c_contiguous for array in data[1])
 
 
 def test_input_is_the_weighted_seizing_time():

@@ -9,22 +9,14 @@ from virtualbrain import cli
 from virtualbrain.config import load_config
 from virtualbrain.io.tables import read_table
 from virtualbrain.pipeline.check import check_patient, notes_of
-from virtualbrain.synthetic.dataset import write_connectome_patient
 
 CONFIG = load_config()
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bids")
-    write_connectome_patient(folder, seed=1)
-    return folder
-
-
 @pytest.fixture
-def patient(good, tmp_path):
+def patient(connectome_patient, tmp_path):
     folder = tmp_path / "bids"
-    shutil.copytree(good, folder)
+    shutil.copytree(connectome_patient, folder)
     return folder
 
 
@@ -36,9 +28,10 @@ def move_centres(folder, change):
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
 
 
-def test_a_good_patient_has_no_problem_and_a_note_on_the_distance(good):
-    assert check_patient(good, "01", CONFIG) == []
-    assert any("nearest region centre" in note for note in notes_of(good, "01", CONFIG))
+def test_a_good_patient_has_no_problem_and_a_note_on_the_distance(connectome_patient):
+    assert check_patient(connectome_patient, "01", CONFIG) == []
+    notes = notes_of(connectome_patient, "01", CONFIG)
+    assert any("nearest region centre" in note for note in notes)
 
 
 @pytest.mark.parametrize(

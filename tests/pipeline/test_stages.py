@@ -10,14 +10,11 @@ from virtualbrain.errors import ConfigError
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.pipeline.check import check_patient
 from virtualbrain.pipeline.stages import STAGES, STRUCTURAL, last_stage, stage_targets
-from virtualbrain.synthetic.dataset import write_connectome_patient
 
 
-@pytest.fixture(scope="module")
-def patient(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bids")
-    write_connectome_patient(folder, seed=1)
-    return folder
+@pytest.fixture
+def patient(connectome_patient):
+    return connectome_patient
 
 
 def test_the_default_is_the_whole_pipeline():

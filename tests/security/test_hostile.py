@@ -10,14 +10,11 @@ import pytest
 from tests.security.hostile import CANARY, KINDS, Hostile, hostile_folders, listing
 from tests.security.refusals import MOST_SECONDS, refuse
 from virtualbrain import cli
-from virtualbrain.synthetic.dataset import write_connectome_patient
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("good")
-    write_connectome_patient(folder, seed=1)
-    return folder
+@pytest.fixture
+def good(connectome_patient) -> Path:
+    return connectome_patient
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.runs import QUICK, virtualbrain
-from virtualbrain.synthetic.dataset import write_connectome_patient
 
 
 @pytest.fixture(scope="session")
@@ -16,17 +15,17 @@ def settings(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def dataset(tmp_path_factory) -> Path:
+def dataset(connectome_patient) -> Path:
     """A patient with a ready connectome and a recording."""
-    folder = tmp_path_factory.mktemp("bids")
-    write_connectome_patient(folder, seed=1)
-    return folder
+    return connectome_patient
 
 
 @pytest.fixture(scope="session")
-def finished(dataset, settings, tmp_path_factory) -> Path:
-    """The results of an undisturbed run."""
-    out = tmp_path_factory.mktemp("finished")
-    done = virtualbrain("run", dataset, out, "--cores", 2, "--config", settings)
-    assert done.returncode == 0, done.stderr
-    return out
+def finished(dataset, settings, made_once) -> Path:
+    """The results of an undisturbed run; not to be changed."""
+
+    def run(out: Path) -> None:
+        done = virtualbrain("run", dataset, out, "--cores", 2, "--config", settings)
+        assert done.returncode == 0, done.stderr
+
+    return made_once("finished", run)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 QUICK = """\
-inference: {chains: 2, moves: 1500, draws: 60}
-surgery: {draws: 40, sham: 4, leading: 4}
+inference: {chains: 2, moves: 600, draws: 30}
+surgery: {draws: 20, sham: 2, leading: 2}
 """
 
 

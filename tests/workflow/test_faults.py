@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.workflow.kills import kill_often
-from tests.workflow.runs import start, tables, virtualbrain
+from tests.workflow.runs import tables, virtualbrain
 from virtualbrain import cli
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.pipeline.snakemake_runner import only_run
@@ -87,10 +87,12 @@ def test_damaged_result_is_reported_and_computed_again(
     assert "belong to their inputs" in capsys.readouterr().out
 
 
-def test_second_run_on_the_same_folder_is_refused(dataset, settings, tmp_path):
+def test_second_run_on_the_same_folder_is_refused(dataset, settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(only_run.__wrapped__, "__defaults__", (0.5,))  # seconds of patience
     with only_run(tmp_path):
-        second = start("run", dataset, tmp_path, "--config", settings)
-        assert second.wait(120) == 2
+        assert cli.main(["run", str(dataset), str(tmp_path), "--config", str(settings)]) == 2
+    assert "another run uses this output folder" in capsys.readouterr().err
+    assert not (tmp_path / "sub-01").exists()
 
 
 def test_results_are_readable_by_their_owner_only(finished):

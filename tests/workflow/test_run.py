@@ -64,13 +64,6 @@ def test_bids_validator_finds_no_error(finished):
     assert done.returncode == 0
 
 
-def test_second_start_changes_no_result(finished, dataset, settings):
-    before = {path: path.stat().st_mtime_ns for path in finished.glob("sub-01/**/*")}
-    again = virtualbrain("run", dataset, finished, "--cores", 2, "--config", settings)
-    assert again.returncode == 0
-    assert {path: path.stat().st_mtime_ns for path in finished.glob("sub-01/**/*")} == before
-
-
 def test_a_linked_dataset_runs_until_a_stage_and_continues(dataset, settings, tmp_path):
     """The links leave the dataset, so that every stage needs the option."""
     linked, out = tmp_path / "linked", tmp_path / "out"
@@ -105,17 +98,27 @@ def test_dry_run_lists_stages_and_writes_no_result(dataset, settings, tmp_path):
     assert not (tmp_path / "sub-01").exists()
 
 
-@pytest.mark.parametrize("stage", ["inference-default"])
-def test_killed_run_continues_and_ends_with_the_same_tables(
-    finished, dataset, settings, tmp_path, stage
-):
-    arguments = ("run", dataset, tmp_path, "--cores", 2, "--config", settings)
-    log = PatientLayout(tmp_path, "01").log(stage)
-    assert kill_when(start(*arguments), log.is_file)
-    resumed = virtualbrain(*arguments)
-    assert resumed.returncode == 0, resumed.stderr
-    assert tables(tmp_path) == tables(finished)
-    assert not list(tmp_path.rglob(".partial-*"))
+@pytest.fixture(scope="module")
+def resumed(dataset, settings, tmp_path_factory):
+    """The results of a run that was killed in the fit and started again."""
+    out = tmp_path_factory.mktemp("resumed")
+    arguments = ("run", dataset, out, "--cores", 2, "--config", settings)
+    assert kill_when(start(*arguments), PatientLayout(out, "01").log("inference-default").is_file)
+    done = virtualbrain(*arguments)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_killed_run_continues_and_ends_with_the_same_tables(finished, resumed):
+    assert tables(resumed) == tables(finished)
+    assert not list(resumed.rglob(".partial-*"))
+
+
+def test_second_start_changes_no_result(resumed, dataset, settings):
+    before = {path: path.stat().st_mtime_ns for path in resumed.glob("sub-01/**/*")}
+    again = virtualbrain("run", dataset, resumed, "--cores", 2, "--config", settings)
+    assert again.returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in resumed.glob("sub-01/**/*")} == before
 
 
 def test_only_stages_affected_by_a_change_run_again(finished, dataset, settings, tmp_path):
@@ -139,6 +142,7 @@ def test_only_stages_affected_by_a_change_run_again(finished, dataset, settings,
     settings_2 = tmp_path / "settings.yaml"
     settings_2.write_text(Path(settings).read_text() + "\ndiffusion: {search_radius_mm: 3.0}\n")
     arguments[-1] = settings_2
+    arguments += ["--until", "inference"]
     done = virtualbrain(*arguments)
     assert done.returncode == 0, done.stderr
     assert all(now != then for now, then in zip(times(kept), before, strict=True))
@@ -163,7 +167,7 @@ def test_changed_setting_is_applied_in_a_copied_folder(finished, dataset, settin
     kept = [layout.gain, layout.zones("default")]
     before = times(kept)
     changed = tmp_path / "settings.yaml"
-    changed.write_text(Path(settings).read_text() + "\nsurgery: {sham: 5}\n")
+    changed.write_text(Path(settings).read_text().replace("sham: 2", "sham: 3"))
     arguments = ("run", dataset, out, "--cores", 2, "--config", changed)
     planned = virtualbrain(*arguments, "--dry-run")
     assert "virtual surgery" in planned.stderr
@@ -174,7 +178,7 @@ def test_changed_setting_is_applied_in_a_copied_folder(finished, dataset, settin
     used = json.loads(record_path(out, "sub-01", "surgery-default").read_text())["settings"][
         "settings"
     ]
-    assert used["sham"] == 5
+    assert used["sham"] == 3
     last = layout.outcomes("default").stat().st_mtime_ns
     assert virtualbrain(*arguments).returncode == 0
     assert layout.outcomes("default").stat().st_mtime_ns == last

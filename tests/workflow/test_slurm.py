@@ -18,11 +18,11 @@ PROFILE = project_root() / "workflow/profiles/slurm/config.v8+.yaml"
 
 @pytest.fixture
 def profile(tmp_path) -> Path:
-    """The shipped profile with shorter waits."""
+    """The shipped profile with shorter waits: most jobs have ended at their first status check."""
     folder = tmp_path / "profile"
     folder.mkdir()
     content = yaml.safe_load(PROFILE.read_text("utf-8"))
-    content |= {"latency-wait": 5, "slurm-init-seconds-before-status-checks": 2}
+    content |= {"latency-wait": 5, "slurm-init-seconds-before-status-checks": 10}
     (folder / PROFILE.name).write_text(yaml.safe_dump(content))
     return folder
 

@@ -228,7 +228,8 @@ class _Arrays:
 def _broadcast(value: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
     array = np.asarray(value, dtype=np.float64)
     try:
-        return np.ascontiguousarray(np.broadcast_to(array, shape))
+        # A copy, because compiled code has another type for a view that cannot be written.
+        return np.array(np.broadcast_to(array, shape), order="C")
     except ValueError:
         raise ModelError(f"{name} of the shape {array.shape}", expected=f"{shape}") from None
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import brier_score_loss, roc_auc_score  # type: ignore[import-untyped]
 
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import Candidate, no_surgery
@@ -107,6 +106,11 @@ def score_predictions(
     PredictionScore or None
         None if no patient has both.
     """
+    from sklearn.metrics import (  # type: ignore[import-untyped]  # on use, as it loads slowly
+        brier_score_loss,
+        roc_auc_score,
+    )
+
     both = sorted(set(predicted) & set(free))
     if not both:
         return None
