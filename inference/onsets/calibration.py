@@ -15,6 +15,7 @@ the sources show nothing: there q is p.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,19 @@ from virtualbrain.seeg.gain import LOW_OBSERVABILITY, observability
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+
+class Constants(NamedTuple):
+    """Intercept and slopes of the calibration: a, b, c, d and e of the module's equation."""
+
+    intercept: float
+    of_model: float
+    of_peak: float
+    of_order: float
+    of_recruited: float
+
+
 # From tests/benchmarks/learn_onset_calibration.py; see docs/lab-notes.
-INTERCEPT, OF_MODEL, OF_PEAK, OF_ORDER, OF_RECRUITED = -1.095, 0.345, 3.889, 1.730, 6.036
+LEARNED = Constants(-1.095, 0.345, 3.889, 1.730, 6.036)
 # p_ez of the onset model is kept this far from 0 and 1.
 LEAST_P_EZ = 0.01
 _FURTHEST_LOG_ODDS = 40.0
@@ -90,7 +102,9 @@ def evidence_of(problem: Problem, priors: Priors, p_ez: Array, active: Mask) -> 
     )
 
 
-def calibrated(evidence: RegionEvidence, weight: float = 1.0) -> Array:
+def calibrated(
+    evidence: RegionEvidence, weight: float = 1.0, constants: Constants = LEARNED
+) -> Array:
     """Return the calibrated probability of being epileptogenic, (n_regions,).
 
     Parameters
@@ -100,14 +114,16 @@ def calibrated(evidence: RegionEvidence, weight: float = 1.0) -> Array:
     weight : float
         Weight of the source evidence, the prior `x0_sources.weight`; with 0 the result of the
         onset model is returned as it is, 1 or more is the calibration.
+    constants : Constants
+        Intercept and slopes.
     """
     odds = (
-        INTERCEPT
+        constants.intercept
         + evidence.prior_log_odds
-        + OF_MODEL * evidence.model_log_odds
-        + OF_PEAK * evidence.peak
-        + OF_ORDER * evidence.order
-        - OF_RECRUITED * evidence.p_recruited
+        + constants.of_model * evidence.model_log_odds
+        + constants.of_peak * evidence.peak
+        + constants.of_order * evidence.order
+        - constants.of_recruited * evidence.p_recruited
     )
     part = min(weight, 1.0) * evidence.seen
     return np.asarray(part * expit(odds) + (1.0 - part) * evidence.p_model)

@@ -1,4 +1,6 @@
-"""Learn the constants of `inference.onsets.calibration` from fits of patients with known truth.
+"""Learn the constants of the calibrated p_ez from fits of patients with known truth.
+
+Those of `inference.onsets.calibration`, and of `virtualbrain.posterior.p_ez_sampled`.
 
     python tests/benchmarks/learn_onset_calibration.py [--patients 24] [--seed 7101]
         [--finished RESULTS TRUTH]
@@ -16,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from inference.onsets.calibration import RegionEvidence, evidence_of
+from inference.onsets.calibration import Constants, RegionEvidence, calibrated, evidence_of
 from inference.onsets.fit import sample_onsets
 from inference.priors import load_priors
 from inference.problem import Problem
@@ -31,11 +32,14 @@ from inference.validate import problem_of
 from virtualbrain.io.connectome import read_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.seeg import read_envelopes, read_gain
+from virtualbrain.posterior import expected_ez_regions, log_expected_ez_regions
 from virtualbrain.synthetic.scenarios import SCENARIOS
 from virtualbrain.synthetic.scores import top_k_recall
-from virtualbrain.synthetic.validation_cohort import ValidationCohort
+from virtualbrain.synthetic.validation_cohort import UNSAMPLED_EVERY, ValidationCohort
 
 FOLDS = 10
+# Weight of patients with an unsampled EZ, as in a validation without a scenario.
+UNSAMPLED = 1.0 / UNSAMPLED_EVERY
 PRIORS = load_priors("default")
 
 
@@ -53,12 +57,15 @@ class Known:
         Probability by the source evidence alone.
     ez : numpy.ndarray of bool, shape (n_regions,)
         The true zone.
+    sampled : bool
+        Whether a channel sees the zone.
     """
 
     cohort: str
     evidence: RegionEvidence
     p_evidence: np.ndarray
     ez: np.ndarray
+    sampled: bool
 
     @property
     def maker(self) -> str:
@@ -72,13 +79,15 @@ class Known:
         return np.stack([found.model_log_odds, found.peak, found.order, found.p_recruited], axis=1)
 
 
-def known(cohort: str, problem: Problem, ez: np.ndarray, settings: Settings) -> Known:
+def known(
+    cohort: str, problem: Problem, ez: np.ndarray, sampled: bool, settings: Settings
+) -> Known:
     """Fit the onset model to a patient."""
     sample = sample_onsets(problem, PRIORS, settings)
     p_ez = np.concatenate([chain.p_ez for chain in sample.chains])
     active = np.concatenate([chain.active for chain in sample.chains])
     evidence = evidence_of(problem, PRIORS, p_ez, active)
-    return Known(cohort, evidence, evidence_probability(log_evidence(problem)), ez)
+    return Known(cohort, evidence, evidence_probability(log_evidence(problem)), ez, sampled)
 
 
 def own_patients(count: int, seed: int, settings: Settings) -> list[Known]:
@@ -88,7 +97,9 @@ def own_patients(count: int, seed: int, settings: Settings) -> list[Known]:
         cohort = ValidationCohort(seed, scenario)
         for number in range(count):
             patient = cohort.draw(number)
-            found.append(known(f"own {scenario}", problem_of(patient), patient.truth.ez, settings))
+            true = patient.truth
+            problem = problem_of(patient)
+            found.append(known(f"own {scenario}", problem, true.ez, true.sampled, settings))
     return found
 
 
@@ -103,11 +114,12 @@ def finished_patients(results: Path, truth: Path, settings: Settings) -> list[Kn
             None, (), settings,
         )  # fmt: skip
         ez = np.isin(connectome.names, true["ez"])
-        found.append(known(f"other {truth.parent.name}", problem, ez, settings))
+        cohort = f"other {truth.parent.name}"
+        found.append(known(cohort, problem, ez, true.get("sampled", True), settings))
     return found
 
 
-def learned(patients: list[Known]) -> np.ndarray:
+def learned(patients: list[Known]) -> Constants:
     """Return intercept and slopes: model, peak, order, recruited; from regions that are seen.
 
     Each maker counts equally.
@@ -122,14 +134,18 @@ def learned(patients: list[Known]) -> np.ndarray:
     )
     # the prior log odds have the slope one and are the same everywhere
     prior = float(patients[0].evidence.prior_log_odds.mean())
-    return np.concatenate([model.intercept_ - prior, model.coef_[0]])
+    of_model, of_peak, of_order, of_recruited = model.coef_[0]
+    return Constants(model.intercept_[0] - prior, of_model, of_peak, of_order, -of_recruited)
 
 
-def probability(patient: Known, constants: np.ndarray) -> np.ndarray:
-    """Return the calibrated probability of every region."""
-    odds = constants[0] + patient.columns @ constants[1:]
-    calibrated = expit(odds + patient.evidence.prior_log_odds)
-    return np.where(patient.evidence.seen, calibrated, patient.evidence.p_model)
+def sampled_constants(patients: list[Known], values: list[np.ndarray]) -> tuple[float, float]:
+    """Return intercept and slope of the probability that the EZ is sampled."""
+    sampled = np.array([patient.sampled for patient in patients])
+    regions = [[log_expected_ez_regions(expected_ez_regions(value))] for value in values]
+    share = sampled.mean()
+    weight = np.where(sampled, (1.0 - UNSAMPLED) / share, UNSAMPLED / (1.0 - share))
+    model = LogisticRegression(C=100.0).fit(regions, sampled, sample_weight=weight)
+    return float(model.intercept_[0]), float(model.coef_[0, 0])
 
 
 def left_out(patients: list[Known]) -> list[np.ndarray]:
@@ -139,7 +155,10 @@ def left_out(patients: list[Known]) -> list[np.ndarray]:
         learned([p for p, own in zip(patients, fold, strict=True) if own != k])
         for k in range(FOLDS)
     ]
-    return [probability(p, constants[own]) for p, own in zip(patients, fold, strict=True)]
+    return [
+        calibrated(p.evidence, constants=constants[own])
+        for p, own in zip(patients, fold, strict=True)
+    ]
 
 
 def scores(patients: list[Known], values: list[np.ndarray]) -> str:
@@ -155,12 +174,12 @@ def scores(patients: list[Known], values: list[np.ndarray]) -> str:
 
 def report(patients: list[Known]) -> None:
     """Print the constants and the scores of each cohort."""
-    names = "INTERCEPT", "OF_MODEL", "OF_PEAK", "OF_ORDER", "OF_RECRUITED"
-    constants = learned(patients) * [1, 1, 1, 1, -1]
-    print(", ".join(names), "=", ", ".join(f"{value:.3f}" for value in constants))
+    print("LEARNED = Constants(" + ", ".join(f"{value:.3f}" for value in learned(patients)) + ")")
+    values = left_out(patients)
+    intercept, slope = sampled_constants(patients, values)
+    print(f"SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = {intercept:.3f}, {slope:.3f}")
     print("AUC-PR, top-k recall (said, seen, number above one half)")
     print("cohort | patients | onset model | source evidence | calibrated, left out")
-    values = left_out(patients)
     cohorts = sorted({patient.cohort for patient in patients})
     for cohort in [*cohorts, "all"]:
         chosen = [i for i, p in enumerate(patients) if cohort in (p.cohort, "all")]

@@ -86,9 +86,6 @@ def main() -> None:
     outcome = learned(plans[FEATURES], plans["free"])
     constants = ", ".join(f"{c:.3f}" for c in (outcome.intercept_[0], *outcome.coef_[0]))
     print(f"INTERCEPT, PER_EVIDENCE, PER_EZ_REGIONS = {constants}")
-    zone_sampled = learned(patients[["log_ez_regions"]], patients["sampled"])
-    intercept, per_starts = zone_sampled.intercept_[0], zone_sampled.coef_[0, 0]
-    print(f"SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = {intercept:.3f}, {per_starts:.3f}")
     free, sampled = (plans[name].to_numpy(dtype=bool) for name in ("free", "sampled"))
     predicted = left_out(plans, FEATURES, "free")
     report("fraction of draws", plans["fraction"].to_numpy(), free)

@@ -20,6 +20,15 @@ def number(cell: str) -> float:
     return math.nan if _NO_NUMBER.fullmatch(cell) else float(cell)
 
 
+def is_number(word: str) -> bool:
+    """Return whether a text is a number with a decimal point, or nan or inf."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
 def word_rows(text: str) -> list[list[str]]:
     """Return the words of every line that is no comment and not blank.
 
@@ -58,16 +67,8 @@ def _has_decimal_commas(rows: list[list[str]]) -> bool:
         bool(words)
         and all(_DECIMAL.fullmatch(word) for word in words)
         and all(len(row) > 1 for row in rows)
-        and not any("." in word and _is_number(word) for row in rows for word in row)
+        and not any("." in word and is_number(word) for row in rows for word in row)
     )
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
 
 
 def _with_point(word: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path, write_json
+from virtualbrain.io.number_text import is_number
 from virtualbrain.io.text import read_text
 
 MISSING = "n/a"
@@ -234,20 +235,12 @@ def read_matrix(path: Path | str) -> pd.DataFrame:
 
 def _no_number(cells: pd.Series, column: str, where: str) -> InputError:
     """Return the error for the first cell of a matrix that is no number."""
-    row, cell = next((i, c) for i, c in enumerate(cells) if c is not None and not _is_number(c))
+    row, cell = next((i, c) for i, c in enumerate(cells) if c is not None and not is_number(c))
     return InputError(
         f"the column {column} contains text ({str(cell)[:40]!r})",
         where=f"{where}, row {row + 2}",
         expected="names in the header row and the first column, numbers elsewhere",
         hint="write a decimal point, not a comma"
-        if _is_number(str(cell).replace(",", "."))
+        if is_number(str(cell).replace(",", "."))
         else "correct the cells of this column",
     )
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
