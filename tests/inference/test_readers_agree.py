@@ -74,7 +74,7 @@ def test_all_readers_agree_on_two_seizures_of_different_tau0(posterior, x0, thre
     assert inference.diagnose(posterior)["figures"]["expected_ez_regions"] == pytest.approx(2.0)
 
     draws = draws_from(posterior, 6, np.random.default_rng(1))
-    assert (draws.starts == expected).all()
+    assert (draws.in_ez == expected).all()
     assert draws.expected_ez_regions == pytest.approx(2.0)
 
     read = Posterior(posterior.attrs, samples, xr.Dataset(), xr.Dataset(), xr.DataArray())

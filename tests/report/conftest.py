@@ -571,7 +571,7 @@ def _write_beside_the_plans(layout, priors, names) -> None:
     pair = {"pair": "A1-A2", "amplitude_ma": 2.0, "p_evoked": 0.7, "first_region": names[0]}
     rest = {"p_first": 0.6, "p_stopped": 0.1, "n_seizures": 10}
     write_table(layout.stimulation(priors), pd.DataFrame([pair | rest]), {})
-    unseen = {"region": names[-1], "p_start": 0.3, "p_unsampled": 0.1, "observability": 0.02,
+    unseen = {"region": names[-1], "p_ez": 0.3, "p_unsampled": 0.1, "observability": 0.02,
               "value": 0.21}  # fmt: skip
     write_table(layout.next_regions(priors), pd.DataFrame([unseen]), {})
     _write_explanations(layout, priors, names)

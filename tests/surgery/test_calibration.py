@@ -6,10 +6,10 @@ import pytest
 from virtualbrain.surgery.calibration import calibrated_p_seizure_free, log_odds
 
 
-@pytest.mark.parametrize("starts", [0.0, 0.5, 2.0, 6.0])
-def test_the_order_of_plans_is_kept(starts):
+@pytest.mark.parametrize("expected_ez_regions", [0.0, 0.5, 2.0, 6.0])
+def test_the_order_of_plans_is_kept(expected_ez_regions):
     shares = np.linspace(0, 1, 201)
-    calibrated = [calibrated_p_seizure_free(share, 200, starts) for share in shares]
+    calibrated = [calibrated_p_seizure_free(share, 200, expected_ez_regions) for share in shares]
     assert (np.diff(calibrated) > 0).all()
 
 
@@ -39,7 +39,8 @@ def test_high_fractions_are_lowered_and_low_ones_raised():
 
 def test_probability_is_low_with_few_expected_ez_regions():
     calibrated = [
-        calibrated_p_seizure_free(1.0, 200, starts) for starts in (0.0, 0.5, 1.0, 2.0, 4.0)
+        calibrated_p_seizure_free(1.0, 200, expected_ez_regions)
+        for expected_ez_regions in (0.0, 0.5, 1.0, 2.0, 4.0)
     ]
     assert (np.diff(calibrated) > 0).all()
     assert calibrated[1] < 0.1

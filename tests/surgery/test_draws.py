@@ -33,7 +33,7 @@ def test_draws_without_a_suspected_ez_region_are_left_out(posterior, generator):
     tree["posterior"]["x0"][0, :30] = -3.0
     draws = draws_from(tree, 40, generator)
     assert draws.explained == pytest.approx(0.75)
-    assert draws.starts.any(axis=1).all()
+    assert draws.in_ez.any(axis=1).all()
     tree["posterior"]["x0"][:] = -3.0
     none = draws_from(tree, 40, generator)
     assert none.explained == 0.0
@@ -45,10 +45,10 @@ def test_regions_below_suspicion_only_count_in_p_elsewhere(posterior, generator)
     tree.attrs = posterior.attrs
     tree["posterior"]["x0"][0, :3, 7] = -1.6
     draws = draws_from(tree, 120, generator, suspicion=0.05)
-    assert not draws.starts[:, 7].any()
+    assert not draws.in_ez[:, 7].any()
     assert draws.p_elsewhere == pytest.approx(3 / 120)
     assert draws.expected_ez_regions == draws_from(posterior, 40, generator).expected_ez_regions
-    assert draws_from(tree, 120, generator).starts[:, 7].sum() == 3
+    assert draws_from(tree, 120, generator).in_ez[:, 7].sum() == 3
 
 
 def test_thinning_keeps_draws_together(draws, generator):

@@ -9,7 +9,7 @@ from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.surgery.explanations import COLUMNS, explanations, separated
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.settings import SurgerySettings
-from virtualbrain.surgery.zone_sets import (
+from virtualbrain.surgery.zone_clusters import (
     effective_number,
     grouped,
     monte_carlo_error,
@@ -93,10 +93,10 @@ def test_every_draw_belongs_to_the_explanation_that_lists_its_zone():
     found = grouped(draws)
     assert found.p.sum() == pytest.approx(1.0)
     assert np.all(np.diff(found.p) <= 0)
-    for row, number in zip(draws.starts, found.of_draw, strict=True):
+    for row, number in zip(draws.in_ez, found.of_draw, strict=True):
         zone = frozenset(np.array(NAMES)[row])
         assert [zone in zones for zones in found.zones].index(True) == number
-    assert sum(len(zones) for zones in found.zones) == len(set(map(bytes, draws.starts)))
+    assert sum(len(zones) for zones in found.zones) == len(set(map(bytes, draws.in_ez)))
 
 
 def test_the_order_of_draws_and_regions_changes_nothing():
@@ -108,7 +108,7 @@ def test_unsuspected_regions_and_draws_without_a_zone_are_left_out():
     draws = zone_draws(made_posterior(repeated(ab=60, abe=2, e=2, d=36)), 0.05)
     assert draws.regions == ("a", "b", "d")
     assert draws.explained == pytest.approx(0.98)
-    assert len(draws.starts) == 196
+    assert len(draws.in_ez) == 196
 
 
 def test_effective_number_of_equal_groups_is_their_number():
@@ -122,10 +122,10 @@ def test_monte_carlo_error_is_that_of_independent_draws_or_of_chains_that_disagr
     for _ in range(60):
         chains = [list(rng.choice(["a", "b"], 250)) for _ in range(4)]
         draws = zone_draws(made_posterior(chains), 0.05)
-        errors.append(monte_carlo_error(lambda m, d=draws: d.starts[m].mean(axis=0)[:1], draws)[0])
+        errors.append(monte_carlo_error(lambda m, d=draws: d.in_ez[m].mean(axis=0)[:1], draws)[0])
     assert np.mean(errors) == pytest.approx(np.sqrt(0.25 / 1000), rel=0.35)
     split = zone_draws(made_posterior([["a"] * 50, ["b"] * 50]), 0.05)
-    error = monte_carlo_error(lambda m: split.starts[m].mean(axis=0)[:1], split)
+    error = monte_carlo_error(lambda m: split.in_ez[m].mean(axis=0)[:1], split)
     assert error == pytest.approx([0.5], abs=0.01)
 
 

@@ -12,8 +12,8 @@ from virtualbrain.surgery.settings import SurgerySettings
 
 NAMES = ("a", "b", "c", "d")
 # Zone of ten draws: {a}, {a, b}, {c} and none.
-STARTS = np.array([[1, 0, 0, 0]] * 4 + [[1, 1, 0, 0]] * 4 + [[0, 0, 1, 0]] + [[0] * 4], dtype=bool)
-DRAWS = SimpleNamespace(regions=NAMES, starts=STARTS)
+IN_EZ = np.array([[1, 0, 0, 0]] * 4 + [[1, 1, 0, 0]] * 4 + [[0, 0, 1, 0]] + [[0] * 4], dtype=bool)
+DRAWS = SimpleNamespace(regions=NAMES, in_ez=IN_EZ)
 REGIONS = pd.DataFrame({"name": NAMES, "volume": 1000.0})
 
 

@@ -64,9 +64,9 @@ def test_unsampled_region_that_may_start_seizures_has_the_highest_value(posterio
     table = next_regions(zones, draws, plans, SETTINGS)
     assert tuple(table.columns) == COLUMNS
     assert table["region"].tolist() == ["r7", "r6", "r5"]
-    assert table["value"][0] == pytest.approx(table["p_start"][0], abs=0.1)
+    assert table["value"][0] == pytest.approx(table["p_ez"][0], abs=0.1)
     assert table["value"][2] == 0.0
-    assert np.isclose(table["p_start"][0], 0.5, atol=0.1)
+    assert np.isclose(table["p_ez"][0], 0.5, atol=0.1)
 
 
 def test_unsampled_ez_is_expected_where_connections_to_suspected_regions_are_strong(draws):
@@ -83,7 +83,7 @@ def test_unsampled_ez_is_expected_where_connections_to_suspected_regions_are_str
 
 
 def test_unsampled_regions_are_equally_likely_without_ez_regions_or_connections(draws):
-    nowhere = replace(draws, starts=np.zeros_like(draws.starts))
+    nowhere = replace(draws, in_ez=np.zeros_like(draws.in_ez))
     shares = unsampled_ez_probabilities(nowhere, np.array([2, 5, 6, 7]))
     assert shares.tolist() == [0.25] * 4
     assert unsampled_ez_probabilities(nowhere, np.array([], dtype=int)).size == 0

@@ -137,7 +137,7 @@ def _plan_of(settings: Any, regions: Sequence[str]) -> "PlanOf":
     from virtualbrain.surgery.explanations import smallest_plan
     from virtualbrain.surgery.ez_sets import p_holds_ez
     from virtualbrain.surgery.resection_constraints import ResectionConstraints
-    from virtualbrain.surgery.zone_sets import zone_draws
+    from virtualbrain.surgery.zone_clusters import zone_draws
 
     free = ResectionConstraints(pd.DataFrame({"name": list(regions)}))
 

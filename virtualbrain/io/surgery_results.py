@@ -112,7 +112,7 @@ class NextRegionRow:
     """One row of next.tsv; the fields are its columns."""
 
     region: str
-    p_start: float
+    p_ez: float
     p_unsampled: float
     observability: float
     value: float

@@ -350,13 +350,13 @@ def next_view(results: PatientResults, names: Sequence[str]) -> View | None:
         return None
     columns = {
         "region": "Region",
-        "p_start": "P(starts seizures)",
+        "p_ez": "P(EZ)",
         "p_unsampled": "P(unsampled EZ)",
         "observability": "Observability",
         "value": "Gain in P(seizure-free)",
     }
     caption = "Regions for another electrode, most valuable first."
-    probabilities = ("p_start", "p_unsampled", "value")
+    probabilities = ("p_ez", "p_unsampled", "value")
     return plain_view("next", table, columns, names, caption, probabilities)
 
 

@@ -31,7 +31,7 @@ class FittedDraws:
         Fitted excitability, with which the model reproduces the seizure.
     own_x0 : numpy.ndarray, shape (n_draws, n_regions)
         The regions' own excitability, without the model error.
-    starts : numpy.ndarray of bool, shape (n_draws, n_regions)
+    in_ez : numpy.ndarray of bool, shape (n_draws, n_regions)
         Suspected regions that start seizures: own x0 above the threshold.
     x_init, z_init : numpy.ndarray, shape (n_draws, n_regions)
         Initial states.
@@ -61,7 +61,7 @@ class FittedDraws:
     weights: Array
     x0: Array
     own_x0: Array
-    starts: NDArray[np.bool_]
+    in_ez: NDArray[np.bool_]
     x_init: Array
     z_init: Array
     K: Array
@@ -100,7 +100,7 @@ class FittedDraws:
 
     def _picked(self, chosen: NDArray[np.int64]) -> "FittedDraws":
         """Return some of the draws."""
-        per_draw = ["x0", "own_x0", "starts", "x_init", "z_init", "K", "tau0"]
+        per_draw = ["x0", "own_x0", "in_ez", "x_init", "z_init", "K", "tau0"]
         per_draw += [] if self.connectome is None else ["connectome"]
         return replace(self, **{name: getattr(self, name)[chosen] for name in per_draw})
 
@@ -157,7 +157,7 @@ def draws_from(
         weights=np.asarray(constants["weights"], dtype=np.float64),
         x0=np.ascontiguousarray(simulated_x0(samples).to_numpy(), dtype=np.float64),
         own_x0=array("x0"),
-        starts=starts.reshape(-1, len(suspected))[chosen],
+        in_ez=starts.reshape(-1, len(suspected))[chosen],
         x_init=array("x_init"),
         z_init=array("z_init"),
         K=array("K"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from virtualbrain.surgery.ez_sets import p_holds_ez, smallest_holding
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.settings import SurgerySettings
-from virtualbrain.surgery.zone_sets import (
+from virtualbrain.surgery.zone_clusters import (
     SADDLE,
     SMALLEST,
     Grouped,
@@ -104,7 +104,7 @@ def no_explanations() -> Explanations:
 def explanations(
     posterior: xr.DataTree, settings: SurgerySettings, constraints: ResectionConstraints
 ) -> Explanations:
-    """Return the explanations of a recording; see `virtualbrain.surgery.zone_sets` for the rule.
+    """Return the explanations of a recording; by `virtualbrain.surgery.zone_clusters`.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def _described(
 ) -> dict[str, str | None]:
     """Return the regions of an explanation and their order."""
     chosen = draws.picked(groups.of_draw == number)
-    p = chosen.starts.mean(axis=0)
+    p = chosen.in_ez.mean(axis=0)
     certain = p >= CERTAIN
     possible = (p >= POSSIBLE) & ~certain
 
@@ -243,7 +243,7 @@ def smallest_plan(
 
     See `virtualbrain.surgery.ez_sets.smallest_holding`; the choices are the most probable regions.
     """
-    p = draws.starts.mean(axis=0) if draws.explained else np.zeros(0)
+    p = draws.in_ez.mean(axis=0) if draws.explained else np.zeros(0)
     by_p = [draws.regions[i] for i in np.argsort(-p, kind="stable") if p[i] > 0]
     able = [name for name in by_p if constraints.allows((name,))]
     return smallest_holding(able[: settings.leading], draws, settings, constraints)

@@ -19,7 +19,7 @@ class DrawsOfZones(Protocol):
         """Names."""
 
     @property
-    def starts(self) -> NDArray[np.bool_]:
+    def in_ez(self) -> NDArray[np.bool_]:
         """Suspected regions that start seizures, (n_draws, n_regions)."""
 
 
@@ -34,8 +34,8 @@ def p_holds_ez(regions: Sequence[str], draws: DrawsOfZones) -> float:
         The zones; draws in which no suspected region starts seizures count as missed.
     """
     outside = ~np.isin(draws.regions, list(regions))
-    missed = (draws.starts & outside).any(axis=1)
-    return float(np.mean(draws.starts.any(axis=1) & ~missed))
+    missed = (draws.in_ez & outside).any(axis=1)
+    return float(np.mean(draws.in_ez.any(axis=1) & ~missed))
 
 
 def smallest_holding(

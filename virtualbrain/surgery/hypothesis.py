@@ -229,12 +229,12 @@ class Spread:
     ----------
     onset_s : numpy.ndarray, shape (n_draws, n_regions)
         Seconds from the start; infinite where a region does not seize.
-    starts : numpy.ndarray of bool, shape (n_draws, n_regions)
+    in_ez : numpy.ndarray of bool, shape (n_draws, n_regions)
         EZ regions.
     """
 
     onset_s: Array
-    starts: Mask
+    in_ez: Mask
 
 
 def spread_of(
@@ -257,7 +257,7 @@ def spread_of(
         Chooses the draws; source of the noise.
     """
     draws: FittedDraws = draws_from(tree, settings.full_model_draws, rng)
-    return Spread(full_model_onsets(no_surgery(), draws, surgery, rng), draws.starts)
+    return Spread(full_model_onsets(no_surgery(), draws, surgery, rng), draws.in_ez)
 
 
 def zones_of_hypothesis(tree: xr.DataTree, zone: pd.DataFrame, spread: Spread) -> pd.DataFrame:
@@ -299,7 +299,7 @@ def zones_of_hypothesis(tree: xr.DataTree, zone: pd.DataFrame, spread: Spread) -
             "region": names,
             "hemisphere": [hemisphere_of(name) for name in names],
             "p_ez": (x0 > threshold).mean(axis=0),
-            "p_pz": (seizes & ~spread.starts).mean(axis=0),
+            "p_pz": (seizes & ~spread.in_ez).mean(axis=0),
             "x0_mean": x0.mean(axis=0),
             "x0_sd": x0.std(axis=0),
             "x0_low": low,

@@ -30,7 +30,7 @@ from virtualbrain.surgery.outcome import Outcome, simulate_plans
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
-COLUMNS = ("region", "p_start", "p_unsampled", "observability", "value")
+COLUMNS = ("region", "p_ez", "p_unsampled", "observability", "value")
 MOST_REGIONS = 8
 
 
@@ -57,7 +57,7 @@ def next_regions(
     Returns
     -------
     pandas.DataFrame
-        Columns ``region p_start p_unsampled observability value``, most valuable first;
+        Columns ``region p_ez p_unsampled observability value``, most valuable first;
         `p_unsampled` is the probability that the EZ is unsampled and lies in this region,
         `value` a difference of probabilities.
     """
@@ -66,10 +66,10 @@ def next_regions(
     unseen = zones.loc[zones["observability"] < LOW_OBSERVABILITY, ["region", "observability"]]
     at = np.array([place[name] for name in unseen["region"]], dtype=np.int64)
     unseen = unseen.assign(
-        p_start=draws.starts.mean(axis=0)[at],
+        p_ez=draws.in_ez.mean(axis=0)[at],
         p_unsampled=(1.0 - seen) * unsampled_ez_probabilities(draws, at),
     )
-    likely = (seen * unseen["p_start"] + unseen["p_unsampled"]).sort_values(
+    likely = (seen * unseen["p_ez"] + unseen["p_unsampled"]).sort_values(
         ascending=False, kind="stable"
     )
     unseen = unseen.loc[likely.index[:MOST_REGIONS]]
@@ -83,7 +83,7 @@ def next_regions(
 def unsampled_ez_probabilities(draws: FittedDraws, unseen: NDArray[np.int64]) -> Array:
     """Return P(region is the EZ) for each unsampled region, if the EZ is unsampled; (n_unseen,)."""
     symmetric = draws.weights + draws.weights.T
-    strength = (symmetric @ draws.starts.mean(axis=0))[unseen]
+    strength = (symmetric @ draws.in_ez.mean(axis=0))[unseen]
     total = strength.sum()
     return strength / total if total > 0 else np.full(len(unseen), 1.0 / max(len(unseen), 1))
 
@@ -96,17 +96,17 @@ def _value(
     settings: SurgerySettings,
 ) -> float:
     """Return the value of knowing whether a region starts seizures: a gain in probability."""
-    starts = draws.starts[:, position]
-    share = float(starts.mean())
+    in_ez = draws.in_ez[:, position]
+    p_ez = float(in_ez.mean())
     plain = [plan for plan in plans if region not in plan.candidate.regions]
-    if share in (0.0, 1.0) or not plain:
+    if p_ez in (0.0, 1.0) or not plain:
         return 0.0
     wider = [resection((*plan.candidate.regions, region)) for plan in plain]
     with_it = _free(simulate_plans(wider, draws, settings))
     without = _free(plain)
-    free_if_ez = with_it[:, starts].mean(axis=1).max()
-    free_if_not = without[:, ~starts].mean(axis=1).max()
-    gain = share * free_if_ez + (1 - share) * free_if_not - without.mean(axis=1).max()
+    free_if_ez = with_it[:, in_ez].mean(axis=1).max()
+    free_if_not = without[:, ~in_ez].mean(axis=1).max()
+    gain = p_ez * free_if_ez + (1 - p_ez) * free_if_not - without.mean(axis=1).max()
     return max(0.0, round(float(gain), 12))
 
 

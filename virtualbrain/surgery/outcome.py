@@ -60,11 +60,11 @@ def remaining_x0(draws: FittedDraws, change: Change) -> Array:
     """
     threshold = critical_x0(draws.tau0, draws.I1)[:, None]
     own = np.where(draws.own_x0 > threshold, threshold - _NOT_SUSPECTED_DISTANCE, draws.own_x0)
-    network_part = np.where(draws.starts, 0.0, np.maximum(draws.x0 - own, 0.0))
-    n_starts = draws.starts.sum(axis=1)
-    left = draws.starts @ change.carried / np.maximum(n_starts, 1)
+    network_part = np.where(draws.in_ez, 0.0, np.maximum(draws.x0 - own, 0.0))
+    n_starts = draws.in_ez.sum(axis=1)
+    left = draws.in_ez @ change.carried / np.maximum(n_starts, 1)
     left = np.where(n_starts > 0, left, 1.0)
-    x0 = np.where(draws.starts, np.maximum(draws.x0, draws.own_x0), draws.x0)
+    x0 = np.where(draws.in_ez, np.maximum(draws.x0, draws.own_x0), draws.x0)
     x0 = x0 - (1.0 - left[:, None]) * network_part
     return np.where(change.healthy, np.minimum(x0, HEALTHY_X0), x0)
 

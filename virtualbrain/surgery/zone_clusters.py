@@ -37,7 +37,7 @@ class ZoneDraws:
     ----------
     regions : tuple of str
         Suspected regions.
-    starts : numpy.ndarray of bool, shape (n_draws, n_regions)
+    in_ez : numpy.ndarray of bool, shape (n_draws, n_regions)
         Suspected regions that start seizures.
     chain, draw : numpy.ndarray of int, shape (n_draws,)
         Place of each draw in the posterior.
@@ -46,7 +46,7 @@ class ZoneDraws:
     """
 
     regions: tuple[str, ...]
-    starts: Mask
+    in_ez: Mask
     chain: Integers
     draw: Integers
     explained: float
@@ -55,7 +55,7 @@ class ZoneDraws:
         """Return some of the draws."""
         return replace(
             self,
-            starts=self.starts[chosen],
+            in_ez=self.in_ez[chosen],
             chain=self.chain[chosen],
             draw=self.draw[chosen],
         )
@@ -111,7 +111,7 @@ def zone_draws(posterior: xr.DataTree, suspicion: float) -> ZoneDraws:
         chosen = chosen_draws(weights, useful, int(useful.sum()), same)
     return ZoneDraws(
         regions=tuple(str(name) for name in samples["region"].to_numpy()[suspected]),
-        starts=starts.reshape(n_chains * n_draws, -1)[chosen],
+        in_ez=starts.reshape(n_chains * n_draws, -1)[chosen],
         chain=chosen // n_draws,
         draw=chosen % n_draws,
         explained=explained,
@@ -120,7 +120,7 @@ def zone_draws(posterior: xr.DataTree, suspicion: float) -> ZoneDraws:
 
 def grouped(draws: ZoneDraws) -> Grouped:
     """Group the zones of the draws into explanations by the rule of this module."""
-    sets, of_set = np.unique(draws.starts, axis=0, return_inverse=True)
+    sets, of_set = np.unique(draws.in_ez, axis=0, return_inverse=True)
     of_set = of_set.reshape(-1)
     p = np.bincount(of_set, minlength=len(sets)) / len(of_set)
     peak_of = _joined(_peaks(sets, p), sets, p)
