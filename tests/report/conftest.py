@@ -19,7 +19,7 @@ from virtualbrain.io.atomic import write_json
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.manifest import checksum
 from virtualbrain.io.tables import write_matrix, write_table
-from virtualbrain.surgery.calibration import calibrated_p_seizure_free
+from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 from virtualbrain.surgery.subsets import COLUMNS as SUBSET_COLUMNS
 from virtualbrain.surgery.subsets import subsets_of
 
@@ -509,7 +509,7 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     table["seizing_after_high"] = (table["seizing_after"] * 1.35 + 0.3).clip(0, before)
     table["share_free"] = np.exp(-table["seizing_after"]).round(3)
     table["p_seizure_free"] = [
-        share if kind == "none" else calibrated_p_seizure_free(share, N_DRAWS, EXPECTED_EZ_REGIONS)
+        share if kind == "none" else FREEDOM.probability(share)
         for share, kind in zip(table["share_free"], table["kind"], strict=True)
     ]
     table = table.sort_values("seizing_after", kind="stable")
@@ -523,7 +523,7 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     table["p_holds_ez"] = np.where(real, 0.8, np.nan)
     _write_recruitment(layout, priors, rows, names, onsets)
     about = {"Sources": ["posterior.nc"], "Verdict": spec.verdict, "n_draws": N_DRAWS,
-             "Conclusion": CONCLUSION, "p_elsewhere": 0.46, "explained": 0.97,
+             "Conclusion": CONCLUSION, "p_elsewhere": P_ELSEWHERE, "explained": 0.97,
              "expected_ez_regions": EXPECTED_EZ_REGIONS, "Connections": {},
              "EloquentStated": True, "Target": 0.9,
              "Eloquent": [[str(names[order[-1]]), "language"], [str(names[order[3]]), "hand"]],
@@ -535,6 +535,8 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
 
 N_DRAWS = 100
 EXPECTED_EZ_REGIONS = 2.1
+P_ELSEWHERE = 0.46
+FREEDOM = SeizureFreedom(P_ELSEWHERE, EXPECTED_EZ_REGIONS)
 CONCLUSION = "No plan is better than random plans of the same size."
 
 
@@ -555,7 +557,7 @@ def _write_subsets(layout, priors, ordered, volume, before, about) -> None:
                 "seizing_after": after,
                 "seizing_after_low": 0.6 * after,
                 "seizing_after_high": 1.3 * after,
-                "p_seizure_free": calibrated_p_seizure_free(free, N_DRAWS, EXPECTED_EZ_REGIONS),
+                "p_seizure_free": FREEDOM.probability(free),
                 "share_free": free,
                 "p_sham": 2 / 21,
                 "p_holds_ez": 0.8 if set(ordered[:2]) <= set(chosen) else 0.1,

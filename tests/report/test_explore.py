@@ -61,7 +61,7 @@ def test_the_table_shows_subsets_of_up_to_two_and_the_file_holds_all(results, tm
     table = page.split('data-table="subsets"')[1].split("</table>")[0]
     assert table.count("<tr>") == 1 + 6 + 15
     assert 'download="subsets.tsv"' in page
-    assert re.search(r"does not include that another region starts seizures: 46 %", page)
+    assert re.search(r"no other region starts seizures \(54 %\)", page)
 
 
 def test_nothing_is_offered_for_a_refused_fit(make_patient, tmp_path):

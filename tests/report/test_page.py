@@ -174,7 +174,7 @@ def test_conclusion_stimulation_and_next_electrode_are_shown(build):
     page = Page(build(n_regions=20, n_channels=24, n_plans=6, images=False)).text
     assert page.count("No plan is better than random plans of the same size.") == 2
     assert re.search(r"Doing plan \d helps\.", page)
-    assert "the prior probability of this is 46 %" in page
+    assert "no other region starts seizures (54 %)" in page
     assert "A1-A2 2 70 %" in page
     assert "Where another electrode would help" in page
     assert "30 % 10 % 0.0200 21 %" in page

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from virtualbrain.posterior import p_ez_sampled
-from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.draws import draws_from
 from virtualbrain.surgery.next_electrode import COLUMNS, next_regions, unsampled_ez_probabilities
 from virtualbrain.surgery.outcome import simulate_plans
 from virtualbrain.surgery.outcome_prediction import predicted_outcome, score_predictions
+from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 from virtualbrain.surgery.settings import SurgerySettings
 
 SETTINGS = SurgerySettings()
@@ -22,9 +22,9 @@ def test_the_resection_that_was_done_is_predicted(draws):
     whole = Candidate("done", "clinical", ("r0", "r4"), (0.9, 0.9))
     found = predicted_outcome(whole, draws, SETTINGS)
     assert found["share_free"] == 1.0
-    assert found["p_seizure_free"] == calibrated_p_seizure_free(
-        1.0, draws.n_draws, draws.expected_ez_regions
-    )
+    assert found["p_seizure_free"] == SeizureFreedom(
+        draws.p_elsewhere, draws.expected_ez_regions
+    ).probability(1.0)
     half = predicted_outcome(resection(("r0",)), draws, SETTINGS)
     assert half["share_free"] == 0.0
     assert half["seizing_after"] < half["seizing_before"] == 5.0

@@ -9,10 +9,10 @@ import pytest
 from virtualbrain.io.surgery_results import load_explanations
 from virtualbrain.io.tables import write_table
 from virtualbrain.quality_limits import NOT_FITTED
-from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import DONE, Candidate, resection
 from virtualbrain.surgery.ranking import OUTCOME_COLUMNS
 from virtualbrain.surgery.run import DO_NOT_USE, NO_BETTER, NOT_RANKED, Patient, run_surgery
+from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 from virtualbrain.surgery.settings import SurgerySettings
 
 SETTINGS = SurgerySettings(draws=40, leading=5, largest=4, sham=30, confirm=0)
@@ -28,13 +28,13 @@ def table(posterior, zones, regions, **known) -> pd.DataFrame:
 
 def test_true_ez_is_the_first_plan(posterior, zones, regions):
     found = run_surgery(posterior, Patient(zones, regions), SETTINGS, generator())
-    plans, starts = found.outcomes, found.about()["expected_ez_regions"]
+    plans, about = found.outcomes, found.about()
     assert tuple(plans.columns) == OUTCOME_COLUMNS
     assert list(plans["rank"]) == list(range(1, len(plans) + 1))
     assert set(plans["regions"][0].split(",")) == {"r0", "r4"}
     assert plans["share_free"][0] == 1.0
     assert plans["p_seizure_free"][0] == pytest.approx(
-        calibrated_p_seizure_free(1.0, SETTINGS.draws, starts)
+        SeizureFreedom(about["p_elsewhere"], about["expected_ez_regions"]).probability(1.0)
     )
     assert plans["seizing_after"][0] == 0.0
 

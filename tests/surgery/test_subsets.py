@@ -8,11 +8,11 @@ import pytest
 
 from virtualbrain.errors import ConfigError
 from virtualbrain.surgery import outcome as simulation
-from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import no_surgery, resection
 from virtualbrain.surgery.draws import draws_from
 from virtualbrain.surgery.outcome import simulate_plans
 from virtualbrain.surgery.run import DO_NOT_USE, NOT_FITTED, Patient, run_surgery
+from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.surgery.subsets import COLUMNS, explored_regions, subset_outcomes, subsets_of
 
@@ -35,9 +35,9 @@ def test_a_row_equals_a_direct_simulation(posterior, zones, regions, chosen):
     assert row["seizing_before"] == before.seizing.mean()
     assert row["seizing_after"] == after.seizing.mean()
     assert row["share_free"] == after.share_free
-    assert row["p_seizure_free"] == calibrated_p_seizure_free(
-        after.share_free, 40, found.expected_ez_regions
-    )
+    assert row["p_seizure_free"] == SeizureFreedom(
+        found.p_elsewhere, found.expected_ez_regions
+    ).probability(after.share_free)
     volume = dict(zip(regions["name"], regions["volume"], strict=True))
     assert row["volume_mm3"] == sum(volume[name] for name in chosen)
     often = np.flatnonzero(after.p_region >= 0.1)

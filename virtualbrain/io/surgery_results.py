@@ -63,8 +63,8 @@ class Outcomes:
     gains : tuple of (str, float)
         Regions of the first resection, the most useful first, and the fraction of draws without a
         seizure once each is added; empty in older results.
-    calibrated : bool
-        Whether `p_seizure_free` is calibrated; false where nothing was fitted.
+    fitted : bool
+        Whether the draws come from a fit; else `p_seizure_free` equals `share_free`.
     eloquent : tuple of (str, str)
         Eloquent regions that were stated, and their functions; empty in older results.
     """
@@ -78,7 +78,7 @@ class Outcomes:
     eloquent_stated: bool
     target: float
     gains: tuple[tuple[str, float], ...] = ()
-    calibrated: bool = True
+    fitted: bool = True
     eloquent: tuple[tuple[str, str], ...] = ()
 
 
@@ -234,7 +234,7 @@ def load_outcomes(path: Path) -> Outcomes:
         eloquent_stated=about.get("EloquentStated", any(row.eloquent for row in rows)),
         target=about.get("Target", float("nan")),
         gains=tuple((str(name), float(share)) for name, share in about.get("Gains", ())),
-        calibrated=about.get("Calibrated", True),
+        fitted=about.get("Fitted", True),
         eloquent=tuple((str(name), str(function)) for name, function in about.get("Eloquent", ())),
     )
 

@@ -319,7 +319,7 @@ def predict_done(case: Case, config: Mapping[str, Any]) -> dict[str, float] | No
     connectome = case.connectome
     tree = hypothesis_draws(connectome.weights, zone, connectome.names, draws, surgery, rng)
     fitted = draws_from(tree, surgery.draws, rng, surgery.suspicion)
-    return predicted_outcome(done, fitted, surgery, calibrated=False)
+    return predicted_outcome(done, fitted, surgery, fitted=False)
 
 
 def done_resection(case: Case, zone: pd.DataFrame, surgery: SurgerySettings) -> Candidate | None:

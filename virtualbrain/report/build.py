@@ -137,7 +137,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "first": first_page(results, regions, leading, best_plans, plans),
         "in_words": lambda text: in_words(text, names),
         "conclusion": findings.conclusion_of(results.main) if verdict.usable else "",
-        "p_elsewhere": outcomes.p_elsewhere if outcomes else None,
+        "freedom_rule": findings.freedom_rule(outcomes) if outcomes else "",
         "low_limit": LOW_OBSERVABILITY,
         "low_observability": [region for region in regions if region.unseen],
         "suspected": findings.suspected_unseen(regions) if verdict.usable else (),

@@ -106,7 +106,7 @@ def _facts(
         ("Eloquent tissue", _eloquent(row, outcomes), bool(row.eloquent)),
         ("Nearest eloquent", eloquent.nearest_words(row.region_names), False),
         ("Volume", _volume(row), False),
-        ("Model, not calibrated", model, misses),
+        ("Model alone", model, misses),
     ]
     if is_number(row.p_sham):
         facts.append(("Sham plans as good", percent(row.p_sham), False))
@@ -148,7 +148,7 @@ def _view(
         tables.Column("Nearest eloquent", False, eloquent.measured),
         tables.Column("Seizing after", True, "regions that seize after the plan, on average"),
         tables.Column(
-            "P(seizure-free)", True, "calibrated on synthetic patients, with its interval"
+            "P(seizure-free)", True, "predicted probability of seizure freedom, with its interval"
         ),
         tables.Column("Holds the EZ", True, "draws in which it holds all EZ regions"),
         tables.Column("Sham plans as good", True, "sham plans of this size that do as well"),

@@ -11,13 +11,13 @@ from virtualbrain.io.fit_results import Posterior, ZoneRow
 from virtualbrain.io.results import PatientResults, PriorResults
 from virtualbrain.io.surgery_results import Outcomes, PlanRow
 from virtualbrain.models.reduced_physics import REST_CURRENT
-from virtualbrain.posterior import seizure_threshold
+from virtualbrain.posterior import p_ez_sampled, seizure_threshold
 from virtualbrain.quality_limits import NOT_FITTED
-from virtualbrain.report.numbers import is_number, probability_interval
+from virtualbrain.report.numbers import is_number, percent, probability_interval
 from virtualbrain.report.words import in_words, operation
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
-from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import DONE
+from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 
 Array = NDArray[np.float64]
 
@@ -252,14 +252,22 @@ def _plan_interval(row: PlanRow, outcomes: Outcomes) -> tuple[float, float]:
 
 
 def freedom_interval(share_free: float, outcomes: Outcomes) -> tuple[float, float]:
-    """Return the sampling interval of `share_free`, calibrated as `p_seizure_free` is."""
-    n_draws = outcomes.n_draws
-    low, high = probability_interval(share_free, n_draws)
-    if not outcomes.calibrated:
-        return low, high
-    n_regions = outcomes.expected_ez_regions
-    low, high = (calibrated_p_seizure_free(end, n_draws, n_regions) for end in (low, high))
-    return low, high
+    """Return the sampling interval of `share_free`, scaled as `p_seizure_free` is."""
+    low, high = probability_interval(share_free, outcomes.n_draws)
+    rule = SeizureFreedom(outcomes.p_elsewhere, outcomes.expected_ez_regions, outcomes.fitted)
+    return rule.probability(low), rule.probability(high)
+
+
+def freedom_rule(outcomes: Outcomes) -> str:
+    """Return how P(seizure-free) follows from the draws, with the patient's numbers."""
+    if not outcomes.fitted:
+        return "It is the share of draws in which no region seizes."
+    sampled = p_ez_sampled(outcomes.expected_ez_regions)
+    return (
+        "It is the share of draws in which no region seizes, times the probability that no other "
+        f"region starts seizures ({percent(1.0 - outcomes.p_elsewhere)}), times the probability "
+        f"that the electrodes sampled the EZ ({percent(sampled)})."
+    )
 
 
 def conclusion_of(priors: PriorResults) -> str:

@@ -200,7 +200,7 @@ def plans_view(
         Column(
             "P(seizure-free)",
             True,
-            "predicted probability of seizure freedom, calibrated on synthetic patients",
+            "predicted probability of seizure freedom",
         ),
         Column(
             "Seizure-free (6D)",

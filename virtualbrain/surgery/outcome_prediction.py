@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import Candidate, no_surgery
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.outcome import simulate_plans
+from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
@@ -19,7 +19,7 @@ LEAST_OF_EACH = 3
 
 
 def predicted_outcome(
-    done: Candidate, draws: FittedDraws, settings: SurgerySettings, *, calibrated: bool = True
+    done: Candidate, draws: FittedDraws, settings: SurgerySettings, *, fitted: bool = True
 ) -> dict[str, float]:
     """Return the predicted outcome of the resection that was done.
 
@@ -31,22 +31,19 @@ def predicted_outcome(
         The fitted network.
     settings : SurgerySettings
         Settings.
-    calibrated : bool
-        Whether `p_seizure_free` is calibrated; else it equals `share_free`.
+    fitted : bool
+        Whether the draws come from a fit; else `p_seizure_free` equals `share_free`.
 
     Returns
     -------
     dict of str to float
-        ``p_seizure_free`` and ``share_free`` (see `virtualbrain.surgery.calibration`), and the mean
-        number of seizing regions before and after.
+        ``p_seizure_free`` and ``share_free`` (`virtualbrain.surgery.seizure_freedom`), and the
+        mean number of seizing regions before and after.
     """
     before, after = simulate_plans([no_surgery(), done], draws, settings)
+    freedom = SeizureFreedom(draws.p_elsewhere, draws.expected_ez_regions, fitted)
     return {
-        "p_seizure_free": calibrated_p_seizure_free(
-            after.share_free, draws.n_draws, draws.expected_ez_regions
-        )
-        if calibrated
-        else after.share_free,
+        "p_seizure_free": freedom.probability(after.share_free),
         "share_free": after.share_free,
         "seizing_before": float(before.seizing.mean()),
         "seizing_after": float(after.seizing.mean()),

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from virtualbrain.surgery.calibration import calibrated_p_seizure_free
 from virtualbrain.surgery.candidates import Candidate
 from virtualbrain.surgery.outcome import Outcome
+from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 from virtualbrain.surgery.settings import SurgerySettings
 
 Array = NDArray[np.float64]
@@ -50,10 +50,8 @@ class RankingCriteria:
     ----------
     regions : pandas.DataFrame
         Region table with ``name`` and ``volume``.
-    expected_ez_regions : float
-        Expected number of EZ regions; p_seizure_free is calibrated by it.
-    n_draws : int
-        Draws on which each plan was simulated.
+    freedom : SeizureFreedom
+        Rule of P(seizure-free).
     eloquent : tuple of (region, function)
         Eloquent regions and their functions.
     p_holds_ez : mapping of str to float
@@ -64,19 +62,15 @@ class RankingCriteria:
         Random plans, by number of regions.
     ranked : bool
         Whether the verdict permits a ranking.
-    calibrated : bool
-        Whether `p_seizure_free` is calibrated; the calibration holds for fits only.
     """
 
     regions: pd.DataFrame
-    expected_ez_regions: float
-    n_draws: int
+    freedom: SeizureFreedom
     eloquent: tuple[tuple[str, str], ...] = ()
     p_holds_ez: Mapping[str, float] | None = None
     transmission: Mapping[str, float] | None = None
     shams: Mapping[int, Sequence[Outcome]] | None = None
     ranked: bool = True
-    calibrated: bool = True
 
 
 def outcome_table(
@@ -102,10 +96,10 @@ def outcome_table(
     -------
     pandas.DataFrame
         The columns of outcomes.tsv. `share_free` is the fraction of draws without a seizing
-        region, by which plans are ranked. `p_seizure_free` is its calibrated value
-        (`virtualbrain.surgery.calibration`). `p_sham` is the fraction of random plans of the same
-        size that leave as few seizing regions, including the plan itself. `on_front` marks the
-        plans on the Pareto front of benefit, cost and certainty.
+        region, by which plans are ranked. `p_seizure_free` is the predicted
+        probability (`virtualbrain.surgery.seizure_freedom`). `p_sham` is the fraction of random
+        plans of the same size that leave as few seizing regions, including the plan itself.
+        `on_front` marks the plans on the Pareto front of benefit, cost and certainty.
     """
     (before,) = [float(o.seizing.mean()) for o in outcomes if o.candidate.kind == "none"]
     rows = [plan_row(outcome, before, criteria, settings) for outcome in outcomes]
@@ -129,7 +123,7 @@ def outcome_table(
     table["rank"] = np.arange(1, len(table) + 1) if criteria.ranked else np.nan
     table["p_seizure_free_6d"] = np.nan
     table["sentence"] = [
-        sentence({str(k): v for k, v in row.items()}, settings, criteria.calibrated)
+        sentence({str(k): v for k, v in row.items()}, settings, criteria.freedom.fitted)
         for row in table.to_dict("records")
     ]
     return table[list(OUTCOME_COLUMNS)]
@@ -178,12 +172,9 @@ def plan_row(
 
 
 def _p_seizure_free(outcome: Outcome, criteria: RankingCriteria) -> float:
-    """Return the calibrated probability, by one rule for all plans; `share_free` without one."""
-    if outcome.candidate.kind == "none" or not criteria.calibrated:
+    if outcome.candidate.kind == "none":
         return outcome.share_free
-    return calibrated_p_seizure_free(
-        outcome.share_free, criteria.n_draws, criteria.expected_ez_regions
-    )
+    return criteria.freedom.probability(outcome.share_free)
 
 
 def _volume(plan: Candidate, regions: pd.DataFrame) -> float:
@@ -228,8 +219,8 @@ def _dominated(own: Array, others: Array) -> bool:
     return bool(((others <= own).all(axis=1) & (others < own).any(axis=1)).any())
 
 
-def sentence(row: Mapping[str, object], settings: SurgerySettings, calibrated: bool = True) -> str:
-    """Describe a plan's outcome in one sentence, without the calibrated probability if asked."""
+def sentence(row: Mapping[str, object], settings: SurgerySettings, fitted: bool = True) -> str:
+    """Describe a plan's outcome in one sentence, without P(seizure-free) if nothing was fitted."""
 
     def number(key: str) -> float:
         return float(row[key])  # type: ignore[arg-type]
@@ -244,14 +235,13 @@ def sentence(row: Mapping[str, object], settings: SurgerySettings, calibrated: b
         return f"Without surgery {before:.1f} regions seize."
     if row["kind"] == "sham":
         ended = f"{number('share_free'):.0%} of the draws"
-        if calibrated:
-            ended += f"; calibrated as the plans are: {number('p_seizure_free'):.0%}"
+        if fitted:
+            ended += f"; predicted probability of seizure freedom {number('p_seizure_free'):.0%}"
         return f"Random plans leave {left} and end the seizure in {ended}."
     parts = [
         f"{_action(row)} leaves {left}, and none in {number('share_free'):.0%} of the draws",
-        "in synthetic patients with comparable fits, such plans ended the seizures in "
-        f"{number('p_seizure_free'):.0%}"
-        if calibrated
+        f"predicted probability of seizure freedom {number('p_seizure_free'):.0%}"
+        if fitted
         else "",
         _held(number("p_holds_ez")),
         _compared_with_sham(number("p_sham")),

@@ -34,6 +34,7 @@ from virtualbrain.surgery.ranking import (
 )
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.search import Search
+from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.surgery.signal_transmission import transmission_change
 from virtualbrain.surgery.stimulation import site_of, stimulation_table
@@ -68,7 +69,7 @@ class Patient:
         Channels by regions; needed for stimulation.
     verdict : str
         Verdict of the fit; with ``do-not-use`` nothing is ranked, with ``not-fitted`` (draws of a
-        hypothesis) nothing is calibrated.
+        hypothesis) P(seizure-free) is the fraction of draws.
     """
 
     zones: pd.DataFrame
@@ -129,8 +130,8 @@ class Surgery:
     gains : tuple of (str, float)
         Regions of the first resection, the most useful first, and the fraction of draws without a
         seizure once each is added.
-    calibrated : bool
-        Whether `p_seizure_free` is calibrated.
+    fitted : bool
+        Whether the draws come from a fit; else `p_seizure_free` equals `share_free`.
     explanations : Explanations
         Zones that explain the recording about equally well; empty where nothing is ranked.
     """
@@ -149,7 +150,7 @@ class Surgery:
     eloquent: tuple[tuple[str, str], ...]
     target: float
     gains: tuple[tuple[str, float], ...] = ()
-    calibrated: bool = True
+    fitted: bool = True
     explanations: Explanations = field(default_factory=no_explanations)
 
     def about(self) -> dict[str, object]:
@@ -162,7 +163,7 @@ class Surgery:
             "EloquentStated": bool(self.eloquent),
             "Eloquent": [list(pair) for pair in self.eloquent],
             "Target": self.target,
-            "Calibrated": self.calibrated,
+            "Fitted": self.fitted,
             "Gains": [list(gain) for gain in self.gains],
             "Connections": {
                 name: [list(edge) for edge in plan.edges]
@@ -207,14 +208,12 @@ def run_surgery(
     outcomes = simulate_plans(plans, draws, settings)
     criteria = RankingCriteria(
         regions=patient.regions,
-        expected_ez_regions=draws.expected_ez_regions,
-        n_draws=draws.n_draws,
+        freedom=SeizureFreedom(draws.p_elsewhere, draws.expected_ez_regions, patient.is_fitted),
         eloquent=patient.eloquent,
         transmission=_transmission(plans, draws, settings),
         p_holds_ez=_p_holds_ez(plans, draws, settings),
         shams=shams,
         ranked=patient.verdict != DO_NOT_USE,
-        calibrated=patient.is_fitted,
     )
     pooled = [_pooled(size, group, draws) for size, group in shams.items()]
     table = outcome_table([*outcomes, *pooled], criteria, settings)
@@ -234,7 +233,7 @@ def run_surgery(
         eloquent=patient.eloquent,
         target=settings.target,
         gains=_gains(table, search) if criteria.ranked else (),
-        calibrated=criteria.calibrated,
+        fitted=criteria.freedom.fitted,
         explanations=_explanations(posterior, patient, settings),
     )
 
@@ -244,7 +243,7 @@ def _predicted(
 ) -> dict[str, float] | None:
     if patient.done is None:
         return None
-    return predicted_outcome(patient.done, draws, settings, calibrated=patient.is_fitted)
+    return predicted_outcome(patient.done, draws, settings, fitted=patient.is_fitted)
 
 
 def _p_holds_ez(
@@ -290,7 +289,7 @@ def _subsets(
     """Return the table of all subsets of the leading regions; no rows without a ranked fit."""
     draws, settings = search.draws, search.settings
     found: list[Outcome] = []
-    if criteria.ranked and criteria.calibrated:
+    if criteria.ranked and criteria.freedom.fitted:
         ranked = [str(name) for name in patient.zones["region"]]
         regions = explored_regions(ranked, _first_resection(table), settings.explore)
         found = subset_outcomes(regions, [*outcomes, *search.known], draws, settings)
