@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.diffusion.phantom import gradient_table, make_series, save_series
-from virtualbrain.diffusion.check import check_dwi, check_same_head, count_directions
+from virtualbrain.diffusion.check import check_dwi, count_directions
 from virtualbrain.diffusion.series import load_series
 from virtualbrain.io.bids import EpiImage
 from virtualbrain.io.gradients import GradientTable
@@ -208,11 +208,11 @@ def save_t1(volume, affine, folder):
 def test_a_shifted_t1_of_the_same_head_is_accepted(saved, series, tmp_path):
     moved = series.affine.copy()
     moved[:3, 3] += (70, -40, 25)
-    assert check_same_head(save_t1(series.mean_b0, moved, tmp_path), saved) == []
+    assert check_dwi([saved], t1=save_t1(series.mean_b0, moved, tmp_path)) == []
 
 
 def test_a_t1_of_a_smaller_object_is_rejected(saved, series, tmp_path):
     places = np.indices(series.mean_b0.shape) - 16
     ball = 800 * ((places**2).sum(axis=0) < 8**2)
-    (problem,) = check_same_head(save_t1(ball, series.affine, tmp_path), saved)
+    (problem,) = check_dwi([saved], t1=save_t1(ball, series.affine, tmp_path))
     assert "of the head in the diffusion series is inside the head in the T1" in str(problem)

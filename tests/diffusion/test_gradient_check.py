@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,11 +10,12 @@ from virtualbrain.io.gradients import GradientTable
 
 
 def exchanged(series, exchange):
-    return GradientTable(series.table.bvals, series.table.directions @ np.array(exchange).T)
+    directions = series.table.directions @ np.array(exchange).T
+    return replace(series, table=GradientTable(series.table.bvals, directions))
 
 
 def test_the_true_table_has_the_highest_continuity(series):
-    found = check_orientation(series.volumes, series.affine, series.table)
+    found = check_orientation(series)
     assert found.best == "as given"
     assert found.margin > 1.02
     assert len(found.scores) == 24
@@ -22,29 +25,29 @@ def test_the_true_table_has_the_highest_continuity(series):
 def test_a_reversed_axis_is_named(series, axis):
     flip = np.eye(3)
     flip[axis, axis] = -1
-    found = check_orientation(series.volumes, series.affine, exchanged(series, flip))
+    found = check_orientation(exchanged(series, flip))
     assert found.best == f"{'xyz'[axis]} reversed"
     assert found.margin < 0.95
 
 
 def test_exchanged_axes_are_found(series):
     swap = np.eye(3)[[1, 0, 2]]
-    found = check_orientation(series.volumes, series.affine, exchanged(series, swap))
+    found = check_orientation(exchanged(series, swap))
     assert "axes in the order yxz" in found.best
 
 
 def test_reversing_every_direction_changes_nothing(series):
     opposite = exchanged(series, -np.eye(3))
-    before = check_orientation(series.volumes, series.affine, series.table).scores
-    after = check_orientation(series.volumes, series.affine, opposite).scores
+    before = check_orientation(series).scores
+    after = check_orientation(opposite).scores
     assert before == pytest.approx(after)
 
 
 def test_one_tensor_fit_is_enough_for_all_tables(series):
     """The score of an exchange equals the score "as given" of the exchanged table."""
     swap = np.eye(3)[[0, 2, 1]]
-    direct = check_orientation(series.volumes, series.affine, exchanged(series, swap))
-    through = check_orientation(series.volumes, series.affine, series.table)
+    direct = check_orientation(exchanged(series, swap))
+    through = check_orientation(series)
     name = "axes in the order xzy"
     signs = np.sign(np.diag(AFFINE)[:3])
     assert signs.tolist() == [-1, 1, 1]
@@ -62,5 +65,5 @@ def test_isotropic_image_has_no_preference():
     series = make_series()
     volumes = np.tile(series.mean_b0[..., None], (1, 1, 1, 33)).astype(np.float32)
     volumes += rng.normal(0, 1, volumes.shape).astype(np.float32)
-    found = check_orientation(volumes, series.affine, series.table)
+    found = check_orientation(series.with_volumes(volumes))
     assert max(found.scores.values()) < 1

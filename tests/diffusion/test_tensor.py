@@ -7,7 +7,9 @@ from virtualbrain.diffusion.tensor import (
     fit_tensor,
     fractional_anisotropy,
     predict_left_out,
+    prediction_improvements,
 )
+from virtualbrain.io.gradients import GradientTable
 
 
 def signal_of(tensor, table, s0=1000.0):
@@ -53,3 +55,23 @@ def test_zero_signal_gives_finite_tensors():
     table = gradient_table(12)
     fit = fit_tensor(np.zeros((2, 15)), table)
     assert np.isfinite(fit.coefficients).all()
+
+
+def test_improvement_equals_that_from_direct_predictions(series):
+    """The squared errors from products of volumes equal those from predicting every voxel."""
+    signal = series.volumes[series.head][:500].astype(float)
+    table, weighted = series.table, ~series.table.is_b0
+    wrong = GradientTable(table.bvals, np.roll(table.directions, 2, axis=0))
+    found = prediction_improvements(signal, [table, wrong])
+    logs = np.log(np.maximum(signal, np.maximum(signal.max(axis=1, keepdims=True) * 1e-3, 1e-6)))
+    isotropic = np.column_stack([np.ones(len(table.bvals)), -table.bvals * 1e-3])
+    for value, one in zip(found, (table, wrong), strict=True):
+        error = (np.log(predict_left_out(signal, one)) - logs)[:, weighted]
+        reference = np.empty_like(logs)
+        for volume in range(len(table.bvals)):
+            others = np.arange(len(table.bvals)) != volume
+            fit = np.linalg.lstsq(isotropic[others], logs[:, others].T, rcond=None)[0]
+            reference[:, volume] = isotropic[volume] @ fit
+        expected = 1 - (error**2).sum() / ((reference - logs)[:, weighted] ** 2).sum()
+        assert value == pytest.approx(expected, rel=1e-6)
+    assert found[0] > found[1]

@@ -40,6 +40,7 @@ def check_dwi(
     series: Sequence[DwiSeries],
     epi: Sequence[EpiImage] = (),
     settings: DiffusionSettings | None = None,
+    t1: Path | None = None,
 ) -> list[VirtualBrainError]:
     """Return every problem of a patient's diffusion series.
 
@@ -51,6 +52,8 @@ def check_dwi(
         Images in fmap/ for these series.
     settings : DiffusionSettings, optional
         Methods; checked against the series and the installed programs.
+    t1 : Path, optional
+        The T1; its head must be that of the first series.
     """
     problems: list[VirtualBrainError] = []
     loaded = []
@@ -65,6 +68,8 @@ def check_dwi(
     if loaded and len(loaded) == len(series) and not problems:
         problems += _joint_problems(loaded, series)
         problems += _eddy_problems(loaded, settings or DiffusionSettings())
+    if loaded and t1 is not None and not problems:
+        problems += check_same_head(t1, loaded[0], series[0].image.name)
     return problems
 
 
@@ -103,13 +108,13 @@ def count_directions(table: GradientTable) -> int:
     return int(is_new.sum())
 
 
-def check_same_head(t1: Path, files: DwiSeries) -> list[VirtualBrainError]:
+def check_same_head(t1: Path, series: Series, name: str) -> list[VirtualBrainError]:
     """Check that a rigid transform aligns the T1 with the diffusion series.
 
     This finds a T1 of another body part. It does not distinguish two people: the figure
     ``white_matter_likeness`` does, after the FODs have been estimated.
     """
-    series, image = load_series(files), read_image(t1)
+    image = read_image(t1)
     b0, b0_affine = _coarse(series.mean_b0, series.affine)
     head, t1_affine = _coarse(np.asarray(image.dataobj, dtype=float), np.asarray(image.affine))
     within, filled = head_mask(b0), head_mask(head).astype(np.float32)
@@ -142,7 +147,7 @@ def check_same_head(t1: Path, files: DwiSeries) -> list[VirtualBrainError]:
         InputError(
             f"after registration only {fraction:.0%} of the head in the diffusion series is "
             "inside the head in the T1",
-            where=f"{t1.name}, {files.image.name}",
+            where=f"{t1.name}, {name}",
             expected=f"{MIN_SHARE_IN_T1:.0%} or more",
             hint="check that both images show the whole head of this patient",
         )
@@ -206,7 +211,7 @@ def _signal_problems(series: Series, files: DwiSeries) -> list[VirtualBrainError
                 hint="convert the series again",
             )
         ]
-    means = series.volumes[head_mask(series.mean_b0)].mean(axis=0)
+    means = series.volumes[series.head].mean(axis=0)
     is_b0 = series.table.is_b0
     if is_b0.all():
         return []
@@ -251,7 +256,7 @@ def _joint_problems(loaded: list[Series], files: Sequence[DwiSeries]) -> list[Vi
 
 def order_problem(series: Series, files: DwiSeries) -> InputError | None:
     """Return the error if the directions are not in the order of the volumes, else None."""
-    found = check_order(series.volumes, series.table)
+    found = check_order(series)
     if found.above_chance < MIN_ORDER_ABOVE_CHANCE:
         reason = "they predict the volumes no better than in a random order"
     elif found.better:
@@ -268,7 +273,7 @@ def order_problem(series: Series, files: DwiSeries) -> InputError | None:
 
 def orientation_problem(series: Series, files: DwiSeries) -> InputError | None:
     """Return the error if the axes of the gradient table are wrong, else None."""
-    found = check_orientation(series.volumes, series.affine, series.table)
+    found = check_orientation(series)
     if found.n_voxels < MIN_VOXELS_TO_JUDGE_AXES or found.margin >= MIN_ORIENTATION_MARGIN:
         return None
     return InputError(

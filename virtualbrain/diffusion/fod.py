@@ -12,7 +12,6 @@ from scipy import ndimage
 
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.alignment_figure import draw_alignment
-from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.series import Series, read_mif
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
@@ -176,7 +175,7 @@ def _register_t1(series: Series, files: FodFiles) -> dict[str, Any]:
             hint="run the anatomy stage again",
         )
     t1_affine = np.asarray(t1.affine, dtype=float)
-    head = head_mask(series.mean_b0)
+    head = series.head
     logger.info("registering the T1 to the diffusion series")
     task = RegistrationTask(
         fixed=(series.mean_b0 * head).astype(np.float32),

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from virtualbrain.diffusion.head_mask import head_mask
+from virtualbrain.diffusion.series import Series
 from virtualbrain.diffusion.tensor import (
     fit_tensor,
     fractional_anisotropy,
-    prediction_improvement,
+    prediction_improvements,
 )
 from virtualbrain.io.gradients import GradientTable
 
@@ -56,25 +56,18 @@ class OrientationCheck:
         return self.scores["as given"] / max(others)
 
 
-def check_orientation(
-    volumes: NDArray[np.float32], affine: Array, table: GradientTable
-) -> OrientationCheck:
+def check_orientation(series: Series) -> OrientationCheck:
     """Compute the fibre continuity for every exchange and reversal of the gradient axes.
 
     Parameters
     ----------
-    volumes : numpy.ndarray, shape (nx, ny, nz, n_volumes)
+    series : Series
         The diffusion series.
-    affine : numpy.ndarray, shape (4, 4)
-        Voxel to scanner RAS.
-    table : GradientTable
-        Gradient table of the series, scanner RAS.
     """
-    mask = head_mask(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    image_axes = affine[:3, :3] / sizes
+    mask, table, sizes = series.head, series.table, series.voxel_sizes
+    image_axes = series.affine[:3, :3] / sizes
     along_axes = GradientTable(table.bvals, table.directions @ image_axes)
-    values, vectors = fit_tensor(volumes[mask].astype(float), along_axes).eigen()
+    values, vectors = fit_tensor(series.volumes[mask].astype(float), along_axes).eigen()
     anisotropy, main = np.zeros(mask.shape), np.zeros((*mask.shape, 3))
     anisotropy[mask], main[mask] = fractional_anisotropy(values), vectors[..., -1]
     inner = ndimage.binary_erosion(mask, iterations=2)
@@ -90,7 +83,7 @@ class OrderCheck:
     Parameters
     ----------
     given : float
-        `virtualbrain.diffusion.tensor.prediction_improvement` of the given order.
+        `virtualbrain.diffusion.tensor.prediction_improvements` of the given order.
     shuffled : tuple of float
         The same for random orders.
     moved : dict of str to float
@@ -114,54 +107,62 @@ class OrderCheck:
         return best if self.moved[best] > self.given else ""
 
 
-def check_order(volumes: NDArray[np.float32], table: GradientTable, seed: int = 0) -> OrderCheck:
+def check_order(series: Series, seed: int = 0) -> OrderCheck:
     """Compare the order of the directions in the file with other orders.
 
     Parameters
     ----------
-    volumes : numpy.ndarray, shape (nx, ny, nz, n_volumes)
+    series : Series
         The diffusion series.
-    table : GradientTable
-        One row per volume.
     seed : int
         Seed of the random orders and of the sampled voxels.
     """
     rng = np.random.default_rng(seed)
-    mask = head_mask(volumes[..., table.is_b0].mean(axis=3, dtype=np.float64))
+    mask, volumes, table = series.head, series.volumes, series.table
     inner = ndimage.binary_erosion(mask, iterations=2)
     voxels = np.flatnonzero(inner if inner.any() else mask)
     chosen = rng.choice(voxels, min(_ORDER_VOXELS, len(voxels)), replace=False)
     signal = volumes.reshape(-1, volumes.shape[3])[chosen].astype(float)
     weighted = np.flatnonzero(~table.is_b0)
 
-    def improvement(order: NDArray[np.int_]) -> float:
-        directions = table.directions.copy()
-        directions[weighted] = table.directions[order]
-        return prediction_improvement(signal, GradientTable(table.bvals, directions))
-
     moved = {f"shifted by {step:+d} volumes": np.roll(weighted, step) for step in _SHIFTS}
     moved["in reverse order"] = weighted[::-1]
+    shuffled = [rng.permutation(weighted) for _ in range(_SHUFFLES)]
+    orders = [_in_order(table, weighted, order) for order in (weighted, *shuffled, *moved.values())]
+    given, *others = prediction_improvements(signal, orders)
     return OrderCheck(
-        given=improvement(weighted),
-        shuffled=tuple(improvement(rng.permutation(weighted)) for _ in range(_SHUFFLES)),
-        moved={name: improvement(order) for name, order in moved.items()},
+        given=given,
+        shuffled=tuple(others[:_SHUFFLES]),
+        moved=dict(zip(moved, others[_SHUFFLES:], strict=True)),
     )
+
+
+def _in_order(
+    table: GradientTable, weighted: NDArray[np.int_], order: NDArray[np.int_]
+) -> GradientTable:
+    """Return the table with the directions of the weighted volumes in another order."""
+    directions = table.directions.copy()
+    directions[weighted] = table.directions[order]
+    return GradientTable(table.bvals, directions)
 
 
 def _scores(anisotropy: Array, main: Array, sizes: Array) -> dict[str, float]:
     """Return the continuity of each of the twenty-four tables that differ by more than a sign."""
-    pairs = [_pair(anisotropy, main, np.array(step)) for step in _half_neighbourhood()]
-    total = sum(float(weight.sum()) for _, _, weight in pairs)
-    found = {}
-    for order, signs in product(permutations(range(3)), _SIGNS):
-        exchange = np.eye(3)[list(order)] * np.array(signs)[:, None]
-        score = 0.0
-        for step, (first, second, weight) in zip(_half_neighbourhood(), pairs, strict=True):
-            along = np.array(step) * sizes
-            axis = exchange.T @ (along / np.linalg.norm(along))
-            score += float(weight @ ((first @ axis) ** 4 * (second @ axis) ** 4))
-        found[_name(order, signs)] = score / total if total else 0.0
-    return found
+    tables = list(product(permutations(range(3)), _SIGNS))
+    exchanges = [np.eye(3)[list(order)] * np.array(signs)[:, None] for order, signs in tables]
+    scores, total = np.zeros(len(tables)), 0.0
+    for step in _half_neighbourhood():
+        first, second, weight = _pair(anisotropy, main, np.array(step))
+        along = np.array(step) * sizes
+        axes = np.stack(
+            [along / np.linalg.norm(along) @ exchange for exchange in exchanges], axis=1
+        )
+        both = np.square((first @ axes) * (second @ axes))
+        scores += weight @ np.square(both)
+        total += float(weight.sum())
+    if total:
+        scores /= total
+    return {_name(*table): float(score) for table, score in zip(tables, scores, strict=True)}
 
 
 _SIGNS = ((1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1))

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.series import Series
 from virtualbrain.diffusion.tensor import predict_left_out
 from virtualbrain.io.gradients import GradientTable
@@ -53,7 +52,7 @@ def estimate_motion(series: Series, workers: int) -> Motion:
     workers : int
         Number of worker processes.
     """
-    mask = head_mask(series.mean_b0)
+    mask = series.head
     dilated = ndimage.binary_dilation(mask, iterations=2)
     n = series.volumes.shape[3]
     matrices = np.tile(np.eye(4), (n, 1, 1))

@@ -179,7 +179,7 @@ def _note_noise(image: Path, series: Series, workdir: Path, log: _CorrectionLog)
         return
     copy = workdir / f"{image.stem}.nii"
     mrtrix.convert(image, copy, "-strides", "1,2,3")
-    inside = head_mask(series.mean_b0)
+    inside = series.head
     sigma = float(np.median(np.asarray(nib.load(copy).dataobj, dtype=float)[inside]))
     log.figures["noise_sd"] = sigma
     log.figures["snr_b0"] = float(series.mean_b0[inside].mean()) / max(sigma, 1e-12)
@@ -254,7 +254,7 @@ def _motion_of(
 
 def _between_series(reference: Series, others: list[Series]) -> list[Array]:
     """Register the mean b = 0 volume of every further series to that of the first."""
-    mask = head_mask(reference.mean_b0)
+    mask = reference.head
     tasks = [
         RegistrationTask(
             fixed=reference.mean_b0.astype(np.float32),
@@ -388,7 +388,7 @@ def _bias_field(mean_b0: Array, affine: Array) -> NDArray[np.float32]:
 
 def _quality(series: Series, n_series: int, log: _CorrectionLog) -> dict[str, Any]:
     """Return the quality figures of all steps."""
-    orientation = check_orientation(series.volumes, series.affine, series.table)
+    orientation = check_orientation(series)
     motion_mm = np.array(log.figures.get("motion_mm", [0.0]))
     figures = {
         "n_series": n_series,

@@ -1,6 +1,7 @@
 """Load a diffusion series: volumes, affine, gradient table and phase encoding."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import nibabel as nib
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.diffusion import mrtrix
+from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import DwiSeries, EpiImage
@@ -65,10 +67,15 @@ class Series:
         """Voxel sizes, mm."""
         return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0))
 
-    @property
+    @cached_property
     def mean_b0(self) -> Array:
         """Mean of the b = 0 volumes."""
         return np.asarray(self.volumes[..., self.table.is_b0].mean(axis=3), dtype=np.float64)
+
+    @cached_property
+    def head(self) -> NDArray[np.bool_]:
+        """Rough head mask."""
+        return head_mask(self.mean_b0)
 
     def with_volumes(self, volumes: Volumes) -> "Series":
         """Return the series with other voxel values on the same grid."""

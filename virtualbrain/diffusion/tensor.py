@@ -4,6 +4,7 @@ The tensors give fibre directions for the gradient check and predicted volumes f
 correction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +78,7 @@ def predict_left_out(signal: Array, table: GradientTable) -> Array:
     return np.asarray(np.exp(np.minimum(predicted, 50.0)))
 
 
-def prediction_improvement(signal: Array, table: GradientTable) -> float:
+def prediction_improvements(signal: Array, tables: Sequence[GradientTable]) -> list[float]:
     r"""Return how much better tensors predict left-out volumes than isotropic diffusion does.
 
     This is one minus the ratio of the squared errors of :math:`\ln S` over the weighted volumes.
@@ -88,17 +89,30 @@ def prediction_improvement(signal: Array, table: GradientTable) -> float:
     ----------
     signal : numpy.ndarray, shape (n_voxels, n_volumes)
         Signal of voxels inside the head.
-    table : GradientTable
-        One row per volume.
+    tables : sequence of GradientTable
+        Tables with the same b-values in the same order; one row per volume.
+
+    Returns
+    -------
+    list of float
+        One value for each table.
     """
-    logs, design = _logarithm(signal), design_matrix(table)
+    logs = _logarithm(signal)
+    products = logs.T @ logs  # all that the squared errors need of the voxels
+    weighted = ~tables[0].is_b0
+    design = design_matrix(tables[0])
     isotropic = np.column_stack([design[:, 0], design[:, 1:4].sum(axis=1)])
-    weighted = ~table.is_b0
-    errors = [
-        float((((_left_out(logs, columns) - logs)[:, weighted]) ** 2).mean())
-        for columns in (design, isotropic)
-    ]
-    return 1 - errors[0] / errors[1] if errors[1] > 0 else 0.0
+    reference = _left_out_error(products, isotropic, weighted)
+    if reference <= 0:
+        return [0.0] * len(tables)
+    errors = [_left_out_error(products, design_matrix(table), weighted) for table in tables]
+    return [1 - error / reference for error in errors]
+
+
+def _left_out_error(products: Array, design: Array, weighted: NDArray[np.bool_]) -> float:
+    """Return the squared error of the left-out predictions, summed over voxels and volumes."""
+    rows = _left_out(np.eye(len(design)), design)[:, weighted] - np.eye(len(design))[:, weighted]
+    return float(np.einsum("ij,ik,kj->", rows, products, rows, optimize=True))
 
 
 def _left_out(logs: Array, design: Array) -> Array:

@@ -170,7 +170,7 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
         return [*problems, *_connectome_problems(files.connectome, files.atlas)]
     from virtualbrain.anatomy.check import check_anatomy, expected_regions  # slow to import, too
     from virtualbrain.anatomy.settings import AnatomySettings
-    from virtualbrain.diffusion.check import check_dwi, check_same_head
+    from virtualbrain.diffusion.check import check_dwi
     from virtualbrain.diffusion.group_connectome import check_group
     from virtualbrain.diffusion.mrtrix import check_programs
 
@@ -184,10 +184,8 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
         return problems
     if files.uses_group:
         return [*problems, *check_group(diffusion, expected_regions(anatomy), files.label)]
-    problems += [*check_programs(), *check_dwi(files.dwi, files.epi, diffusion)]
-    if not problems and files.t1 is not None and files.dwi:
-        problems += check_same_head(files.t1, files.dwi[0])
-    return problems
+    t1 = None if problems else files.t1
+    return [*problems, *check_programs(), *check_dwi(files.dwi, files.epi, diffusion, t1)]
 
 
 def _group_notes(files: PatientFiles, config: Mapping[str, Any]) -> list[str]:
