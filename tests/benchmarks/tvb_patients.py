@@ -85,7 +85,7 @@ class Implantation:
 
 
 @dataclass(frozen=True)
-class _Zone:
+class Zone:
     """Regions of the zone, and the one of them that starts late."""
 
     ez: np.ndarray
@@ -183,7 +183,7 @@ def normalised(weights: np.ndarray) -> np.ndarray:
 
 def draw_zone(
     weights: np.ndarray, centres: np.ndarray, late: bool, rng: np.random.Generator
-) -> _Zone:
+) -> Zone:
     """Draw one to three connected regions; the last is far from the others if one is late."""
     chosen = [int(rng.integers(len(weights)))]
     near = [int(i) for i in np.argsort(-weights[chosen[0]])[:10]]
@@ -198,7 +198,7 @@ def zone_of_implantation(
     centres: np.ndarray,
     late: bool,
     rng: np.random.Generator,
-) -> _Zone:
+) -> Zone:
     """Return the one to three regions that are nearest to most contacts of the onset zone.
 
     A late region is drawn among those that contacts see.
@@ -219,7 +219,7 @@ def _with_late(
     allowed: np.ndarray,
     late: bool,
     rng: np.random.Generator,
-) -> _Zone:
+) -> Zone:
     """Return the zone; with a late region, weakly connected and over 50 mm away, where asked."""
     ez, last = np.zeros((2, len(weights)), bool)
     ez[chosen] = True
@@ -229,10 +229,10 @@ def _with_late(
         candidates = np.flatnonzero(far & allowed & (strength <= np.median(strength)))
         if len(candidates):
             last[int(rng.choice(candidates))] = True
-    return _Zone(ez | last, last)
+    return Zone(ez | last, last)
 
 
-def draw_excitability(zone: _Zone, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_excitability(zone: Zone, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw x0: above the threshold in the zone, below it elsewhere, close in some neighbours."""
     x0 = rng.normal(-2.4, 0.12, len(weights))
     strength = np.where(zone.ez, 0.0, weights[:, zone.ez].sum(axis=1))
@@ -243,7 +243,7 @@ def draw_excitability(zone: _Zone, weights: np.ndarray, rng: np.random.Generator
     return x0
 
 
-def draw_waits(zone: _Zone, rng: np.random.Generator) -> np.ndarray:
+def draw_waits(zone: Zone, rng: np.random.Generator) -> np.ndarray:
     """Return the seconds until each region of the zone starts; NaN for other regions."""
     first = rng.uniform(16.0, 18.0)
     wait = np.full(len(zone.ez), np.nan)
@@ -257,7 +257,7 @@ def draw_waits(zone: _Zone, rng: np.random.Generator) -> np.ndarray:
 
 
 def find_seizure(
-    weights: np.ndarray, zone: _Zone, rng: np.random.Generator, longest_s: float = LONGEST_S
+    weights: np.ndarray, zone: Zone, rng: np.random.Generator, longest_s: float = LONGEST_S
 ) -> tuple[Dynamics, TvbRun] | None:
     """Return a seizure that goes as the scenario says in The Virtual Brain; None if none is found.
 
@@ -265,7 +265,7 @@ def find_seizure(
     ----------
     weights : numpy.ndarray, shape (n_regions, n_regions)
         True weights, normalised.
-    zone : _Zone
+    zone : Zone
         The zone; with a late region the scenario is late.
     rng : numpy.random.Generator
         Source of all random numbers.
@@ -297,7 +297,7 @@ def find_seizure(
 
 def _confirmed(
     dynamics: Dynamics,
-    zone: _Zone,
+    zone: Zone,
     proposed: tuple[np.ndarray, np.ndarray],
     seed: int,
     longest_s: float,
@@ -414,7 +414,7 @@ def _recorded_patient(
     regions: pd.DataFrame,
     weights: np.ndarray,
     contacts: pd.DataFrame,
-    zone: _Zone,
+    zone: Zone,
     found: tuple[Dynamics, TvbRun],
     sampled: bool,
     rng: np.random.Generator,

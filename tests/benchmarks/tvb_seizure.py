@@ -185,7 +185,7 @@ def fast_onsets(dynamics: Dynamics, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def tvb_simulator(dynamics: Dynamics, seed: int):
     """Return The Virtual Brain's simulator of all regions in the network, then all alone."""
-    lab, difference = _tvb()
+    lab, difference = load_tvb()
     n = len(dynamics.x0)
     weights = np.zeros((2 * n, 2 * n))
     weights[:n, :n] = dynamics.weights
@@ -211,7 +211,7 @@ def tvb_simulator(dynamics: Dynamics, seed: int):
     return simulator
 
 
-def _tvb():
+def load_tvb():
     """Return TVB's library, and its difference coupling as a matrix product (without delays)."""
     logging.getLogger("tvb").setLevel(logging.ERROR)
     with warnings.catch_warnings():
