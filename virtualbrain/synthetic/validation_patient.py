@@ -404,18 +404,36 @@ def _pink(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 def _seizure_envelope(
     signal: Array, onset_s: Array, end_s: float, rng: np.random.Generator
 ) -> tuple[Array, Array, float] | None:
-    """Return the envelope (time, channel), its times, and the onset that a clinician would mark.
-
-    The mark is the first change of two channels, with an error of about a second. Return None if
-    the seizure changes fewer than two channels.
-    """
+    """Return the envelope of a signal (channel, time) as `marked_envelope` does."""
     times = np.arange(signal.shape[1]) / RATE_HZ
     choices = EnvelopeChoices(
         band_hz=(10.0, 110.0), window_s=0.5, smoothing_s=0.3, baseline_s=(3.0, BASELINE_S)
     )
     power, _ = log_power(signal, times, RATE_HZ, choices)
-    first = times >= np.nanmin(onset_s) - 1
-    high = (power > np.log(5.0)) & first & (times < end_s + 1)
+    return marked_envelope(power, times, (float(np.nanmin(onset_s)), end_s), rng)
+
+
+def marked_envelope(
+    power: Array, times: Array, seizure_s: tuple[float, float], rng: np.random.Generator
+) -> tuple[Array, Array, float] | None:
+    """Return the envelope (time, channel), its times, and the onset that a clinician would mark.
+
+    The mark is the first change of two channels, with an error of about a second. Return None if
+    the seizure changes fewer than two channels.
+
+    Parameters
+    ----------
+    power : numpy.ndarray, shape (n_channels, n_times)
+        Log power above baseline.
+    times : numpy.ndarray, shape (n_times,)
+        Seconds.
+    seizure_s : tuple of float
+        First onset and last end of the regions, in the same seconds.
+    rng : numpy.random.Generator
+        Source of the error of the mark.
+    """
+    onset_s, end_s = seizure_s
+    high = (power > np.log(5.0)) & (times >= onset_s - 1) & (times < end_s + 1)
     changed = np.flatnonzero(high.sum(axis=0) >= 2)
     if len(changed) == 0:
         return None
