@@ -73,7 +73,7 @@ def test_measured_ranges_are_in_order_and_hold_a_fraction(method):
         assert one.high <= following.low
     assert all(0 <= one.seen[0] <= one.seen[1] <= 1 for one in measured)
     assert reliability_of(1.0, measured) == measured[-1]
-    assert reliability_of(0.1, measured) is None
+    assert reliability_of(0.05, measured) is None
     assert reliability_of(float("nan"), measured) is None
     assert measured_for({"method": "laplace"}) == ()
 
