@@ -31,6 +31,7 @@ exclude_patterns = ["_ext", "tutorials", "**/sg_execution_times.rst", "sg_execut
 templates_path = ["_templates"]
 nitpicky = True
 default_role = "autolink"
+highlight_language = "text"  # of listings that state none
 # Parameters, and names that a docstring explains but that are not public.
 nitpick_ignore_regex = [("py:obj", r"\w+")]
 nitpick_ignore = [

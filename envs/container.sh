@@ -8,6 +8,8 @@ DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
     ca-certificates mrtrix3 passwd python3 python3-venv
 rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
 
+certificates=/run/secrets/certificates # of a proxy that opens TLS; only there during the build
+if [ -s "$certificates" ]; then export PIP_CERT="$certificates"; fi
 python3 -m venv /opt/virtualbrain
 pip() { /opt/virtualbrain/bin/python -m pip --no-cache-dir --disable-pip-version-check "$@"; }
 pip install --require-hashes --no-deps -r envs/requirements.lock -r envs/requirements-group.lock

@@ -11,7 +11,7 @@ suite=trixie
 make_root() { # folder
     local bundle=${PIP_CERT:-} hooks=()
     if [ -n "$bundle" ]; then # of a proxy, for the time of the installation
-        hooks+=(--customize-hook="cp '$bundle' \"\$1/tmp/certificates\"")
+        hooks+=(--customize-hook="install -D '$bundle' \"\$1/run/secrets/certificates\"")
     fi
     mmdebstrap --variant=apt "$suite" "$1" \
         --customize-hook="mkdir -p \"\$1/src\"" \
@@ -19,8 +19,8 @@ make_root() { # folder
             config envs inference virtualbrain workflow \"\$1/src\"" \
         "${hooks[@]}" \
         --customize-hook="chroot \"\$1\" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-            ${bundle:+PIP_CERT=/tmp/certificates} sh -c 'cd /src && sh envs/container.sh'" \
-        --customize-hook="rm -rf \"\$1/src\" \"\$1/tmp/certificates\""
+            sh -c 'cd /src && sh envs/container.sh'" \
+        --customize-hook="rm -rf \"\$1/src\" \"\$1/run/secrets\""
 }
 
 run_in_root() { # root, dataset, results, command...

@@ -3,17 +3,30 @@
 from inference.diagnose import diagnose
 from inference.fit import fit
 from inference.posterior import load, save
-from inference.priors import Priors, load_priors
+from inference.priors import (
+    GroupConnectome,
+    LogNormal,
+    Normal,
+    Priors,
+    Scatter,
+    Weight,
+    load_priors,
+)
 from inference.problem import Problem
 from inference.run import StageResult, run_inference
 from inference.settings import Settings
 from inference.zones import zones
 
 __all__ = [
+    "GroupConnectome",
+    "LogNormal",
+    "Normal",
     "Priors",
     "Problem",
+    "Scatter",
     "Settings",
     "StageResult",
+    "Weight",
     "diagnose",
     "fit",
     "load",

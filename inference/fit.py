@@ -63,6 +63,16 @@ def fit(
     xarray.DataTree
         Groups posterior, sample_stats, posterior_predictive, log_likelihood, sources,
         observed_data and constant_data; dims are chain, draw, seizure, region, channel and time.
+
+    Raises
+    ------
+    ConfigError
+        The prior set does not exist or is invalid.
+
+    References
+    ----------
+    The network: Proix et al. 2014, J Neurosci 34:15009. The fit of the network (`nuts`,
+    `laplace`): Hashemi et al. 2020, NeuroImage 217:116839.
     """
     loaded = load_priors(priors)
     choices = settings or Settings()

@@ -19,7 +19,13 @@ PRIORS_FOLDER = project_root() / "config" / "priors"
 
 @dataclass(frozen=True)
 class Normal:
-    """A Normal prior."""
+    """A Normal prior.
+
+    Parameters
+    ----------
+    mean, sd : float
+        Mean and standard deviation.
+    """
 
     mean: float
     sd: float
@@ -27,7 +33,15 @@ class Normal:
 
 @dataclass(frozen=True)
 class LogNormal:
-    """A log-normal prior: the median, and the standard deviation of the logarithm."""
+    """A log-normal prior.
+
+    Parameters
+    ----------
+    median : float
+        Median.
+    sd_log : float
+        Standard deviation of the natural logarithm.
+    """
 
     median: float
     sd_log: float
@@ -35,14 +49,26 @@ class LogNormal:
 
 @dataclass(frozen=True)
 class Scatter:
-    """A Normal prior about a mean that is fitted too; its standard deviation."""
+    """A Normal prior about a mean that is fitted too, or about zero.
+
+    Parameters
+    ----------
+    sd : float
+        Standard deviation.
+    """
 
     sd: float
 
 
 @dataclass(frozen=True)
 class Weight:
-    """The weight of one part of the prior; zero switches it off."""
+    """The weight of one part of the prior.
+
+    Parameters
+    ----------
+    weight : float
+        Zero or more; zero switches the part off.
+    """
 
     weight: float
 
@@ -132,7 +158,18 @@ class Priors:
     noise: LogNormal = field(default_factory=lambda: LogNormal(0.5, 0.7))
 
     def of_regions(self, problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and sd of x0 for every region, hypothesis and lesion included."""
+        """Return the prior of x0 for every region, hypothesis and lesion included.
+
+        Parameters
+        ----------
+        problem : Problem
+            Regions, hypothesis and lesion.
+
+        Returns
+        -------
+        mean, sd : numpy.ndarray, shape (n_regions,)
+            Mean and standard deviation, in the order of the problem's regions.
+        """
         normals = [self.x0] * problem.n_regions
         position = {name: i for i, name in enumerate(problem.regions)}
         for name in problem.lesion:
@@ -146,12 +183,22 @@ class Priors:
         )
 
     def correlation(self, problem: Problem) -> NDArray[np.float64]:
-        r"""Return the prior correlation of the regions' own x0, (n, n).
+        r"""Return the prior correlation of the regions' own x0.
 
         The regions of an EZ are usually connected, so x0 of connected regions is correlated.
         With P the weights divided by their row sums and w the weight of the neighbours, the
         deviation of x0 from its mean is modelled as :math:`u + w P u` with independent u. The
         correlation is that of :math:`(I + w P)(I + w P)^T`.
+
+        Parameters
+        ----------
+        problem : Problem
+            Connection weights.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_regions, n_regions)
+            Correlations.
         """
         rows = problem.weights.sum(axis=1, keepdims=True)
         fractions = np.zeros_like(problem.weights)
@@ -162,12 +209,34 @@ class Priors:
         return np.asarray(covariance / np.outer(sd, sd))
 
     def own_covariance(self, problem: Problem) -> NDArray[np.float64]:
-        """Return the prior covariance of the regions' own x0, (n, n)."""
+        """Return the prior covariance of the regions' own x0.
+
+        Parameters
+        ----------
+        problem : Problem
+            Regions, weights, hypothesis and lesion.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_regions, n_regions)
+            Covariances.
+        """
         _, sd = self.of_regions(problem)
         return np.asarray(np.outer(sd, sd) * self.correlation(problem))
 
     def fitted_covariance(self, problem: Problem) -> NDArray[np.float64]:
-        """Return the prior covariance of the fitted x0, (n, n): own x0 plus model error."""
+        """Return the prior covariance of the fitted x0: own x0 plus model error.
+
+        Parameters
+        ----------
+        problem : Problem
+            Regions, weights, hypothesis and lesion.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_regions, n_regions)
+            Covariances.
+        """
         variance = self.x0_error.sd**2
         if problem.group_connectome:
             variance += self.group_connectome.x0_sd**2

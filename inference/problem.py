@@ -32,7 +32,7 @@ class Problem:
         Connection weights of any scale; scaled by `virtualbrain.network.normalise_weights`.
     regions, channels : sequence of str, optional
         Unique names; by default ``region-1``, ``channel-1`` and so on.
-    times : array or sequence of arrays, optional
+    times : array or sequence of arrays, each (n_times,), optional
         Seconds from the marked onset, in uniform steps; by default sample numbers.
     hypothesis : pandas.DataFrame, optional
         Columns ``region`` and ``zone`` (EZ or PZ).
@@ -122,15 +122,33 @@ class Problem:
         return len(self.channels)
 
     def zone_of(self) -> dict[str, str]:
-        """Return the zone of every region in the hypothesis."""
+        """Return the zone of every region in the hypothesis.
+
+        Returns
+        -------
+        dict of str to str
+            EZ or PZ by the region's name; empty without a hypothesis.
+        """
         if self.hypothesis is None:
             return {}
         return dict(zip(self.hypothesis["region"], self.hypothesis["zone"], strict=True))
 
     def on_grid(self, n_steps: int) -> tuple[Array, Array]:
-        """Resample every seizure to `n_steps` model steps: envelopes (S, n_steps, m), and seconds.
+        """Resample every seizure to the steps of the model.
 
         Samples are averaged over each step, or interpolated where the steps are finer.
+
+        Parameters
+        ----------
+        n_steps : int
+            Number of model steps per seizure.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_seizures, n_steps, n_channels)
+            The envelopes, in log power.
+        numpy.ndarray, shape (n_seizures, n_steps)
+            Seconds from the marked onset.
         """
         envelopes, seconds = [], []
         for envelope, times in zip(self.envelope, self.times, strict=True):

@@ -61,8 +61,13 @@ class Settings:
         Number of chains or starting points computed in parallel.
     engine : {"fused", "pymc"}
         Density that NUTS uses: the fused one, or the same density compiled from PyMC.
-    normalisation : str
-        Normalisation of the connection weights.
+    normalisation : {"strength", "max", "p95", "none"}
+        Normalisation of the connection weights; `fit` takes that of its problem.
+
+    Raises
+    ------
+    ConfigError
+        A value is unknown or outside its range.
     """
 
     method: Method = "onsets"

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from virtualbrain.models.stimulus import Stimulus, pulse_train
     from virtualbrain.network import Network
     from virtualbrain.stimulation.lempel_ziv import (
+        SignificanceSettings,
         lempel_ziv_pci,
         significant_samples,
         significant_samples_of_trials,
     )
-    from virtualbrain.stimulation.state_transitions import PcistSettings, pcist
+    from virtualbrain.stimulation.state_transitions import Pcist, PcistSettings, pcist
 
 # Imported on first use, so that the command line starts without compiling.
 _MODULES = {
@@ -36,7 +37,9 @@ _MODULES = {
     "simulate_ensemble": "virtualbrain.models.simulation",
     "Stimulus": "virtualbrain.models.stimulus",
     "pulse_train": "virtualbrain.models.stimulus",
+    "Pcist": "virtualbrain.stimulation.state_transitions",
     "PcistSettings": "virtualbrain.stimulation.state_transitions",
+    "SignificanceSettings": "virtualbrain.stimulation.lempel_ziv",
     "lempel_ziv_pci": "virtualbrain.stimulation.lempel_ziv",
     "pcist": "virtualbrain.stimulation.state_transitions",
     "significant_samples": "virtualbrain.stimulation.lempel_ziv",
@@ -51,7 +54,9 @@ __all__ = [
     "EpileptorStimulation",
     "Network",
     "Options",
+    "Pcist",
     "PcistSettings",
+    "SignificanceSettings",
     "Stimulus",
     "lempel_ziv_pci",
     "pcist",

@@ -71,11 +71,34 @@ class Network:
         return len(self.regions)
 
     def normalised(self, method: Normalisation = "strength") -> "Network":
-        """Return the network with weights scaled by `normalise_weights`."""
+        """Return the network with scaled weights, so that K is comparable between patients.
+
+        Parameters
+        ----------
+        method : {"strength", "max", "p95", "none"}
+            Divide by the mean row sum, by the largest weight, or by the 95th percentile of the
+            weights above zero (and clip at one); or leave them.
+
+        Returns
+        -------
+        Network
+            The scaled network.
+
+        Raises
+        ------
+        ModelError
+            The rule is unknown.
+        """
         return replace(self, weights=normalise_weights(self.weights, method), normalisation=method)
 
     def isolated(self) -> tuple[str, ...]:
-        """Return the regions without any connection."""
+        """Return the regions without any connection.
+
+        Returns
+        -------
+        tuple of str
+            Their names.
+        """
         alone = (self.weights.sum(axis=0) + self.weights.sum(axis=1)) == 0
         return tuple(name for name, is_alone in zip(self.regions, alone, strict=True) if is_alone)
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from markdown_text import escaped
 
-HEADER = """# Configuration
+HEADER = """# Every setting
 
 Write only the settings that you change into a file of your own and pass it with
 `virtualbrain run BIDS OUT --config FILE`; how: [settings](settings.md). An unknown key is an error.

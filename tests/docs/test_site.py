@@ -1,8 +1,11 @@
 """The site documents every public name, command and setting, and its tutorials have pictures."""
 
+import inspect
+import operator
 import re
 
 import pytest
+from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
 import inference
@@ -17,6 +20,35 @@ PUBLIC = [f"{m.__name__}.{name}" for m in (virtualbrain, inference) for name in 
 GAPS = {"GL08", "SS01", "PR01", "PR02", "PR04", "PR07", "RT01", "RT03", "YD01"}
 # Models of a family document their own parameters and refer to Epileptor for the others.
 FAMILY = {"EpileptorRestingState", "EpileptorStimulation"}
+ARRAY = re.compile(r"\b(nd)?array")  # but not xarray: its dimensions have names
+SHAPE = re.compile(r"\(n_\w+|one per (member and )?region")
+# Members that the template of a class leaves out.
+HIDDEN = {"code", "lowest_stable_x1", "packed", "uses"}
+
+
+def public(name: str) -> object:
+    """Return the object of a public name or of a member of a class."""
+    module, _, attribute = name.partition(".")
+    return operator.attrgetter(attribute)(
+        {"virtualbrain": virtualbrain, "inference": inference}[module]
+    )
+
+
+def sections(name: str) -> NumpyDocString:
+    return NumpyDocString(inspect.getdoc(public(name)))
+
+
+def members() -> list[str]:
+    """Return the methods and properties that the site shows."""
+    return [
+        f"{name}.{member}"
+        for name in PUBLIC
+        if inspect.isclass(public(name))
+        for member, value in inspect.getmembers(public(name))
+        if (inspect.isroutine(value) or isinstance(value, property))
+        and not member.startswith("_")
+        and member not in HIDDEN
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +72,32 @@ def test_every_public_name_documents_what_it_takes_and_returns(name):
     ignored = {"PR01"} if name.rpartition(".")[2] in FAMILY else set()
     gaps = [text for code, text in validate(name)["errors"] if code in GAPS - ignored]
     assert not gaps
+
+
+@pytest.mark.parametrize("name", members())
+def test_every_method_documents_what_it_takes_and_returns(name):
+    assert not [text for code, text in validate(name)["errors"] if code in GAPS]
+
+
+@pytest.mark.parametrize("name", [*PUBLIC, *members()])
+def test_every_array_has_a_shape(name):
+    """It stands with the array, or in the text above if it is that of all parameters."""
+    doc = sections(name)
+    above = " ".join(doc["Extended Summary"])
+    described = SHAPE.search(above) or ("shapes" in above and "those of `Epileptor`" in above)
+    arrays = [item for item in doc["Parameters"] + doc["Returns"] if ARRAY.search(item.type)]
+    for item in arrays:
+        assert described or SHAPE.search(item.type + " ".join(item.desc)), item.name
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if ".. math::" in public(name).__doc__])
+def test_every_equation_has_a_source(name):
+    assert sections(name)["References"]
+
+
+def test_the_template_leaves_out_what_the_tests_leave_out():
+    template = (DOCS / "_templates" / "autosummary" / "class.rst").read_text("utf-8")
+    assert set(re.search(r":exclude-members: (.+)", template)[1].split(", ")) == HIDDEN
 
 
 def test_the_api_page_lists_exactly_the_public_names():

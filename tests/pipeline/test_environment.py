@@ -51,6 +51,19 @@ def test_without_a_home_the_cache_is_temporary_and_private(wheel):
     assert folder.stat().st_mode & 0o077 == 0
 
 
+def test_snakemake_gets_a_cache_that_it_can_write(wheel):
+    (wheel / "home").write_text("not a folder")
+    folder = caches()
+    assert os.environ["XDG_CACHE_HOME"] == str(folder)
+    assert caches() == folder  # again, as in a stage
+    assert os.environ["XDG_CACHE_HOME"] == str(folder)
+
+
+def test_snakemake_keeps_the_users_cache(wheel):
+    caches()
+    assert "XDG_CACHE_HOME" not in os.environ
+
+
 def test_a_cache_of_another_user_is_not_used(wheel, monkeypatch):
     """Its compiled code would run here."""
     (wheel / "home").write_text("not a folder")

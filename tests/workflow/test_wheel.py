@@ -127,6 +127,14 @@ def test_caches_are_those_of_the_user(finished, environment, work):
         assert not [*folder.rglob(".cache"), *folder.rglob("*.nbi")]
 
 
+def test_a_run_without_a_home_that_can_be_written(finished, run, work):
+    """As in a container that is read-only."""
+    home = work / "no-home"
+    home.write_text("not a folder")
+    done = run("virtualbrain", "run", "bids", "other", "--until", "check", HOME=str(home))
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_fit_from_python(finished, run, work):
     """It uses the run's cache of compiled code, as the stages do."""
     (compiled,) = (work / "home" / ".cache" / "virtualbrain" / "numba").iterdir()

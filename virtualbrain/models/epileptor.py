@@ -129,6 +129,11 @@ class _Model:
         It is the rest state of the region without coupling. A region above the threshold has
         none; it gets the rest state just below the threshold and starts its first seizure there.
 
+        Parameters
+        ----------
+        n_members, n_regions : int
+            Number of members of the ensemble (1 for a single run) and of regions.
+
         Returns
         -------
         numpy.ndarray, shape (n_members or 1, n_states, n_regions)
@@ -197,17 +202,22 @@ class Epileptor(_Model):
         \dot g &= -0.01\, t_t\,(g - 0.1 x_1)
 
     with :math:`f_1 = -a x_1^2 + b x_1` for :math:`x_1 < 0`, else
-    :math:`slope - x_2 + 0.6 (z-4)^2`, and :math:`c_1 = \sum_j C_{ij}(x_{1,j} - x_{1,i})`.
+    :math:`slope - x_2 + 0.6 (z-4)^2`, and :math:`c_1 = \sum_j C_{ij}(x_{1,j} - x_{1,i})`; c_2 is
+    the same sum of x_2.
+
+    Every parameter is a number, one per region (n_regions,), or, for an ensemble, one per member
+    and region (n_members, n_regions). The model has no units; rates are per unit of model time.
 
     Parameters
     ----------
     x0 : array_like
-        Excitability. With `modification` a LOW value is the excitable one (threshold 2.91).
+        Excitability; without coupling seizures start above about -2.06. With `modification` a LOW
+        value is the excitable one (threshold 2.91).
     K : array_like
         Permittivity coupling, K > 0: a seizing neighbour pushes a region towards seizure. ``Ks`` of
         The Virtual Brain is -K.
     r : array_like
-        1 / tau0.
+        Rate of the slow variable z, 1 / tau0.
     tt : array_like
         Speed of all rates: 0.1 makes a seizure ten times as long. See `slowed_to`.
     a, b, c, d : array_like
@@ -215,9 +225,11 @@ class Epileptor(_Model):
     Iext : array_like
         Rest current of population 1.
     slope : array_like
-        Linear term of population 1 where it is active.
+        Added to the factor of x1 in its own rate where x1 >= 0, so it drives x1 further up during
+        a discharge; 0 as published.
     Kvf : array_like
-        Coupling of x1 by differences of x1, fast; 0 by default.
+        Very fast coupling: factor of c_1 in the rate of x1. With 0, the default, x1 of other
+        regions acts through `K` only.
     Iext2 : array_like
         Rest current of population 2.
     tau : array_like
@@ -225,11 +237,21 @@ class Epileptor(_Model):
     aa, bb : array_like
         Factor of y2, and of the low-pass variable g in population 2.
     Kf : array_like
-        Coupling of x2 by differences of x2; 0 by default.
+        Fast coupling: factor of c_2 in the rate of x2, between the spike-and-wave events of
+        regions; 0 by default.
     modification : bool
         The sigmoid form of the slow variable.
     seconds_per_unit : float
         Duration of one unit of model time in seconds, at tt = 1; 1 ms as in The Virtual Brain.
+
+    Raises
+    ------
+    ModelError
+        A parameter is not finite, or `r`, `tt` or `seconds_per_unit` is not positive.
+
+    References
+    ----------
+    Jirsa et al. 2014, Brain 137:2210.
     """
 
     states: ClassVar[tuple[str, ...]] = SixStates._fields
@@ -253,6 +275,11 @@ class Epileptor(_Model):
         ----------
         seizure_s : float
             Duration of a seizure in seconds.
+
+        Returns
+        -------
+        Epileptor
+            The slowed model, of the same class.
 
         Raises
         ------
@@ -279,7 +306,11 @@ class Epileptor2D(_Model):
         \dot z &= t_t\, r\,(4(x - x_0) - z - 0.1 z^7 [z < 0] - K c_1)
 
     with :math:`f = a x^2 + (d - b) x` for :math:`x < 0`. For :math:`x \ge 0` f is the same
-    (``cubic``, the form that is fitted) or :math:`d x - slope - 0.6 (z - 4)^2` (``tvb``).
+    (``cubic``, the form that is fitted) or :math:`d x - slope - 0.6 (z - 4)^2` (``tvb``), and
+    :math:`c_1 = \sum_j C_{ij}(x_j - x_i)`.
+
+    Every parameter is a number, one per region (n_regions,), or, for an ensemble, one per member
+    and region (n_members, n_regions). The model has no units; rates are per unit of model time.
 
     Parameters
     ----------
@@ -290,15 +321,24 @@ class Epileptor2D(_Model):
     Iext : array_like
         Rest current of population 1.
     slope : array_like
-        Linear term of population 1 where it is active.
+        Added to the factor of x in its own rate where x >= 0; used by the form ``tvb`` only.
     Kvf : array_like
-        Coupling of x1 by differences of x1, fast; 0 by default.
+        Very fast coupling: factor of c_1 in the rate of x; 0 by default.
     form : {"cubic", "tvb"}
         The form of f for :math:`x \ge 0`.
     modification : bool
         The sigmoid form of the slow variable.
     seconds_per_unit : float
         Duration of one unit of model time in seconds, at tt = 1.
+
+    Raises
+    ------
+    ModelError
+        A parameter is not finite, or `r`, `tt` or `seconds_per_unit` is not positive.
+
+    References
+    ----------
+    Proix et al. 2014, J Neurosci 34:15009.
     """
 
     states: ClassVar[tuple[str, ...]] = ReducedStates._fields
@@ -328,7 +368,8 @@ class EpileptorRestingState(Epileptor):
         \dot y_{rs} &= d_{rs}\,(a_{rs} + b_{rs} x_{rs} - \beta y_{rs})/\tau_{rs}
 
     LFP :math:`= p(x_2 - x_1) + (1 - p) x_{rs}`. `tt` does not change the rhythm, as in The
-    Virtual Brain. There is no `modification`. The other parameters are those of `Epileptor`.
+    Virtual Brain. There is no `modification`. :math:`c_3 = \sum_j C_{ij}(x_{rs,j} - x_{rs,i})`. The
+    other parameters, their shapes and errors are those of `Epileptor`.
 
     Parameters
     ----------
@@ -341,7 +382,12 @@ class EpileptorRestingState(Epileptor):
     K_rs : array_like
         Coupling of x_rs.
     p : array_like
-        Fraction of the Epileptor in the LFP, 0 to 1.
+        Fraction of the LFP that comes from the Epileptor, 0 to 1; the rest is the rhythm. The
+        default 0 shows the rhythm alone, 1 the LFP of `Epileptor`. It changes no dynamics.
+
+    References
+    ----------
+    Courtiol et al. 2020, J Neurosci 40:5572.
     """
 
     states: ClassVar[tuple[str, ...]] = (*SixStates._fields, *RestingStates._fields)
@@ -382,7 +428,7 @@ class EpileptorStimulation(Epileptor):
     the Epileptor. The neural-field form and the four-dimensional form have no population 2. The
     published code also reads a coupling of m that is not defined; it is left out here.
 
-    The other parameters are those of `Epileptor`.
+    The other parameters, their shapes and errors are those of `Epileptor`.
 
     Parameters
     ----------
@@ -395,6 +441,10 @@ class EpileptorStimulation(Epileptor):
         Factor of the stimulation current in population 1.
     decay, filling : array_like
         Factors of the decay of m, and of its growth by the absolute current.
+
+    References
+    ----------
+    Dollomaja et al. 2025, PLoS Comput Biol 21:e1012911.
     """
 
     states: ClassVar[tuple[str, ...]] = (*SixStates._fields, *StimulationStates._fields)

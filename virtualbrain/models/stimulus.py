@@ -17,7 +17,8 @@ class Stimulus:
     Parameters
     ----------
     waveforms : numpy.ndarray, shape (n_samples, n_sources)
-        Current over time.
+        Current over time, in the unit of the model: as Iext in an Epileptor, kHz per ms in the
+        mean field.
     sites : numpy.ndarray, shape (n_sources, n_regions)
         Factor of each waveform in every region.
     interval_s : float
@@ -32,7 +33,19 @@ class Stimulus:
     onset_s: float = 0.0
 
     def at_steps(self, dt_s: float, n_steps: int) -> Array:
-        """Return the waveforms at the middle of every step, shape (n_steps, n_sources).
+        """Return the waveforms at the middle of every step.
+
+        Parameters
+        ----------
+        dt_s : float
+            Seconds per step.
+        n_steps : int
+            Number of steps from the start of the run.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_steps, n_sources)
+            The current of each source; zero before and after the stimulus.
 
         Raises
         ------
@@ -70,13 +83,13 @@ def pulse_train(
     sites : array_like, shape (n_regions,)
         Factor of the current in every region.
     amplitude : float
-        Current of a phase.
+        Current of a phase, in the unit of the model; see `Stimulus`.
     frequency_hz : float
         Pulses per second.
     width_s : float
-        Duration of one phase.
+        Duration of one phase in seconds.
     duration_s, onset_s : float
-        Duration and start of the train.
+        Duration and start of the train, in seconds.
 
     Returns
     -------

@@ -20,6 +20,9 @@ def use_project_caches() -> None:
     os.environ.setdefault("NUMBA_CACHE_DIR", str(home / "numba" / _kernel_checksum()))
     os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={home / 'pytensor'}")
     os.environ.setdefault("MPLCONFIGDIR", str(home / "matplotlib"))
+    of_user = _user_caches()
+    if of_user is None or not _is_own_folder(of_user / "snakemake"):
+        os.environ["XDG_CACHE_HOME"] = str(home)  # Snakemake stops if it cannot write there
 
 
 def _cache_folder() -> Path:
@@ -28,14 +31,22 @@ def _cache_folder() -> Path:
     In a container often neither the project nor a home folder can be written.
     """
     folders = [project_root() / ".cache"] if project_root() == installed_root() else []
-    with suppress(RuntimeError):  # a user without a home
-        of_user = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        folders.append(Path(of_user) / "virtualbrain")
+    if of_user := _user_caches():
+        folders.append(of_user / "virtualbrain")
     folders.append(Path(tempfile.gettempdir()) / f"virtualbrain-{os.getuid()}")
     for folder in folders:
         if _is_own_folder(folder):
             return folder
     return Path(tempfile.mkdtemp(prefix="virtualbrain-"))
+
+
+def _user_caches() -> Path | None:
+    """Return the folder of all caches of the user, where Snakemake has its cache too."""
+    if stated := os.environ.get("XDG_CACHE_HOME"):
+        return Path(stated)
+    with suppress(RuntimeError):  # a user without a home
+        return Path.home() / ".cache"
+    return None
 
 
 def _is_own_folder(folder: Path) -> bool:

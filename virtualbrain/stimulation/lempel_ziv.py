@@ -29,6 +29,11 @@ class SignificanceSettings:
         Probability that a response without effect has any significant sample.
     n_surrogates : int
         Number of surrogate baselines.
+
+    Raises
+    ------
+    ModelError
+        `alpha` is not between 0 and 1, or there are fewer than 1 / `alpha` surrogates.
     """
 
     baseline_s: Window = (-0.3, 0.0)

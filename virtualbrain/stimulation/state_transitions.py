@@ -32,6 +32,11 @@ class PcistSettings:
         Weight of the baseline's transitions.
     n_thresholds : int
         Number of thresholds of the distance.
+
+    Raises
+    ------
+    ModelError
+        A value is outside its range.
     """
 
     baseline_s: Window = (-0.25, -0.05)
@@ -58,7 +63,7 @@ class Pcist:
     Parameters
     ----------
     value : float
-        Sum over the components.
+        Sum over the components; no unit.
     components : numpy.ndarray, shape (n_components,)
         State transitions of each kept component, in the order of variance.
     """
