@@ -35,6 +35,7 @@ LONGEST = (
     "synthetic/test_diffusion_signal.py",
     "report/test_browser.py",
     "inference/test_ablation.py",
+    "benchmarks/test_tvb_patients.py",
     "synthetic/test_dataset.py",
 )
 

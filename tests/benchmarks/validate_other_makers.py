@@ -3,13 +3,14 @@
     python tests/benchmarks/validate_other_makers.py --scenario early --patients 12 --seed 1
         --out DIR [--connectomes BIDS] [--implantations BIDS] [--cores N] [--config FILE]
 
-The patients share no code with those of `virtualbrain validate` but for the envelope and the gain
-of the product (`tvb_patients`). By default the connectome is that of a group of Desikan-Killiany
-regions (package tvboptim), changed for each patient, and the electrodes are planned. --connectomes
-takes the ready connectomes of a dataset instead, --implantations its contacts in MNI152: the zone
-then lies where clinicians saw the onset. The tables are those of `virtualbrain validate`. A stopped
-run continues with the patients that are missing. A patient takes about a minute, half of it in The
-Virtual Brain.
+The patients (`tvb_patients`) share with those of `virtualbrain validate` only what a clinic does:
+the envelope and the mark of the onset. The gain is that of the product. By default the connectome
+is that of a group of Desikan-Killiany regions (package tvboptim), changed for each patient, and
+the electrodes are planned. --connectomes takes the ready connectomes of a dataset instead,
+--implantations its contacts in MNI152: the zone then lies where clinicians saw the onset. The
+tables are those of `virtualbrain validate`. A stopped run continues with the patients that are
+missing. A patient takes about a minute, half of it in The Virtual Brain. A zone that recruits
+nothing in any attempt is reported and left out.
 """
 
 import argparse
