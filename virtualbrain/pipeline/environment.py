@@ -21,7 +21,7 @@ def use_project_caches() -> None:
     os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={home / 'pytensor'}")
     os.environ.setdefault("MPLCONFIGDIR", str(home / "matplotlib"))
     of_user = _user_caches()
-    if of_user is None or not _is_own_folder(of_user / "snakemake"):
+    if of_user is None or not _could_write(of_user / "snakemake"):
         os.environ["XDG_CACHE_HOME"] = str(home)  # Snakemake stops if it cannot write there
 
 
@@ -47,6 +47,12 @@ def _user_caches() -> Path | None:
     with suppress(RuntimeError):  # a user without a home
         return Path.home() / ".cache"
     return None
+
+
+def _could_write(folder: Path) -> bool:
+    """Return whether a folder can be written, or made; nothing is made."""
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
 def _is_own_folder(folder: Path) -> bool:
