@@ -14,7 +14,12 @@ from virtualbrain.report import drawing
 from virtualbrain.report.colours import ColourScale
 from virtualbrain.report.first_page import first_page, side_of
 from virtualbrain.report.region_times import rows_of, started_by
-from virtualbrain.report.reliability import MEASURED, measured_for, reliability_of
+from virtualbrain.report.reliability import (
+    MEASURED,
+    measured_for,
+    reliability_of,
+    reliability_sentence,
+)
 from virtualbrain.report.words import in_words, operation
 
 HIPPOCAMPUS, AMYGDALA = "Right-Hippocampus", "Right-Amygdala"
@@ -76,6 +81,14 @@ def test_measured_ranges_are_in_order_and_hold_a_fraction(method):
     assert reliability_of(0.05, measured) is None
     assert reliability_of(float("nan"), measured) is None
     assert measured_for({"method": "laplace"}) == ()
+
+
+def test_the_sentence_names_each_range_once_and_the_patients_once():
+    high, low = MEASURED["onsets"][-1], MEASURED["onsets"][0]
+    words = reliability_sentence([high, high, None, low])
+    assert words.count(high.patients) == words.count(high.words) == words.count(low.words) == 1
+    assert words.index(high.words) < words.index(low.words)
+    assert "not been measured" in reliability_sentence([None])
 
 
 def test_gains_belong_to_the_first_plan_and_start_from_no_surgery():

@@ -8,7 +8,12 @@ from virtualbrain.io.results import PatientResults, PriorResults
 from virtualbrain.posterior import HARDLY_SUSPECTED
 from virtualbrain.report.findings import NOT_STATED, SELDOM, Plan, Region, hypothesis_stated
 from virtualbrain.report.numbers import is_number, percent
-from virtualbrain.report.reliability import Reliability, measured_for, reliability_of
+from virtualbrain.report.reliability import (
+    Reliability,
+    measured_for,
+    reliability_of,
+    reliability_sentence,
+)
 
 N_REMAINING = 3
 ONE_SIDED = 0.9
@@ -71,6 +76,11 @@ class FirstPage:
     targets: tuple[Target, ...]
     hypothesis: str
     clinic: Plan | None = None
+
+    @property
+    def reliability_sentence(self) -> str:
+        """How often such a p_ez was right, for all leading regions."""
+        return reliability_sentence(self.reliability)
 
 
 def first_page(

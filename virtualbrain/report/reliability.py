@@ -1,6 +1,6 @@
 """How often a region with such a p_ez was in the EZ of synthetic patients."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ class Reliability:
     seen : tuple of float
         Fraction of these regions that were in the true EZ: lowest and highest of the cohorts, or
         twice the same number.
+    n_regions : int
+        Number of these regions.
     patients : str
         The synthetic patients.
     measured : str
@@ -27,6 +29,7 @@ class Reliability:
     low: float
     high: float
     seen: tuple[float, float]
+    n_regions: int
     patients: str
     measured: str
 
@@ -42,15 +45,15 @@ _THIRTY = "30 synthetic patients with a sampled EZ"
 # From `virtualbrain validate`; see docs/validation.md. Measure again after a change of the fit.
 MEASURED: Mapping[str, tuple[Reliability, ...]] = {
     "onsets": (
-        Reliability(0.1, 0.3, (0.17, 0.21), f"{_COHORTS} (175 regions)", "2026-11-29"),
-        Reliability(0.3, 0.5, (0.25, 0.36), f"{_COHORTS} (97 regions)", "2026-11-29"),
-        Reliability(0.5, 0.7, (0.44, 0.63), f"{_COHORTS} (86 regions)", "2026-11-29"),
-        Reliability(0.7, 0.9, (0.78, 0.94), f"{_COHORTS} (135 regions)", "2026-11-29"),
-        Reliability(0.9, 1.0, (0.93, 0.97), f"{_COHORTS} (115 regions)", "2026-11-29"),
+        Reliability(0.1, 0.3, (0.17, 0.21), 175, _COHORTS, "2026-11-29"),
+        Reliability(0.3, 0.5, (0.25, 0.36), 97, _COHORTS, "2026-11-29"),
+        Reliability(0.5, 0.7, (0.44, 0.63), 86, _COHORTS, "2026-11-29"),
+        Reliability(0.7, 0.9, (0.78, 0.94), 135, _COHORTS, "2026-11-29"),
+        Reliability(0.9, 1.0, (0.93, 0.97), 115, _COHORTS, "2026-11-29"),
     ),
     "nuts": (
-        Reliability(0.80, 0.95, (0.6, 0.6), f"{_THIRTY} (17 regions)", "2026-11-23"),
-        Reliability(0.95, 1.0, (0.9, 0.9), f"{_THIRTY} (30 regions)", "2026-11-23"),
+        Reliability(0.80, 0.95, (0.6, 0.6), 17, _THIRTY, "2026-11-23"),
+        Reliability(0.95, 1.0, (0.9, 0.9), 30, _THIRTY, "2026-11-23"),
     ),
 }
 
@@ -71,3 +74,19 @@ def reliability_of(p_ez: float, measured: tuple[Reliability, ...]) -> Reliabilit
     if not is_number(p_ez):
         return None
     return next((r for r in reversed(measured) if r.low <= p_ez <= r.high), None)
+
+
+def reliability_sentence(shown: Sequence[Reliability | None]) -> str:
+    """Return in one sentence what was measured for the numbers that are shown, highest first."""
+    known = sorted({one for one in shown if one is not None}, key=lambda one: -one.low)
+    if not known:
+        return "How often such a number was right has not been measured."
+    ranges = [
+        f"{100 * one.low:.0f} to {100 * one.high:.0f} % were in the EZ in {one.words} "
+        f"({one.n_regions} regions)"
+        for one in known
+    ]
+    first = known[0]
+    return (
+        f"In {first.patients} ({first.measured}), regions with a P(EZ) of {', of '.join(ranges)}."
+    )
