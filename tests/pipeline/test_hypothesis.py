@@ -131,6 +131,7 @@ def test_report_and_tables_of_marked_contacts_state_that_nothing_was_fitted(bids
     assert "no seizure was used" in first_screen
     assert "contacts marked as seizure onset zone in sub-01_task-x_channels.tsv" in first_screen
     assert "calibrated on synthetic patients" not in text
+    assert "predicted probability of seizure freedom" not in text
     assert json.loads(layout.diagnostics(NAME).read_text())["verdict"] == "not-fitted"
     zones = read_table(layout.zones(NAME))
     assert zones.loc[0, ["region", "p_ez", "in_hypothesis"]].tolist() == ["ctx-lh-a", 1.0, "EZ"]
