@@ -55,7 +55,7 @@ def test_pipeline_finds_every_input(written):
     assert files.connectome is not None
     assert files.electrodes is not None
     assert files.coordsystem is not None
-    assert len(files.recordings) == 1
+    assert len(files.recordings) == 2
     assert check_seeg(files, SeegSettings()) == []
     assert len(read_ready_connectome(files.connectome).regions) == 82
 
@@ -67,15 +67,32 @@ def test_mne_bids_reads_the_same_volts_positions_and_bad_channels(written):
     names = list(patient.contacts["name"])
     assert raw.ch_names == [*names, "ECG"]
     assert set(raw.get_channel_types()) == {"seeg", "ecg"}
-    status = patient.recording.status
+    status = patient.recordings[0].status
     assert set(raw.info["bads"]) == set(status.loc[status["marked"], "name"])
     volts = raw.get_data(picks=names)
-    largest = np.abs(patient.recording.signal_uv).max(axis=1, keepdims=True)
-    assert (np.abs(volts * 1e6 - patient.recording.signal_uv) <= 1e-4 * largest + 1e-3).all()
+    largest = np.abs(patient.recordings[0].signal_uv).max(axis=1, keepdims=True)
+    assert (np.abs(volts * 1e6 - patient.recordings[0].signal_uv) <= 1e-4 * largest + 1e-3).all()
     positions = raw.get_montage().get_positions()
     assert positions["coord_frame"] == "ras"
     metres = np.array([positions["ch_pos"][name] for name in names])
     assert metres * 1e3 == pytest.approx(patient.contacts[["x", "y", "z"]].to_numpy(), abs=1e-3)
+
+
+def test_further_seizures_come_from_the_same_disease_and_contacts():
+    regions, points = atlas_head()
+    network = connectome_from_geometry(regions, np.random.default_rng(1))
+
+    def draw(n_seizures):
+        rng = np.random.default_rng(3)
+        return draw_demo_patient(network, regions, points, rng, DemoSettings(n_seizures=n_seizures))
+
+    one, two = draw(1), draw(2)
+    assert len(two.seizures) == len(two.recordings) == 2
+    np.testing.assert_array_equal(one.recordings[0].signal_uv, two.recordings[0].signal_uv)
+    first, second = two.seizures
+    assert set(two.brain.disease.epileptogenic) <= set(second.seizing)
+    assert not np.array_equal(first.onset_s, second.onset_s, equal_nan=True)
+    assert two.recordings[0].status.equals(two.recordings[1].status)
 
 
 def test_coordinate_system_and_unit_are_written(written):
@@ -99,17 +116,18 @@ def test_tables_have_the_columns_that_bids_requires(written):
     assert set(electrodes["group"]) == set(patient.contacts["electrode"])
 
 
-def test_one_seizure_is_marked_near_the_true_onset(written):
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_seizure_of_each_recording_is_marked_near_the_true_onset(written, number):
     folder, patient = written
-    events = read_table(find_patient(folder, "02").recordings[0].events)
+    events = read_table(find_patient(folder, "02").recordings[number].events)
     seizures = events[events["trial_type"] == "seizure"]
     assert len(seizures) == 1
     assert len(events) == 4
     onset = float(seizures["onset"].iloc[0])
-    first = patient.brain.seizure.first_onset_s
-    assert -1.0 < onset - first < 3.0
+    seizure = patient.seizures[number]
+    assert -1.0 < onset - seizure.first_onset_s < 3.0
     end = onset + float(seizures["duration"].iloc[0])
-    assert end == pytest.approx(patient.brain.seizure.last_end_s, abs=1.2)
+    assert end == pytest.approx(seizure.last_end_s, abs=1.2)
 
 
 def test_truth_is_complete_and_is_not_an_input(written):
@@ -156,14 +174,14 @@ def test_seeg_stage_finds_onsets_in_the_seizing_channels(written):
     regions = read_table(next(files.connectome.glob("*_dseg.tsv")))
     seeg = run_seeg(files, regions, None, None, None, SeegSettings())
     channels = seeg.channels.set_index(["anode", "cathode"])
-    truth = patient.recording.channel_onsets.set_index(["anode", "cathode"])
+    truth = patient.recordings[0].channel_onsets.set_index(["anode", "cathode"])
     good = channels[channels["status"] == "good"].index
     found = channels.loc[good, "onset_s"].notna()
     true = truth.loc[good, "onset_s"].notna()
     strong = truth.loc[good, "ictal_ratio"] > 20
     assert (found & strong).sum() >= 0.8 * strong.sum()
     assert (found & ~true).sum() <= 0.1 * len(good)
-    unmarked = patient.recording.status.query("fault == 'loose' and not marked")["name"]
+    unmarked = patient.recordings[0].status.query("fault == 'loose' and not marked")["name"]
     status = seeg.contacts.set_index("name")["status"]
     assert (status[unmarked] == "bad").all()
 

@@ -68,7 +68,7 @@ def write_demo(
         folder, label, network, head.regions, points, seed, streams[3], settings, head.labels
     )
     names = [str(name) for name in head.regions["name"]]
-    onsets = patient.recording.channel_onsets
+    onsets = patient.recordings[0].channel_onsets
     write_clinical(folder, label, clinical_tables(patient.contacts, onsets, names))
     return patient
 
@@ -106,7 +106,10 @@ def write_seeg(
         True label image, written with the truth.
     """
     patient = draw_demo_patient(network, regions, points, rng, settings)
-    events = mark_events(patient, rng)
+    events = [
+        mark_events(recording, seizure, rng)
+        for recording, seizure in zip(patient.recordings, patient.seizures, strict=True)
+    ]
     t1 = sorted((folder / f"sub-{label}").glob("anat/*_T1w.nii*"))
     write_ieeg(folder, label, patient, events, t1[0].relative_to(folder).as_posix() if t1 else None)
     write_truth(folder, label, patient, regions, network, {"seed": seed}, events, labels)

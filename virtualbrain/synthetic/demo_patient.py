@@ -10,10 +10,15 @@ import pandas as pd
 from virtualbrain.errors import ModelError
 from virtualbrain.network import Network
 from virtualbrain.synthetic.disease import SeizureSettings
-from virtualbrain.synthetic.epileptic_network import EpilepticNetwork, draw_epileptic_network
+from virtualbrain.synthetic.epileptic_network import (
+    EpilepticNetwork,
+    draw_epileptic_network,
+    draw_further_seizures,
+)
 from virtualbrain.synthetic.implant import ImplantSettings, plan_implantation, regions_of_contacts
 from virtualbrain.synthetic.points import RegionPoints
-from virtualbrain.synthetic.recording import RecordingSettings, SeegRecording, record
+from virtualbrain.synthetic.recording import RecordingSettings, SeegRecording, record_all
+from virtualbrain.synthetic.seizure import Seizure
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,6 +42,8 @@ class DemoSettings:
         Number of epileptogenic regions that no electrode may come near.
     min_contacts : int
         Least number of contacts in every other epileptogenic region.
+    n_seizures : int
+        Number of recorded seizures.
     """
 
     seizure: SeizureSettings = field(default_factory=SeizureSettings)
@@ -44,27 +51,31 @@ class DemoSettings:
     recording: RecordingSettings = field(default_factory=RecordingSettings)
     unsampled: int = 0
     min_contacts: int = 2
+    n_seizures: int = 2
 
 
 @dataclass(frozen=True)
 class DemoPatient:
-    """A synthetic patient with electrodes and a recorded seizure.
+    """A synthetic patient with electrodes and recorded seizures.
 
     Parameters
     ----------
     brain : EpilepticNetwork
-        True network, disease and seizure.
+        True network, disease and first seizure.
     contacts : pandas.DataFrame
         `name electrode number x y z region` with the true region (``n/a`` outside grey matter).
-    recording : SeegRecording
-        Signals and the truth about them.
+    seizures : tuple of Seizure
+        All seizures, that of `brain` first.
+    recordings : tuple of SeegRecording
+        Signals and the truth about them, one recording for each seizure.
     unsampled : tuple of str
         Epileptogenic regions that no electrode is near.
     """
 
     brain: EpilepticNetwork
     contacts: pd.DataFrame
-    recording: SeegRecording
+    seizures: tuple[Seizure, ...]
+    recordings: tuple[SeegRecording, ...]
     unsampled: tuple[str, ...]
 
 
@@ -75,7 +86,7 @@ def draw_demo_patient(
     rng: np.random.Generator,
     settings: DemoSettings | None = None,
 ) -> DemoPatient:
-    """Draw a patient on a connectome and record a seizure.
+    """Draw a patient on a connectome and record the seizures.
 
     Parameters
     ----------
@@ -93,9 +104,11 @@ def draw_demo_patient(
     Raises
     ------
     ModelError
-        The regions differ, or five drawn patients could not be implanted.
+        The regions differ, five drawn patients could not be implanted, or no further seizure was
+        acceptable.
     """
     settings = settings or DemoSettings()
+    further = rng.spawn(1)[0]  # the first seizure does not depend on the number of seizures
     if not tuple(network.regions) == tuple(regions["name"]) == points.regions:
         raise ModelError("network, table and points have different regions or another order")
     allowed = likely_zone_regions(regions)
@@ -111,8 +124,11 @@ def draw_demo_patient(
             reason = error.what
             _LOG.info("drawing another patient: %s", reason)
             continue
-        recording = record(brain.seizure, points, contacts, rng, settings.recording)
-        return DemoPatient(brain, contacts, recording, hidden)
+        n_further = settings.n_seizures - 1
+        more = draw_further_seizures(brain, n_further, further, settings.seizure)
+        seizures = (brain.seizure, *more)
+        recordings = record_all(seizures, points, contacts, rng, settings.recording)
+        return DemoPatient(brain, contacts, seizures, recordings, hidden)
     raise ModelError(f"no drawn patient could be implanted; the last: {reason}")
 
 

@@ -93,6 +93,48 @@ def draw_epileptic_network(
     )
 
 
+def draw_further_seizures(
+    brain: EpilepticNetwork,
+    n: int,
+    rng: np.random.Generator,
+    settings: SeizureSettings | None = None,
+) -> tuple[Seizure, ...]:
+    """Simulate more seizures of the same disease, with other initial states and other noise.
+
+    Parameters
+    ----------
+    brain : EpilepticNetwork
+        Network and disease.
+    n : int
+        Number of seizures.
+    rng : numpy.random.Generator
+        Source of all random numbers.
+    settings : SeizureSettings, optional
+        Bounds, as in `draw_epileptic_network`.
+
+    Raises
+    ------
+    ModelError
+        No acceptable seizure in `attempts` simulations of each.
+    """
+    settings = settings or SeizureSettings()
+    return tuple(_further_seizure(brain, rng, settings) for _ in range(n))
+
+
+def _further_seizure(
+    brain: EpilepticNetwork, rng: np.random.Generator, settings: SeizureSettings
+) -> Seizure:
+    for _ in range(settings.attempts):
+        seizure = simulate_seizure(brain.network, brain.disease, rng, settings)
+        reason = _rejection_reason(brain.disease, seizure, settings)
+        if not reason:
+            return seizure
+    raise ModelError(
+        f"none of {settings.attempts} further seizures was acceptable; the last: {reason}",
+        hint="use another seed or wider bounds",
+    )
+
+
 def _rejection_reason(disease: Disease, seizure: Seizure, settings: SeizureSettings) -> str:
     """Return why a seizure is not acceptable, or an empty string."""
     seizing = seizure.seizing

@@ -15,6 +15,7 @@ from mne_bids import BIDSPath
 from virtualbrain.io.atomic import write_json
 from virtualbrain.synthetic.demo_patient import DemoPatient
 from virtualbrain.synthetic.recording import SeegRecording
+from virtualbrain.synthetic.seizure import Seizure
 
 _TASK = "ictal"
 _HIGH_PASS_HZ = 0.1
@@ -30,13 +31,14 @@ class Event:
     trial_type: str
 
 
-def mark_events(patient: DemoPatient, rng: np.random.Generator) -> tuple[Event, ...]:
+def mark_events(
+    recording: SeegRecording, seizure: Seizure, rng: np.random.Generator
+) -> tuple[Event, ...]:
     """Return the events that a clinic would mark, the seizure onset with an error of up to 0.5 s.
 
     The onset is the earliest true onset of the channels without faults, or that of the first
     region if no channel shows the seizure. Other events describe the circumstances.
     """
-    recording, seizure = patient.recording, patient.brain.seizure
     faulty = set(recording.status.loc[recording.status["fault"] != "none", "name"])
     pairs = recording.channel_onsets
     good = ~pairs["anode"].isin(faulty) & ~pairs["cathode"].isin(faulty)
@@ -53,9 +55,13 @@ def mark_events(patient: DemoPatient, rng: np.random.Generator) -> tuple[Event, 
 
 
 def write_ieeg(
-    root: Path, label: str, patient: DemoPatient, events: Sequence[Event], t1: str | None
+    root: Path,
+    label: str,
+    patient: DemoPatient,
+    events: Sequence[Sequence[Event]],
+    t1: str | None,
 ) -> None:
-    """Write signal, channels, events, electrodes and coordinate system of one patient.
+    """Write signals, channels, events, electrodes and coordinate system of one patient.
 
     Parameters
     ----------
@@ -65,14 +71,26 @@ def write_ieeg(
         The participant, without ``sub-``.
     patient : DemoPatient
         Contacts and signals.
-    events : sequence of Event
-        Rows of events.tsv.
+    events : sequence of sequences of Event
+        Rows of events.tsv of each recording.
     t1 : str, optional
         The T1w image that defines the coordinates, relative to the dataset's root.
     """
-    recording = patient.recording
+    folder = root / f"sub-{label}" / "ieeg"
+    for number, (recording, own) in enumerate(zip(patient.recordings, events, strict=True), 1):
+        _write_recording(root, label, f"{number:02d}", recording, own)
+    for name in ("electrodes.tsv", "electrodes.json", "coordsystem.json"):
+        (folder / f"sub-{label}_{name}").unlink(missing_ok=True)  # they are empty without a montage
+    _write_electrodes(folder, label, patient.contacts)
+    _write_coordsystem(folder, label, t1)
+
+
+def _write_recording(
+    root: Path, label: str, run: str, recording: SeegRecording, events: Sequence[Event]
+) -> None:
+    """Write one recording with its channels and events."""
     raw = _raw(recording, events)
-    path = BIDSPath(subject=label, task=_TASK, run="01", datatype="ieeg", root=root)
+    path = BIDSPath(subject=label, task=_TASK, run=run, datatype="ieeg", root=root)
     with warnings.catch_warnings():
         # mne-bids warns of every array that it converts to EDF, and of contacts without a
         # montage; electrodes.tsv is written below.
@@ -86,13 +104,10 @@ def write_ieeg(
             overwrite=True,
             verbose="error",
         )
+    stem = f"sub-{label}_task-{_TASK}_run-{run}"
     folder = root / f"sub-{label}" / "ieeg"
-    for name in ("electrodes.tsv", "electrodes.json", "coordsystem.json"):
-        (folder / f"sub-{label}_{name}").unlink(missing_ok=True)  # they are empty without a montage
-    _complete_sidecar(folder / f"sub-{label}_task-{_TASK}_run-01_ieeg.json")
-    _complete_channels(folder / f"sub-{label}_task-{_TASK}_run-01_channels.tsv", patient)
-    _write_electrodes(folder, label, patient.contacts)
-    _write_coordsystem(folder, label, t1)
+    _complete_sidecar(folder / f"{stem}_ieeg.json")
+    _complete_channels(folder / f"{stem}_channels.tsv", recording)
 
 
 def _raw(recording: SeegRecording, events: Sequence[Event]) -> mne.io.RawArray:
@@ -123,11 +138,11 @@ def _complete_sidecar(path: Path) -> None:
     write_json(path, content)
 
 
-def _complete_channels(path: Path, patient: DemoPatient) -> None:
+def _complete_channels(path: Path, recording: SeegRecording) -> None:
     """Add the columns that mne-bids does not know: reference, electrode, filter, reasons."""
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    contacts = patient.contacts.set_index("name")["electrode"]
-    status = patient.recording.status.set_index("name")
+    contacts = recording.contacts.set_index("name")["electrode"]
+    status = recording.status.set_index("name")
     bad = [name in status.index and bool(status["marked"][name]) for name in table["name"]]
     table["low_cutoff"] = str(_HIGH_PASS_HZ)
     table.insert(5, "reference", ["n/a" if n == "ECG" else "white matter" for n in table["name"]])

@@ -1,5 +1,6 @@
 """Simulate the SEEG recording of a seizure: sources, volume conduction, noise and faults."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,20 +131,45 @@ def record(
     -------
     SeegRecording
     """
+    return record_all((seizure,), points, contacts, rng, settings)[0]
+
+
+def record_all(
+    seizures: Sequence[Seizure],
+    points: RegionPoints,
+    contacts: pd.DataFrame,
+    rng: np.random.Generator,
+    settings: RecordingSettings | None = None,
+) -> tuple[SeegRecording, ...]:
+    """Record several seizures of one patient: the same sources and the same bad contacts.
+
+    Parameters
+    ----------
+    seizures : sequence of Seizure
+        At least one; all at the same sampling rate.
+    points, contacts, rng, settings
+        As in `record`.
+    """
     settings = settings or RecordingSettings()
-    if points.regions != seizure.regions:
+    if any(points.regions != seizure.regions for seizure in seizures):
         raise ValueError("points and seizure must have the same regions in the same order")
-    rate = 1.0 / float(seizure.times_s[1] - seizure.times_s[0])
+    rate = 1.0 / float(seizures[0].times_s[1] - seizures[0].times_s[0])
     patches = _make_patches(points, rng, settings)
     lead = _lead_field(patches, contacts[["x", "y", "z"]].to_numpy(dtype=np.float64), settings)
-    quiet = lead @ _background(patches, seizure, rate, rng, settings)
-    ictal = lead @ _ictal(patches, seizure, rate, rng, settings)
-    onsets = _channel_onsets(contacts, quiet, ictal, seizure, rate, settings)
-    signal = quiet
-    signal += ictal
-    signal += _contact_noise(len(contacts), len(seizure.times_s), rate, rng, settings)
-    status = _add_faults(signal, contacts, rate, rng, settings)
-    return SeegRecording(contacts, rate, signal, _ecg(seizure, rate, rng), status, onsets)
+    status, recordings = None, []
+    for seizure in seizures:
+        quiet = lead @ _background(patches, seizure, rate, rng, settings)
+        ictal = lead @ _ictal(patches, seizure, rate, rng, settings)
+        onsets = _channel_onsets(contacts, quiet, ictal, seizure, rate, settings)
+        signal = quiet
+        signal += ictal
+        signal += _contact_noise(len(contacts), len(seizure.times_s), rate, rng, settings)
+        if status is None:
+            status = _draw_faults(contacts, rng, settings)
+        _add_faults(signal, status, rate, rng)
+        ecg = _ecg(seizure, rate, rng)
+        recordings.append(SeegRecording(contacts, rate, signal, ecg, status, onsets))
+    return tuple(recordings)
 
 
 # ---- positions of sources -------------------------------------------------------------------
@@ -372,23 +398,26 @@ def _contact_noise(
     return own
 
 
-def _add_faults(
-    signal: Signal,
-    contacts: pd.DataFrame,
-    rate: float,
-    rng: np.random.Generator,
-    settings: RecordingSettings,
+def _draw_faults(
+    contacts: pd.DataFrame, rng: np.random.Generator, settings: RecordingSettings
 ) -> pd.DataFrame:
-    """Make a few contacts flat, noisy or loose; the last one is not marked as bad."""
+    """Draw a few contacts that are flat, noisy or loose; the last one is not marked as bad."""
     n = len(contacts)
     fault, marked = np.full(n, "none", dtype=object), np.zeros(n, dtype=bool)
     kinds = ["flat", "noisy", "noisy", "loose"]
     chosen = rng.choice(n, min(settings.n_bad, n // 4), replace=False)
     for number, contact in enumerate(chosen):
-        kind = kinds[number % len(kinds)]
-        fault[contact], marked[contact] = kind, number < len(chosen) - 1
-        signal[contact] = _faulty(signal[contact], kind, rate, rng)
+        fault[contact], marked[contact] = kinds[number % len(kinds)], number < len(chosen) - 1
     return pd.DataFrame({"name": contacts["name"], "fault": fault, "marked": marked})
+
+
+def _add_faults(
+    signal: Signal, status: pd.DataFrame, rate: float, rng: np.random.Generator
+) -> None:
+    """Replace the signals of faulty contacts."""
+    faults = status["fault"].to_numpy()
+    for contact in np.flatnonzero(faults != "none"):
+        signal[contact] = _faulty(signal[contact], faults[contact], rate, rng)
 
 
 def _faulty(signal: Signal, kind: str, rate: float, rng: np.random.Generator) -> Signal:

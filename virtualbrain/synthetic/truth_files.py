@@ -1,5 +1,6 @@
 """Write and read the truth of a demo patient, in a folder that no stage of the pipeline reads."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def write_truth(
     regions: pd.DataFrame,
     network: Network,
     about: dict[str, Any],
-    events: tuple[Event, ...],
+    events: Sequence[Sequence[Event]],
     labels: Any = None,
 ) -> None:
     """Write the truth of a patient: tables, matrices, labels and sources.
@@ -51,8 +52,8 @@ def write_truth(
         The true connectome before normalisation.
     about : dict
         Further entries of the summary, such as the seed.
-    events : tuple of Event
-        Events that the clinic marked, for comparison with the true onset.
+    events : sequence of sequences of Event
+        Events that the clinic marked in each recording, for comparison with the true onset.
     labels : nibabel image, optional
         True labels on the T1's grid.
     """
@@ -71,17 +72,26 @@ def write_truth(
         write_image(folder / f"{stem}_dseg.nii.gz", labels)
     _write_matrices(folder, stem, network, note)
     write_table(folder / f"sub-{label}_regions.tsv", region_truth(patient.brain), note)
-    faults = patient.recording.status.set_index("name")["fault"]
+    faults = patient.recordings[0].status.set_index("name")["fault"]
     contacts = patient.contacts.assign(fault=faults.loc[patient.contacts["name"]].to_numpy())
     write_table(folder / f"sub-{label}_contacts.tsv", contacts, {**note, **place})
-    write_table(folder / f"sub-{label}_channels.tsv", patient.recording.channel_onsets, note)
+    write_table(folder / f"sub-{label}_channels.tsv", channel_truth(patient), note)
     _write_sources(folder / f"sub-{label}_sources.nc", patient.brain.seizure)
 
 
-def _summary(patient: DemoPatient, events: tuple[Event, ...]) -> dict[str, Any]:
+def channel_truth(patient: DemoPatient) -> pd.DataFrame:
+    """Return the channels with their onset in each seizure: `onset_s`, `onset_s_02`, …."""
+    table = patient.recordings[0].channel_onsets.copy()
+    for number, recording in enumerate(patient.recordings[1:], 2):
+        table[f"onset_s_{number:02d}"] = recording.channel_onsets["onset_s"].to_numpy()
+    return table
+
+
+def _summary(patient: DemoPatient, events: Sequence[Sequence[Event]]) -> dict[str, Any]:
     """Return the content of truth.json."""
     brain = patient.brain
-    disease, seizure = brain.disease, brain.seizure
+    disease = brain.disease
+    first, *further = [_of_seizure(*of) for of in zip(patient.seizures, events, strict=True)]
     return {
         "epileptogenic": disease.epileptogenic,
         "recruited": brain.recruited,
@@ -90,6 +100,15 @@ def _summary(patient: DemoPatient, events: tuple[Event, ...]) -> dict[str, Any]:
         "K": disease.K,
         "normalisation": brain.network.normalisation,
         "x0": dict(zip(disease.regions, disease.x0, strict=True)),
+        **first,
+        "further_seizures": further,
+        "draws": brain.attempts,
+        "model": "6D Epileptor",
+    }
+
+
+def _of_seizure(seizure: Seizure, events: Sequence[Event]) -> dict[str, Any]:
+    return {
         "onset_s": dict(zip(seizure.regions, seizure.onset_s, strict=True)),
         "end_s": dict(zip(seizure.regions, seizure.end_s, strict=True)),
         "first_onset_s": seizure.first_onset_s,
@@ -98,8 +117,6 @@ def _summary(patient: DemoPatient, events: tuple[Event, ...]) -> dict[str, Any]:
             {"onset_s": e.onset_s, "duration_s": e.duration_s, "trial_type": e.trial_type}
             for e in events
         ],
-        "draws": brain.attempts,
-        "model": "6D Epileptor",
     }
 
 
