@@ -13,11 +13,22 @@ from virtualbrain.errors import ToolError
 
 _VIEWER_FOLDERS = ("_assets/js", "plotting/data/js")
 _VIEWER = "niivue.umd.js"
+# Parts of the page's script share one scope; what a part runs at once needs the parts before it.
+_PAGE_SCRIPT = (
+    "selection", "region_facts", "tables", "explore", "connectome", "colours", "slices", "cortex",
+    "player", "views",
+)  # fmt: skip
 
 
 def static(name: str) -> str:
     """Return the text of a file in ``report/static``."""
     return files("virtualbrain.report").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def page_script() -> str:
+    """Return the script of the page."""
+    parts = "\n".join(static(f"page/{name}.js") for name in _PAGE_SCRIPT)
+    return inline_script(f'"use strict";\n(() => {{\n{parts}}})();\n')
 
 
 def viewer() -> str:

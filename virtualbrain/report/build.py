@@ -92,7 +92,7 @@ def render(
     content: Mapping[str, Any], scene: Mapping[str, Any], template: str = "report.html"
 ) -> str:
     """Return the HTML of a report."""
-    page_script = assets.inline_script(assets.static("report.js"))
+    page_script = assets.page_script()
     has_views = bool(scene.get("meshes") or scene.get("t1"))
     viewer = assets.viewer() if has_views else ""
     scripts = [page_script, *([viewer] if viewer else [])]

@@ -72,7 +72,7 @@ def build_cohort(
     target = Path(out)
     if target.is_dir():
         target = target / "cohort.html"
-    script = assets.inline_script(assets.static("report.js"))
+    script = assets.page_script()
     page = (
         environment()
         .get_template("cohort.html")
