@@ -1,11 +1,16 @@
 """Open the report in headless Chromium without network."""
 
+import base64
+import gzip
 import re
 import shutil
 
+import nibabel as nib
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
+from scipy.ndimage import map_coordinates
 
 from virtualbrain.io.results import load_results
 from virtualbrain.report.build import build_report
@@ -360,6 +365,54 @@ def test_slices_change_their_side_and_say_so(opened):
     assert "left is on the right (radiological" in words.inner_text()
     switch.select_option("neurological")
     assert page.evaluate(radiological) is False
+
+
+def electrode_slice(page, electrode, convention="neurological"):
+    """Choose an electrode and return its picture as grey levels and colours, (rows, columns, 4)."""
+    page.locator("#convention").select_option(convention)
+    page.locator("#electrode").select_option(electrode)
+    page.locator(f"#electrode-slice[data-shown='{electrode}']").wait_for()
+    width, height, values = page.evaluate(
+        """() => { const c = document.querySelector("#electrode-slice canvas");
+        const data = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+        return [c.width, c.height, [...data]]; }"""
+    )
+    return np.array(values, dtype=float).reshape(height, width, 4)
+
+
+def unpacked(text: str) -> nib.Nifti1Image:
+    return nib.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(text)))
+
+
+def test_a_slice_along_an_electrode_shows_the_t1_on_the_right_side(opened):
+    page = opened.page
+    scene = page.evaluate("JSON.parse(document.getElementById('embedded').textContent).scene")
+    t1, labels = unpacked(scene["t1"]), unpacked(scene["labels"])
+    electrode = scene["contacts"][0]["electrode"]
+    points = [np.array(c["xyz"]) for c in scene["contacts"] if c["electrode"] == electrode]
+    picture = electrode_slice(page, electrode)
+    right = (points[-1] - points[0]) / np.linalg.norm(points[-1] - points[0])
+    right *= np.sign(right[0])  # the electrodes of the test patient run from side to side
+    up = np.array([0.0, 0.0, 1.0]) - right[2] * right
+    up /= np.linalg.norm(up)
+    middle = (points[0] + points[-1]) / 2
+    ends = np.array(
+        [t1.affine[:3, 3], t1.affine[:3, 3] + (np.array(t1.shape) - 1) * np.diag(t1.affine)[:3]]
+    )
+    corners = np.array(np.meshgrid(*ends.T)).reshape(3, -1).T - middle
+    left_mm, top_mm = (corners @ right).min(), (corners @ up).max()
+    rows, columns = (a.ravel() for a in np.indices(picture.shape[:2]))
+    places = middle + np.outer(left_mm + 0.5 * columns, right) + np.outer(top_mm - 0.5 * rows, up)
+    voxels = np.linalg.solve(t1.affine, np.c_[places, np.ones(len(places))].T)[:3]
+    grey = map_coordinates(t1.get_fdata(), voxels, order=1).reshape(picture.shape[:2])
+    outside = map_coordinates(labels.get_fdata(), voxels, order=0).reshape(grey.shape) == 0
+    same = np.abs(picture[..., 0] - grey) <= 2
+    assert outside.mean() > 0.3
+    assert same[outside].mean() > 0.9  # letters, names and contacts are drawn over the rest
+    mirrored = electrode_slice(page, electrode, "radiological")
+    page.locator("#convention").select_option("neurological")
+    flipped = (np.abs(mirrored[:, ::-1, 0] - grey) <= 2)[outside]
+    assert flipped.mean() > 0.9
 
 
 def test_letters_in_3d_follow_the_view(opened):

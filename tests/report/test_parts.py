@@ -30,6 +30,7 @@ from virtualbrain.report import (
     onsets,
     seizure_fit,
 )
+from virtualbrain.report.metrics import uncertainty_bits
 from virtualbrain.report.cohort import build_cohort, summary_of
 from virtualbrain.report.privacy import scrub, scrub_text
 from virtualbrain.report.scene import first_label, mz3, pack, simplify
@@ -281,6 +282,12 @@ def test_small_probabilities_are_grey_and_early_onsets_bright():
     assert scale(1.0)[0] > 0.9
     onset = colours.ColourScale(12, 0)
     assert sum(onset(0.5)) > sum(onset(11))
+
+
+def test_an_answer_is_least_certain_at_one_half():
+    assert [uncertainty_bits(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([0.0, 1.0, 0.0])
+    assert uncertainty_bits(0.11) == pytest.approx(0.5, abs=0.001)
+    assert np.isnan(uncertainty_bits(np.nan))
 
 
 # meshes ----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ _VIEWER = "niivue.umd.js"
 # Parts of the page's script share one scope; what a part runs at once needs the parts before it.
 _PAGE_SCRIPT = (
     "selection", "region_facts", "tables", "explore", "connectome", "colours", "slices", "cortex",
-    "player", "views",
+    "player", "views", "electrode_slice",
 )  # fmt: skip
 
 
