@@ -30,8 +30,8 @@ from virtualbrain.report import (
     onsets,
     seizure_fit,
 )
-from virtualbrain.report.metrics import uncertainty_bits
 from virtualbrain.report.cohort import build_cohort, summary_of
+from virtualbrain.report.metrics import uncertainty_bits
 from virtualbrain.report.privacy import scrub, scrub_text
 from virtualbrain.report.scene import first_label, mz3, pack, simplify
 from virtualbrain.report.tables import with_interval
