@@ -1,7 +1,5 @@
 // a slice of the T1 along one electrode -----------------------------------------------------
 // The plane holds the electrode and the direction nearest to up (for a vertical electrode: to the right).
-const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-const unit = (a) => a.map((value) => value / Math.hypot(...a));
 const perpendicular = (a, along) => unit(a.map((value, axis) => value - dot(a, along) * along[axis]));
 const flipped = (a) => a.map((value) => -value);
 

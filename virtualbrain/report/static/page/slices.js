@@ -6,13 +6,47 @@ const conventions = [(radiological) => {
 const convention = one("#convention");
 if (convention) convention.addEventListener("change", () => conventions.forEach((follow) => follow(convention.value === "radiological")));
 
-function addContacts(nv, size) {
-  const value = { bad: 1, good: 2, seizing: 3 };
-  const nodes = data.scene.contacts.map((c) => ({ name: "", x: c.xyz[0], y: c.xyz[1], z: c.xyz[2], colorValue: value[c.state], sizeValue: size }));
-  if (!nodes.length) return;
-  nv.addColormap("contacts", { R: [110, 139, 255, 232], G: [110, 148, 255, 133], B: [110, 156, 255, 58], A: [255, 255, 255, 255], I: [0, 85, 170, 255] });
-  const connectome = nv.loadConnectomeAsMesh({ name: "contacts", nodeColormap: "contacts", nodeColormapNegative: "contacts", nodeMinColor: 0, nodeMaxColor: 3, nodeScale: 1, edgeColormap: "gray", edgeColormapNegative: "gray", edgeMin: 1, edgeMax: 2, edgeScale: 1, nodes, edges: [] });
-  nv.addMesh(connectome);
+const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+const unit = (a) => a.map((value) => value / Math.hypot(...a));
+
+function icosphere() {
+  // directions and triangles of an icosahedron whose edges are split once
+  const g = (1 + Math.sqrt(5)) / 2, points = [];
+  [[0, 1, 2], [1, 2, 0], [2, 0, 1]].forEach((order) => [1, -1].forEach((a) => [g, -g].forEach((b) => {
+    const point = [0, 0, 0];
+    point[order[1]] = a;
+    point[order[2]] = b;
+    points.push(unit(point));
+  })));
+  const near = (a, b) => dot(points[a], points[b]) > 0.4, edges = new Map(), triangles = [];
+  const middle = (a, b) => {
+    const key = Math.min(a, b) * 12 + Math.max(a, b);
+    if (!edges.has(key)) edges.set(key, points.push(unit(points[a].map((value, axis) => value + points[b][axis]))) - 1);
+    return edges.get(key);
+  };
+  for (let a = 0; a < 12; a += 1) for (let b = a + 1; b < 12; b += 1) for (let c = b + 1; c < 12; c += 1) {
+    if (!near(a, b) || !near(b, c) || !near(a, c)) continue;
+    const [p, q, r] = outwards(points, a, b, c), [pq, qr, rp] = [middle(p, q), middle(q, r), middle(r, p)];
+    triangles.push([p, pq, rp], [q, qr, pq], [r, rp, qr], [pq, qr, rp]);
+  }
+  return { points, triangles };
+}
+
+function outwards(points, a, b, c) {
+  const [p, q, r] = [a, b, c].map((index) => points[index]), u = q.map((v, k) => v - p[k]), w = r.map((v, k) => v - p[k]);
+  const normal = [u[1] * w[2] - u[2] * w[1], u[2] * w[0] - u[0] * w[2], u[0] * w[1] - u[1] * w[0]];
+  return dot(normal, p) > 0 ? [a, b, c] : [a, c, b];
+}
+
+function addContacts(nv, radius_mm) {
+  // a mesh and not nodes of niivue: Firefox changes the colours of nodes with much blue
+  const colours = { bad: [139, 148, 156, 255], good: [255, 255, 255, 255], seizing: [232, 133, 58, 255] };
+  const sphere = icosphere(), n = sphere.points.length, contacts = data.scene.contacts;
+  if (!contacts.length) return;
+  const places = contacts.flatMap((c) => sphere.points.flatMap((point) => point.map((value, axis) => c.xyz[axis] + radius_mm * value)));
+  const triangles = contacts.flatMap((_, k) => sphere.triangles.flat().map((vertex) => vertex + k * n));
+  const colour = contacts.flatMap((c) => Array(n).fill(colours[c.state]).flat());
+  nv.addMesh(new niivue.NVMesh(new Float32Array(places), new Uint32Array(triangles), "contacts", new Uint8Array(colour), 1, true, nv.gl));
 }
 
 async function setUpSlices() {
