@@ -265,7 +265,8 @@ def test_all_controls_are_reachable_by_keyboard(opened):
     # every element that reacts to a click can be focused by the Tab key
     unreachable = opened.page.evaluate(
         """[...document.querySelectorAll(
-             'a[href], button, select, input, summary, [role=button], .scroll, .rows, canvas:not([role=img])')]
+             'a[href], button, select, input, summary, [role=button], .scroll, .rows, ' +
+             'canvas:not([role=img])')]
            .filter((e) => e.tabIndex < 0).map((e) => e.outerHTML.slice(0, 80))"""
     )
     assert unreachable == []

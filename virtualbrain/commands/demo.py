@@ -20,8 +20,10 @@ def demo(options: argparse.Namespace) -> int:
         return 0
     if options.on:
         return _demo_on(options, folder)
-    write = write_connectome_patient if options.ready_connectome else write_demo
-    write(folder, seed=options.seed)
+    if options.ready_connectome:
+        write_connectome_patient(folder, seed=options.seed)
+    else:
+        write_demo(folder, seed=options.seed, workers=options.cores)
     say(f"wrote a synthetic patient to {folder}, its truth to {folder}/derivatives/truth")
     return 0
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.graph import MCP_Geometric
 
+from virtualbrain.rigid_registration import one_thread_workers
 from virtualbrain.synthetic.head import Head
 
 Floats = NDArray[np.float64]
@@ -93,7 +94,10 @@ class _Ground:
 
 
 def make_bundles(
-    head: Head, rng: np.random.Generator, settings: BundleSettings | None = None
+    head: Head,
+    rng: np.random.Generator,
+    settings: BundleSettings | None = None,
+    workers: int = 1,
 ) -> Bundles:
     """Draw a connectome and its bundles in the white matter of a head.
 
@@ -110,6 +114,8 @@ def make_bundles(
         Source of all random numbers.
     settings : BundleSettings, optional
         Density, decay, spread and fibres of the bundles.
+    workers : int
+        Number of processes that search for paths; the result is the same.
 
     Returns
     -------
@@ -118,7 +124,7 @@ def make_bundles(
     """
     settings = settings or BundleSettings()
     ground = _find_ground(head, rng, settings)
-    trees = _grow_trees(ground, rng)
+    trees = _grow_trees(ground, rng, workers)
     pairs, guess = _choose_connections(head.regions, ground, trees.lengths_mm, rng, settings)
     plan = _plan_paths(pairs, guess, ground, trees.lengths_mm, rng, settings)
     paths = _trace(plan.feet, ground, trees)
@@ -235,7 +241,7 @@ class _Trees:
     number: Ints  # voxel grid -> index among passable voxels, -1 elsewhere
 
 
-def _grow_trees(ground: _Ground, rng: np.random.Generator) -> _Trees:
+def _grow_trees(ground: _Ground, rng: np.random.Generator, workers: int) -> _Trees:
     """Run a shortest-path search from every foot.
 
     The cost is lowest in the middle of white matter. Three of four searches multiply it by a
@@ -243,21 +249,35 @@ def _grow_trees(ground: _Ground, rng: np.random.Generator) -> _Trees:
     """
     deep = ndimage.distance_transform_edt(ground.passable) * _GRID_MM
     cost = 1.0 + 1.2 * np.exp(-deep / 2.5) + 1.0 * (1.0 - ground.white)
-    searches = []
+    costs = []
     for roughness in (0.0, 0.25, 0.25, 0.25):
         field = ndimage.gaussian_filter(rng.normal(size=cost.shape), 3.0)
         rough = cost * np.exp(roughness * field / field.std())
-        searches.append(MCP_Geometric(np.where(ground.passable, rough, -1.0)))
+        costs.append(np.where(ground.passable, rough, -1.0))
     number = np.full(ground.passable.shape, -1)
     number[ground.passable] = np.arange(int(ground.passable.sum()))
-    at = tuple(ground.feet.T)
+    feet = np.arange(len(ground.feet))
+    tasks = [(costs, ground.feet, part) for part in np.array_split(feet, workers)]
+    if workers > 1:
+        with one_thread_workers(workers) as pool:
+            found = list(pool.map(_search, tasks))
+    else:
+        found = [_search(task) for task in tasks]
+    lengths, steps = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return _Trees(lengths, steps, np.asarray(MCP_Geometric(costs[0]).offsets), number)
+
+
+def _search(task: tuple[list[Floats], Ints, Ints]) -> tuple[Floats, NDArray[np.int8]]:
+    """Return path lengths to all feet, and steps back from all passable voxels, of some feet."""
+    costs, feet, chosen = task
+    passable, at = costs[0] >= 0, tuple(feet.T)
+    searches = [MCP_Geometric(cost) for cost in costs]
     lengths, steps = [], []
-    for k, foot in enumerate(ground.feet):
-        costs, back = searches[k % len(searches)].find_costs([tuple(foot)])
-        lengths.append(costs[at] * _GRID_MM)
-        steps.append(back[ground.passable].astype(np.int8))
-    offsets = np.asarray(searches[0].offsets)
-    return _Trees(np.array(lengths), np.array(steps), offsets, number)
+    for k in chosen:
+        total, back = searches[k % len(searches)].find_costs([tuple(feet[k])])
+        lengths.append(total[at] * _GRID_MM)
+        steps.append(back[passable].astype(np.int8))
+    return np.array(lengths), np.array(steps)
 
 
 def _trace(feet: Ints, ground: _Ground, trees: _Trees) -> list[Ints]:

@@ -31,7 +31,11 @@ _LOG = logging.getLogger(__name__)
 
 
 def write_demo(
-    folder: Path, seed: int, label: str = "01", settings: DemoSettings | None = None
+    folder: Path,
+    seed: int,
+    label: str = "01",
+    settings: DemoSettings | None = None,
+    workers: int = 1,
 ) -> DemoPatient:
     """Write a demo patient with T1, diffusion MRI, SEEG and clinical tables, and the truth.
 
@@ -45,6 +49,8 @@ def write_demo(
         The participant, without ``sub-``.
     settings : DemoSettings, optional
         Disease, electrodes and recording.
+    workers : int
+        Number of processes; the files are the same.
 
     Returns
     -------
@@ -56,7 +62,7 @@ def write_demo(
     _LOG.info("head")
     head = make_head(streams[0])
     _LOG.info("fibre bundles")
-    bundles = make_bundles(head, streams[1])
+    bundles = make_bundles(head, streams[1], workers=workers)
     _LOG.info("diffusion series")
     image = make_diffusion(head, bundles, streams[2])
     _describe(folder, "Synthetic patient", "T1, diffusion MRI and SEEG of a synthetic patient")
