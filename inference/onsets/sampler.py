@@ -1,9 +1,10 @@
 """Sample which regions seize, when and how strongly: Metropolis moves on one patient.
 
-A move switches a region on or off, exchanges it for one that the same channels see, or shifts its
-onset, end, power or slope. Often several explanations of a recording are as good, with none between
-them that is likely. So each chain is a ladder of replicas at rising temperatures that exchange
-their states (parallel tempering, Geyer 1991): hot ones move freely, the coldest is the posterior.
+A move switches a region on or off, exchanges it for one that the same channels see (in one seizure,
+or in all of them), or shifts its onset, end, power or slope. Often several explanations of a
+recording are as good, with none between them that is likely. So each chain is a ladder of replicas
+at rising temperatures that exchange their states (parallel tempering, Geyer 1991): hot ones move
+freely, the coldest is the posterior.
 """
 
 import math
@@ -28,7 +29,8 @@ Array = NDArray[np.float64]
 _PROPOSAL_S = 1.5
 _PATIENT_EVERY, _SWAP_EVERY = 100, 2
 # Kinds of moves.
-SWITCH, EXCHANGE, SHIFT, POWER, END, SLOPE = 0, 1, 2, 3, 4, 5
+SWITCH, EXCHANGE, SHIFT, POWER, END, SLOPE, EXCHANGE_ALL = 0, 1, 2, 3, 4, 5, 6
+N_KINDS = 7
 # The gain errors are kept for every so many draws.
 ERRORS_EVERY = 10
 
@@ -146,6 +148,7 @@ class Scratch(NamedTuple):
     p_ez: Array
     first: Array
     last: Array
+    peak: Array
 
 
 class Kept(NamedTuple):
@@ -161,7 +164,7 @@ class Kept(NamedTuple):
         Mean log threshold and log power of the patient, and tempered log density.
     errors : numpy.ndarray, shape (n_kept // ERRORS_EVERY, n_channels, n_regions + 1)
         Modes of the gain errors of every tenth draw.
-    accepted, accepted_hot : numpy.ndarray, shape (2, 6)
+    accepted, accepted_hot : numpy.ndarray, shape (2, N_KINDS)
         Proposed and accepted moves of each kind, of the coldest replica and of the others.
     swaps : numpy.ndarray, shape (2,)
         Proposed and accepted exchanges between temperatures.
@@ -313,12 +316,12 @@ def _sampled(
 def _scratch_of(data: Recording) -> Scratch:
     n_channels, n_times = data.observed.shape
     n_regions, n_seizures = data.gain.shape[1], len(data.bounds) - 1
-    first, last = np.empty(n_seizures), np.empty(n_seizures)
+    first, last, peak = np.empty(n_seizures), np.empty(n_seizures), np.empty(n_seizures)
     for s in range(n_seizures):
         first[s], last[s] = data.times[data.bounds[s]], data.times[data.bounds[s + 1] - 1]
     return Scratch(
         channel_scratch(n_times), np.zeros((n_channels, n_regions + 1)), np.zeros(n_channels),
-        np.zeros(n_channels, np.bool_), np.zeros(n_regions), first, last,
+        np.zeros(n_channels, np.bool_), np.zeros(n_regions), first, last, peak,
     )  # fmt: skip
 
 
@@ -351,7 +354,7 @@ def _empty(n_kept: int, n_seizures: int, n_regions: int, n_channels: int) -> Kep
         np.zeros(shape, np.bool_), np.zeros(shape), np.zeros(shape), np.zeros(shape),
         np.zeros(shape), np.zeros((n_kept, n_regions)), np.zeros(n_kept), np.zeros(n_kept),
         np.zeros((max(n_kept // ERRORS_EVERY, 1), n_channels, n_regions + 1), np.float32),
-        np.zeros(n_kept), np.zeros((2, 6)), np.zeros((2, 6)), np.zeros(2),
+        np.zeros(n_kept), np.zeros((2, N_KINDS)), np.zeros((2, N_KINDS)), np.zeros(2),
     )  # fmt: skip
 
 
@@ -401,14 +404,20 @@ def _move_region(
     )  # fmt: skip
     silent = (False, 0.0, 0.0, 0.0, 0.0)
     reach = replicas.top[r, i]
-    if kind == EXCHANGE:
+    if kind == EXCHANGE_ALL:
+        scratch.peak[:] = state.peak[:, i]
+        _exchange_all(
+            replicas, r, i, j, scratch.peak + data.loudness[i] - data.loudness[j], data, rules
+        )
+    elif kind == EXCHANGE:
         _set(replicas, r, s, j, values, data, rules)
         _set(replicas, r, s, i, silent, data, rules)
     else:
         _set(replicas, r, s, i, values, data, rules)
     reach = max(reach, replicas.top[r, i])
+    is_exchange = kind in (EXCHANGE, EXCHANGE_ALL)
     change = _likelihood_change(
-        replicas, r, i, j if kind == EXCHANGE else -1, reach, data, rules, scratch
+        replicas, r, i, j if is_exchange else -1, reach, data, rules, scratch
     )
     prior = _log_prior_of(replicas, r, data, rules, scratch)
     total = (rules.tempering * change + prior - replicas.prior[r]) / temperature + log_ratio
@@ -420,9 +429,27 @@ def _move_region(
                 replicas.likelihood[r, c] = scratch.likelihood[c]
                 replicas.errors[r, c] = scratch.errors[c]
         return
+    if kind == EXCHANGE_ALL:
+        _exchange_all(replicas, r, j, i, scratch.peak, data, rules)
+        return
     if kind == EXCHANGE:
         _set(replicas, r, s, j, silent, data, rules)
     _set(replicas, r, s, i, before, data, rules)
+
+
+@jit
+def _exchange_all(
+    replicas: Replicas, r: int, i: int, j: int, peak: Array, data: Recording, rules: Rules
+) -> None:
+    """Let region j seize instead of i in every seizure of i, with the given log powers."""
+    for s in range(replicas.active.shape[1]):
+        if replicas.active[r, s, i]:
+            values = (
+                True, replicas.onset[r, s, i], replicas.offset[r, s, i], peak[s],
+                replicas.slope[r, s, i],
+            )  # fmt: skip
+            _set(replicas, r, s, j, values, data, rules)
+            _set(replicas, r, s, i, (False, 0.0, 0.0, 0.0, 0.0), data, rules)
 
 
 @jit
@@ -576,7 +603,8 @@ def _propose(
         place = np.searchsorted(data.partner_chance[i], rng.random())
         place = min(place, data.partner.shape[1] - 1)
         j = data.partner[i, place]
-        if state.active[s, j]:
+        in_all = len(state.active) > 1 and rng.random() < 0.5
+        if state.active[:, j].any() if in_all else state.active[s, j]:
             return nothing
         back = -1.0
         for q in range(data.partner.shape[1]):
@@ -585,11 +613,13 @@ def _propose(
         if back <= 0.0:
             return nothing
         ratio = math.log(back / _chance_of(data.partner_chance[i], place))
-        moved_peak = peak + data.loudness[i] - data.loudness[j]  # the same power in the channels
-        ratio -= (
-            0.5 * ((moved_peak - patient_peak) ** 2 - (peak - patient_peak) ** 2) / rules.peak_sd**2
-        )
-        return (EXCHANGE, i, j, ratio, (True, onset, offset, moved_peak, slope))
+        louder = data.loudness[i] - data.loudness[j]  # the same power in the channels
+        for other_s in range(len(state.active)):
+            if other_s == s or (in_all and state.active[other_s, i]):
+                away = state.peak[other_s, i] - patient_peak
+                ratio -= 0.5 * ((away + louder) ** 2 - away**2) / rules.peak_sd**2
+        kind = EXCHANGE_ALL if in_all else EXCHANGE
+        return (kind, i, j, ratio, (True, onset, offset, peak + louder, slope))
     if choice < 0.7:
         moved = onset + (0.3 if rng.random() < 0.6 else 2.5) * rng.standard_normal()
         if moved < first - 2.0 or moved > last or moved > offset - 1.0:
