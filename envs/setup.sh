@@ -66,7 +66,7 @@ install_python_packages() { # lock files
     mkdir -p .cache
     local arguments=()
     for lock in "$@"; do arguments+=(-r "$lock"); done
-    "$venv/bin/python" -m pip install --require-hashes --no-deps --disable-pip-version-check \
+    "$venv/bin/python" -m pip install --require-hashes --no-deps --no-compile --disable-pip-version-check \
         "${arguments[@]}" >.cache/pip.log 2>&1 ||
         fail "pip could not install the locked packages: $(pip_error) (see .cache/pip.log)"
 }

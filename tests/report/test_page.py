@@ -382,7 +382,7 @@ print(time.process_time() - start, peak)
 
 @pytest.mark.slow
 def test_a_large_patient_is_built_in_time_and_memory(make_patient, tmp_path):
-    out = make_patient(n_regions=86, n_channels=150, n_seizures=2, n_plans=200, resolution_mm=2)
+    out = make_patient(n_regions=86, n_channels=150, n_seizures=3, n_plans=200, resolution_mm=2)
     page = tmp_path / "large.html"
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, str(out), str(page)],

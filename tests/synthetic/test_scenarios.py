@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from virtualbrain.errors import ConfigError
+from virtualbrain.errors import ConfigError, ModelError
+from virtualbrain.models.simulation import simulate
 from virtualbrain.synthetic.disease import UNSAMPLED_GAIN, largest_relative_gain
 from virtualbrain.synthetic.scenarios import SCENARIOS
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
+from virtualbrain.synthetic.validation_patient import draw_validation_patient
 from virtualbrain.synthetic.validation_zone import FAST_DELAY_S
 
 pytestmark = pytest.mark.slow
@@ -54,3 +56,18 @@ def test_several_seizures_share_channels_and_gain(drawn):
 def test_unknown_scenario_is_refused():
     with pytest.raises(ConfigError, match="early or late"):
         ValidationCohort(1, "slow")  # type: ignore[arg-type]
+
+
+def test_an_unstable_network_is_drawn_again(monkeypatch):
+    calls = []
+
+    def unstable_once(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 1:
+            raise ModelError("a step of 0.0005 s is unstable at x1 = -3.15")
+        return simulate(*arguments, **options)
+
+    monkeypatch.setattr("virtualbrain.synthetic.validation_patient.simulate", unstable_once)
+    patient = draw_validation_patient(np.random.default_rng(3), sampled=True)
+    assert len(calls) > 1
+    assert patient.truth.ez.any()

@@ -30,11 +30,21 @@ class Job(Protocol):
 
     rule: str
     threads: int
+    resources: Any
     log: Sequence[str]
     input: Iterable[str]
     output: Iterable[str]
     params: Any
     wildcards: Any
+
+
+def cores_of(job: Job) -> int:
+    """Return the number of cores that a job uses: its `cpus_per_task`, or else its threads.
+
+    Stages that often use a single core count as one thread, so that another runs beside them.
+    """
+    wanted = int(getattr(job.resources, "cpus_per_task", job.threads))
+    return min(wanted, os.cpu_count() or 1)
 
 
 @contextmanager
@@ -60,7 +70,7 @@ def run_job(job: Job) -> Iterator[logging.Logger]:
     SystemExit
         As `run_logged`.
     """
-    with run_logged(job.log[0], job.threads) as logger, _locked(Path(job.log[0])):
+    with run_logged(job.log[0], cores_of(job)) as logger, _locked(Path(job.log[0])):
         roots, owner, stage = _identify(job)
         own_record = record_path(roots.out, owner, stage)
         own_record.unlink(missing_ok=True)

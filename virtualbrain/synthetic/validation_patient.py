@@ -6,12 +6,14 @@ A fit gets what a clinic has: the envelope of bipolar channels, a gain from the 
 and volumes, and the connectome before its errors.
 """
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from virtualbrain.errors import ModelError
 from virtualbrain.models.epileptor import Epileptor
 from virtualbrain.models.reduced_physics import equilibrium, left_branch_expansion
 from virtualbrain.models.simulation import Options, simulate
@@ -33,6 +35,8 @@ from virtualbrain.synthetic.validation_zone import (
     draw_zone,
     follows,
 )
+
+_LOG = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -328,12 +332,19 @@ def _initial_states(x0: Array, ez: Mask, wait_s: Array, rate: float) -> Array:
 
 
 def _seizure(true_model: TrueModel, rng: np.random.Generator) -> _Run | None:
-    """Run the 6D network; None unless a seizure starts and ends within the time simulated."""
-    run = simulate(
-        true_model.network, true_model.model, duration=DURATION_S, seed=rng, noise=NOISE,
-        sample_rate=RATE_HZ, initial=true_model.initial,
-        options=Options(keep=("lfp", "x1"), n_threads=1),
-    )  # fmt: skip
+    """Run the 6D network; None unless a seizure starts and ends within the time simulated.
+
+    A drawn network whose states leave the range in which the step is stable is no patient either.
+    """
+    try:
+        run = simulate(
+            true_model.network, true_model.model, duration=DURATION_S, seed=rng, noise=NOISE,
+            sample_rate=RATE_HZ, initial=true_model.initial,
+            options=Options(keep=("lfp", "x1"), n_threads=1),
+        )  # fmt: skip
+    except ModelError as error:
+        _LOG.info("drawing again: %s", error.what)
+        return None
     seizing = seizing_at(run["x1"].to_numpy(), RATE_HZ)
     active = np.flatnonzero(seizing.any(axis=1))
     if len(active) == 0 or active[0] < (BASELINE_S + 3) * RATE_HZ:

@@ -12,8 +12,9 @@ rule anatomy:
         ANY.benchmark("anatomy")
     conda:
         "../../envs/python.yaml"
-    threads: 2
+    threads: 1  # beside dwi_preprocess, see `pipeline.job.cores_of`
     resources:
+        cpus_per_task=2,
         mem_mb=8000,
         runtime=60 if config["anatomy"]["reconstruct"] == "none" else 1440,
     params:

@@ -13,8 +13,9 @@ rule dwi_preprocess:
         ANY.benchmark("dwi_preprocess")
     conda:
         "../../envs/mrtrix3.yaml"
-    threads: 2
+    threads: 1  # beside anatomy, see `pipeline.job.cores_of`
     resources:
+        cpus_per_task=2,
         mem_mb=6000,
         runtime=120,
     params:

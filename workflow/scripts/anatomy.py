@@ -1,6 +1,6 @@
 """Compute a patient's regions, tissues and surfaces."""
 
-from virtualbrain.pipeline.job import run_job
+from virtualbrain.pipeline.job import cores_of, run_job
 
 with run_job(snakemake):
     from virtualbrain.anatomy.run import run_anatomy
@@ -24,7 +24,7 @@ with run_job(snakemake):
         freesurfer=files.freesurfer,
         lesion=files.lesion,
         seed=params.seed,
-        threads=snakemake.threads,
+        threads=cores_of(snakemake),
         subject=layout.freesurfer,
         template=files.uses_template,
     )

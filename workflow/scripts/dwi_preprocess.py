@@ -1,6 +1,6 @@
 """Correct a patient's diffusion series."""
 
-from virtualbrain.pipeline.job import run_job, scratch
+from virtualbrain.pipeline.job import cores_of, run_job, scratch
 
 if __name__ == "__main__":  # worker processes of the registration import this file
     with run_job(snakemake):
@@ -27,7 +27,7 @@ if __name__ == "__main__":  # worker processes of the registration import this f
                 Path(output.dwi),
                 workdir,
                 settings,
-                threads=snakemake.threads,
+                threads=cores_of(snakemake),
                 epi=files.epi,
             )
         sources = [path.name for path in files.dwi_files()]
