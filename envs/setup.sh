@@ -61,6 +61,7 @@ pip_error() { # one line from pip's log
     fi
 }
 
+# Python compiles a package when it is first imported: most are never.
 install_python_packages() { # lock files
     say "installing Python packages (one to three minutes)"
     mkdir -p .cache

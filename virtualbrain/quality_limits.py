@@ -82,7 +82,8 @@ class QualityLimit:
             Name of what the figure belongs to, such as a region.
         """
         name = f"{self.heading} for {subject}" if subject else self.heading
-        return f"{name}: {value:.3g} ({self.bounds}). {self.meaning}".strip()
+        shown = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"  # 2043, not 2.04e+03
+        return f"{name}: {shown} ({self.bounds}). {self.meaning}".strip()
 
 
 def outside(figures: Mapping[str, Any], limits: Mapping[str, QualityLimit]) -> list[str]:

@@ -474,11 +474,9 @@ def test_the_summary_fills_the_first_two_printed_pages(browser, report, tmp_path
     assert not page.locator(".bar").is_visible()
     assert page.locator(".research-line").is_visible()
     assert page.locator("#static-images img").first.is_visible()
-    last = page.locator("#summary .card").last
-    first_page = last.bounding_box()["y"] - page.locator("#summary").bounding_box()["y"]
-    assert first_page < 1013
-    rest = last.bounding_box()["height"] + page.locator("#brain").bounding_box()["height"]
-    assert rest < 1013
+    brain = page.locator("#brain").bounding_box()
+    top = page.locator("#summary").bounding_box()["y"]
+    assert 1.2 * 1013 < brain["y"] + brain["height"] - top < 2 * 1013  # cards break across pages
     assert page.evaluate("getComputedStyle(document.querySelector('#brain')).breakAfter") == "page"
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from virtualbrain.posterior import p_ez_sampled
 from virtualbrain.report import drawing
 from virtualbrain.report.colours import ColourScale
+from virtualbrain.report.findings import effective_draws, leading_plans, unsettled
 from virtualbrain.report.first_page import first_page, side_of
 from virtualbrain.report.region_times import rows_of, started_by
 from virtualbrain.report.reliability import (
@@ -93,7 +95,10 @@ def test_the_sentence_names_each_range_once_and_the_patients_once():
 
 def test_gains_belong_to_the_first_plan_and_start_from_no_surgery():
     rows = [SimpleNamespace(kind="none", share_free=0.1, candidate="no surgery")]
-    outcomes = SimpleNamespace(rows=rows, gains=((MIDDLE, 0.5), (HIPPOCAMPUS, 0.9)))
+    outcomes = SimpleNamespace(
+        rows=rows, gains=((MIDDLE, 0.5), (HIPPOCAMPUS, 0.9)), fitted=True, p_elsewhere=0.25,
+        expected_ez_regions=2.0,
+    )  # fmt: skip
     frame = SimpleNamespace(candidate="x", region=AMYGDALA, p_seizing=0.3)
     seldom = SimpleNamespace(candidate="x", region=INFERIOR, p_seizing=0.05)
     main = SimpleNamespace(
@@ -102,13 +107,61 @@ def test_gains_belong_to_the_first_plan_and_start_from_no_surgery():
     regions = [_region(n, "R", 0.5) for n in (MIDDLE, HIPPOCAMPUS, AMYGDALA, INFERIOR)]
     plan = SimpleNamespace(candidate="x", regions=(HIPPOCAMPUS, MIDDLE))
     found = first_page(SimpleNamespace(main=main), regions, regions[:2], [plan])
-    assert [step.gain for step in found.steps] == pytest.approx([0.4, 0.4])
+    scale = 0.75 * p_ez_sampled(2.0)
+    assert [step.gain for step in found.steps] == pytest.approx([0.4 * scale, 0.4 * scale])
+    assert found.steps[-1].p_seizure_free == pytest.approx(0.9 * scale)
     assert [one.region.name for one in found.remaining] == [AMYGDALA]
     assert found.reliability == (None, None)
     assert found.hypothesis == "not stated"
     assert found.clinic is None
     other = SimpleNamespace(candidate="y", regions=(AMYGDALA,))
     assert first_page(SimpleNamespace(main=main), regions, (), [other]).steps == ()
+
+
+LIMITS = {"p_ez_error": [0.05, 0.15], "r_hat": [1.05, 1.5]}
+
+
+@pytest.mark.parametrize(
+    ("error", "r_hat", "words"),
+    [
+        (0.02, 1.01, ""),
+        (None, None, ""),
+        (0.1, 1.2, "change a P(EZ) by 10 points"),
+        (0.1, 1.01, "change a P(EZ) by 10 points"),
+        (0.02, 1.2, "The fit has not settled. "),
+    ],
+)
+def test_chains_that_disagree_are_said_in_plain_words(error, r_hat, words):
+    sentence = unsettled({"p_ez_error_max": error, "r_hat_max": r_hat, "thresholds": LIMITS})
+    assert words in sentence
+    assert bool(sentence) == bool(words)
+
+
+def test_a_large_monte_carlo_error_widens_the_intervals():
+    def priors(error):
+        figures = {"p_ez_error_max": error, "p_ez_error_region": MIDDLE}
+        rows = [SimpleNamespace(region=MIDDLE, p_ez=0.8)]
+        return SimpleNamespace(
+            outcomes=SimpleNamespace(n_draws=200),
+            diagnostics=SimpleNamespace(figures=figures),
+            zones=SimpleNamespace(rows=rows),
+        )
+
+    assert effective_draws(priors(0.1)) == pytest.approx(16.0)
+    assert effective_draws(priors(0.0)) == effective_draws(priors(None)) == 200
+    assert effective_draws(priors(0.02)) == 200  # 400 independent draws: all count
+
+
+def test_a_plan_that_only_removes_more_is_not_among_the_first():
+    def plan(rank, regions, share_free):
+        return SimpleNamespace(
+            rank=rank, kind="resection", candidate=str(rank), regions=regions, share_free=share_free
+        )
+
+    first = plan(1, (MIDDLE,), 0.8)
+    larger = plan(2, (MIDDLE, INFERIOR), 0.805)
+    better, other = plan(3, (MIDDLE, HIPPOCAMPUS), 0.85), plan(4, (HIPPOCAMPUS,), 0.4)
+    assert leading_plans([first, larger, better, other]) == (first, better, other)
 
 
 def test_a_plan_of_the_clinic_is_named_once():

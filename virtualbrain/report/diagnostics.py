@@ -77,6 +77,7 @@ def other_limits(results: PatientResults) -> tuple[str, ...]:
             _bad_contacts(results),
             _no_mri(results),
             _no_diffusion(results),
+            _data_notes(results),
             _isolated(results),
             _method(results),
             "The model has the regions of one atlas, one mean time course per region and the "
@@ -119,10 +120,17 @@ def _bad_contacts(results: PatientResults) -> str:
     outside = int((frame["tissue"] == "outside").sum()) if "tissue" in frame else 0
     if not bad and not outside:
         return ""
-    return (
-        f"Of {len(frame)} contacts, {bad} are marked bad and were not fitted, and {outside} are "
-        "outside the brain."
-    )
+    parts = [f"{bad} are marked bad and were not fitted"] if bad else []
+    parts += [f"{outside} are outside the brain"] if outside else []
+    return f"Of {len(frame)} contacts, {' and '.join(parts)}."
+
+
+def _data_notes(results: PatientResults) -> str:
+    notes = [note for quality in results.quality.values() for note in quality.notes]
+    if not notes:
+        return ""
+    first = notes[0].rstrip(".")
+    return f"Notes on the quality of the data: {len(notes)}, under Reliability. The first: {first}."
 
 
 def _no_mri(results: PatientResults) -> str:

@@ -55,6 +55,13 @@ class EloquentRegions:
     measured: str
     _known: dict[tuple[str, str], float] = field(default_factory=dict)
 
+    @property
+    def none_removed(self) -> str:
+        """What it means that a plan takes no eloquent region."""
+        functions = ", ".join(sorted(set(self.functions.values())))
+        of = f" ({functions})" if functions else ""
+        return f"none of the stated regions{of}; memory and fibre tracts are not assessed"
+
     def taken(self, regions: Collection[str]) -> tuple[str, ...]:
         """Return the eloquent regions among these."""
         return tuple(name for name in regions if name in self.functions)

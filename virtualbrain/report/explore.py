@@ -1,6 +1,6 @@
 """Offer plans of regions that the reader chooses, with the outcomes that were computed before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,13 @@ from virtualbrain.io.results import PriorResults
 from virtualbrain.io.surgery_results import Outcomes, SubsetRow
 from virtualbrain.report import tables
 from virtualbrain.report.eloquent import EloquentRegions
-from virtualbrain.report.findings import NOT_STATED, Plan, Region, freedom_interval
+from virtualbrain.report.findings import (
+    NOT_STATED,
+    Plan,
+    Region,
+    effective_draws,
+    freedom_interval,
+)
 from virtualbrain.report.numbers import is_number, percent, show
 
 # Subsets of at most this size are in the table of the page.
@@ -72,9 +78,14 @@ def explored_of(
         if plan.kind == "resection" and plan.named_by_regions
     }
     rows = [row for row in subsets.rows if set(row.region_names) <= set(bit)]
+    n_draws = effective_draws(main)
+
+    def interval(row: SubsetRow) -> tuple[float, float]:
+        return freedom_interval(row.share_free, outcomes, n_draws)
+
     found = {
         str(sum(bit[name] for name in row.region_names)): {
-            "p": _probability(row, outcomes),
+            "p": tables.with_interval(row.p_seizure_free, interval(row)),
             "after": round(row.seizing_after, 3),
             "free": round(row.share_free, 4),
             "facts": _facts(row, outcomes, eloquent),
@@ -85,12 +96,8 @@ def explored_of(
     }
     functions = tuple(eloquent.functions.get(region.name, "") for region in chosen)
     places = [region.index for region in chosen]
-    view = _view(rows, subsets.table, outcomes, eloquent)
+    view = _view(rows, subsets.table, outcomes, eloquent, interval)
     return Explored(chosen, functions, view, {"regions": places, "plans": found})
-
-
-def _probability(row: SubsetRow, outcomes: Outcomes) -> str:
-    return tables.with_interval(row.p_seizure_free, freedom_interval(row.share_free, outcomes))
 
 
 def _facts(
@@ -129,7 +136,7 @@ def _eloquent(row: SubsetRow, outcomes: Outcomes) -> str:
             for part in row.eloquent.split(",")
             for name in [part.split(" (", 1)[0]]
         )
-    return "none is removed" if outcomes.eloquent_stated else NOT_STATED
+    return "none of the stated regions" if outcomes.eloquent_stated else NOT_STATED
 
 
 def _volume(row: SubsetRow) -> str:
@@ -139,7 +146,11 @@ def _volume(row: SubsetRow) -> str:
 
 
 def _view(
-    rows: Sequence[SubsetRow], table: Any, outcomes: Outcomes, eloquent: EloquentRegions
+    rows: Sequence[SubsetRow],
+    table: Any,
+    outcomes: Outcomes,
+    eloquent: EloquentRegions,
+    interval: Callable[[SubsetRow], tuple[float, float]],
 ) -> tables.View:
     columns = (
         tables.Column("Regions", False),
@@ -165,7 +176,7 @@ def _view(
             tables.Cell(_eloquent(row, outcomes), "1" if row.eloquent else "0"),
             tables.nearest_cell(eloquent, row.region_names),
             tables.number_cell(row.seizing_after),
-            tables.probability_cell(row.p_seizure_free, freedom_interval(row.share_free, outcomes)),
+            tables.probability_cell(row.p_seizure_free, interval(row)),
             tables.percent_cell(row.p_holds_ez),
             tables.percent_cell(row.p_sham),
         )

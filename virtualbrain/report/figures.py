@@ -8,9 +8,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.results import PatientResults, PriorResults, Seizure
 from virtualbrain.report import charts, drawing, seizure_fit
 from virtualbrain.report.colours import ColourScale
+from virtualbrain.report.findings import SUSPECTED
 from virtualbrain.report.metrics import Metric
 from virtualbrain.report.numbers import is_number
 from virtualbrain.report.onsets import regions_of_channel
@@ -84,6 +86,7 @@ def figures_of(
         "header_image": drawing.brain_views(
             surfaces, by_label, scale, None, f"Cortex: {title}", ("left", "right"), 190
         ),
+        "deep_slice": _deep_slice(results, by_label, scale),
         "contacts_image": drawing.brain_views(
             surfaces, {}, scale, contacts, "Contacts over the cortex from four sides", CONTACT_VIEWS
         ),
@@ -121,6 +124,27 @@ def _slices(
     alt = f"Axial slice of the T1: {title}"
     outlined = [label for label, name in results.region_of_label.items() if name in planned]
     return drawing.slices(t1, labels, values, scale, contacts, alt, outlined)
+
+
+def _deep_slice(
+    results: PatientResults, values: Mapping[int, float], scale: ColourScale
+) -> tuple[str, drawing.SliceImage] | None:
+    """Return the suspected region below the cortex, which no view of the cortex shows, on a slice.
+
+    The region is the first of those with a value of `SUSPECTED` or more.
+    """
+    if results.t1 is None or results.labels is None or results.regions is None:
+        return None
+    frame = results.regions.frame
+    deep = frame.loc[frame["structure"] == "subcortex", ["index", "name"]]
+    found = {int(index): str(name) for index, name in deep.itertuples(index=False)}
+    label = max(found, key=lambda one: values.get(one, 0.0), default=0)
+    if values.get(label, 0.0) < SUSPECTED:
+        return None
+    t1, labels = map(nib.as_closest_canonical, (results.t1, results.labels))
+    alt = f"Axial slice of the T1 through {spoken_name(found[label])}"
+    drawn = drawing.slices(t1, labels, values, scale, None, alt, (label,), n_slices=1)
+    return spoken_name(found[label]), drawn[0]
 
 
 def _matrix(results: PatientResults) -> drawing.StaticImage | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ Array = NDArray[np.float64]
 
 N_LEADING_REGIONS = 5
 N_LEADING_PLANS = 3
+LEAST_GAIN = 0.01
 SUSPECTED = 0.3
 # Regions that seize in a smaller fraction of the draws are not named.
 SELDOM = 0.1
@@ -38,12 +40,16 @@ VERDICT_WORDS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """Verdict on the fit with its reasons; only a `usable` fit is ranked in the report."""
+    """Verdict on the fit with its reasons; only a `usable` fit is ranked in the report.
+
+    `summary` says in plain words what a fit whose chains disagree means; else it is empty.
+    """
 
     key: str
     words: str
     reasons: tuple[str, ...]
     usable: bool
+    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,25 @@ def verdict_of(priors: PriorResults) -> Verdict:
     if key not in VERDICT_WORDS:
         key = "missing"
     usable = key in ("interpretable", "caution", NOT_FITTED)
-    return Verdict(key, VERDICT_WORDS[key], priors.diagnostics.reasons, usable)
+    summary = unsettled(priors.diagnostics.figures)
+    return Verdict(key, VERDICT_WORDS[key], priors.diagnostics.reasons, usable, summary)
+
+
+def unsettled(figures: Mapping[str, Any]) -> str:
+    """Return a sentence on a fit whose chains disagree; empty where they agree."""
+    limits = figures.get("thresholds", {})
+    error, r_hat = _number(figures, "p_ez_error_max"), _number(figures, "r_hat_max")
+    usual_error, usual_r_hat = (limits.get(name, (np.inf,))[0] for name in ("p_ez_error", "r_hat"))
+    is_wide = error > usual_error
+    if not is_wide and not r_hat > usual_r_hat:
+        return ""
+    change = f": another run could change a P(EZ) by {100 * error:.0f} points" if is_wide else ""
+    return f"The fit has not settled{change}. Repeat it with more moves before you use its numbers."
+
+
+def _number(figures: Mapping[str, Any], name: str) -> float:
+    value = figures.get(name)
+    return float(value) if value is not None and is_number(value) else float("nan")
 
 
 def regions_of(priors: PriorResults, names: Sequence[str]) -> tuple[Region, ...]:
@@ -216,11 +240,17 @@ def plans_of(priors: PriorResults, names: Sequence[str]) -> tuple[Plan, ...]:
     if priors.outcomes is None:
         return ()
     position = {name: i for i, name in enumerate(names)}
-    rows = enumerate(priors.outcomes.rows)
-    return tuple(_plan(i, row, position, priors.outcomes) for i, row in rows)
+    rows, n_draws = enumerate(priors.outcomes.rows), effective_draws(priors)
+    return tuple(_plan(i, row, position, priors.outcomes, n_draws) for i, row in rows)
 
 
-def _plan(index: int, row: PlanRow, position: Mapping[str, int], outcomes: Outcomes) -> Plan:
+def _plan(
+    index: int,
+    row: PlanRow,
+    position: Mapping[str, int],
+    outcomes: Outcomes,
+    n_draws: float,
+) -> Plan:
     regions = row.region_names
     return Plan(
         index=index,
@@ -234,7 +264,7 @@ def _plan(index: int, row: PlanRow, position: Mapping[str, int], outcomes: Outco
         before=row.seizing_before,
         after=(row.seizing_after, row.seizing_after_low, row.seizing_after_high),
         p_seizure_free=row.p_seizure_free,
-        p_interval=_plan_interval(row, outcomes),
+        p_interval=_plan_interval(row, outcomes, n_draws),
         transmission_change=row.transmission_change,
         p_sham=row.p_sham,
         p_six_dimensional=row.p_seizure_free_6d,
@@ -245,15 +275,30 @@ def _plan(index: int, row: PlanRow, position: Mapping[str, int], outcomes: Outco
     )
 
 
-def _plan_interval(row: PlanRow, outcomes: Outcomes) -> tuple[float, float]:
+def effective_draws(priors: PriorResults) -> float:
+    r"""Return the number of independent draws that the simulated draws of the plans are worth.
+
+    The Monte Carlo error e of a probability p is that of p (1 - p) / e² independent draws; p is the
+    P(EZ) with the largest error.
+    """
+    n_draws = float(priors.outcomes.n_draws) if priors.outcomes else 0.0
+    figures = priors.diagnostics.figures if priors.diagnostics else {}
+    error, region = _number(figures, "p_ez_error_max"), figures.get("p_ez_error_region")
+    p_ez = [row.p_ez for row in priors.zones.rows if row.region == region] if priors.zones else []
+    if not p_ez or not error > 0:
+        return n_draws
+    return min(n_draws, max(p_ez[0] * (1.0 - p_ez[0]) / error**2, 1.0))
+
+
+def _plan_interval(row: PlanRow, outcomes: Outcomes, n_draws: float) -> tuple[float, float]:
     if row.kind == "none":  # see `virtualbrain.surgery.ranking`
-        return probability_interval(row.share_free, outcomes.n_draws)
-    return freedom_interval(row.share_free, outcomes)
+        return probability_interval(row.share_free, n_draws)
+    return freedom_interval(row.share_free, outcomes, n_draws)
 
 
-def freedom_interval(share_free: float, outcomes: Outcomes) -> tuple[float, float]:
+def freedom_interval(share_free: float, outcomes: Outcomes, n_draws: float) -> tuple[float, float]:
     """Return the sampling interval of `share_free`, scaled as `p_seizure_free` is."""
-    low, high = probability_interval(share_free, outcomes.n_draws)
+    low, high = probability_interval(share_free, n_draws)
     rule = SeizureFreedom(outcomes.p_elsewhere, outcomes.expected_ez_regions, outcomes.fitted)
     return rule.probability(low), rule.probability(high)
 
@@ -284,9 +329,22 @@ def leading_regions(regions: Sequence[Region]) -> tuple[Region, ...]:
 
 
 def leading_plans(plans: Sequence[Plan]) -> tuple[Plan, ...]:
-    """Return the first proposed plans of the ranking: no sham, no surgery, not what was done."""
+    """Return the first proposed plans of the ranking: no sham, no surgery, not what was done.
+
+    A plan that only adds regions to an earlier one, for less than one more draw in a hundred, is
+    left out.
+    """
     real = [plan for plan in plans if plan.kind not in ("none", "sham") and plan.candidate != DONE]
-    return tuple(sorted(real, key=lambda plan: plan.rank)[:N_LEADING_PLANS])
+    kept: list[Plan] = []
+    for plan in sorted(real, key=lambda plan: plan.rank):
+        if not any(_adds_nothing(plan, earlier) for earlier in kept):
+            kept.append(plan)
+    return tuple(kept[:N_LEADING_PLANS])
+
+
+def _adds_nothing(plan: Plan, earlier: Plan) -> bool:
+    is_more = plan.kind == earlier.kind and set(plan.regions) > set(earlier.regions)
+    return is_more and plan.share_free < earlier.share_free + LEAST_GAIN
 
 
 def done_plan(plans: Sequence[Plan]) -> Plan | None:

@@ -14,6 +14,7 @@ from virtualbrain.report.reliability import (
     reliability_of,
     reliability_sentence,
 )
+from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 
 N_REMAINING = 3
 ONE_SIDED = 0.9
@@ -24,10 +25,10 @@ N_TARGETS = 2
 
 @dataclass(frozen=True)
 class Step:
-    """A region of a plan, with the draws without a seizure once it is added, and its gain."""
+    """A region of a plan, with P(seizure-free) once it is added, and its gain."""
 
     region: Region
-    share_free: float
+    p_seizure_free: float
     gain: float
 
 
@@ -132,16 +133,21 @@ def side_of(regions: Sequence[Region]) -> str:
 
 def _steps(main: PriorResults, plan: Plan, by_name: dict[str, Region]) -> tuple[Step, ...]:
     """Return the gains where they belong to this plan."""
-    gains = main.outcomes.gains if main.outcomes else ()
-    if not gains or not {name for name, _ in gains} <= set(plan.regions):
+    if main.outcomes is None or not main.outcomes.gains:
         return ()
-    nothing = [row for row in main.outcomes.rows if row.kind == "none"] if main.outcomes else []
-    before = nothing[0].share_free if nothing else 0.0
+    outcomes = main.outcomes
+    if not {name for name, _ in outcomes.gains} <= set(plan.regions):
+        return ()
+    rule = SeizureFreedom(outcomes.p_elsewhere, outcomes.expected_ez_regions, outcomes.fitted)
+    before = next(
+        (rule.probability(row.share_free) for row in outcomes.rows if row.kind == "none"), 0.0
+    )
     steps = []
-    for name, free in gains:
+    for name, share_free in outcomes.gains:
+        p = rule.probability(share_free)
         if name in by_name:
-            steps.append(Step(by_name[name], free, free - before))
-        before = free
+            steps.append(Step(by_name[name], p, p - before))
+        before = p
     return tuple(steps)
 
 
