@@ -17,7 +17,7 @@ from inference.onsets.fit import rules_of
 from inference.onsets.recording import recording_of
 from inference.onsets.recruitment import input_until, log_prior_of_onsets
 from inference.onsets.rules import Rules
-from inference.onsets.sampler import fill_power, sample_chain
+from inference.onsets.sampler import EXCHANGE_ALL, fill_power, sample_chain
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
@@ -141,6 +141,27 @@ def test_sampler_returns_the_prior_without_data(problem):
     assert kept.active.mean() == pytest.approx(expected, abs=0.04)
     onset = kept.onset[kept.active]
     assert onset.mean() == pytest.approx(0.5 * (SECONDS[0] - 2 + SECONDS[-1]), abs=2.5)
+
+
+@pytest.mark.slow
+def test_sampler_returns_the_prior_of_two_seizures_without_data(problem):
+    """Exchanges in one and in all seizures keep the prior, with any loudness of the regions."""
+    rules = Rules(tempering=0.0, weak_input=0.0, early=0.0)
+    double = replace(problem, envelope=[problem.envelope[0]] * 2, times=[SECONDS] * 2)
+    prior_p_ez = np.linspace(0.1, 0.5, N)
+    data = recording_of(double, prior_p_ez, 40, rules.noise)
+    data = data._replace(weights=np.zeros((N, N)), loudness=np.linspace(-0.5, 0.5, N))
+    kept = sample_chain(data, rules, 150_000, 4000, np.array([1.0]), np.random.default_rng(2))
+    window = SECONDS[-1] - SECONDS[0]
+    seizing = (window + 2.0) / window
+    in_one = seizing + rules.p_silent
+    total = prior_p_ez * in_one**2 + 1.0 - prior_p_ez
+    both = kept.active.all(axis=1)
+    assert kept.accepted[1, EXCHANGE_ALL] > 500
+    np.testing.assert_allclose(both.mean(axis=0), prior_p_ez * seizing**2 / total, atol=0.06)
+    np.testing.assert_allclose(
+        kept.active.mean(axis=(0, 1)), prior_p_ez * seizing * in_one / total, atol=0.06
+    )
 
 
 @pytest.mark.slow
