@@ -23,16 +23,18 @@ from virtualbrain.io.connectome import group_path
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout
 from virtualbrain.io.manifest import adopt_earlier_manifest, remove_damaged
 from virtualbrain.io.versions import versions
+from virtualbrain.pipeline.compile_ahead import compiling_ahead
 from virtualbrain.pipeline.faults import RESUME
 from virtualbrain.pipeline.prior_files import chosen_priors
 from virtualbrain.pipeline.snakemake_runner import (
+    DEFAULT_PROFILE,
     KILLED,
     Outcome,
     only_run,
     run_workflow,
     snakemake_command,
 )
-from virtualbrain.pipeline.stages import last_stage
+from virtualbrain.pipeline.stages import fits, last_stage
 from virtualbrain.pipeline.verification import outdated_records
 
 
@@ -125,7 +127,9 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
                     warn(line)
         start.check_again(config, labels)
         name = "dry-run" if options.dry_run else "snakemake"
-        outcome = start.workflow(config, name, (), _outdated(out, config, labels))
+        is_here = options.profile == DEFAULT_PROFILE and not options.dry_run
+        with compiling_ahead(wanted=is_here and fits(config)):
+            outcome = start.workflow(config, name, (), _outdated(out, config, labels))
         finished = [label for label in labels if PatientLayout(out, label).report.is_file()]
         is_whole = last_stage(config) == "report"
         if outcome.exit_code and outcome.failures and finished and is_whole:

@@ -134,7 +134,7 @@ def snakemake_command(
     ]
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Make Linux kill the workflow when the command that started it ends.
 
     Background processes of a shell script ignore the interrupt signal; the workflow must not.
@@ -165,7 +165,7 @@ def run_workflow(command: Sequence[str], log: Path, lock: int, console: "Console
         text=True,
         errors="replace",
         pass_fds=(lock,),
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+        preexec_fn=end_with_parent if sys.platform == "linux" else None,
     )
     progress = Progress(console)
     try:

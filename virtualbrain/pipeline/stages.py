@@ -26,6 +26,11 @@ def last_stage(config: Mapping[str, Any]) -> str:
     return str(config["until"]) or ("connectomes" if config["structure_only"] else "report")
 
 
+def fits(config: Mapping[str, Any]) -> bool:
+    """Return whether a run fits the recording."""
+    return STAGES.index(last_stage(config)) >= STAGES.index("inference")
+
+
 def stage_targets(
     layout: PatientLayout,
     stage: str,
