@@ -37,6 +37,8 @@ LONGEST = (
     "inference/test_ablation.py",
     "benchmarks/test_tvb_patients.py",
     "synthetic/test_dataset.py",
+    "synthetic/test_demo_spes.py",
+    "report/test_evoked.py",
 )
 
 

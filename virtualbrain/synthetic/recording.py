@@ -73,6 +73,10 @@ class SeegRecording:
     channel_onsets : pandas.DataFrame
         Per bipolar pair of neighbours `name anode cathode onset_s ictal_ratio`: onset and
         largest ratio of ictal to background power, without faults of the contacts.
+    lead : numpy.ndarray, shape (n_contacts, n_patches)
+        Potential at each contact per unit of each patch of grey matter.
+    patch_region : numpy.ndarray of int, shape (n_patches,)
+        Region of each patch.
     """
 
     contacts: pd.DataFrame
@@ -81,6 +85,8 @@ class SeegRecording:
     ecg_uv: Signal
     status: pd.DataFrame
     channel_onsets: pd.DataFrame
+    lead: Signal
+    patch_region: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,8 @@ def record(
     signal += ictal
     signal += _contact_noise(len(contacts), len(seizure.times_s), rate, rng, settings)
     status = _add_faults(signal, contacts, rate, rng, settings)
-    return SeegRecording(contacts, rate, signal, _ecg(seizure, rate, rng), status, onsets)
+    ecg = _ecg(seizure, rate, rng)
+    return SeegRecording(contacts, rate, signal, ecg, status, onsets, lead, patches.region)
 
 
 # ---- positions of sources -------------------------------------------------------------------
@@ -216,8 +223,7 @@ def _background(
 ) -> Signal:
     """Return 1/f activity of every patch, with interictal spikes of the irritative ones."""
     n, n_times = len(patches.region), len(seizure.times_s)
-    signal = coloured_noise(n, n_times, rate, rng, exponent=2.2, knee_hz=3.0)
-    signal *= settings.background * rng.lognormal(0.0, 0.3, (n, 1)).astype(np.float32)
+    signal = background_of(n, n_times, rate, settings.background, rng)
     attenuation = 1.0 - 0.5 * _involvement(seizure, rate)
     after = _postictal(seizure)
     signal *= (attenuation * after).astype(np.float32)[:, patches.region].T
@@ -225,6 +231,15 @@ def _background(
     for patch in np.flatnonzero(irritative | (rng.uniform(size=n) < 0.03)):
         if rng.uniform() < 0.6:
             _add_spikes(signal[patch], seizure, rate, rng, settings)
+    return signal
+
+
+def background_of(
+    n: int, n_times: int, rate: float, size_uv: float, rng: np.random.Generator
+) -> Signal:
+    """Return 1/f activity of some patches with log-normal sizes around one, (n, n_times)."""
+    signal = coloured_noise(n, n_times, rate, rng, exponent=2.2, knee_hz=3.0)
+    signal *= size_uv * rng.lognormal(0.0, 0.3, (n, 1)).astype(np.float32)
     return signal
 
 
