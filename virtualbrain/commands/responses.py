@@ -38,8 +38,7 @@ def _patients(
     """Return label and files of the given patients, or of all with stimulation."""
     from virtualbrain.io.patient_search import find_patient
     from virtualbrain.pipeline.check import file_settings
-    from virtualbrain.stimulation.pulses import no_pulses_error
-    from virtualbrain.stimulation.spes import is_stimulated
+    from virtualbrain.stimulation.pulses import is_stimulated, no_pulses_error
 
     which = file_settings(config)
     labels = chosen_labels(bids, given, config)

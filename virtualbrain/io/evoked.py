@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.tables import read_matrix, read_table, sidecar_of, write_matrix, write_table
+from virtualbrain.io.result_files import Table, load_table
+from virtualbrain.io.tables import sidecar_of, write_matrix, write_table
 
 _MATRICES = {
     "amplitude": ("V", "N1 relative to the baseline; n/a without an N1 or if not used"),
@@ -90,6 +90,12 @@ def write_evoked(layout: PatientLayout, tables: EvokedTables, sidecar: Mapping[s
     write_table(layout.stimulation_sites, tables.sites, {**_SITES, **sidecar})
 
 
+def write_no_responses(layout: PatientLayout, problem: str, sidecar: Mapping[str, Any]) -> None:
+    """Write an empty table of sites, with the problem that prevented the responses."""
+    sites = pd.DataFrame(columns=list(_SITES))
+    write_table(layout.stimulation_sites, sites, {**_SITES, **sidecar, "Problem": problem})
+
+
 def _write(path: Any, matrix: pd.DataFrame, sidecar: Mapping[str, Any]) -> None:
     write_matrix(path, matrix.to_numpy(), list(matrix.index), list(matrix.columns), sidecar)
 
@@ -117,20 +123,19 @@ class Evoked:
 
     Parameters
     ----------
-    sites : pandas.DataFrame
-        One row per stimulated site; empty if the responses could not be computed.
-    pairs : pandas.DataFrame, optional
+    sites : Table
+        One row per stimulated site; none if the responses could not be computed.
+    pairs : Table, optional
         One row per measured pair of regions.
-    regional : mapping of pandas.DataFrame
-        Matrices of regions, stimulated by recorded: amplitude, latency, probability.
-    about : mapping
-        The sidecar of the sites.
     """
 
-    sites: pd.DataFrame
-    pairs: pd.DataFrame | None
-    regional: Mapping[str, pd.DataFrame]
-    about: Mapping[str, Any]
+    sites: Table
+    pairs: Table | None
+
+    @property
+    def problem(self) -> str:
+        """Why there are no responses; empty if there are."""
+        return str(self.sites.sidecar.get("Problem", ""))
 
 
 def read_evoked(layout: PatientLayout) -> Evoked:
@@ -141,10 +146,7 @@ def read_evoked(layout: PatientLayout) -> Evoked:
     InputError
         A table cannot be read.
     """
-    about = read_json(sidecar_of(layout.stimulation_sites))
-    sites = read_table(layout.stimulation_sites, list(_SITES))
+    sites = load_table(layout.stimulation_sites, list(_SITES))
     if not layout.evoked_pairs.is_file():
-        return Evoked(sites, None, {}, about)
-    pairs = read_table(layout.evoked_pairs, list(_pair_columns()))
-    regional = {stat: read_matrix(layout.evoked_regional(stat)) for stat in _REGIONAL}
-    return Evoked(sites, pairs, regional, about)
+        return Evoked(sites, None)
+    return Evoked(sites, load_table(layout.evoked_pairs, list(_pair_columns())))

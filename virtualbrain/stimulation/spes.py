@@ -98,12 +98,6 @@ def check_spes(
     return list(_read_sources(files, seeg, settings or SpesSettings())[1])
 
 
-def is_stimulated(files: PatientFiles) -> bool:
-    """Return whether an events.tsv of a patient marks single pulses, valid or not."""
-    read = [read_pulses(recording.events, (), 0.0) for recording in files.recordings]
-    return any(one.pulses or one.problems for one in read)
-
-
 def run_spes(
     files: PatientFiles,
     seeg: SeegSettings,
