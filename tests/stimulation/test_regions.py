@@ -151,10 +151,10 @@ def test_the_command_writes_pairs_and_matrices_of_regions(written):
 
 def test_written_tables_are_read(written):
     found = read_evoked(PatientLayout(written / "out", "01"))
-    assert len(found.sites) == 3
-    assert list(found.pairs.columns) == list(COLUMNS)
-    assert set(found.regional) == {"amplitude", "latency", "probability"}
-    assert "column region" in found.about["Regions"]
+    assert len(found.sites.frame) == 3
+    assert list(found.pairs.frame.columns) == list(COLUMNS)
+    assert "column region" in found.sites.sidecar["Regions"]
+    assert found.problem == ""
 
 
 def test_tables_of_regions_are_removed_if_contacts_have_none_now(small_spes, tmp_path):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.recordings import read_header
@@ -12,36 +11,30 @@ from virtualbrain.seeg.seizures import find_seizures
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.stimulation.regions import STATS, regional_responses
 from virtualbrain.stimulation.spes import check_spes, run_spes
-from virtualbrain.synthetic.dataset import write_connectome_patient
 from virtualbrain.synthetic.evoked_network import draw_evoked_network
 from virtualbrain.synthetic.truth_files import read_true_contacts, read_true_responses
 
 SEEG = SeegSettings()
 
 
-@pytest.fixture(scope="module")
-def stimulated(made_once):
-    return made_once(
-        "stimulated-patient",
-        lambda folder: write_connectome_patient(folder, seed=1, stimulated=True),
-    )
-
-
-def test_the_seizure_is_that_of_the_patient_without_stimulation(stimulated, connectome_patient):
-    with_pulses, without = (find_patient(f, "01") for f in (stimulated, connectome_patient))
+def test_the_seizure_is_that_of_the_patient_without_stimulation(
+    stimulated_patient, connectome_patient
+):
+    with_pulses, without = (find_patient(f, "01") for f in (stimulated_patient, connectome_patient))
     assert len(with_pulses.recordings) == 2
     assert not check_seeg(with_pulses, SEEG)
     found, expected = (find_seizures(files, SEEG) for files in (with_pulses, without))
     assert [s.onset_s for s in found] == [s.onset_s for s in expected]
     assert [s.recording.signal.name for s in found] == [s.recording.signal.name for s in expected]
     signals = [
-        f / "sub-01/ieeg/sub-01_task-ictal_run-01_ieeg.edf" for f in (stimulated, without.bids)
+        f / "sub-01/ieeg/sub-01_task-ictal_run-01_ieeg.edf"
+        for f in (stimulated_patient, without.bids)
     ]
     assert signals[0].read_bytes()[1000:] == signals[1].read_bytes()[1000:]
 
 
-def test_the_recording_is_small_and_valid(stimulated):
-    files = find_patient(stimulated, "01")
+def test_the_recording_is_small_and_valid(stimulated_patient):
+    files = find_patient(stimulated_patient, "01")
     assert check_spes(files, SEEG) == []
     recording = next(r for r in files.recordings if "spes" in r.signal.name)
     assert recording.signal.stat().st_size < 12_000_000
@@ -51,10 +44,10 @@ def test_the_recording_is_small_and_valid(stimulated):
     assert events["electrical_stimulation_site"].nunique() == 8
 
 
-def test_responses_follow_the_true_network(stimulated):
-    files = find_patient(stimulated, "01")
+def test_responses_follow_the_true_network(stimulated_patient):
+    files = find_patient(stimulated_patient, "01")
     found = run_spes(files, SEEG, np.random.default_rng(1))
-    contacts = read_true_contacts(stimulated, "01")
+    contacts = read_true_contacts(stimulated_patient, "01")
     regions = {
         n: r
         for n, r in zip(contacts["name"], contacts["region"], strict=True)
@@ -63,7 +56,7 @@ def test_responses_follow_the_true_network(stimulated):
     tables = {name: getattr(found, name) for name in STATS}
     pairs = regional_responses(tables, found.contacts_of, regions, np.random.default_rng(2)).pairs
     pairs = pairs[pairs["stimulated"] != pairs["recorded"]]
-    true = read_true_responses(stimulated, "01", "amplitude")
+    true = read_true_responses(stimulated_patient, "01", "amplitude")
     expected = [true.loc[s, t] for s, t in zip(pairs["stimulated"], pairs["recorded"], strict=True)]
     assert len(pairs) > 100
     assert pairs["amplitude_v"].corr(pd.Series(expected, pairs.index), method="spearman") > 0.45

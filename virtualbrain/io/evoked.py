@@ -8,7 +8,7 @@ import pandas as pd
 
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.result_files import Table, load_table
-from virtualbrain.io.tables import sidecar_of, write_matrix, write_table
+from virtualbrain.io.tables import read_table, sidecar_of, write_matrix, write_table
 
 _MATRICES = {
     "amplitude": ("V", "N1 relative to the baseline; n/a without an N1 or if not used"),
@@ -115,6 +115,19 @@ def _pair_columns() -> dict[str, Any]:
         for end in ("low", "high"):
             columns[f"{stat}_{end}{suffix}"] = {"Description": _INTERVAL, "Units": unit}
     return columns
+
+
+def read_pairs(layout: PatientLayout) -> pd.DataFrame | None:
+    """Read the measured pairs of regions; None if there are none.
+
+    Raises
+    ------
+    InputError
+        The table cannot be read.
+    """
+    if not layout.evoked_pairs.is_file():
+        return None
+    return read_table(layout.evoked_pairs, list(_pair_columns()))
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ class EvokedPart:
         PCIst of each site.
     download : Download or None
         The table of pairs.
+    in_fit : bool
+        Whether the responses changed the connectome of the fit.
     """
 
     problem: str
@@ -122,6 +124,7 @@ class EvokedPart:
     diffusion_only: View | None = None
     sites: View | None = None
     download: Download | None = None
+    in_fit: bool = False
 
 
 def evoked_of(results: PatientResults, names: Sequence[str]) -> EvokedPart | None:
@@ -150,6 +153,7 @@ def evoked_of(results: PatientResults, names: Sequence[str]) -> EvokedPart | Non
         sorted(set(pairs[end]), key=lambda name: (order.get(name, len(order)), name))
         for end in ("stimulated", "recorded")
     )
+    zones = results.main.zones
     between = pairs[pairs["stimulated"] != pairs["recorded"]]
     maps = (
         _heat_map("Evoked responses", pairs, "amplitude_v", rows, columns),
@@ -166,6 +170,7 @@ def evoked_of(results: PatientResults, names: Sequence[str]) -> EvokedPart | Non
         *_differences(between, order),
         sites,
         download_of(found.pairs),
+        zones is not None and "EvokedResponses" in zones.table.sidecar,
     )
 
 

@@ -91,6 +91,11 @@ def responses(wildcards):
     return ANY.evoked_responses if stimulated else []
 
 
+def fit_responses(wildcards):
+    """Return the evoked responses of a patient if the fit uses them."""
+    return responses(wildcards) if config["inference"]["evoked_responses"] else []
+
+
 def connectomes():
     """Return the connectome of every patient."""
     return [PatientLayout(OUT, label).connectome for label in LABELS]
