@@ -35,7 +35,13 @@ class EvokedWeights:
     share: float
 
     def about(self) -> dict[str, Any]:
-        """Return the entry of the sidecars; empty if nothing was changed."""
+        """Return the entry of the sidecars.
+
+        Returns
+        -------
+        dict
+            Measured pairs and share; empty if nothing was changed.
+        """
         if self.share == 0:
             return {}
         return {"EvokedResponses": {"pairs": self.n_pairs, "share": round(self.share, 4)}}
@@ -73,6 +79,11 @@ def with_evoked_responses(
     -------
     EvokedWeights
         With fewer than 20 measured pairs the weights are unchanged and the share is 0.
+
+    References
+    ----------
+    Scaling by ranks is quantile normalisation (Bolstad 2003, doi:10.1093/bioinformatics/19.2.185);
+    responses as effective connectivity: Keller 2014, doi:10.1098/rstb.2013.0528.
     """
     if pairs is None:
         return EvokedWeights(weights, 0, 0.0)
