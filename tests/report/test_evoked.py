@@ -132,6 +132,7 @@ def test_the_page_states_counts_and_complexity(similar):
     assert "Stimulation: evoked responses" in text
     assert "2 pairs of contacts were stimulated" in text
     assert "50 % of the channels responded" in text
+    assert "PCIst is the complexity of the mean response (Comolatti 2019)" in text
     assert f"{N_SOURCES * N_TARGETS} connections, from {N_SOURCES} regions" in text
 
 
@@ -140,6 +141,7 @@ def test_without_stimulation_there_is_no_section(make_patient):
     assert part_of(results) is None
     assert "evoked" not in results.missing
     assert "evoked responses" not in text_of(results)
+    assert "PCIst is" not in text_of(results)
 
 
 def test_a_problem_is_stated(make_patient, tmp_path):

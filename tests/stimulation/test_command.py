@@ -92,6 +92,16 @@ def test_unusable_stimulation_is_one_line_and_writes_nothing(small_spes, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+def test_events_that_cannot_be_read_are_reported(small_spes, tmp_path, capsys):
+    files = write_spes(tmp_path / "bids", small_spes)
+    files.recordings[0].events.write_text("")
+    assert main(["complexity", str(tmp_path / "bids"), str(tmp_path / "out")]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert "events.tsv" in lines[0]
+    assert "no electrical stimulation" not in lines[0]
+
+
 @pytest.mark.parametrize("label", [[], ["--participant-label", "01"]])
 def test_a_dataset_without_stimulation_is_refused(small_spes, tmp_path, capsys, label):
     events = small_spes.events.assign(trial_type="seizure")

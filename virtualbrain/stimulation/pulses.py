@@ -111,7 +111,7 @@ def read_pulses(events: Path | None, contacts: Sequence[str], separation_s: floa
 def is_stimulated(files: PatientFiles) -> bool:
     """Return whether an events.tsv of a patient marks single pulses, valid or not.
 
-    A table that cannot be read marks none; the check of the recordings reports it.
+    A table that cannot be read counts, so that its problem is reported.
     """
     return any(_marks_pulses(recording.events) for recording in files.recordings)
 
@@ -120,7 +120,7 @@ def _marks_pulses(events: Path | None) -> bool:
     try:
         return events is not None and bool(_stimulation_rows(read_table(events))[0])
     except InputError:
-        return False
+        return True
 
 
 def no_pulses_error(where: str) -> InputError:
