@@ -1,6 +1,7 @@
 """Bayesian fit of the epileptogenic zone: priors, model, sampling, zones and diagnostics."""
 
 from inference.diagnose import diagnose
+from inference.evoked_weights import EvokedWeights, with_evoked_responses
 from inference.fit import fit
 from inference.posterior import load, save
 from inference.priors import (
@@ -18,6 +19,7 @@ from inference.settings import Settings
 from inference.zones import zones
 
 __all__ = [
+    "EvokedWeights",
     "GroupConnectome",
     "LogNormal",
     "Normal",
@@ -33,5 +35,6 @@ __all__ = [
     "load_priors",
     "run_inference",
     "save",
+    "with_evoked_responses",
     "zones",
 ]

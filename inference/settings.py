@@ -63,6 +63,9 @@ class Settings:
         Density that NUTS uses: the fused one, or the same density compiled from PyMC.
     normalisation : {"strength", "max", "p95", "none"}
         Normalisation of the connection weights; `fit` takes that of its problem.
+    evoked_responses : bool
+        Change the weights where evoked responses were measured, see `inference.evoked_weights`;
+        `fit` takes the weights of its problem.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class Settings:
     cores: int = 2
     engine: Engine = "fused"
     normalisation: Normalisation = "strength"
+    evoked_responses: bool = False
 
     def __post_init__(self) -> None:
         choices = {

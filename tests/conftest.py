@@ -21,6 +21,7 @@ LONGEST = (
     "workflow/test_wheel.py",
     "workflow/test_without_images.py",
     "workflow/test_faults.py",
+    "workflow/test_responses.py",
     "synthetic/test_bundles.py",
     "report/test_page.py",
     "workflow/test_validation.py",
@@ -37,6 +38,8 @@ LONGEST = (
     "inference/test_ablation.py",
     "benchmarks/test_tvb_patients.py",
     "synthetic/test_dataset.py",
+    "synthetic/test_demo_spes.py",
+    "report/test_evoked.py",
 )
 
 
@@ -77,3 +80,14 @@ def connectome_patient(made_once) -> Path:
     from virtualbrain.synthetic.dataset import write_connectome_patient
 
     return made_once("connectome-patient", lambda folder: write_connectome_patient(folder, seed=1))
+
+
+@pytest.fixture(scope="session")
+def stimulated_patient(made_once) -> Path:
+    """The patient of `connectome_patient` with a recording of single pulses; not to be changed."""
+    from virtualbrain.synthetic.dataset import write_connectome_patient
+
+    return made_once(
+        "stimulated-patient",
+        lambda folder: write_connectome_patient(folder, seed=1, stimulated=True),
+    )

@@ -1,6 +1,7 @@
 """`virtualbrain complexity` writes the tables of a dataset, or one line for each problem."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -59,6 +60,46 @@ def test_problems_are_one_line_each_with_exit_code_2(small_spes, tmp_path, capsy
     assert len(lines) == 2
     assert lines[0].startswith("error: sub-01: sub-01_task-spes_events.tsv, row 5: the site A1-Z9")
     assert not (tmp_path / "out").exists()
+
+
+def clip(recording):
+    """Return the recording with all channels at the amplifier's limit after every pulse."""
+    signal = np.clip(recording.signal_v, -1e-3, 1e-3)
+    for onset in recording.events["onset"]:
+        start = round(onset * recording.rate_hz)
+        signal[:, start : start + round(0.1 * recording.rate_hz)] = 1e-3
+    return replace(recording, signal_v=signal)
+
+
+SITE = "electrical_stimulation_site"
+UNUSABLE = {
+    "the stimulation has no site": lambda r: replace(r, events=r.events.drop(columns=SITE)),
+    "is no pair of contacts": lambda r: replace(r, events=r.events.assign(**{SITE: "Q1-Q2"})),
+    "stimulations overlap": lambda r: replace(
+        r, events=r.events.assign(onset=2.0 + 0.02 * np.arange(len(r.events)))
+    ),
+    "the amplifier clipped the channels": clip,
+}
+
+
+@pytest.mark.parametrize("message", UNUSABLE)
+def test_unusable_stimulation_is_one_line_and_writes_nothing(small_spes, tmp_path, capsys, message):
+    write_spes(tmp_path / "bids", UNUSABLE[message](small_spes))
+    assert main(["complexity", str(tmp_path / "bids"), str(tmp_path / "out")]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_events_that_cannot_be_read_are_reported(small_spes, tmp_path, capsys):
+    files = write_spes(tmp_path / "bids", small_spes)
+    files.recordings[0].events.write_text("")
+    assert main(["complexity", str(tmp_path / "bids"), str(tmp_path / "out")]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert "events.tsv" in lines[0]
+    assert "no electrical stimulation" not in lines[0]
 
 
 @pytest.mark.parametrize("label", [[], ["--participant-label", "01"]])

@@ -38,7 +38,9 @@ def test_results_agree_with_the_truth(demo):
     assert scores.weights_spearman > 0.5
     assert scores.contact_accuracy > 0.7
     assert scores.verdict in {"interpretable", "caution", "do-not-use"}
-    assert (demo / "out" / "sub-01.html").stat().st_size < 10_000_000
+    report = demo / "out" / "sub-01.html"
+    assert report.stat().st_size < 10_000_000
+    assert 'id="evoked"' in report.read_text("utf-8")  # the demo patient was stimulated
 
 
 def test_a_map_has_the_values_of_the_table_on_the_grid_of_the_t1(demo):

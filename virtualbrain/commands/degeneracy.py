@@ -64,8 +64,8 @@ def _ablated(
     from inference.posterior import load
     from virtualbrain.surgery.settings import SurgerySettings
 
-    problem = _problem(layout, load(layout.posterior(name)))
     settings = settings_from(config["inference"], inference.Settings, "inference")
+    problem = _problem(layout, load(layout.posterior(name)), settings.evoked_responses)
     plan = _plan_of(settings_from(config["surgery"], SurgerySettings, "surgery"), problem.regions)
     with Progress(console=err_console, transient=True) as bar:
         task = bar.add_task(f"sub-{layout.label}", total=1.0)
@@ -79,24 +79,28 @@ def _ablated(
         )
 
 
-def _problem(layout: PatientLayout, posterior: "xr.DataTree") -> "Problem":
+def _problem(layout: PatientLayout, posterior: "xr.DataTree", evoked: bool = False) -> "Problem":
     """Return the data as they were fitted."""
     import pandas as pd
 
+    from inference.evoked_weights import with_evoked_responses
     from inference.run import align
     from inference.settings import Settings
     from virtualbrain.connectome import TEMPLATE_FRAME
     from virtualbrain.io.connectome import read_connectome
+    from virtualbrain.io.evoked import read_pairs
     from virtualbrain.io.seeg import read_envelopes, read_gain
 
     connectome = read_connectome(layout)
+    pairs = read_pairs(layout) if evoked else None
+    changed = with_evoked_responses(connectome.weights, connectome.names, pairs)
     zone = posterior["constant_data"]["hypothesis"].to_series()
     stated = zone[zone != ""]
     hypothesis = pd.DataFrame({"region": stated.index.astype(str), "zone": stated.to_numpy()})
     return align(
         read_envelopes(layout),
         read_gain(layout.gain),
-        connectome.weights,
+        changed.weights,
         connectome.names,
         hypothesis if len(hypothesis) else None,
         (),

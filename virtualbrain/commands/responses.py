@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from virtualbrain.commands.console import err_console, report_error, say, warn
@@ -11,7 +10,7 @@ from virtualbrain.config import load_config, settings_from
 from virtualbrain.errors import FAULT_OF_INPUT
 
 if TYPE_CHECKING:
-    from virtualbrain.stimulation.spes import SpesResponses
+    from virtualbrain.stimulation.run import Responses
 
 
 def complexity(options: argparse.Namespace) -> int:
@@ -39,8 +38,7 @@ def _patients(
     """Return label and files of the given patients, or of all with stimulation."""
     from virtualbrain.io.patient_search import find_patient
     from virtualbrain.pipeline.check import file_settings
-    from virtualbrain.stimulation.pulses import no_pulses_error
-    from virtualbrain.stimulation.spes import is_stimulated
+    from virtualbrain.stimulation.pulses import is_stimulated, no_pulses_error
 
     which = file_settings(config)
     labels = chosen_labels(bids, given, config)
@@ -55,42 +53,36 @@ def _patients(
 
 def _write(out: str, label: str, files: Any, seeg: Any, config: dict[str, Any]) -> None:
     """Compute and write the tables of one patient."""
-    import numpy as np
     from rich.progress import Progress
 
     from virtualbrain.io.evoked import write_evoked
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.provenance import sidecar
-    from virtualbrain.stimulation.spes import SpesSettings, run_spes
+    from virtualbrain.stimulation.run import run_responses
 
-    settings = SpesSettings()
+    layout = PatientLayout.of_results(out, label)
     with Progress(console=err_console, transient=True) as bar:
         task = bar.add_task(f"sub-{label}", total=1.0)
-        found = run_spes(
+        found = run_responses(
             files,
+            layout,
             seeg,
-            np.random.default_rng(config["seed"]),
-            settings,
+            config["seed"],
             lambda fraction: bar.update(task, completed=fraction),
         )
-    layout = PatientLayout.of_results(out, label)
     sources = [path.name for path in files.seeg_files()]
-    content = {**sidecar(config, ("seed", "seeg"), sources), "Settings": asdict(settings)}
-    matrices = {
-        "amplitude": found.amplitude_v,
-        "latency": found.latency_s,
-        "probability": found.probability,
-    }
-    write_evoked(layout, matrices, found.sites, {**content, "Notes": list(found.notes)})
-    for note in found.notes:
+    about = {**sidecar(config, ("seed", "seeg"), sources), **found.about}
+    write_evoked(layout, found.tables(), about)
+    for note in found.spes.notes:
         warn(f"sub-{label}: {note}")
     say(f"sub-{label}: {_summary(found)}; wrote {layout.stimulation_sites.parent}")
 
 
-def _summary(found: "SpesResponses") -> str:
-    sites = found.sites
+def _summary(found: "Responses") -> str:
+    sites, regional = found.spes.sites, found.regional
     low, high = sites["pcist"].min(), sites["pcist"].max()
+    pairs = f", {len(regional.pairs)} pairs of regions" if regional is not None else ""
     return (
         f"{len(sites)} sites, {int(sites['n_n1'].sum())} of {int(sites['n_channels'].sum())} "
-        f"responses have an N1, PCIst {low:.1f} to {high:.1f}"
+        f"responses have an N1{pairs}, PCIst {low:.1f} to {high:.1f}"
     )

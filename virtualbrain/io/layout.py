@@ -267,6 +267,11 @@ class PatientLayout:
 
     # stimulation -------------------------------------------------------------------
     @property
+    def evoked_responses(self) -> Path:
+        """Folder of the evoked responses."""
+        return self._folder("stimulation")
+
+    @property
     def stimulation_sites(self) -> Path:
         """Stimulated sites with trials, number of N1 and PCIst."""
         return self._name("stimulation", "desc-sites.tsv")
@@ -274,6 +279,15 @@ class PatientLayout:
     def evoked(self, stat: str) -> Path:
         """Matrix of sites by channels; `stat` is amplitude, latency or probability."""
         return self._name("stimulation", f"stat-{stat}_relmat.tsv")
+
+    @property
+    def evoked_pairs(self) -> Path:
+        """Pairs of regions with amplitude, latency and probability of the N1, and intervals."""
+        return self._name("stimulation", "desc-regions_pairs.tsv")
+
+    def evoked_regional(self, stat: str) -> Path:
+        """Matrix of stimulated by recorded regions; `stat` as of `evoked`."""
+        return self._name("stimulation", f"desc-regions_stat-{stat}_relmat.tsv")
 
     # inference, surgery, report -----------------------------------------------------
     def _inference(self, priors: str, name: str) -> Path:

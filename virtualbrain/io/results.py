@@ -13,6 +13,7 @@ from virtualbrain.connectome import REGION_COLUMNS
 from virtualbrain.io.anatomy import Surface, read_surface
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.evoked import Evoked, read_evoked
 from virtualbrain.io.fit_results import (
     Ablation,
     Diagnostics,
@@ -112,6 +113,7 @@ class PatientResults:
     contacts: Table | None
     channels: Table | None
     gain: Table | None
+    evoked: Evoked | None
     seizures: tuple[Seizure, ...]
     priors: tuple[PriorResults, ...]
     quality: Mapping[str, Quality]
@@ -181,6 +183,7 @@ def load_results(
         contacts=reader.part("contacts", layout.contacts, _contacts, "seeg"),
         channels=reader.part("channels", layout.channels, _channels, "seeg"),
         gain=reader.part("gain", layout.gain, load_matrix, "seeg"),
+        evoked=_evoked(reader, layout),
         seizures=_seizures(root, layout),
         priors=tuple(_prior_results(root, layout, name) for name in priors),
         quality=_quality(reader, layout),
@@ -211,6 +214,15 @@ def _regions(reader: PartReader, layout: PatientLayout) -> Table | None:
         if found is not None:
             del reader.missing["regions"]
     return found
+
+
+def _evoked(reader: PartReader, layout: PatientLayout) -> Evoked | None:
+    """Read the evoked responses; most patients have none, and then nothing is missing."""
+    if not layout.stimulation_sites.is_file():
+        return None
+    return reader.part(
+        "evoked", layout.stimulation_sites, lambda _: read_evoked(layout), "responses"
+    )
 
 
 def _surfaces(reader: PartReader, layout: PatientLayout) -> dict[str, Surface]:

@@ -24,6 +24,7 @@ from virtualbrain.io.tables import read_table
 from virtualbrain.io.text import encoding_notes
 from virtualbrain.pipeline.stages import STRUCTURAL, last_stage
 from virtualbrain.seeg.settings import SeegSettings
+from virtualbrain.stimulation.pulses import is_stimulated
 
 _MANY = 24
 """Smallest number of patients that is checked in several processes."""
@@ -154,10 +155,21 @@ def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[st
     notes += [*_group_notes(files, config), *_distance_to_regions(files, config)]
     notes += encoding_notes(files.all_files())
     if last_stage(config) not in STRUCTURAL:
-        notes += seeg_notes(files, settings_from(config["seeg"], SeegSettings, "seeg"))
+        seeg = settings_from(config["seeg"], SeegSettings, "seeg")
+        notes += [*seeg_notes(files, seeg), *_stimulation_notes(files, seeg)]
     found = find_personal_data(files)
     hint = "`virtualbrain deidentify` writes a copy without this information"
     return [*notes, *found, *([hint] if found else [])]
+
+
+def _stimulation_notes(files: PatientFiles, settings: SeegSettings) -> list[str]:
+    """Return why the responses to single pulses cannot be computed; the fit does not need them."""
+    from virtualbrain.stimulation.spes import check_spes  # slow to import
+
+    if not is_stimulated(files):
+        return []
+    problems = check_spes(files, settings)
+    return [f"evoked responses are left out: {problem}" for problem in problems]
 
 
 def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:

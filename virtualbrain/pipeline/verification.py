@@ -24,6 +24,7 @@ _SECTIONS = {
     "dwi": "diffusion",
     "connectome": "diffusion",
     "seeg": "seeg",
+    "responses": "seeg",
     "inference": "inference",
     "surgery": "surgery",
 }

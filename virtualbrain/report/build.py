@@ -13,6 +13,7 @@ from virtualbrain.report.ablation import ablation_of
 from virtualbrain.report.data_quality import quality_of
 from virtualbrain.report.drawing import GAP_MM
 from virtualbrain.report.eloquent import EloquentRegions, eloquent_regions_of
+from virtualbrain.report.evoked import evoked_of
 from virtualbrain.report.explanations import explanations_of
 from virtualbrain.report.explore import explored_of
 from virtualbrain.report.figures import SeizureView, figures_of
@@ -147,6 +148,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "zone_auc": diagnostics.zone_auc(regions),
         "ablated": ablation_of(results, names) if verdict.usable else None,
         "explained": explanations_of(results, regions) if verdict.usable else None,
+        "evoked": evoked_of(results, names),
         "done_plan": findings.done_plan(plans),
         "ci": f"{100 * CI_PROB:.0f} %",
         "counts": counts(results),

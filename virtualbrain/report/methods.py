@@ -75,6 +75,12 @@ REFERENCES = (
         "relationships with seizure onset and surgical outcome. Epilepsia 63:1942-1955 (2022).",
     ),
     Reference(
+        "Comolatti 2019",
+        "Comolatti R, Pigorini A, Casarotto S, et al. A fast and general method to empirically "
+        "estimate the complexity of brain responses to transcranial and intracranial stimulations. "
+        "Brain Stimul 12:1280-1289 (2019).",
+    ),
+    Reference(
         "niivue", "The 3D and slice views are drawn by niivue (BSD-2), shipped with nilearn."
     ),
 )
@@ -88,6 +94,7 @@ def methods_text(results: PatientResults) -> tuple[str, ...]:
             _anatomy(results),
             _connectome(results),
             _recording(results),
+            _responses(results),
             _inference(results),
             _hypothesis(results),
             _surgery(results),
@@ -141,6 +148,19 @@ def _recording(results: PatientResults) -> str:
         "above its baseline. A gain matrix states how strongly the activity of each region appears "
         "in each channel; it is computed from their positions. Recording and regions are linked by "
         "the gain only."
+    )
+
+
+def _responses(results: PatientResults) -> str:
+    evoked = results.evoked
+    if evoked is None or evoked.problem:
+        return ""
+    return (
+        "Responses to single pulses: the artefact was replaced by a straight line and the trials "
+        "of a site were averaged. An N1 is the largest local extremum from 9 to 100 ms, if it "
+        "exceeds 4 standard deviations of the mean; its probability is the fraction of resamples "
+        "of the trials that have one. PCIst is the complexity of the mean response (Comolatti "
+        "2019)."
     )
 
 

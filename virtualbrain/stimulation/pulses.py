@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from virtualbrain.errors import InputError
+from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.tables import read_table
 from virtualbrain.seeg.names import key_of, parse_channel
 
@@ -105,6 +106,21 @@ def read_pulses(events: Path | None, contacts: Sequence[str], separation_s: floa
     return Pulses(
         tuple(pulses), (*problems.values(), *_overlaps(pulses, separation_s, events.name)), notes
     )
+
+
+def is_stimulated(files: PatientFiles) -> bool:
+    """Return whether an events.tsv of a patient marks single pulses, valid or not.
+
+    A table that cannot be read counts, so that its problem is reported.
+    """
+    return any(_marks_pulses(recording.events) for recording in files.recordings)
+
+
+def _marks_pulses(events: Path | None) -> bool:
+    try:
+        return events is not None and bool(_stimulation_rows(read_table(events))[0])
+    except InputError:
+        return True
 
 
 def no_pulses_error(where: str) -> InputError:

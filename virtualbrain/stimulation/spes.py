@@ -64,6 +64,8 @@ class SpesResponses:
         Probability of the N1; NaN where a channel was not used.
     sites : pandas.DataFrame
         One row per site with the columns `SITE_COLUMNS`.
+    contacts_of : mapping
+        Contacts of each site and channel, by its name.
     notes : tuple of str
         What was left out.
     """
@@ -72,6 +74,7 @@ class SpesResponses:
     latency_s: pd.DataFrame
     probability: pd.DataFrame
     sites: pd.DataFrame
+    contacts_of: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
 
 
@@ -93,12 +96,6 @@ def check_spes(
     Clipped channels are found when the signal is read.
     """
     return list(_read_sources(files, seeg, settings or SpesSettings())[1])
-
-
-def is_stimulated(files: PatientFiles) -> bool:
-    """Return whether an events.tsv of a patient marks single pulses, valid or not."""
-    read = [read_pulses(recording.events, (), 0.0) for recording in files.recordings]
-    return any(one.pulses or one.problems for one in read)
 
 
 def run_spes(
@@ -137,7 +134,10 @@ def run_spes(
     sources, problems, notes = _read_sources(files, seeg, settings)
     if problems:
         raise problems[0]
-    names = list(dict.fromkeys(c.name for source in sources for c in source.montage))
+    contacts_of = {
+        c.name: tuple(filter(None, (c.anode, c.cathode))) for s in sources for c in s.montage
+    }
+    names = list(contacts_of)
     rows: list[dict[str, object]] = []
     tables: dict[str, dict[str, Array]] = {"amplitude_v": {}, "latency_s": {}, "probability": {}}
     tasks = [(source, *one) for source in sources for one in _sites(source, notes).items()]
@@ -151,6 +151,7 @@ def run_spes(
             continue
         row, n1, used = found
         rows.append(row)
+        contacts_of[label] = (pulses[0].anode, pulses[0].cathode)
         place = [names.index(source.montage[k].name) for k in used]
         values = (n1.amplitude, n1.latency_s, n1.probability)
         for table, own in zip(tables.values(), values, strict=True):
@@ -169,7 +170,10 @@ def run_spes(
         for name, table in tables.items()
     }
     return SpesResponses(
-        **frames, sites=pd.DataFrame(rows, columns=list(SITE_COLUMNS)), notes=tuple(notes)
+        **frames,
+        sites=pd.DataFrame(rows, columns=list(SITE_COLUMNS)),
+        contacts_of=contacts_of,
+        notes=tuple(notes),
     )
 
 

@@ -16,16 +16,17 @@ from virtualbrain.synthetic.clinical_files import clinical_tables, write_clinica
 from virtualbrain.synthetic.connectomes import connectome_from_geometry, with_errors
 from virtualbrain.synthetic.deformation import rigid
 from virtualbrain.synthetic.demo_patient import DemoPatient, DemoSettings, draw_demo_patient
+from virtualbrain.synthetic.demo_spes import record_stimulation
 from virtualbrain.synthetic.diffusion_signal import DiffusionImage, make_diffusion
 from virtualbrain.synthetic.head import Head, make_head
-from virtualbrain.synthetic.ieeg_files import mark_events, write_ieeg
+from virtualbrain.synthetic.ieeg_files import mark_events, write_ieeg, write_stimulation
 from virtualbrain.synthetic.points import (
     RegionPoints,
     atlas_head,
     points_from_labels,
     with_geometry,
 )
-from virtualbrain.synthetic.truth_files import ATLAS, write_truth
+from virtualbrain.synthetic.truth_files import ATLAS, write_true_responses, write_truth
 
 _LOG = logging.getLogger(__name__)
 
@@ -71,7 +72,16 @@ def write_demo(
     network = _network_of(bundles)
     points = points_from_labels(head.labels, head.regions)
     patient = write_seeg(
-        folder, label, network, head.regions, points, seed, streams[3], settings, head.labels
+        folder,
+        label,
+        network,
+        head.regions,
+        points,
+        seed,
+        streams[3],
+        settings,
+        head.labels,
+        stimulated=True,
     )
     names = [str(name) for name in head.regions["name"]]
     onsets = patient.recordings[0].channel_onsets
@@ -89,6 +99,7 @@ def write_seeg(
     rng: np.random.Generator,
     settings: DemoSettings | None = None,
     labels: Any = None,
+    stimulated: bool = False,
 ) -> DemoPatient:
     """Draw a patient on a connectome; write ``ieeg/`` and the truth.
 
@@ -110,7 +121,10 @@ def write_seeg(
         Disease, electrodes and recording.
     labels : nibabel image, optional
         True label image, written with the truth.
+    stimulated : bool
+        Write a recording of single pulses, too.
     """
+    (pulses,) = rng.spawn(1)
     patient = draw_demo_patient(network, regions, points, rng, settings)
     events = [
         mark_events(recording, seizure, rng)
@@ -119,6 +133,10 @@ def write_seeg(
     t1 = sorted((folder / f"sub-{label}").glob("anat/*_T1w.nii*"))
     write_ieeg(folder, label, patient, events, t1[0].relative_to(folder).as_posix() if t1 else None)
     write_truth(folder, label, patient, regions, network, {"seed": seed}, events, labels)
+    if stimulated:
+        stimulation = record_stimulation(patient, network, pulses)
+        write_stimulation(folder, label, patient, stimulation)
+        write_true_responses(folder, label, network.regions, stimulation.evoked)
     return patient
 
 
@@ -129,6 +147,7 @@ def write_connectome_patient(
     settings: DemoSettings | None = None,
     log_sd: float = 0.3,
     missing: float = 0.0,
+    stimulated: bool = False,
 ) -> DemoPatient:
     """Write a demo patient with a ready connectome and SEEG, without images.
 
@@ -141,6 +160,8 @@ def write_connectome_patient(
         As in `write_demo`.
     log_sd, missing : float
         Errors of the connectome: see `with_errors`.
+    stimulated : bool
+        Write a recording of single pulses, too.
 
     Returns
     -------
@@ -154,7 +175,9 @@ def write_connectome_patient(
     _describe(folder, "Synthetic patient", "connectome and SEEG of a synthetic patient")
     (folder / f"sub-{label}").mkdir(parents=True, exist_ok=True)
     _write_ready(folder, label, regions, with_errors(network, errors, log_sd, missing))
-    return write_seeg(folder, label, network, regions, points, seed, disease, settings)
+    return write_seeg(
+        folder, label, network, regions, points, seed, disease, settings, stimulated=stimulated
+    )
 
 
 def _personal_head(rng: np.random.Generator) -> tuple[pd.DataFrame, RegionPoints]:

@@ -14,10 +14,16 @@ from mne_bids import BIDSPath
 
 from virtualbrain.io.atomic import write_json
 from virtualbrain.synthetic.demo_patient import DemoPatient
+from virtualbrain.synthetic.demo_spes import StimulationRecording
 from virtualbrain.synthetic.recording import SeegRecording
 from virtualbrain.synthetic.seizure import Seizure
 
 _TASK = "ictal"
+_STIMULATION = "spes"
+_TASKS = {
+    _TASK: "long-term recording at rest, with a spontaneous seizure",
+    _STIMULATION: "single pulses at pairs of contacts",
+}
 _HIGH_PASS_HZ = 0.1
 _FAULTS = {"flat": "no contact", "noisy": "noisy", "loose": "loose plug"}
 
@@ -78,22 +84,53 @@ def write_ieeg(
     """
     folder = root / f"sub-{label}" / "ieeg"
     for number, (recording, own) in enumerate(zip(patient.recordings, events, strict=True), 1):
-        _write_recording(root, label, f"{number:02d}", recording, own)
-    for name in ("electrodes.tsv", "electrodes.json", "coordsystem.json"):
-        (folder / f"sub-{label}_{name}").unlink(missing_ok=True)  # they are empty without a montage
+        run = f"{number:02d}"
+        _write_recording(root, label, _TASK, _raw(recording, own), recording, run)
     _write_electrodes(folder, label, patient.contacts)
     _write_coordsystem(folder, label, t1)
 
 
-def _write_recording(
-    root: Path, label: str, run: str, recording: SeegRecording, events: Sequence[Event]
+def write_stimulation(
+    root: Path, label: str, patient: DemoPatient, stimulation: StimulationRecording
 ) -> None:
-    """Write one recording with its channels and events."""
-    raw = _raw(recording, events)
-    path = BIDSPath(subject=label, task=_TASK, run=run, datatype="ieeg", root=root)
+    """Write a recording of single pulses beside that of the seizure.
+
+    Parameters
+    ----------
+    root, label, patient
+        As in `write_ieeg`, which writes the electrodes.
+    stimulation : StimulationRecording
+        Signals and pulses.
+    """
+    info = mne.create_info(list(stimulation.names), stimulation.rate_hz, "seeg")
+    raw = mne.io.RawArray(1e-6 * stimulation.signal_uv.astype(np.float64), info, verbose="error")
+    _mark(raw, patient.recordings[0])
+    folder = _write_recording(root, label, _STIMULATION, raw, patient.recordings[0])
+    events = folder / f"sub-{label}_task-{_STIMULATION}_run-01_events.tsv"
+    stimulation.events.to_csv(events, sep="\t", index=False, lineterminator="\n")
+    columns = {
+        "electrical_stimulation_site": "stimulated contacts",
+        "electrical_stimulation_type": "shape of the pulse",
+    }
+    units = {"electrical_stimulation_current": "A", "electrical_stimulation_pulsewidth": "s"}
+    content: dict[str, dict[str, str]] = {c: {"Description": text} for c, text in columns.items()}
+    content |= {column: {"Units": unit} for column, unit in units.items()}
+    write_json(events.with_suffix(".json"), content)
+
+
+def _write_recording(
+    root: Path,
+    label: str,
+    task: str,
+    raw: mne.io.RawArray,
+    recording: SeegRecording,
+    run: str = "01",
+) -> Path:
+    """Write signal, channels and events of one recording; return its folder."""
+    path = BIDSPath(subject=label, task=task, run=run, datatype="ieeg", root=root)
     with warnings.catch_warnings():
         # mne-bids warns of every array that it converts to EDF, and of contacts without a
-        # montage; electrodes.tsv is written below.
+        # montage; electrodes.tsv is written by `write_ieeg`.
         warnings.simplefilter("ignore")
         mne_bids.write_raw_bids(
             raw,
@@ -104,10 +141,13 @@ def _write_recording(
             overwrite=True,
             verbose="error",
         )
-    stem = f"sub-{label}_task-{_TASK}_run-{run}"
+    stem = f"sub-{label}_task-{task}_run-{run}"
     folder = root / f"sub-{label}" / "ieeg"
-    _complete_sidecar(folder / f"{stem}_ieeg.json")
+    for name in ("electrodes.tsv", "electrodes.json", "coordsystem.json"):
+        (folder / f"sub-{label}_{name}").unlink(missing_ok=True)  # they are empty without a montage
+    _complete_sidecar(folder / f"{stem}_ieeg.json", _TASKS[task])
     _complete_channels(folder / f"{stem}_channels.tsv", recording)
+    return folder
 
 
 def _raw(recording: SeegRecording, events: Sequence[Event]) -> mne.io.RawArray:
@@ -117,9 +157,7 @@ def _raw(recording: SeegRecording, events: Sequence[Event]) -> mne.io.RawArray:
     info = mne.create_info(names, recording.rate_hz, kinds)
     volts = 1e-6 * np.vstack([recording.signal_uv, recording.ecg_uv]).astype(np.float64)
     raw = mne.io.RawArray(volts, info, verbose="error")
-    raw.info["line_freq"] = 50
-    marked = recording.status["marked"].to_numpy(dtype=bool)
-    raw.info["bads"] = recording.status.loc[marked, "name"].tolist()
+    _mark(raw, recording)
     raw.set_annotations(
         mne.Annotations(
             [event.onset_s for event in events],
@@ -130,11 +168,18 @@ def _raw(recording: SeegRecording, events: Sequence[Event]) -> mne.io.RawArray:
     return raw
 
 
-def _complete_sidecar(path: Path) -> None:
+def _mark(raw: mne.io.RawArray, recording: SeegRecording) -> None:
+    """State mains frequency and bad channels."""
+    raw.info["line_freq"] = 50
+    marked = recording.status["marked"].to_numpy(dtype=bool)
+    raw.info["bads"] = recording.status.loc[marked, "name"].tolist()
+
+
+def _complete_sidecar(path: Path, task: str) -> None:
     """Add the reference and the task, which mne-bids does not know."""
     content = json.loads(path.read_text(encoding="utf-8"))
     content["iEEGReference"] = "a contact in white matter"
-    content["TaskDescription"] = "long-term recording at rest, with a spontaneous seizure"
+    content["TaskDescription"] = task
     write_json(path, content)
 
 

@@ -74,6 +74,10 @@ class SeegRecording:
     channel_onsets : pandas.DataFrame
         Per bipolar pair of neighbours `name anode cathode onset_s ictal_ratio`: onset and
         largest ratio of ictal to background power, without faults of the contacts.
+    lead : numpy.ndarray, shape (n_contacts, n_patches)
+        Potential at each contact per unit of each patch of grey matter.
+    patch_region : numpy.ndarray of int, shape (n_patches,)
+        Region of each patch.
     """
 
     contacts: pd.DataFrame
@@ -82,6 +86,8 @@ class SeegRecording:
     ecg_uv: Signal
     status: pd.DataFrame
     channel_onsets: pd.DataFrame
+    lead: Signal
+    patch_region: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,9 @@ def record_all(
             status = _draw_faults(contacts, rng, settings)
         _add_faults(signal, status, rate, rng)
         ecg = _ecg(seizure, rate, rng)
-        recordings.append(SeegRecording(contacts, rate, signal, ecg, status, onsets))
+        recordings.append(
+            SeegRecording(contacts, rate, signal, ecg, status, onsets, lead, patches.region)
+        )
     return tuple(recordings)
 
 
@@ -242,8 +250,7 @@ def _background(
 ) -> Signal:
     """Return 1/f activity of every patch, with interictal spikes of the irritative ones."""
     n, n_times = len(patches.region), len(seizure.times_s)
-    signal = coloured_noise(n, n_times, rate, rng, exponent=2.2, knee_hz=3.0)
-    signal *= settings.background * rng.lognormal(0.0, 0.3, (n, 1)).astype(np.float32)
+    signal = background_of(n, n_times, rate, settings.background, rng)
     attenuation = 1.0 - 0.5 * _involvement(seizure, rate)
     after = _postictal(seizure)
     signal *= (attenuation * after).astype(np.float32)[:, patches.region].T
@@ -251,6 +258,15 @@ def _background(
     for patch in np.flatnonzero(irritative | (rng.uniform(size=n) < 0.03)):
         if rng.uniform() < 0.6:
             _add_spikes(signal[patch], seizure, rate, rng, settings)
+    return signal
+
+
+def background_of(
+    n: int, n_times: int, rate: float, size_uv: float, rng: np.random.Generator
+) -> Signal:
+    """Return 1/f activity of some patches with log-normal sizes around one, (n, n_times)."""
+    signal = coloured_noise(n, n_times, rate, rng, exponent=2.2, knee_hz=3.0)
+    signal *= size_uv * rng.lognormal(0.0, 0.3, (n, 1)).astype(np.float32)
     return signal
 
 

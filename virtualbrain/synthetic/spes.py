@@ -1,5 +1,6 @@
 """Draw synthetic SPES recordings of known effective connectivity."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,18 +109,23 @@ def draw_spes(rng: np.random.Generator, choices: SpesChoices | None = None) -> S
         for i in np.flatnonzero(connected[site]):
             signal[i, part] += amplitude[site, i] * gain[i] * response(since, shift[i])
         signal[:, part] += c.artefact_v * rng.uniform(0.1, 1, (n, 1)) * artefact(since)
-    events = pd.DataFrame(
+    events = stimulation_events(onsets, np.repeat(sites, c.n_trials).tolist())
+    return SpesRecording(names, signal, c.rate_hz, events, sites, amplitude, latency)
+
+
+def stimulation_events(onsets_s: Array, sites: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of events.tsv for biphasic pulses of 4 mA and 0.5 ms at the sites."""
+    return pd.DataFrame(
         {
-            "onset": onsets,
+            "onset": onsets_s,
             "duration": 0.001,
             "trial_type": "electrical_stimulation",
             "electrical_stimulation_type": "biphasic",
-            "electrical_stimulation_site": np.repeat(sites, c.n_trials),
+            "electrical_stimulation_site": list(sites),
             "electrical_stimulation_current": 0.004,
             "electrical_stimulation_pulsewidth": 0.0005,
         }
     )
-    return SpesRecording(names, signal, c.rate_hz, events, sites, amplitude, latency)
 
 
 def response(since_s: Array, latency_s: float) -> Array:

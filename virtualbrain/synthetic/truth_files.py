@@ -14,6 +14,7 @@ from virtualbrain.io.tables import read_matrix, read_table, write_matrix, write_
 from virtualbrain.network import Network
 from virtualbrain.synthetic.demo_patient import DemoPatient
 from virtualbrain.synthetic.epileptic_network import EpilepticNetwork
+from virtualbrain.synthetic.evoked_network import EvokedNetwork
 from virtualbrain.synthetic.ieeg_files import Event
 from virtualbrain.synthetic.seizure import Seizure
 
@@ -85,6 +86,32 @@ def channel_truth(patient: DemoPatient) -> pd.DataFrame:
     for number, recording in enumerate(patient.recordings[1:], 2):
         table[f"onset_s_{number:02d}"] = recording.channel_onsets["onset_s"].to_numpy()
     return table
+
+
+def write_true_responses(
+    dataset: Path, label: str, regions: Sequence[str], evoked: EvokedNetwork
+) -> None:
+    """Write the true responses to pulses, stimulated (rows) by recorded regions."""
+    names = list(regions)
+    for stat, matrix, unit in (
+        ("amplitude", evoked.amplitude_v, "V"),
+        ("latency", evoked.latency_s, "s"),
+    ):
+        about = {
+            "Description": f"truth: {stat} of the N1, region stimulated (row) by region recorded",
+            "Units": unit,
+        }
+        write_matrix(_true_responses(dataset, label, stat), matrix, names, names, about)
+
+
+def _true_responses(dataset: Path, label: str, stat: str) -> Path:
+    stem = f"sub-{label}_atlas-{ATLAS}_desc-evoked"
+    return truth_folder(dataset, label) / f"{stem}_stat-{stat}_relmat.tsv"
+
+
+def read_true_responses(dataset: Path, label: str, stat: str) -> pd.DataFrame:
+    """Read the matrix of `write_true_responses`: amplitude (V) or latency (s)."""
+    return read_matrix(_true_responses(dataset, label, stat))
 
 
 def _summary(patient: DemoPatient, events: Sequence[Sequence[Event]]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from virtualbrain.io.manifest import owner_of, record_path
 from virtualbrain.pipeline.prior_files import prior_files
 from virtualbrain.pipeline.environment import announce_run, use_project_caches
 from virtualbrain.pipeline.stages import last_stage, stage_targets
+from virtualbrain.stimulation.pulses import is_stimulated
 
 min_version("9.0")
 
@@ -82,6 +83,17 @@ def outcome_classes():
     """Return participants.tsv if it exists; it may contain Engel or ILAE classes."""
     table = BIDS / "participants.tsv"
     return [table] if table.is_file() else []
+
+
+def responses(wildcards):
+    """Return the evoked responses of a patient with stimulation; nothing of others."""
+    stimulated = is_stimulated(PATIENTS[wildcards.label])
+    return ANY.evoked_responses if stimulated else []
+
+
+def fit_responses(wildcards):
+    """Return the evoked responses of a patient if the fit uses them."""
+    return responses(wildcards) if config["inference"]["evoked_responses"] else []
 
 
 def connectomes():

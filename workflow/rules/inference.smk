@@ -3,6 +3,7 @@ rule inference:
     input:
         seeg=ANY.seeg,
         connectome=ANY.connectome,
+        responses=fit_responses,
         clinical=clinical_inputs,
         priors=prior_file,
     output:

@@ -67,6 +67,7 @@ rule report:
         diffusion=quality_of_diffusion,
         connectome=ANY.connectome,
         seeg=ANY.seeg,
+        responses=responses,
         posteriors=per_prior_set("posterior"),
         diagnostics=per_prior_set("diagnostics"),
         zones=per_prior_set("zones"),

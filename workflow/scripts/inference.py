@@ -11,6 +11,7 @@ with run_job(snakemake) as logger:
     from virtualbrain.io.atomic import write_json
     from virtualbrain.io.clinical import hypothesis_regions
     from virtualbrain.io.connectome import origin_of, read_connectome
+    from virtualbrain.io.evoked import read_pairs
     from virtualbrain.io.file_settings import FileSettings
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.patient_search import find_patient
@@ -27,10 +28,12 @@ with run_job(snakemake) as logger:
         seed=params.seed,
         cores=snakemake.threads,
     )
+    pairs = read_pairs(layout) if snakemake.input.responses else None
+    changed = inference.with_evoked_responses(connectome.weights, connectome.names, pairs)
     result = inference.run_inference(
         read_envelopes(layout),
         read_gain(layout.gain),
-        connectome.weights,
+        changed.weights,
         connectome.names,
         hypothesis_regions(find_patient(params.bids, label, which), layout),
         priors=snakemake.input.priors,
@@ -44,6 +47,7 @@ with run_job(snakemake) as logger:
         ["inference", "seed"],
         [layout.gain.name, layout.relmat("streamlines").name],
     )
+    about |= changed.about()
     inference.save(result.posterior, output.posterior)
     write_json(output.diagnostics, result.diagnostics)
     write_table(output.zones, result.zones, about | origin_of(connectome))
