@@ -23,7 +23,7 @@ def compiling_ahead(*, wanted: bool) -> Iterator[None]:
         yield
         return
     process = subprocess.Popen(
-        [sys.executable, "-m", "inference.compile_ahead"],
+        [sys.executable, "-m", "virtualbrain.commands.compile_ahead"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

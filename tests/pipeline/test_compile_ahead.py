@@ -11,10 +11,10 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 
 import inference
-from inference.compile_ahead import compile_fit_and_surgery
 from inference.problem import Problem
 from inference.settings import Settings
 from inference.zones import zones
+from virtualbrain.commands.compile_ahead import compile_fit_and_surgery
 from virtualbrain.pipeline import compile_ahead
 from virtualbrain.surgery.run import Patient, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
