@@ -1,0 +1,59 @@
+"""Settings of the command `cortex`."""
+
+from dataclasses import dataclass
+
+from virtualbrain.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class CortexSettings:
+    """Mesh, local coupling and ensemble of the surface model.
+
+    Parameters
+    ----------
+    n_vertices : int
+        Vertices of both hemispheres, with the medial wall.
+    draws : int
+        Posterior draws that are simulated.
+    local : float
+        Strength of the local coupling: input of a vertex whose surroundings seize completely, in
+        units of x'. A straight front gives half of it.
+    width_mm : float
+        Width of the local kernel; 0: 1.5 times the spacing of the vertices.
+    cutoff_mm : float
+        Largest geodesic distance of the local coupling.
+    step : float
+        Longest step, in model time of the fit.
+    sample_hz : float
+        Samples per second of the time series.
+    suspicion, gone_share : float
+        As in `virtualbrain.surgery.settings.SurgerySettings`.
+
+    Raises
+    ------
+    ConfigError
+        A value that is not possible.
+    """
+
+    n_vertices: int = 20_000
+    draws: int = 30
+    local: float = 0.2
+    width_mm: float = 0.0
+    cutoff_mm: float = 10.0
+    step: float = 0.05
+    sample_hz: float = 5.0
+    suspicion: float = 0.05
+    gone_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, least in (("n_vertices", 200), ("draws", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}", expected=f"a whole number from {least}"
+                )
+        for name in ("cutoff_mm", "step", "sample_hz"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}", expected="above 0")
+        for name in ("local", "width_mm"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}", expected="0 or more")
