@@ -19,11 +19,11 @@ from virtualbrain.io.layout import PatientLayout
 if TYPE_CHECKING:
     import xarray as xr
 
+    from virtualbrain.commands.cortex_files import CorticalAnatomy
     from virtualbrain.cortex.mesh import MeshPlan, PatientMesh
     from virtualbrain.cortex.resection import Surgery
     from virtualbrain.cortex.run import CortexResult, Recorded
     from virtualbrain.cortex.settings import CortexSettings
-    from virtualbrain.io.anatomy import Anatomy
     from virtualbrain.surgery.draws import FittedDraws
 
 _REGION_DRAWS = 200
@@ -101,6 +101,7 @@ def _require_results(layout: PatientLayout, priors: str) -> None:
             "no pial surface",
             "the command needs a run with a T1w image; a ready connectome has no surface",
         ),
+        (layout.regions, "no region table", "run the stage anatomy"),
         (layout.labels, "no label image", "run the stage anatomy"),
         (layout.posterior(priors), "no such posterior", "run the stage inference"),
         (layout.channels, "no table of channels", "run the stage seeg"),
@@ -143,10 +144,22 @@ def _run(
     _say(layout, options, result)
 
 
-def _anatomy(layout: PatientLayout) -> "Anatomy":
-    from virtualbrain.io.anatomy import read_anatomy
+def _anatomy(layout: PatientLayout) -> "CorticalAnatomy":
+    """Read the surfaces, the region table and the label image."""
+    from virtualbrain.commands.cortex_files import CorticalAnatomy
+    from virtualbrain.io.anatomy import read_surface
+    from virtualbrain.io.images import read_image
+    from virtualbrain.io.tables import read_table
 
-    return read_anatomy(layout)
+    surfaces = {
+        side: read_surface(layout.pial(side), layout.pial_labels(side))
+        for side in "LR"
+        if layout.pial(side).is_file()
+    }
+    columns = ("index", "name", "hemisphere", "structure")
+    return CorticalAnatomy(
+        surfaces, read_table(layout.regions, required=columns), read_image(layout.labels)
+    )
 
 
 @contextmanager
@@ -166,7 +179,7 @@ def _progress(label: str) -> Iterator[Callable[[str], Callable[[float], None]]]:
 
 def _mesh(
     layout: PatientLayout,
-    anatomy: "Anatomy",
+    anatomy: "CorticalAnatomy",
     settings: "CortexSettings",
     plan: "MeshPlan",
     step: Callable[[str], Callable[[float], None]],
@@ -257,7 +270,7 @@ def _write(
     layout: PatientLayout,
     options: argparse.Namespace,
     result: "CortexResult",
-    anatomy: "Anatomy",
+    anatomy: "CorticalAnatomy",
     config: dict[str, Any],
 ) -> None:
     """Write all files of one run."""

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import nibabel as nib
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.cortex.ensemble import Ensemble
 from virtualbrain.cortex.run import CortexResult, on_voxels, outcome_table
-from virtualbrain.io.anatomy import Anatomy, write_mesh, write_vertex_values
+from virtualbrain.io.anatomy import Surface, write_mesh, write_vertex_values
 from virtualbrain.io.atomic import write_json, write_text
 from virtualbrain.io.cortex import write_vertex_series
 from virtualbrain.io.images import write_image
@@ -37,12 +39,30 @@ _OUTCOME_UNITS = {
 }
 
 
+class CorticalAnatomy(NamedTuple):
+    """What the command reads of the anatomy.
+
+    Parameters
+    ----------
+    surfaces : mapping of str to Surface
+        Pial surfaces by hemisphere.
+    regions : pandas.DataFrame
+        Region table.
+    labels : nibabel.Nifti1Image
+        Label image.
+    """
+
+    surfaces: Mapping[str, Surface]
+    regions: pd.DataFrame
+    labels: nib.Nifti1Image
+
+
 def write_results(
     layout: PatientLayout,
     priors: str,
     name: str,
     result: CortexResult,
-    anatomy: Anatomy,
+    anatomy: CorticalAnatomy,
     about: Mapping[str, Any],
 ) -> None:
     """Write all files of one run; the page comes last."""
@@ -134,7 +154,7 @@ def _of(ensemble: Ensemble) -> tuple[Array, Array]:
 def _write_maps(
     path: Any,
     result: CortexResult,
-    anatomy: Anatomy,
+    anatomy: CorticalAnatomy,
     scenario: str,
     values: tuple[Ensemble, Array, Array],
 ) -> None:
