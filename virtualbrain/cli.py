@@ -404,9 +404,9 @@ def _add_cortex(commands: Any) -> None:
     parser.add_argument(
         "--local",
         type=float,
-        default=0.2,
+        default=0.8,
         metavar="STRENGTH",
-        help="strength of the coupling between neighbouring vertices; default: 0.2",
+        help="strength of the coupling between neighbouring vertices; default: 0.8",
     )
     parser.add_argument(
         "--kernel-width",
@@ -421,6 +421,9 @@ def _add_cortex(commands: Any) -> None:
         metavar="PLACE",
         help="hypothesis of a focus smaller than its region: x,y,z,area (scanner RAS in mm, cm²) "
         "or vertex,area; repeat for several (write --focus=-30,… if the first number is negative)",
+    )
+    parser.add_argument(
+        "--only-focus", action="store_true", help="with --focus: no seizure starts elsewhere"
     )
     parser.add_argument(
         "--resect-sphere",

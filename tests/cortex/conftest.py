@@ -22,7 +22,7 @@ BANDS = 4
 NAMES = [f"ctx-{h}h-b{k}" for h in "lr" for k in range(BANDS)] + ["Left-Thalamus"]
 STARTS, FOLLOWS = "ctx-lh-b1", ("ctx-lh-b0", "Left-Thalamus")
 CENTRE = {"L": np.array([-26.0, 0, 0]), "R": np.array([26.0, 0, 0])}
-SETTINGS = CortexSettings(n_vertices=1600, draws=6, local=0.2)
+SETTINGS = CortexSettings(n_vertices=1600, draws=6, local=0.8)
 
 
 def region_table() -> pd.DataFrame:

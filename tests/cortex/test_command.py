@@ -101,6 +101,7 @@ def test_second_run_takes_the_surface_of_the_first_and_gives_the_same(fitted, tm
         (["--resect-sphere", "0,90,90,4"], "takes out no cortex"),
         (["--focus", "0,90,90,4"], "mm from the centre of the focus"),
         (["--focus", "3"], "--focus 3"),
+        (["--only-focus"], "--only-focus without --focus"),
         (["--resect-mask", "nowhere.nii.gz"], "no such file"),
         (["--vertices", "5000"], "5000 vertices wanted"),
         (["--draws", "0"], "draws is 0"),

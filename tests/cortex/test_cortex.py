@@ -159,6 +159,11 @@ def test_focus_in_a_quiet_region_takes_the_most_excitable_one_of_the_draw(mesh, 
     focus = focus_around(mesh.cortex, centre, 1.0)
     states = states_of(draws, nodes, foci=[focus])
     assert (states.x0[:, focus.vertices] == draws.x0.max(axis=1)[:, None]).all()
+    assert (states.x0[:, where(nodes, STARTS)] > -1.8).all()
+    alone = states_of(draws, nodes, foci=[focus], only_foci=True)
+    outside = ~np.isin(np.arange(len(nodes.region)), focus.vertices)
+    assert (alone.x0[:, outside] < critical_x0(draws.tau0, draws.I1)[:, None]).all()
+    assert np.array_equal(alone.x0[:, focus.vertices], states.x0[:, focus.vertices])
 
 
 def test_distances_around_a_gap_are_those_of_the_remaining_surface(mesh):

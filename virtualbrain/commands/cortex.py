@@ -34,6 +34,8 @@ def cortex(options: argparse.Namespace) -> int:
     """Simulate each patient's seizure on the surface, and write surfaces, maps, tables, a page."""
     settings, surgery = _settings(options), _surgery(options)
     config = load_config(options.config)
+    if options.only_focus and not options.focus:
+        raise InputError("--only-focus without --focus", hint="state where the focus is")
     if not _NAME.fullmatch(options.name):
         raise InputError(f"--name {options.name}", expected="letters, digits and hyphens")
     labels = [check_label(o) for o in options.participant_label or labels_with_results(options.out)]
@@ -137,7 +139,7 @@ def _run(
         foci = _foci(options.focus or (), mesh)
         result = run_cortex(
             mesh, plan, draws, _recorded(layout, posterior, draws), anatomy.regions,
-            anatomy.labels, surgery, foci, settings, seeg, step,
+            anatomy.labels, surgery, foci, options.only_focus, settings, seeg, step,
         )  # fmt: skip
         step("writing")
         _write(layout, options, result, anatomy, config)
@@ -283,6 +285,7 @@ def _write(
         **sidecar(config, ("seeg", "seed"), sources),
         "Posterior": checksum(layout.posterior(options.priors)),
         "Focus": list(options.focus or ()),
+        "OnlyFocus": options.only_focus,
         "ResectSphere": list(options.resect_sphere or ()),
         "ResectMask": [Path(path).name for path in options.resect_mask or ()],
         "ResectRegions": list(_names(options.resect_regions)),

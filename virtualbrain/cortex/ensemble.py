@@ -97,6 +97,8 @@ class Simulator:
         Local kernel of integral 1.
     settings : CortexSettings
         Strength of the local coupling, step and samples.
+    only_foci : bool
+        How the states were made: no seizure starts outside the stated foci.
     weights : numpy.ndarray, optional
         Weights between the fitted regions, in place of those of the draws.
     gone : numpy.ndarray of bool, shape (n_nodes,), optional
@@ -111,6 +113,7 @@ class Simulator:
     states: States
     kernel: LocalKernel
     settings: CortexSettings
+    only_foci: bool = False
     weights: Array | None = None
     gone: NDArray[np.bool_] | None = None
     cut: NDArray[np.bool_] | None = None

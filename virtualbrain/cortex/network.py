@@ -94,13 +94,17 @@ class States:
 
 
 def states_of(
-    draws: FittedDraws, nodes: Nodes, x0: Array | None = None, foci: Sequence[Focus] = ()
+    draws: FittedDraws,
+    nodes: Nodes,
+    x0: Array | None = None,
+    foci: Sequence[Focus] = (),
+    only_foci: bool = False,
 ) -> States:
     """Return what each draw gives every node: the values of its region.
 
     A focus starts seizures as its region does in the draw, or, if the region does not, as the
     most excitable region of the draw. The rest of the region is put below the threshold. Other
-    regions are those of the draw.
+    regions are those of the draw; with `only_foci` they are put below the threshold as well.
 
     Parameters
     ----------
@@ -112,6 +116,8 @@ def states_of(
         Excitability in place of that of the draws, for example after surgery.
     foci : sequence of Focus
         Patches in which seizures start; one without vertices was taken out.
+    only_foci : bool
+        No seizure starts elsewhere.
     """
     by_region = draws.x0 if x0 is None else x0
     rest = [float(value) for value in equilibrium(HEALTHY_X0)]
@@ -124,8 +130,11 @@ def states_of(
         )
     ]
     states = States(*values)
-    for focus in foci:
-        _calm_region(states, draws, nodes, nodes.regions.index(focus.region))
+    calm = {nodes.regions.index(focus.region) for focus in foci}
+    if only_foci:
+        calm |= set(range(len(nodes.regions)))
+    for region in sorted(calm):
+        _calm_region(states, draws, nodes, region)
     for focus in (focus for focus in foci if len(focus.vertices)):
         _place_focus(states, draws, nodes, by_region, focus)
     return states

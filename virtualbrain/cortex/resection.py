@@ -235,7 +235,7 @@ def operated(
     new[kept] = np.arange(len(kept))
     remaining = [_shrunk(focus, new) for focus in foci]
     x0 = remaining_x0(draws, change)
-    states = states_of(draws, nodes, x0, remaining)
+    states = states_of(draws, nodes, x0, remaining, before.only_foci)
     gone_regions = {n for n, there in zip(draws.regions, change.counted, strict=True) if not there}
     gone_regions |= {name for name in all_regions if taken.get(name, 0.0) >= 1.0}
     gone = np.isin(nodes.names, sorted(gone_regions))
@@ -247,6 +247,7 @@ def operated(
         states=states,
         kernel=kernel,
         settings=settings,
+        only_foci=before.only_foci,
         weights=change.present[:, None] * draws.weights * change.present,
         gone=gone,
         cut=np.isin(nodes.names, list(surgery.disconnected)),

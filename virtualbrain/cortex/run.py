@@ -125,6 +125,7 @@ def run_cortex(
     labels: Any,
     surgery: Surgery,
     foci: Sequence[Focus],
+    only_foci: bool,
     settings: CortexSettings,
     seeg: SeegSettings,
     step: Callable[[str], Progress] | None = None,
@@ -147,6 +148,8 @@ def run_cortex(
         The plan; may be empty.
     foci : sequence of Focus
         Patches in which seizures start.
+    only_foci : bool
+        No seizure starts elsewhere.
     settings, seeg
         Settings.
     step : callable, optional
@@ -161,9 +164,8 @@ def run_cortex(
     """
     report = step or (lambda _: lambda _fraction: None)
     nodes = nodes_of(mesh, draws.regions)
-    simulator = Simulator(
-        mesh, nodes, draws, states_of(draws, nodes, foci=foci), plan.kernel, settings
-    )
+    states = states_of(draws, nodes, None, foci, only_foci)
+    simulator = Simulator(mesh, nodes, draws, states, plan.kernel, settings, only_foci)
     after, cut = None, None
     if surgery:
         names = [str(name) for name in nodes.names[nodes.n_vertices :]]

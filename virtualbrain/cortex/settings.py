@@ -17,7 +17,9 @@ class CortexSettings:
         Posterior draws that are simulated.
     local : float
         Strength of the local coupling: input of a vertex whose surroundings seize completely, in
-        units of x'. A straight front gives half of it.
+        units of x'. A straight front gives half of it. With the default, fronts run at 0.6 to 0.9
+        mm/s in cortex that is at most 0.1 below the threshold, about as in recordings; below 0.5
+        there is no front (`tests/benchmarks/measure_cortex.py speed`).
     width_mm : float
         Width of the local kernel; 0: 1.5 times the spacing of the vertices.
     cutoff_mm : float
@@ -37,7 +39,7 @@ class CortexSettings:
 
     n_vertices: int = 20_000
     draws: int = 30
-    local: float = 0.2
+    local: float = 0.8
     width_mm: float = 0.0
     cutoff_mm: float = 10.0
     step: float = 0.05

@@ -72,6 +72,7 @@ def cortex_page(
             n_draws=result.simulator.draws.n_draws,
             local=result.simulator.settings.local,
             operated=result.operated,
+            only_foci=result.simulator.only_foci,
             foci=[
                 {
                     "region": focus.region,
