@@ -10,11 +10,11 @@ Run directly, with one of
 OUT are the results of a fitted patient with surfaces, such as the demo patient. For each case of
 `focus` a focus of 2 cm² is drawn in a region that the channels see. The surface model makes the
 seizure, on a mesh of its own; channels get errors of gain and noise. A case in which fewer than six
-channels seize is drawn again. The project's fit sees the
-envelopes. The focus is then sought in the three leading regions of the fit and near the three
-channels that seize first: every candidate is simulated as `cortex --focus --only-focus` does, and
-the one whose channel onsets are nearest is the answer.
-The answer of the region model is the vertex nearest to the centre of its leading region.
+channels seize is drawn again. The project's fit sees the envelopes. The focus is then sought in the
+three leading regions of the fit and near the three channels that seize first: every candidate is
+simulated as `cortex --focus --only-focus` does, and the one whose channel onsets are nearest is the
+answer. Onsets are times at which the power passes 2, 4.5 and 10 times that at rest. The answer of
+the region model is the vertex nearest to the centre of its leading region.
 """
 
 import argparse
@@ -161,7 +161,7 @@ COLUMNS = (
 )  # fmt: skip
 AREA_CM2, WITHIN_MM, LEADING, SPACING_MM, DRAWS = 2.0, 10.0, 3, 7.0, 4
 TIMES_S = np.arange(-5.0, 40.0, 0.25)
-LOG_POWER, FACTOR = 3.3, 4.5
+LOG_POWER, FACTOR, FACTORS = 3.3, 4.5, (2.0, 4.5, 10.0)
 MISSED_S, LEAST_CHANNELS, NEAR_MM = 10.0, 6, 15.0
 
 
@@ -249,9 +249,9 @@ def truth(patient, mesh, nodes, gain, rng):
     return mesh.cortex.vertices_mm[centre], names[region], envelope, size
 
 
-def detected(envelope):
-    """Return the onset of each channel: power stays above the factor for two seconds."""
-    above = pd.DataFrame(envelope.to_numpy() > np.log(FACTOR)).astype(float)
+def detected(envelope, factor=FACTOR):
+    """Return the onset of each channel: power stays above a factor for two seconds."""
+    above = pd.DataFrame(envelope.to_numpy() > np.log(factor)).astype(float)
     held = above[::-1].rolling(8, min_periods=8).mean()[::-1].to_numpy() >= 0.75
     held &= TIMES_S[:, None] >= 0
     return np.where(held.any(axis=0), TIMES_S[held.argmax(axis=0)], np.nan)
@@ -284,11 +284,11 @@ def mismatch(recorded, modelled):
     return float(cost[either].mean())
 
 
-def search(patient, mesh, nodes, gain, draws, leading, recorded, log_power, rng):
+def search(patient, mesh, nodes, gain, draws, leading, envelope, log_power, rng):
     """Return the best candidate and the number of candidates."""
     settings = patient.settings(MODEL_VERTICES, 0.8)
-    share, best = onset_share(log_power, FACTOR), (np.inf, -1)
-    places = candidates(patient, mesh, nodes, leading, recorded, rng)
+    levels = [(detected(envelope, f), onset_share(log_power, f)) for f in FACTORS]
+    places, best = candidates(patient, mesh, nodes, leading, levels[1][0], rng), (np.inf, -1)
     base = Simulator(
         mesh, nodes, draws, states_of(draws, nodes), patient.kernel(settings), settings
     )
@@ -297,9 +297,11 @@ def search(patient, mesh, nodes, gain, draws, leading, recorded, log_power, rng)
         focus = focus_around(mesh.cortex, v, AREA_CM2)
         model = replace(base, states=states_of(draws, nodes, None, [focus], True))
         model.__dict__["local"] = local  # the same for all
+        onsets = [model.draw(k)["onset_s"].to_numpy() for k in range(draws.n_draws)]
         costs = [
-            mismatch(recorded, channel_onsets(gain, model.draw(k)["onset_s"].to_numpy(), share))
-            for k in range(draws.n_draws)
+            mismatch(recorded, channel_onsets(gain, onset, share))
+            for onset in onsets
+            for recorded, share in levels
         ]
         best = min(best, (float(np.mean(costs)), v))
     return best[1], len(places)
@@ -340,7 +342,7 @@ def focus_cases(out, n_cases, seed, moves, cache):
         leading = [names.index(n) for n in order if cortical[names.index(n)]][:LEADING]
         draws = draws_from(fit.posterior, DRAWS, rng, 0.05)
         power = float(fit.posterior["posterior"]["peak_log_power"].median())
-        found, n = search(patient, mesh, nodes, gain, draws, leading, recorded, power, rng)
+        found, n = search(patient, mesh, nodes, gain, draws, leading, envelope, power, rng)
         by_surface = float(np.linalg.norm(mesh.cortex.vertices_mm[found] - place))
         used = time.process_time() - begin
         rows.append((case, region, size, int(np.isfinite(recorded).sum()), order[0], by_region,
