@@ -396,22 +396,18 @@ def _add_cortex(commands: Any) -> None:
         "--name", default="seizure", help="name of this run, a folder of its own; default: seizure"
     )
     parser.add_argument(
-        "--vertices", type=int, default=20_000, metavar="N", help="default: 20000; both hemispheres"
+        "--vertices", type=int, metavar="N", help="of both hemispheres; default: 20000"
     )
-    parser.add_argument(
-        "--draws", type=int, default=30, metavar="N", help="posterior draws; default: 30"
-    )
+    parser.add_argument("--draws", type=int, metavar="N", help="posterior draws; default: 30")
     parser.add_argument(
         "--local",
         type=float,
-        default=0.8,
         metavar="STRENGTH",
         help="strength of the coupling between neighbouring vertices; default: 0.8",
     )
     parser.add_argument(
         "--kernel-width",
         type=float,
-        default=0.0,
         metavar="MM",
         help="width of the local kernel; default: 1.5 times the spacing of the vertices",
     )

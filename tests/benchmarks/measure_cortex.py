@@ -38,7 +38,6 @@ from inference.settings import Settings
 from tests.models.sheets import sheet
 from virtualbrain.anatomy.cortical_mesh import decimated, geodesic_distances
 from virtualbrain.anatomy.surface import vertex_areas
-from virtualbrain.commands.cortex import _anatomy
 from virtualbrain.cortex.channels import channel_gain, channel_onsets, onset_share
 from virtualbrain.cortex.ensemble import Simulator
 from virtualbrain.cortex.focus import focus_around
@@ -51,6 +50,7 @@ from virtualbrain.models.cortex import Cortex, CortexOptions, FiringCoupling, si
 from virtualbrain.models.epileptor import Epileptor2D
 from virtualbrain.models.local_kernel import LocalKernel
 from virtualbrain.models.reduced_physics import critical_x0, equilibrium
+from virtualbrain.pipeline.cortex import _anatomy
 from virtualbrain.seeg.gain import observability
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.surgery.draws import FittedDraws, draws_from

@@ -104,7 +104,7 @@ def test_second_run_takes_the_surface_of_the_first_and_gives_the_same(fitted, tm
         (["--only-focus"], "--only-focus without --focus"),
         (["--resect-mask", "nowhere.nii.gz"], "no such file"),
         (["--vertices", "5000"], "5000 vertices wanted"),
-        (["--draws", "0"], "draws is 0"),
+        (["--draws", "0"], "cortex.draws is 0"),
         (["--name", "../x"], "letters, digits and hyphens"),
         (["--priors", "other"], "no such posterior"),
         (["--kernel-width", "0.5"], "does not resolve"),

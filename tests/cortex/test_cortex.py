@@ -76,7 +76,7 @@ def ensemble(simulator):
 def after(simulator, surgery, foci=()):
     names = ["Left-Thalamus"]
     taken = taken_of_images(surgery, label_image(), region_table(), names)
-    return operated(simulator, surgery, taken, foci, simulator.settings, simulator.kernel)
+    return operated(simulator, surgery, taken, foci, 0.5)
 
 
 def where(nodes, *regions):

@@ -14,9 +14,7 @@ from virtualbrain.cortex.ensemble import Simulator
 from virtualbrain.cortex.focus import Focus
 from virtualbrain.cortex.mesh import PatientMesh
 from virtualbrain.cortex.network import nodes_of, states_of
-from virtualbrain.cortex.settings import CortexSettings
 from virtualbrain.errors import InputError
-from virtualbrain.models.local_kernel import LocalKernel
 from virtualbrain.surgery.network_change import Change
 from virtualbrain.surgery.outcome import remaining_x0
 
@@ -189,13 +187,12 @@ def operated(
     surgery: Surgery,
     taken_alone: Mapping[str, float],
     foci: Sequence[Focus],
-    settings: CortexSettings,
-    kernel: LocalKernel,
+    gone_share: float,
 ) -> Operated:
     """Return the model after a plan.
 
     Vertices are taken out with their area, and no path crosses the gap. A region without vertices
-    is removed if at least `settings.gone_share` of it is taken. The connections of a region are
+    is removed if at least `gone_share` of it is taken. The connections of a region are
     scaled by what remains of it at both ends, as in virtual surgery on regions; those of a
     disconnected region are cut.
 
@@ -209,8 +206,8 @@ def operated(
         Fraction taken of each region without vertices.
     foci : sequence of Focus
         As they were given to the model before surgery.
-    settings, kernel
-        As in the model before surgery.
+    gone_share : float
+        Fraction from which a region without vertices counts as removed.
 
     Raises
     ------
@@ -230,7 +227,7 @@ def operated(
         )
     left, kept = mesh.without(removed)
     nodes = nodes_of(left, draws.regions)
-    change = _change(before, surgery, taken, settings)
+    change = _change(before, surgery, taken, gone_share)
     new = np.full(mesh.cortex.n_vertices, -1)
     new[kept] = np.arange(len(kept))
     remaining = [_shrunk(focus, new) for focus in foci]
@@ -245,8 +242,8 @@ def operated(
         nodes=nodes,
         draws=draws,
         states=states,
-        kernel=kernel,
-        settings=settings,
+        kernel=before.kernel,
+        settings=before.settings,
         only_foci=before.only_foci,
         weights=change.present[:, None] * draws.weights * change.present,
         gone=gone,
@@ -278,14 +275,14 @@ def _taken(before: Simulator, removed: Flags, alone: Mapping[str, float]) -> dic
 
 
 def _change(
-    before: Simulator, surgery: Surgery, taken: Mapping[str, float], settings: CortexSettings
+    before: Simulator, surgery: Surgery, taken: Mapping[str, float], gone_share: float
 ) -> Change:
     """Return the change of the fitted network."""
     draws, nodes = before.draws, before.nodes
     with_vertices = set(nodes.names[: nodes.n_vertices].tolist())
     share = np.array([taken[name] for name in draws.regions])
     alone = np.array([name not in with_vertices for name in draws.regions])
-    removed = (alone & (share >= settings.gone_share)) | (share >= 1.0)
+    removed = (alone & (share >= gone_share)) | (share >= 1.0)
     present = np.where(removed, 0.0, 1.0 - share)
     present[np.isin(draws.regions, list(surgery.disconnected))] = 0.0
     return Change(

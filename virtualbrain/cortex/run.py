@@ -128,6 +128,7 @@ def run_cortex(
     only_foci: bool,
     settings: CortexSettings,
     seeg: SeegSettings,
+    gone_share: float,
     step: Callable[[str], Progress] | None = None,
 ) -> CortexResult:
     """Simulate the draws on the surface, compare with the recording, and operate.
@@ -152,6 +153,8 @@ def run_cortex(
         No seizure starts elsewhere.
     settings, seeg
         Settings.
+    gone_share : float
+        Fraction from which a region without vertices counts as removed by a resection.
     step : callable, optional
         Called with the name of each part; returns what is called with the fraction done.
 
@@ -170,7 +173,7 @@ def run_cortex(
     if surgery:
         names = [str(name) for name in nodes.names[nodes.n_vertices :]]
         taken = taken_of_images(surgery, labels, regions, names)
-        cut = operated(simulator, surgery, taken, foci, settings, plan.kernel)
+        cut = operated(simulator, surgery, taken, foci, gone_share)
     before = simulator.ensemble(report("before surgery"))
     if cut is not None:
         after = cut.simulator.ensemble(report("after surgery"))

@@ -1,8 +1,11 @@
-"""Settings of the command `cortex`."""
+"""Settings of the simulation on the cortical surface."""
 
 from dataclasses import dataclass
 
 from virtualbrain.errors import ConfigError
+
+NAME = "seizure"
+"""Name of a run without a stated one."""
 
 
 @dataclass(frozen=True)
@@ -11,6 +14,8 @@ class CortexSettings:
 
     Parameters
     ----------
+    enabled : bool
+        Run at the end of the workflow, beside the report.
     n_vertices : int
         Vertices of both hemispheres, with the medial wall.
     draws : int
@@ -28,8 +33,6 @@ class CortexSettings:
         Longest step, in model time of the fit.
     sample_hz : float
         Samples per second of the time series.
-    suspicion, gone_share : float
-        As in `virtualbrain.surgery.settings.SurgerySettings`.
 
     Raises
     ------
@@ -37,6 +40,7 @@ class CortexSettings:
         A value that is not possible.
     """
 
+    enabled: bool = False
     n_vertices: int = 20_000
     draws: int = 30
     local: float = 0.8
@@ -44,18 +48,17 @@ class CortexSettings:
     cutoff_mm: float = 10.0
     step: float = 0.05
     sample_hz: float = 5.0
-    suspicion: float = 0.05
-    gone_share: float = 0.5
 
     def __post_init__(self) -> None:
         for name, least in (("n_vertices", 200), ("draws", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(
-                    f"{name} is {getattr(self, name)}", expected=f"a whole number from {least}"
+                    f"cortex.{name} is {getattr(self, name)}",
+                    expected=f"a whole number from {least}",
                 )
         for name in ("cutoff_mm", "step", "sample_hz"):
             if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}", expected="above 0")
+                raise ConfigError(f"cortex.{name} is {getattr(self, name)}", expected="above 0")
         for name in ("local", "width_mm"):
             if not getattr(self, name) >= 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}", expected="0 or more")
+                raise ConfigError(f"cortex.{name} is {getattr(self, name)}", expected="0 or more")

@@ -338,13 +338,17 @@ class PatientLayout:
         """Surface of a stated number of vertices with its geodesic distances (NumPy archive)."""
         return self._name("cortex", f"desc-{n_vertices}_mesh.npz")
 
+    def cortex_run(self, priors: str, name: str) -> Path:
+        """Folder of a named run of the command `cortex`."""
+        return self.cortex / priors / name
+
     def cortex_result(self, priors: str, name: str, rest: str) -> Path:
         """One file of a named run of the command `cortex`."""
-        return self.cortex / priors / name / f"sub-{self.label}_{rest}"
+        return self.cortex_run(priors, name) / f"sub-{self.label}_{rest}"
 
     def cortex_page(self, priors: str, name: str) -> Path:
         """Page on which the seizure plays on the cortex."""
-        return self.cortex / priors / name / f"sub-{self.label}_cortex.html"
+        return self.cortex_result(priors, name, "cortex.html")
 
     def stated_contacts(self, name: str) -> Path:
         """Contacts with the clinicians' marks, of a simulated hypothesis."""
