@@ -11,7 +11,9 @@ from tests.cortex.conftest import NAMES, STARTS, label_image, write_fitted
 from virtualbrain import cli
 from virtualbrain.errors import FAULT_OF_INPUT
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.manifest import Roots
 from virtualbrain.io.tables import read_table
+from virtualbrain.pipeline.verification import _unrecorded_files
 
 CHROMIUM = shutil.which("chromium")
 SMALL = ("--vertices", "1600", "--draws", "4")
@@ -126,6 +128,12 @@ def test_patient_without_surface_is_refused(tmp_path, capsys):
         layout.pial(side).unlink()
     assert cli.main(["cortex", str(tmp_path), *SMALL]) == FAULT_OF_INPUT
     assert "no pial surface" in capsys.readouterr().err
+
+
+def test_verify_ignores_the_files_of_the_command(fitted):
+    found = list(_unrecorded_files({}, Roots(fitted.out, fitted.out), fitted))
+    assert any("posterior.nc" in line for line in found)
+    assert not any("/cortex/" in line for line in found)
 
 
 def test_page_is_small_and_names_nothing_outside(fitted):

@@ -186,6 +186,23 @@ def test_resection_of_the_start_ends_all_seizures(simulator, nodes):
     assert (result.recruited_cm2 == 0).all()
 
 
+class AllBut:
+    """Tissue of a region without a vertex in its middle."""
+
+    def __init__(self, mesh, nodes, region):
+        points = mesh.cortex.vertices_mm[where(nodes, region)[: nodes.n_vertices]]
+        self.points = np.delete(points, len(points) // 2, axis=0)
+
+    def holds(self, points):
+        return np.linalg.norm(points[:, None] - self.points, axis=-1).min(axis=1) < 1e-6
+
+
+def test_a_vertex_that_is_left_alone_is_gone_with_its_region(simulator, mesh, nodes):
+    found = after(simulator, Surgery(volumes=(AllBut(mesh, nodes, STARTS),)))
+    assert found.taken[STARTS] == 1.0
+    assert found.simulator.ensemble().share_free == 1.0
+
+
 def test_resection_elsewhere_leaves_the_seizure(simulator, ensemble, nodes):
     found = after(simulator, Surgery(regions=("ctx-rh-b2",)))
     result = found.simulator.ensemble()

@@ -55,7 +55,7 @@ def test_the_cortex_is_simulated_only_if_it_is_asked_for_and_there_is_an_image(t
     assert not load_config()["cortex"]["enabled"]
     chosen = {"has_connectome": False, "on_cortex": True}
     found = stage_targets(layout, "report", ["a", "b"], **chosen)
-    assert found[3:] == [layout.cortex_run("a", "seizure"), layout.cortex_run("b", "seizure")]
+    assert found[3:] == [layout.cortex_run("a", "workflow"), layout.cortex_run("b", "workflow")]
     assert not set(found[3:]) & set(stage_targets(layout, "surgery", ["a", "b"], **chosen))
     without = {"has_connectome": True, "on_cortex": True}
     assert stage_targets(layout, "report", ["a"], **without) == [layout.report]

@@ -217,7 +217,9 @@ def operated(
         No cortex remains.
     """
     mesh, draws, all_regions = before.mesh, before.draws, before.nodes.regions
-    removed = removed_vertices(mesh, surgery)
+    left, kept = mesh.without(removed_vertices(mesh, surgery))
+    removed = np.ones(mesh.cortex.n_vertices, dtype=bool)
+    removed[kept] = False  # single vertices without a triangle are gone too
     taken = _taken(before, removed, taken_alone)
     if not removed.any() and not any(taken.values()) and not surgery.disconnected:
         raise InputError(
@@ -225,7 +227,6 @@ def operated(
             expected="coordinates in scanner RAS of the T1w image, mm",
             hint="check the frame of the sphere or mask",
         )
-    left, kept = mesh.without(removed)
     nodes = nodes_of(left, draws.regions)
     change = _change(before, surgery, taken, gone_share)
     new = np.full(mesh.cortex.n_vertices, -1)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from virtualbrain.errors import ConfigError
 
 NAME = "seizure"
-"""Name of a run without a stated one."""
+"""Name of a run of the command without a stated one."""
+WORKFLOW_NAME = "workflow"
+"""Name of the run of the workflow."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from virtualbrain.cortex.settings import NAME
+from virtualbrain.cortex.settings import WORKFLOW_NAME
 from virtualbrain.io.layout import PatientLayout
 
 STAGES = (
@@ -62,7 +62,7 @@ def stage_targets(
     if stage == "report":
         maps = [] if has_connectome else [layout.maps(one) for one in priors]
         surface = maps and on_cortex
-        runs = [layout.cortex_run(one, NAME) for one in priors] if surface else []
+        runs = [layout.cortex_run(one, WORKFLOW_NAME) for one in priors] if surface else []
         return [layout.report, *maps, *runs]
     return [
         {

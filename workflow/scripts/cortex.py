@@ -4,6 +4,7 @@ from virtualbrain.pipeline.job import run_job
 
 with run_job(snakemake) as logger:
     from inference.posterior import load
+    from virtualbrain.cortex.settings import WORKFLOW_NAME
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.pipeline.cortex import CortexRequest, simulate_patient
 
@@ -21,5 +22,5 @@ with run_job(snakemake) as logger:
         logger.info("%s", name)
         return lambda _: None
 
-    request = CortexRequest(priors=snakemake.wildcards.priors)
+    request = CortexRequest(priors=snakemake.wildcards.priors, name=WORKFLOW_NAME)
     simulate_patient(layout, load(snakemake.input.posterior), request, config, step)
