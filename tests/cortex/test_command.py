@@ -147,6 +147,7 @@ def test_page_is_small_and_names_nothing_outside(fitted):
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_seizure_plays_on_the_cortex(fitted):
+    from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import sync_playwright
 
     from tests.report.test_browser import QUIET, SOFTWARE_GL, visit
@@ -155,6 +156,11 @@ def test_seizure_plays_on_the_cortex(fitted):
         browser = started.chromium.launch(
             executable_path=CHROMIUM, args=[*QUIET, *SOFTWARE_GL], timeout=120_000
         )
+        for scheme in ("light", "dark"):
+            seen = visit(browser, fitted.cortex_page("default", "ball"), 1200, color_scheme=scheme)
+            seen.page.locator("#viewer").wait_for(state="visible", timeout=120_000)
+            found = Axe().run(seen.page).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
         opened = visit(browser, fitted.cortex_page("default", "ball"))
         page = opened.page
         page.locator("#viewer").wait_for(state="visible", timeout=120_000)
