@@ -57,7 +57,7 @@ from virtualbrain.surgery.draws import FittedDraws, draws_from
 
 UNIT_S = 2.2  # seconds per unit of model time, as in a fit of 40 s
 SIZES = (5_000, 10_000, 20_000, 40_000)
-CONVERGENCE_KERNEL = LocalKernel(width_mm=3.0, cutoff_mm=6.0)
+CONVERGENCE_KERNEL = LocalKernel(width_mm=2.0, cutoff_mm=4.0)
 
 
 def folded_sphere(n):
@@ -71,7 +71,7 @@ def folded_sphere(n):
     return unit * (35 + 2.5 * wave)[:, None], ConvexHull(unit).simplices.astype(np.int64)
 
 
-def spread(cortex, kernel, seconds=60.0, n_threads=None):
+def spread(cortex, kernel, seconds=150.0, n_threads=None):
     """Return onsets of a seizure that starts in a cap of 9 mm and spreads by local coupling."""
     top = cortex.vertices_mm[cortex.vertices_mm[:, 2].argmax()]
     inside = np.linalg.norm(cortex.vertices_mm - top, axis=1) < 9.0
@@ -79,8 +79,8 @@ def spread(cortex, kernel, seconds=60.0, n_threads=None):
     kernel = replace(kernel, amplitude=1.0 / kernel.integral)
     return simulate_cortex(
         cortex, Epileptor2D(x0=x0, r=1 / 27.0, seconds_per_unit=UNIT_S), kernel=kernel,
-        coupling=FiringCoupling(fast=0.3, threshold_x1=0.0), duration=seconds,
-        dt=0.01 * UNIT_S, sample_rate=1.0, initial=np.array(equilibrium(np.minimum(x0, -2.12))),
+        coupling=FiringCoupling(fast=1.2, threshold_x1=0.0), duration=seconds,
+        dt=0.02 * UNIT_S, sample_rate=1.0, initial=np.array(equilibrium(np.minimum(x0, -2.12))),
         options=CortexOptions(keep=("x1",), n_threads=n_threads),
     )  # fmt: skip
 
@@ -122,7 +122,7 @@ def large():
     found = spread(cortex, kernel, seconds=44.0)
     print(
         f"{cortex.n_vertices} vertices, {cortex.distances_mm.nnz / cortex.n_vertices:.0f} "
-        f"neighbours, 44 s of a fitted seizure (2000 steps): {time.perf_counter() - begin:.0f} s, "
+        f"neighbours, 44 s of a fitted seizure (1000 steps): {time.perf_counter() - begin:.0f} s, "
         f"{time.process_time() - cpu:.0f} CPU s, {np.isfinite(found['onset_s']).mean():.0%} "
         f"recruited, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most"
     )
@@ -307,7 +307,7 @@ def search(patient, mesh, nodes, gain, draws, leading, envelope, log_power, rng)
     return best[1], len(places)
 
 
-def focus_cases(out, n_cases, seed, moves, cache):
+def focus_cases(out, first, n_cases, seed, moves, cache):
     patient = Patient(out, cache)
     truth_mesh, mesh = patient.mesh(TRUTH_VERTICES), patient.mesh(MODEL_VERTICES)
     names = patient.template.regions
@@ -320,7 +320,7 @@ def focus_cases(out, n_cases, seed, moves, cache):
     )
     cortical = np.bincount(nodes.region[: nodes.n_vertices], minlength=len(names)) > 0
     rows = []
-    for case in range(n_cases):
+    for case in range(first, first + n_cases):
         rng = np.random.default_rng([seed, case])
         begin = time.process_time()
         drawn = 0
@@ -370,12 +370,15 @@ def main():
     parser.add_argument("what", choices=("convergence", "large", "speed", "focus"))
     parser.add_argument("out", nargs="?")
     parser.add_argument("--cases", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--moves", type=int, default=20_000)
     parser.add_argument("--cache", type=Path, default=Path())
     options = parser.parse_args()
     if options.what == "focus":
-        focus_cases(options.out, options.cases, options.seed, options.moves, options.cache)
+        focus_cases(
+            options.out, options.first, options.cases, options.seed, options.moves, options.cache
+        )
     else:
         {"convergence": convergence, "large": large, "speed": speed}[options.what]()
 
