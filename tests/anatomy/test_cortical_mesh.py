@@ -65,7 +65,7 @@ def test_distances_equal_those_of_the_whole_mesh():
 
 def test_inflated_surface_has_no_folds_but_the_same_area_and_centre():
     vertices, triangles = sphere(900)
-    vertices = folded(vertices) + [5.0, 0, 0]
+    vertices = folded(vertices) + np.array([5.0, 0.0, 0.0])
     smooth = inflated(vertices, triangles)
     area = vertex_areas(vertices, triangles).sum()
     assert vertex_areas(smooth, triangles).sum() == pytest.approx(area)
