@@ -13,6 +13,7 @@ from virtualbrain.config import (
     read_yaml,
     settings_from,
 )
+from virtualbrain.cortex.settings import CortexSettings
 from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.file_settings import FileSettings
@@ -27,6 +28,7 @@ SECTIONS = {
     "inference": Settings,
     "surgery": SurgerySettings,
     "hypothesis": HypothesisSettings,
+    "cortex": CortexSettings,
 }
 SET_BY_THE_RUN = {"seed", "cores"}
 

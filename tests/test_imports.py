@@ -21,6 +21,7 @@ LAYERS = (
     {"anatomy", "diffusion", "seeg"},
     {"posterior", "stimulation"},
     {"surgery"},
+    {"cortex"},
     {"synthetic", "report", "privacy"},
     {"cohort", "export", "pipeline"},
     {"inference"},

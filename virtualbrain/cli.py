@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_study_outcomes,
         _add_validate,
         _add_degeneracy,
+        _add_cortex,
         _add_export,
         _add_export_tvb,
         _add_deidentify,
@@ -379,6 +380,68 @@ def _add_degeneracy(commands: Any) -> None:
     _add_common(parser)
     _add_prior_set(parser)
     parser.set_defaults(command="degeneracy.degeneracy")
+
+
+def _add_cortex(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "cortex",
+        "simulate the seizure of fitted patients on their own cortex, vertex by vertex, before and "
+        "after a resection",
+    )
+    parser.add_argument("out", metavar="OUT", help="the output folder of a run")
+    _add_common(parser)
+    _add_prior_set(parser)
+    parser.add_argument(
+        "--name", default="seizure", help="name of this run, a folder of its own; default: seizure"
+    )
+    parser.add_argument(
+        "--vertices", type=int, metavar="N", help="of both hemispheres; default: 20000"
+    )
+    parser.add_argument("--draws", type=int, metavar="N", help="posterior draws; default: 30")
+    parser.add_argument(
+        "--local",
+        type=float,
+        metavar="STRENGTH",
+        help="strength of the coupling between neighbouring vertices; default: 0.8",
+    )
+    parser.add_argument(
+        "--kernel-width",
+        type=float,
+        metavar="MM",
+        help="width of the local kernel; default: 1.5 times the spacing of the vertices",
+    )
+    parser.add_argument(
+        "--focus",
+        action="append",
+        metavar="PLACE",
+        help="hypothesis of a focus smaller than its region: x,y,z,area (scanner RAS in mm, cm²) "
+        "or vertex,area; repeat for several (write --focus=-30,… if the first number is negative)",
+    )
+    parser.add_argument(
+        "--only-focus", action="store_true", help="with --focus: no seizure starts elsewhere"
+    )
+    parser.add_argument(
+        "--resect-sphere",
+        action="append",
+        metavar="BALL",
+        help="take out a ball: x,y,z,radius (scanner RAS, mm); repeat for several",
+    )
+    parser.add_argument(
+        "--resect-mask",
+        action="append",
+        metavar="NIFTI",
+        help="take out the tissue in a mask, such as a lesion; repeat for several",
+    )
+    parser.add_argument(
+        "--resect-regions", metavar="NAMES", help="take out regions; names separated by commas"
+    )
+    parser.add_argument(
+        "--disconnect",
+        metavar="NAMES",
+        help="cut all connections of regions; names separated by commas",
+    )
+    parser.set_defaults(command="cortex.cortex")
 
 
 def _add_export(commands: Any) -> None:

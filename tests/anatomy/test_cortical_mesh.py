@@ -12,7 +12,7 @@ from virtualbrain.anatomy.cortical_mesh import (
     prepared_cortex,
     repaired,
 )
-from virtualbrain.anatomy.surface import vertex_areas
+from virtualbrain.anatomy.surface import inflated, vertex_areas
 from virtualbrain.errors import ModelError
 
 RADIUS = 20.0
@@ -61,6 +61,21 @@ def test_distances_equal_those_of_the_whole_mesh():
         np.testing.assert_allclose(found[[source]].toarray()[0], near, atol=1e-9)
         apart = np.linalg.norm(vertices - vertices[source], axis=1)
         assert ((apart < 8.0) & (distances > 8.0)).any()
+
+
+def test_inflated_surface_has_no_folds_but_the_same_area_and_centre():
+    vertices, triangles = sphere(900)
+    vertices = folded(vertices) + np.array([5.0, 0.0, 0.0])
+    smooth = inflated(vertices, triangles)
+    area = vertex_areas(vertices, triangles).sum()
+    assert vertex_areas(smooth, triangles).sum() == pytest.approx(area)
+    np.testing.assert_allclose(smooth.mean(axis=0), vertices.mean(axis=0), atol=1e-9)
+
+    def uneven(points):
+        radius = np.linalg.norm(points - points.mean(axis=0), axis=1)
+        return radius.std() / radius.mean()
+
+    assert uneven(smooth) < 0.2 * uneven(vertices)
 
 
 def test_opposite_walls_of_a_thin_fold_are_apart():

@@ -12,6 +12,8 @@ from virtualbrain.errors import ModelError
 from virtualbrain.models.cortex import Cortex, CortexOptions, FiringCoupling, simulate_cortex
 from virtualbrain.models.epileptor import Epileptor, Epileptor2D
 from virtualbrain.models.local_kernel import LocalKernel, on_grid
+from virtualbrain.models.reduced import ReducedMembers, run_reduced
+from virtualbrain.models.reduced_physics import equilibrium
 from virtualbrain.network import Network
 
 KERNEL = LocalKernel(cutoff_mm=5.0)
@@ -75,6 +77,40 @@ def test_sums_by_event_equal_dense_sums():
         for k, name in enumerate(Epileptor.states):
             np.testing.assert_allclose(found[name].values[step], s[k], rtol=0, atol=1e-9)
     assert crossings > 300
+
+
+def test_without_local_coupling_the_surface_is_the_fitted_region_model():
+    rng = np.random.default_rng(11)
+    names = [f"r{k}" for k in range(6)]
+    cortex = sheet(20, 20, 0.5, regions=[f"r{k // 100}" for k in range(400)])
+    weights = rng.uniform(0, 1, (6, 6)) * (1 - np.eye(6))
+    x0 = np.array([-1.5, -2.0, -2.25, -2.1, -2.08, -2.3])
+    start = np.array(equilibrium(np.minimum(x0, -2.2)))
+    region = np.concatenate([np.repeat(np.arange(4), 100), [4, 5]])
+    areas = rng.uniform(0.1, 0.4, 400)
+    cortex = Cortex(cortex.vertices_mm, areas, cortex.distances_mm, cortex.regions)
+    model = Epileptor2D(x0=x0[region], K=0.5, r=1 / 20, seconds_per_unit=1.0)
+    found = {
+        n: simulate_cortex(
+            cortex, model, kernel=KERNEL, coupling=FiringCoupling(threshold_x1=0.0),
+            network=Network(weights, regions=names), initial=start[:, region], duration=30.0,
+            dt=0.002, sample_rate=10.0,
+            options=CortexOptions(keep=("x1",), dtype="float64", n_threads=n),
+        )
+        for n in (1, 2, 3)
+    }  # fmt: skip
+    assert found[1].equals(found[2])
+    assert found[1].equals(found[3])
+    regions = run_reduced(
+        weights, ReducedMembers(x0[None], np.array([0.5]), np.array([20.0]), *start[:, None]),
+        n_steps=15_000, dt=0.002, integrator="heun", keep_traces=True,
+    )  # fmt: skip
+    onset = np.where(np.isfinite(regions.onset_step[0]), regions.onset_step[0] * 0.002, np.nan)
+    assert 2 <= np.isfinite(onset).sum() < 6
+    np.testing.assert_allclose(found[1]["onset_s"].values, onset[region], rtol=0, atol=0.01)
+    expected = regions.x[0, 50::50][:, region]
+    assert abs(expected).max() > 0.5
+    np.testing.assert_allclose(found[1]["x1"].values, expected, rtol=0, atol=0.02)
 
 
 def test_weights_on_the_grid_have_exact_sums_in_any_order():

@@ -50,6 +50,17 @@ def test_maps_are_beside_the_report_if_there_is_an_image(tmp_path):
     assert stage_targets(layout, "report", ["a"], has_connectome=True) == [layout.report]
 
 
+def test_the_cortex_is_simulated_only_if_it_is_asked_for_and_there_is_an_image(tmp_path):
+    layout = PatientLayout(tmp_path, "01")
+    assert not load_config()["cortex"]["enabled"]
+    chosen = {"has_connectome": False, "on_cortex": True}
+    found = stage_targets(layout, "report", ["a", "b"], **chosen)
+    assert found[3:] == [layout.cortex_run("a", "workflow"), layout.cortex_run("b", "workflow")]
+    assert not set(found[3:]) & set(stage_targets(layout, "surgery", ["a", "b"], **chosen))
+    without = {"has_connectome": True, "on_cortex": True}
+    assert stage_targets(layout, "report", ["a"], **without) == [layout.report]
+
+
 @pytest.mark.parametrize("stage", ["anatomy", "diffusion"])
 def test_with_a_ready_connectome_a_run_until_anatomy_stops_after_the_check(tmp_path, stage):
     layout = PatientLayout(tmp_path, "01")

@@ -268,20 +268,85 @@ def geodesic_distances(
     scipy.sparse.csr_array, shape (n, n)
         Distances in mm, symmetric, without the diagonal.
     """
+    matrix = _rows(vertices, triangles, reach_mm, np.arange(len(vertices)))
+    return sparse.csr_array((matrix + matrix.T) / 2)
+
+
+def _rows(
+    vertices: Vertices, triangles: Triangles, reach_mm: float, sources: NDArray[np.int64]
+) -> sparse.csr_array:
+    """Return the distances from some vertices, shape (n, n); other rows are empty."""
     n = len(vertices)
     sides = np.linalg.norm(vertices[triangles] - vertices[np.roll(triangles, 1, axis=1)], axis=2)
     # Every point of a triangle is within this distance of one of its corners.
     to_corner = float(sides.max()) / np.sqrt(3.0)
     tree, around = cKDTree(vertices), _triangles_of_vertices(triangles, n)
     rows = [
-        _distances_from(v, vertices, triangles, around, tree, reach_mm, to_corner) for v in range(n)
+        _distances_from(int(v), vertices, triangles, around, tree, reach_mm, to_corner)
+        for v in sources
     ]
-    first = np.concatenate([[0], np.cumsum([len(found) for found, _ in rows])])
-    matrix = sparse.csr_array(
-        (np.concatenate([d for _, d in rows]), np.concatenate([v for v, _ in rows]), first),
-        shape=(n, n),
+    if not rows:
+        return sparse.csr_array((n, n))
+    row = np.repeat(sources, [len(found) for found, _ in rows])
+    column, distance = (np.concatenate([one[k] for one in rows]) for k in (0, 1))
+    return sparse.csr_array((distance, (row, column.astype(np.int64))), shape=(n, n))
+
+
+def without_vertices(
+    cortex: Cortex, triangles: Triangles, removed: NDArray[np.bool_], reach_mm: float
+) -> tuple[Cortex, Triangles, NDArray[np.int64]]:
+    """Return a cortex without some of its vertices, as after a resection.
+
+    No path crosses the gap: distances around it are computed again.
+
+    Parameters
+    ----------
+    cortex : Cortex
+        The surface.
+    triangles : numpy.ndarray, shape (m, 3)
+        Its triangles.
+    removed : numpy.ndarray of bool, shape (n,)
+        Vertices to remove.
+    reach_mm : float
+        Largest distance, as it was given to `prepared_cortex`.
+
+    Returns
+    -------
+    cortex : Cortex
+        What remains. A vertex without a triangle is removed too.
+    triangles : numpy.ndarray
+        Its triangles.
+    kept : numpy.ndarray of int
+        Number that each remaining vertex had before.
+
+    Raises
+    ------
+    ModelError
+        Nothing remains.
+    """
+    faces = triangles[~removed[triangles].any(axis=1)]
+    kept, numbers = np.unique(faces, return_inverse=True)
+    if not len(kept):
+        raise ModelError("no cortex remains", hint="remove less of the surface")
+    faces, vertices = numbers.reshape(-1, 3), cortex.vertices_mm[kept]
+    gone = np.ones(cortex.n_vertices, dtype=bool)
+    gone[kept] = False
+    near = np.zeros(cortex.n_vertices, dtype=bool)
+    near[cortex.distances_mm[gone].indices] = True
+    near = near[kept]
+    new = sparse.coo_array(_rows(vertices, faces, reach_mm, np.flatnonzero(near)))
+    old = sparse.coo_array(cortex.distances_mm[kept][:, kept])
+    # A path across the gap is within reach of it at both ends.
+    changed, same = near[new.col], ~(near[old.row] & near[old.col])
+    parts = [(new, changed), (old, same)]
+    row, column, distance = (
+        np.concatenate([getattr(one, name)[which] for one, which in parts])
+        for name in ("row", "col", "data")
     )
-    return sparse.csr_array((matrix + matrix.T) / 2)
+    matrix = sparse.csr_array((distance, (row, column)), shape=(len(kept), len(kept)))
+    distances = sparse.csr_array((matrix + matrix.T) / 2)
+    regions = tuple(cortex.regions[k] for k in kept)
+    return Cortex(vertices, vertex_areas(vertices, faces), distances, regions), faces, kept
 
 
 def _triangles_of_vertices(triangles: Triangles, n: int) -> sparse.csr_array:

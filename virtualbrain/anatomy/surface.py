@@ -91,6 +91,18 @@ def smoothed(vertices: Vertices, triangles: Triangles, rounds: int = 8) -> Verti
     return moved
 
 
+def inflated(vertices: Vertices, triangles: Triangles, rounds: int = 100) -> Vertices:
+    """Return a surface without its folds, for display: smoothed, with the area and centre kept."""
+    matrix = _edges(triangles, len(vertices))
+    degree = np.maximum(np.asarray(matrix.sum(axis=1)).ravel(), 1.0)[:, None]
+    moved, area = vertices.copy(), vertex_areas(vertices, triangles).sum()
+    for _ in range(rounds):
+        moved = 0.5 * (moved + matrix @ moved / degree)
+    moved = moved - moved.mean(axis=0)
+    moved *= np.sqrt(area / vertex_areas(moved, triangles).sum())
+    return np.asarray(moved + vertices.mean(axis=0))
+
+
 def outward(vertices: Vertices, triangles: Triangles) -> tuple[Vertices, Triangles]:
     """Orient the triangles of a closed surface so that the normals point outward."""
     return vertices, triangles if enclosed_volume(vertices, triangles) > 0 else triangles[:, ::-1]

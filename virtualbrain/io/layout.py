@@ -22,6 +22,8 @@ NOT_IN_BIDS = (
     "sub-*/workflow/**",
     "sub-*/connectome",
     "sub-*/connectome/**",
+    "sub-*/cortex",
+    "sub-*/cortex/**",
     "sub-*/export",
     "sub-*/export/**",
     "sub-*/ieeg",
@@ -340,6 +342,27 @@ class PatientLayout:
     def maps(self, priors: str) -> Path:
         """Folder of maps, plans and contacts as NIfTI on the grid of the T1."""
         return self._folder("maps") / priors
+
+    @property
+    def cortex(self) -> Path:
+        """Folder of the command `cortex`."""
+        return self._folder("cortex")
+
+    def cortex_mesh(self, n_vertices: int) -> Path:
+        """Surface of a stated number of vertices with its geodesic distances (NumPy archive)."""
+        return self._name("cortex", f"desc-{n_vertices}_mesh.npz")
+
+    def cortex_run(self, priors: str, name: str) -> Path:
+        """Folder of a named run of the command `cortex`."""
+        return self.cortex / priors / name
+
+    def cortex_result(self, priors: str, name: str, rest: str) -> Path:
+        """One file of a named run of the command `cortex`."""
+        return self.cortex_run(priors, name) / f"sub-{self.label}_{rest}"
+
+    def cortex_page(self, priors: str, name: str) -> Path:
+        """Page on which the seizure plays on the cortex."""
+        return self.cortex_result(priors, name, "cortex.html")
 
     def stated_contacts(self, name: str) -> Path:
         """Contacts with the clinicians' marks, of a simulated hypothesis."""

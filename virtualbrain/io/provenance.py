@@ -14,7 +14,7 @@ from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.manifest import checksum
 from virtualbrain.io.versions import versions
 
-_SETTINGS = ("seed", "files", "anatomy", "diffusion", "seeg", "inference", "surgery")
+_SETTINGS = ("seed", "files", "anatomy", "diffusion", "seeg", "inference", "surgery", "cortex")
 
 
 def input_checksums(files: PatientFiles) -> dict[str, str]:

@@ -175,8 +175,10 @@ def simulate_cortex(
     cortex : Cortex
         The surface.
     model : Epileptor or Epileptor2D
-        Equations and parameters. x0 is a number or one per node; the others are numbers. Its
-        couplings K, Kvf and Kf are not used and must be zero.
+        Equations and parameters. x0 is a number or one per node; the others are numbers. The
+        coupling K of Epileptor2D acts between regions: a vertex follows the mean x of other
+        regions (by area), z' = ... - r K sum_l C_kl (mean x_l - x). Kvf, Kf and the K of
+        Epileptor are not used and must be zero.
     kernel : LocalKernel or scipy.sparse.csr_array, shape (n_vertices, n_vertices)
         Local coupling; or the weights themselves, row i = into vertex i.
     coupling : FiringCoupling
@@ -419,10 +421,11 @@ def _rates(model: Model, coupling: FiringCoupling) -> compiled_loop.Rates:
         )
     if isinstance(model, Epileptor2D) and model.form != "cubic":
         raise ModelError("the surface has the cubic form only", expected="form='cubic'")
-    for state in model.coupled:
-        if model.uses(state):
+    unused = {"Kvf", "Kf"} if isinstance(model, Epileptor2D) else {"K", "Kvf", "Kf"}
+    for name in sorted(unused & set(model.parameters)):
+        if np.any(np.asarray(getattr(model, name)) != 0):
             raise ModelError(
-                f"{model.coupled[state]} of the model is not zero",
+                f"{name} of the model is not zero",
                 expected="zero: the surface is coupled by firing",
             )
     values: dict[str, float] = {}
@@ -482,6 +485,9 @@ def _fixed(
         region=region,
         fraction=nodes.fraction[nodes.order],
         own_regions=own,
+        weights_between=np.ascontiguousarray(
+            network.weights if np.any(model.K) else np.zeros((0, 0)), dtype=np.float64
+        ),
         between=np.ascontiguousarray(between if between.any() else np.zeros((0, 0))),
         delays=np.ascontiguousarray(delays.T),
         noisy=noisy,
@@ -549,6 +555,9 @@ def _memory(
     firing = np.bincount(nodes.region, weights=nodes.fraction * active[0], minlength=n_regions)
     arriving_now = firing @ fixed.between if fixed.between.size else np.zeros(n_regions)
     x0 = model.packed(1, nodes.n)[0, model.parameters.index("x0")]
+    strength = np.zeros(n_regions)
+    if fixed.weights_between.size:
+        strength = fixed.weights_between.sum(axis=1)
     rows = np.zeros((ROW.n // LANES, nodes.n))
     for number, values in (
         (ROW.even, start),
@@ -556,6 +565,7 @@ def _memory(
         (ROW.predicted_sum_x1, sums),
         (ROW.x0, x0[np.newaxis]),
         (ROW.current, arriving_now[nodes.region][np.newaxis]),
+        (ROW.strength, strength[nodes.region][np.newaxis]),
         (ROW.lowest_x1, np.full((1, nodes.n), np.inf)),
     ):
         rows[number // LANES : number // LANES + len(values)] = values
@@ -572,6 +582,8 @@ def _memory(
         crossings=np.zeros((2, 2, n_threads, 2 * longest), dtype=np.int64),
         n_crossings=np.zeros((2, 2, n_threads, 8), dtype=np.int64),
         input=np.repeat(arriving_now[np.newaxis], n_threads, axis=0),
+        means=np.zeros((n_threads, n_regions), dtype=np.int64),
+        from_means=np.zeros((n_threads, n_regions)),
         arriving=np.zeros((n_threads, sizes.n_slots, n_regions)),
         change=np.zeros((n_threads, n_regions)),
         is_changed=np.zeros((n_threads, n_regions), dtype=np.bool_),

@@ -14,6 +14,9 @@ Activity is not stored: a source is active where the state before the step is ab
 
 Weights are multiples of one small number (`virtualbrain.models.local_kernel.on_grid`), so all sums
 are exact: they depend neither on the order of additions nor on the number of threads.
+
+With the coupling K of the reduced model every step begins with the mean x1 of every region. Means
+are sums of whole numbers, which are exact too.
 """
 
 from typing import NamedTuple
@@ -30,6 +33,7 @@ from virtualbrain.models.simd_layout import LANES, at
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
+_MEAN_UNIT = 2.0**-44  # of the mean x1 of a region
 LFP = -1  # number of the local field potential among the kept quantities
 PREDICTED, WHOLE = 0, 1  # crossings in the first stage of a step, and in the whole step
 
@@ -53,10 +57,12 @@ class Rows(NamedTuple):
     predicted_x2: int
     lowest_x1: int
     noise: int  # one row for each state
+    from_means: int  # sum of weights times the mean x1 of regions
+    strength: int  # sum of weights
     n: int
 
 
-ROW = Rows(*(LANES * k for k in (0, 6, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 27)))
+ROW = Rows(*(LANES * k for k in (0, 6, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 27, 28, 29)))
 
 
 class Rates(NamedTuple):
@@ -77,6 +83,7 @@ class Rates(NamedTuple):
     fast: float
     low_pass: float
     slow: float
+    K: float
     threshold_x1: float
     threshold_x2: float
 
@@ -105,6 +112,7 @@ class Fixed(NamedTuple):
     fraction: Array  # (n_nodes) fraction of the area of its region
     own_regions: NDArray[np.bool_]  # (n_threads, n_regions) regions with nodes in a part
     between: Array  # (n_regions, n_regions) input from a region (row) into each other
+    weights_between: Array  # (n_regions, n_regions) of the means, row = into; empty without K
     delays: Indices  # (n_regions, n_regions) steps, likewise
     noisy: Indices
     amplitudes: Array  # (n_blocks, n_noisy, LANES), flat
@@ -122,6 +130,8 @@ class Memory(NamedTuple):
     crossings: Indices  # (2, 2, n_threads, longest part) by stage and parity of the step
     n_crossings: Indices  # (2, 2, n_threads, 8)
     input: Array  # (n_threads, n_regions)
+    means: Indices  # (n_threads, n_regions) parts of the mean x1 of regions, in `_MEAN_UNIT`
+    from_means: Array  # (n_threads, n_regions)
     arriving: Array  # (n_threads, n_slots, n_regions) changes of the input in the next steps
     change: Array  # (n_threads, n_regions)
     is_changed: NDArray[np.bool_]  # (n_threads, n_regions)
@@ -141,6 +151,10 @@ def advance(rates, sizes, fixed, memory, thread, first_step, n_steps, out):
     use_widest_vectors()
     begin, end = fixed.first_block[thread], fixed.first_block[thread + 1]
     for step in range(first_step, first_step + n_steps):
+        if fixed.weights_between.size:
+            _sum_means(sizes, fixed, memory, thread, step, begin, end)
+            wait_for_all(memory.arrived, sizes.n_threads, thread, 3 * step + 1)
+            _receive_means(sizes, fixed, memory, thread, begin, end)
         _receive_between(sizes, fixed, memory, thread, step, begin, end)
         _draw(sizes, fixed, memory, thread, begin, end)
         _step_blocks(
@@ -149,7 +163,7 @@ def advance(rates, sizes, fixed, memory, thread, first_step, n_steps, out):
         )  # fmt: skip
         _list_crossings(rates, sizes, memory, thread, begin, end, step, PREDICTED)
         _list_crossings(rates, sizes, memory, thread, begin, end, step, WHOLE)
-        wait_for_all(memory.arrived, sizes.n_threads, thread, 2 * step + 1)
+        wait_for_all(memory.arrived, sizes.n_threads, thread, 3 * step + 2)
         if _any_crossed(sizes, memory, step, PREDICTED):
             n_touched = _apply(sizes, fixed, memory, thread, begin, step, PREDICTED)
             _step_blocks(
@@ -158,7 +172,7 @@ def advance(rates, sizes, fixed, memory, thread, first_step, n_steps, out):
             )  # fmt: skip
             _restore_predicted_sums(memory, begin, n_touched)
             _list_crossings(rates, sizes, memory, thread, begin, end, step, WHOLE)
-            wait_for_all(memory.arrived, sizes.n_threads, thread, 2 * step + 2)
+            wait_for_all(memory.arrived, sizes.n_threads, thread, 3 * step + 3)
         if _any_crossed(sizes, memory, step, WHOLE):
             n_touched = _apply(sizes, fixed, memory, thread, begin, step, WHOLE)
             _restore_predicted_sums(memory, begin, n_touched)
@@ -275,14 +289,15 @@ def _two_d(p, dt, field, b, old, new):
         s, t, n = base + old + i, base + new + i, base + ROW.noise + i
         x, z = field[at(s)], field[at(s + LANES)]
         x0, current = _row(field, base, ROW.x0, i), _row(field, base, ROW.current, i)
+        towards, strength = _row(field, base, ROW.from_means, i), _row(field, base, ROW.strength, i)
         drive = p.fast * _row(field, base, ROW.sum_x1, i) + current
         e1 = p.tt * reduced_cubic(x, z, drive, 0.0, p.a, p.b, p.c, p.d, p.Iext, 1.0)
-        e2 = p.tt * permittivity(x, z, 0.0, x0, p.r, 0.0)
+        e2 = p.tt * permittivity(x, z, towards - strength * x, x0, p.r, p.K)
         noise_x, noise_z = field[at(n)], field[at(n + LANES)]
         q1, q2 = x + dt * e1 + noise_x, z + dt * e2 + noise_z
         drive = p.fast * _row(field, base, ROW.predicted_sum_x1, i) + current
         f1 = p.tt * reduced_cubic(q1, q2, drive, 0.0, p.a, p.b, p.c, p.d, p.Iext, 1.0)
-        f2 = p.tt * permittivity(q1, q2, 0.0, x0, p.r, 0.0)
+        f2 = p.tt * permittivity(q1, q2, towards - strength * q1, x0, p.r, p.K)
         later = x + half * (e1 + f1) + noise_x
         crossed += _crossed(x, q1, later, p.threshold_x1)
         field[at(t)] = later
@@ -396,6 +411,37 @@ def _note_onsets(memory, thread, step):
         crossing = memory.crossings[WHOLE, step & 1, thread, k]
         if crossing & 3 == 1 and memory.onset[at(crossing >> 2)] < 0:
             memory.onset[at(crossing >> 2)] = step + 1
+
+
+@inner()
+def _sum_means(sizes, fixed, memory, thread, step, begin, end):
+    """Add up the part of the mean x1 of every region that the nodes of one part make."""
+    part, states = memory.means[thread], _states_at(step)
+    part[:] = 0
+    for b in range(begin, end):
+        for i in range(min(LANES, sizes.n_nodes - b * LANES)):
+            n = b * LANES + i
+            share = fixed.fraction[at(n)] * memory.field[at(b * ROW.n + states + i)]
+            part[fixed.region[at(n)]] += np.int64(np.rint(share / _MEAN_UNIT))
+
+
+@inner()
+def _receive_means(sizes, fixed, memory, thread, begin, end):
+    """Set the input from the mean x1 of regions in one part."""
+    received = memory.from_means[thread]
+    received[:] = 0.0
+    for j in range(sizes.n_regions):
+        total = 0
+        for t in range(sizes.n_threads):
+            total += memory.means[t, j]
+        mean = total * _MEAN_UNIT
+        for i in range(sizes.n_regions):
+            if fixed.own_regions[thread, i]:
+                received[i] += fixed.weights_between[i, j] * mean
+    for b in range(begin, end):
+        for i in range(LANES):
+            where = at(b * ROW.n + ROW.from_means + i)
+            memory.field[where] = received[fixed.region[at(b * LANES + i)]]
 
 
 @inner()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from virtualbrain.cortex.settings import WORKFLOW_NAME
 from virtualbrain.io.layout import PatientLayout
 
 STAGES = (
@@ -38,6 +39,7 @@ def stage_targets(
     *,
     has_connectome: bool,
     uses_group: bool = False,
+    on_cortex: bool = False,
 ) -> list[Path]:
     """Return the results of one patient that a run until a stage computes.
 
@@ -54,6 +56,8 @@ def stage_targets(
         them stops after the check, and there are no maps beside the report.
     uses_group : bool
         The connectome is that of a group: a run until the diffusion stops after the anatomy.
+    on_cortex : bool
+        The seizure is simulated on the cortical surface too, if there is one.
     """
     if stage == "check" or (has_connectome and stage in ("anatomy", "diffusion")):
         return [layout.inputs]
@@ -62,7 +66,9 @@ def stage_targets(
         return [getattr(layout, name)(one) for one in priors]
     if stage == "report":
         maps = [] if has_connectome else [layout.maps(one) for one in priors]
-        return [layout.report, *maps]
+        surface = maps and on_cortex
+        runs = [layout.cortex_run(one, WORKFLOW_NAME) for one in priors] if surface else []
+        return [layout.report, *maps, *runs]
     return [
         {
             "anatomy": layout.anatomy,

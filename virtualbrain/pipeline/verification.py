@@ -27,6 +27,7 @@ _SECTIONS = {
     "responses": "seeg",
     "inference": "inference",
     "surgery": "surgery",
+    "cortex": "cortex",
 }
 """Section of the configuration that a stage uses, by the first word of the stage's name."""
 
@@ -150,11 +151,15 @@ def _changed_inputs(
 def _unrecorded_files(
     results: Mapping[str, Fingerprint], roots: Roots, layout: PatientLayout
 ) -> Iterator[str]:
-    """Report files among the results that no stage wrote; exports are ignored."""
+    """Report files among the results that no stage wrote.
+
+    Exports are ignored, and so are the files of the command `cortex`.
+    """
     folder = layout.inputs.parent
+    by_command = (folder / "tvb", layout.exports, layout.cortex)
     for path in sorted(folder.rglob("*")):
-        exported = path.is_relative_to(folder / "tvb") or path.is_relative_to(layout.exports)
-        if path.is_file() and not exported and path.name != ".snakemake_timestamp":
+        ignored = any(path.is_relative_to(one) for one in by_command)
+        if path.is_file() and not ignored and path.name != ".snakemake_timestamp":
             name = roots.name(path)
             if name not in results:
                 yield f"{name}: no stage wrote it"

@@ -6,6 +6,7 @@ import pandas as pd
 from snakemake.utils import min_version, validate
 
 from virtualbrain.config import settings_from
+from virtualbrain.cortex.settings import WORKFLOW_NAME
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.bids import check_label, participants
 from virtualbrain.io.connectome import group_files
@@ -45,6 +46,7 @@ PATIENTS = {label: find_patient(BIDS, label, FILES) for label in LABELS}
 PRIORS = prior_files(config["priors"], ROOT / "config" / "priors")
 ANY = PatientLayout(OUT, "{label}")
 COHORT = cohort_page(OUT)
+CORTEX_RUN = WORKFLOW_NAME
 
 
 wildcard_constraints:
@@ -69,6 +71,7 @@ def targets():
             PRIORS,
             has_connectome=PATIENTS[label].connectome is not None,
             uses_group=PATIENTS[label].uses_group,
+            on_cortex=config["cortex"]["enabled"],
         )
     ]
     return [*results, *([COHORT] if stage == "report" else [])]

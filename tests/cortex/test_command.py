@@ -1,0 +1,199 @@
+"""Command `cortex` on the files of a fitted patient, and its page in a browser."""
+
+import json
+import shutil
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.cortex.conftest import NAMES, STARTS, label_image, write_fitted
+from virtualbrain import cli
+from virtualbrain.errors import FAULT_OF_INPUT
+from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.manifest import Roots
+from virtualbrain.io.tables import read_table
+from virtualbrain.pipeline.verification import _unrecorded_files
+
+CHROMIUM = shutil.which("chromium")
+SMALL = ("--vertices", "1600", "--draws", "4")
+BALL = ("--resect-sphere=-46,0,-5,9", "--name", "ball")
+
+
+@pytest.fixture(scope="module")
+def fitted(made_once):
+    """Results with two runs of the command; not to be changed."""
+
+    def make(out):
+        write_fitted(out)
+        assert cli.main(["cortex", str(out), *SMALL]) == 0
+        assert cli.main(["cortex", str(out), *SMALL, *BALL, "--focus=-46,0,-5,1.5"]) == 0
+
+    return PatientLayout(made_once("cortex-patient", make), "01")
+
+
+def result(layout, rest, name="seizure"):
+    return layout.cortex_result("default", name, rest)
+
+
+def test_surfaces_maps_and_series_have_the_same_vertices(fitted):
+    for side in "LR":
+        surface = nib.load(result(fitted, f"hemi-{side}_cortex.surf.gii"))
+        n = len(surface.agg_data("pointset"))
+        assert surface.agg_data("triangle").max() == n - 1
+        onset = nib.load(result(fitted, f"hemi-{side}_desc-before_onset.shape.gii")).agg_data()
+        share = nib.load(result(fitted, f"hemi-{side}_desc-before_pseizing.shape.gii")).agg_data()
+        series = nib.load(result(fitted, f"hemi-{side}_desc-before_x.func.gii"))
+        assert len(onset) == len(share) == len(series.darrays[0].data) == n
+        assert np.array_equal(np.isfinite(onset), share >= 0.5)
+        assert float(series.darrays[0].meta["TimeStep"]) == pytest.approx(0.2)
+        # where most draws seize, the typical one rises above zero
+        top = np.array([frame.data for frame in series.darrays]).max(axis=0)
+        assert (top[share == 1.0] > 0).all()
+        assert (top[share == 0.0] < 0).all()
+    assert np.isfinite(
+        nib.load(result(fitted, "hemi-L_desc-before_onset.shape.gii")).agg_data()
+    ).any()
+
+
+def test_images_lie_on_the_grid_of_the_labels(fitted):
+    labels = label_image()
+    for kind in ("onset", "pseizing"):
+        image = nib.load(result(fitted, f"desc-before_{kind}.nii.gz"))
+        np.testing.assert_allclose(image.affine, labels.affine)
+        inside = np.asarray(labels.dataobj) == 1 + NAMES.index(STARTS)
+        assert np.isfinite(np.asarray(image.dataobj)[inside]).all()
+
+
+def test_tables_have_sidecars_that_state_kernel_and_draws(fitted):
+    outcome = read_table(result(fitted, "desc-outcome.tsv", "ball"))
+    assert list(outcome["surgery"]) == ["before", "after"]
+    assert outcome["removed_cm2"][1] > 1.0
+    assert outcome["recruited_cm2"][0] > outcome["recruited_cm2"][1]
+    about = json.loads(result(fitted, "desc-outcome.json", "ball").read_text())
+    assert about["Kernel"] == "laplace"
+    assert about["Draws"] == 4
+    assert about["ResectSphere"] == ["-46,0,-5,9"]
+    assert about["Foci"][0]["Region"] == STARTS
+    channels = read_table(result(fitted, "desc-channels_onsets.tsv"))
+    assert len(channels) == 8
+    assert channels["onset_recorded_s"].notna().sum() == 6
+    for name in ("surface", "region", "simulated"):
+        assert channels[f"onset_{name}_s"].notna().any()
+
+
+def test_second_run_takes_the_surface_of_the_first_and_gives_the_same(fitted, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(fitted.out, out)
+    layout = PatientLayout(out, "01")
+    before = layout.cortex_mesh(1600).stat().st_mtime_ns
+    names = ("desc-outcome.tsv", "desc-channels_onsets.tsv", "hemi-L_desc-before_x.func.gii")
+    first = [result(layout, name).read_bytes() for name in names]
+    assert cli.main(["cortex", str(out), *SMALL]) == 0
+    assert layout.cortex_mesh(1600).stat().st_mtime_ns == before
+    assert [result(layout, name).read_bytes() for name in names] == first
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--resect-regions", "ctx-lh-b9"], "no region ctx-lh-b9"),
+        (["--resect-sphere", "1,2,3"], "--resect-sphere 1,2,3"),
+        (["--resect-sphere", "1,2,3,-4"], "a radius above zero"),
+        (["--resect-sphere", "0,90,90,4"], "takes out no cortex"),
+        (["--focus", "0,90,90,4"], "mm from the centre of the focus"),
+        (["--focus", "3"], "--focus 3"),
+        (["--only-focus"], "--only-focus without --focus"),
+        (["--resect-mask", "nowhere.nii.gz"], "no such file"),
+        (["--vertices", "5000"], "5000 vertices wanted"),
+        (["--draws", "0"], "cortex.draws is 0"),
+        (["--name", "../x"], "letters, digits and hyphens"),
+        (["--priors", "other"], "no such posterior"),
+        (["--kernel-width", "0.5"], "does not resolve"),
+    ],
+)  # fmt: skip
+def test_faults_are_one_line_and_write_nothing(fitted, capsys, options, words):
+    arguments = ["cortex", str(fitted.out), *SMALL, "--name", "fault", *options]
+    assert cli.main(arguments) == FAULT_OF_INPUT
+    said = capsys.readouterr().err.strip()
+    assert words in said
+    assert said.count("error:") == 1
+    assert len(said.splitlines()) == 1
+    assert not (fitted.cortex / "default" / "fault").exists()
+
+
+def test_patient_without_surface_is_refused(tmp_path, capsys):
+    layout = write_fitted(tmp_path)
+    for side in "LR":
+        layout.pial(side).unlink()
+    assert cli.main(["cortex", str(tmp_path), *SMALL]) == FAULT_OF_INPUT
+    assert "no pial surface" in capsys.readouterr().err
+
+
+def test_verify_ignores_the_files_of_the_command(fitted):
+    found = list(_unrecorded_files({}, Roots(fitted.out, fitted.out), fitted))
+    assert any("posterior.nc" in line for line in found)
+    assert not any("/cortex/" in line for line in found)
+
+
+def test_page_is_small_and_names_nothing_outside(fitted):
+    page = fitted.cortex_page("default", "ball").read_text()
+    assert len(page) < 15e6
+    assert "Research use only" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_seizure_plays_on_the_cortex(fitted):
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    from tests.report.test_browser import QUIET, SOFTWARE_GL, visit
+
+    with sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=CHROMIUM, args=[*QUIET, *SOFTWARE_GL], timeout=120_000
+        )
+        for scheme in ("light", "dark"):
+            seen = visit(browser, fitted.cortex_page("default", "ball"), 1200, color_scheme=scheme)
+            seen.page.locator("#viewer").wait_for(state="visible", timeout=120_000)
+            found = Axe().run(seen.page).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+        opened = visit(browser, fitted.cortex_page("default", "ball"))
+        page = opened.page
+        page.locator("#viewer").wait_for(state="visible", timeout=120_000)
+        assert not page.locator("#no-viewer").is_visible()
+
+        def seizing(seconds):
+            page.evaluate(
+                "(t) => { const s = document.querySelector('#time');"
+                "s.value = String(Math.round((t + 5) * 20));"
+                "s.dispatchEvent(new Event('input')); }",
+                seconds,
+            )
+            return page.evaluate("window.cortex.seizingArea()")
+
+        assert seizing(-4.9) == 0.0
+        areas = [seizing(t) for t in (3.0, 6.0, 9.0)]
+        assert max(areas) > 0.8
+        page.select_option("#surgery", "1")
+        assert max(seizing(t) for t in (3.0, 6.0, 9.0)) < max(areas)
+        page.select_option("#mode", "1")
+        assert page.locator("#legend-1").is_visible()
+        assert not page.locator("#legend-0").is_visible()
+        before = page.locator("#clock").inner_text()
+        page.locator("#play").click()
+        page.wait_for_timeout(1500)
+        assert page.locator("#clock").inner_text() != before
+        # the script leaves nearly all of the 33 ms of a frame to the graphics
+        took = page.evaluate(
+            "() => { const t = performance.now(); for (let i = 0; i < 30; i++) {"
+            "window.cortex.state.time = i; window.cortex.seizingArea(); window.cortex.draw(); }"
+            "return (performance.now() - t) / 30; }"
+        )
+        assert took < 16.0
+        assert opened.errors == []
+        assert [u for u in opened.requests if not u.startswith(("file:", "data:", "blob:"))] == []
+        browser.close()

@@ -1,0 +1,1 @@
+"""Seizures of a fitted patient on the cortical surface, vertex by vertex."""

@@ -1,0 +1,249 @@
+"""Simulate a fitted patient on the cortical surface, before and after surgery."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import xarray as xr
+from nibabel.affines import apply_affine
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from virtualbrain.cortex.channels import (
+    agreement,
+    channel_gain,
+    comparison,
+    median_channel_onsets,
+    onset_share,
+)
+from virtualbrain.cortex.ensemble import Ensemble, Simulator
+from virtualbrain.cortex.focus import Focus
+from virtualbrain.cortex.mesh import MeshPlan, PatientMesh
+from virtualbrain.cortex.network import nodes_of, states_of
+from virtualbrain.cortex.resection import Operated, Surgery, operated, taken_of_images
+from virtualbrain.cortex.settings import CortexSettings
+from virtualbrain.models.simulation_worker import Progress
+from virtualbrain.seeg.settings import SeegSettings
+from virtualbrain.surgery.draws import FittedDraws
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded, and what the region model says about it.
+
+    Parameters
+    ----------
+    channels : pandas.DataFrame
+        Good channels of the fit.
+    contacts : pandas.DataFrame
+        Contacts.
+    gain : numpy.ndarray, shape (n_channels, n_regions)
+        Gain as fitted; rows sum to one.
+    region_onset_s : numpy.ndarray, shape (n_draws, n_regions)
+        Onsets of the regions in the fit.
+    simulated_onset_s : numpy.ndarray, shape (n_draws, n_regions)
+        Onsets of the network of regions, simulated with the draws of the surface model.
+    log_power : float or None
+        Median log power of a seizing source, if it was fitted.
+    """
+
+    channels: pd.DataFrame
+    contacts: pd.DataFrame
+    gain: Array
+    region_onset_s: Array
+    simulated_onset_s: Array
+    log_power: float | None
+
+
+@dataclass(frozen=True)
+class CortexResult:
+    """Seizures on the surface.
+
+    Parameters
+    ----------
+    mesh : PatientMesh
+        The surface.
+    plan : MeshPlan
+        Kernel and spacing.
+    simulator : Simulator
+        The model before surgery.
+    before : Ensemble
+        Before surgery.
+    typical : xarray.Dataset
+        Time series of the typical draw before surgery.
+    operated : Operated or None
+        The model after surgery.
+    after : Ensemble or None
+        After surgery.
+    channels : pandas.DataFrame
+        Onsets: recorded, surface model, region model.
+    surface, region, simulated : dict
+        Agreement of each model with the recorded onsets.
+    share : float
+        Share of a channel's gain that must seize.
+    foci : tuple of Focus
+        Stated patches in which seizures start.
+    """
+
+    mesh: PatientMesh
+    plan: MeshPlan
+    simulator: Simulator
+    before: Ensemble
+    typical: xr.Dataset
+    operated: Operated | None
+    after: Ensemble | None
+    channels: pd.DataFrame
+    surface: dict[str, float | int | None]
+    region: dict[str, float | int | None]
+    simulated: dict[str, float | int | None]
+    share: float
+    foci: tuple[Focus, ...]
+
+    def on_all_vertices(self, values: Array) -> Array:
+        """Return values after surgery on the vertices before it; NaN where tissue was removed.
+
+        The last axis of `values` has the nodes after surgery.
+        """
+        n = self.simulator.nodes.n_vertices
+        full = np.full((*values.shape[:-1], n), np.nan)
+        if self.operated is not None:
+            full[..., self.operated.kept] = values[..., : len(self.operated.kept)]
+        return full
+
+
+def run_cortex(
+    mesh: PatientMesh,
+    plan: MeshPlan,
+    draws: FittedDraws,
+    recorded: Recorded,
+    regions: pd.DataFrame,
+    labels: Any,
+    surgery: Surgery,
+    foci: Sequence[Focus],
+    only_foci: bool,
+    settings: CortexSettings,
+    seeg: SeegSettings,
+    gone_share: float,
+    step: Callable[[str], Progress] | None = None,
+) -> CortexResult:
+    """Simulate the draws on the surface, compare with the recording, and operate.
+
+    Parameters
+    ----------
+    mesh, plan
+        The surface, and its kernel.
+    draws : FittedDraws
+        The draws.
+    recorded : Recorded
+        Recorded onsets and the region model.
+    regions : pandas.DataFrame
+        Region table.
+    labels : nibabel image
+        Label image.
+    surgery : Surgery
+        The plan; may be empty.
+    foci : sequence of Focus
+        Patches in which seizures start.
+    only_foci : bool
+        No seizure starts elsewhere.
+    settings, seeg
+        Settings.
+    gone_share : float
+        Fraction from which a region without vertices counts as removed by a resection.
+    step : callable, optional
+        Called with the name of each part; returns what is called with the fraction done.
+
+    Raises
+    ------
+    InputError
+        The plan takes nothing out, or surface and fit have no region in common.
+    ModelError
+        The mesh is too coarse for the kernel.
+    """
+    report = step or (lambda _: lambda _fraction: None)
+    nodes = nodes_of(mesh, draws.regions)
+    states = states_of(draws, nodes, None, foci, only_foci)
+    simulator = Simulator(mesh, nodes, draws, states, plan.kernel, settings, only_foci)
+    after, cut = None, None
+    if surgery:
+        names = [str(name) for name in nodes.names[nodes.n_vertices :]]
+        taken = taken_of_images(surgery, labels, regions, names)
+        cut = operated(simulator, surgery, taken, foci, gone_share)
+    before = simulator.ensemble(report("before surgery"))
+    if cut is not None:
+        after = cut.simulator.ensemble(report("after surgery"))
+    share = onset_share(recorded.log_power, seeg.onset_factor)
+    gain = channel_gain(mesh, nodes, recorded.channels, recorded.contacts, regions, labels, seeg)
+    table = comparison(
+        recorded.channels,
+        median_channel_onsets(gain, before.onset_s, share),
+        median_channel_onsets(recorded.gain, recorded.region_onset_s, share),
+        median_channel_onsets(recorded.gain, recorded.simulated_onset_s, share),
+    )
+    seen = table["onset_recorded_s"].to_numpy()
+    return CortexResult(
+        mesh=mesh,
+        plan=plan,
+        simulator=simulator,
+        before=before,
+        typical=simulator.draw(before.typical),
+        operated=cut,
+        after=after,
+        channels=table,
+        surface=agreement(seen, table["onset_surface_s"].to_numpy()),
+        region=agreement(seen, table["onset_region_s"].to_numpy()),
+        simulated=agreement(seen, table["onset_simulated_s"].to_numpy()),
+        share=share,
+        foci=tuple(foci),
+    )
+
+
+def on_voxels(
+    simulator: Simulator, values: Array, regions: pd.DataFrame, labels: Any
+) -> nib.Nifti1Image:
+    """Return values of nodes on the grid of the label image.
+
+    A voxel of a cortical region has the value of the nearest vertex of that region, one of another
+    region the value of its node; NaN elsewhere.
+    """
+    nodes, numbers = simulator.nodes, np.rint(np.asarray(labels.dataobj)).astype(np.int64)
+    image = np.full(numbers.shape, np.nan, dtype=np.float32)
+    names = nodes.names
+    for index, name in zip(regions["index"], regions["name"], strict=True):
+        own = np.flatnonzero(names == str(name))
+        voxels = np.argwhere(numbers == int(index))
+        if not len(own) or not len(voxels):
+            continue
+        nearest = np.zeros(len(voxels), dtype=np.int64)
+        if own[0] < nodes.n_vertices:
+            tree = cKDTree(simulator.mesh.cortex.vertices_mm[own])
+            nearest = tree.query(apply_affine(labels.affine, voxels))[1]
+        image[tuple(voxels.T)] = values[own[nearest]]
+    return nib.Nifti1Image(image, labels.affine)
+
+
+def outcome_table(result: CortexResult) -> pd.DataFrame:
+    """Return the outcome over draws before and after surgery."""
+    rows = [_outcome("before", result.before, 0.0)]
+    if result.after is not None and result.operated is not None:
+        rows.append(_outcome("after", result.after, result.operated.removed_cm2))
+    return pd.DataFrame(rows)
+
+
+def _outcome(name: str, ensemble: Ensemble, removed_cm2: float) -> dict[str, Any]:
+    area = ensemble.recruited_cm2
+    low, middle, high = np.quantile(area, [0.05, 0.5, 0.95])
+    return {
+        "surgery": name,
+        "draws": len(area),
+        "removed_cm2": removed_cm2,
+        "share_free": ensemble.share_free,
+        "recruited_cm2": middle,
+        "recruited_low_cm2": low,
+        "recruited_high_cm2": high,
+    }
