@@ -129,6 +129,7 @@ LIMITS = {"p_ez_error": [0.05, 0.15], "r_hat": [1.05, 1.5]}
         (0.1, 1.2, "change a P(EZ) by 10 points"),
         (0.1, 1.01, "change a P(EZ) by 10 points"),
         (0.02, 1.2, "The fit has not settled. "),
+        (0.02, 1.06, ""),
     ],
 )
 def test_chains_that_disagree_are_said_in_plain_words(error, r_hat, words):
