@@ -64,8 +64,8 @@ class Settings:
     normalisation : {"strength", "max", "p95", "none"}
         Normalisation of the connection weights; `fit` takes that of its problem.
     evoked_responses : bool
-        Change the weights where evoked responses were measured, see `inference.with_evoked_responses`;
-        `fit` takes the weights of its problem.
+        Change the weights where evoked responses were measured, see
+        `inference.with_evoked_responses`; `fit` takes the weights of its problem.
 
     Raises
     ------
