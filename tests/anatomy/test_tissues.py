@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+import tempfile
 
 import numpy as np
 import pytest
@@ -80,7 +81,8 @@ def test_5ttcheck_accepts_the_image(tissues, mask, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_atropos_finds_the_shells(mask):
+def test_atropos_finds_the_shells_and_leaves_no_file(mask, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     white, grey, _ = shells()
     ideal = np.where(white, 110.0, np.where(grey, 75.0, 30.0)) * mask
     noise = np.random.default_rng(1).normal(0, 5, SHAPE)
@@ -94,6 +96,8 @@ def test_atropos_finds_the_shells(mask):
     assert (found.is_grey[grey]).mean() > 0.9
     np.testing.assert_allclose((found.csf + found.gm + found.wm)[mask], 1, atol=1e-3)
     assert not found.gm[~mask].any()
+    assert not list(tmp_path.iterdir())
+    assert tempfile.gettempdir() == str(tmp_path)
 
 
 def test_contrast_is_the_difference_of_means_over_the_sd(tissues):

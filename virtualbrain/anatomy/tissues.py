@@ -1,5 +1,8 @@
 """Segment grey matter, white matter and fluid, and build MRtrix's five-tissue image."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import nibabel as nib
@@ -57,18 +60,31 @@ def segment_tissues(
     # The floor keeps every class possible in every voxel.
     stack = np.stack([fluid, grey, white]) * 0.97 + 0.01
     stack = np.where(mask, stack / stack.sum(axis=0), 0).astype(np.float32)
-    found = ants.atropos(
-        a=to_ants(brain),
-        x=to_ants(make_image(mask, brain.affine)),
-        i=[to_ants(make_image(one, brain.affine)) for one in stack],
-        m="[0.1,1x1x1]",
-        c="[3,0]",
-        priorweight=prior_weight,
-    )["probabilityimages"]
+    with _own_temporary_folder():
+        found = ants.atropos(
+            a=to_ants(brain),
+            x=to_ants(make_image(mask, brain.affine)),
+            i=[to_ants(make_image(one, brain.affine)) for one in stack],
+            m="[0.1,1x1x1]",
+            c="[3,0]",
+            priorweight=prior_weight,
+        )["probabilityimages"]
     csf, gm, wm = (
         np.where(mask, from_ants(one, brain).get_fdata(dtype=np.float32), 0) for one in found
     )
     return Tissues(csf=csf, gm=gm, wm=wm)
+
+
+@contextmanager
+def _own_temporary_folder() -> Iterator[None]:
+    """Remove the patient's images that ANTs leaves in the folder of temporary files."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def five_tissues(
