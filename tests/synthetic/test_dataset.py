@@ -33,12 +33,14 @@ from virtualbrain.synthetic.truth_files import (
     truth_folder,
 )
 
+TWO = DemoSettings(n_seizures=2)
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """Folder and truth of a patient with connectome and SEEG."""
     folder = tmp_path_factory.mktemp("bids")
-    return folder, write_connectome_patient(folder, seed=5, label="02")
+    return folder, write_connectome_patient(folder, seed=5, label="02", settings=TWO)
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -164,7 +166,7 @@ def test_given_connectome_is_the_true_one_with_errors(written):
 
 def test_same_seed_gives_the_same_files(written, tmp_path):
     folder, _ = written
-    write_connectome_patient(tmp_path, seed=5, label="02")
+    write_connectome_patient(tmp_path, seed=5, label="02", settings=TWO)
     assert checksums(tmp_path) == checksums(folder)
 
 

@@ -21,7 +21,7 @@ def test_the_seizure_is_that_of_the_patient_without_stimulation(
     stimulated_patient, connectome_patient
 ):
     with_pulses, without = (find_patient(f, "01") for f in (stimulated_patient, connectome_patient))
-    assert len(with_pulses.recordings) == 3
+    assert len(with_pulses.recordings) == 2
     assert not check_seeg(with_pulses, SEEG)
     found, expected = (find_seizures(files, SEEG) for files in (with_pulses, without))
     assert [s.onset_s for s in found] == [s.onset_s for s in expected]

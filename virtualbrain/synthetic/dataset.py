@@ -49,7 +49,7 @@ def write_demo(
     label : str
         The participant, without ``sub-``.
     settings : DemoSettings, optional
-        Disease, electrodes and recording.
+        Disease, electrodes and recording; by default two seizures.
     workers : int
         Number of processes; the files are the same.
 
@@ -58,7 +58,7 @@ def write_demo(
     DemoPatient
         The truth.
     """
-    folder = Path(folder)
+    folder, settings = Path(folder), settings or DemoSettings(n_seizures=2)
     streams = np.random.default_rng(seed).spawn(4)
     _LOG.info("head")
     head = make_head(streams[0])

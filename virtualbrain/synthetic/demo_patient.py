@@ -51,7 +51,7 @@ class DemoSettings:
     recording: RecordingSettings = field(default_factory=RecordingSettings)
     unsampled: int = 0
     min_contacts: int = 2
-    n_seizures: int = 2
+    n_seizures: int = 1
 
 
 @dataclass(frozen=True)
