@@ -40,6 +40,7 @@ def job(out: Path, bids: Path, stage: str, inputs: list[Path], results: list[Pat
     return SimpleNamespace(
         rule=stage,
         threads=1,
+        resources=SimpleNamespace(),
         log=[str(log)],
         input=list(map(str, inputs)),
         output=list(map(str, results)),
