@@ -71,12 +71,15 @@ function setUpElectrodeSlice() {
   usable.forEach(([name]) => { const option = element("option", name); option.value = name; chosen.append(option); });
   chosen.value = nearestElectrode(usable);
   holder.hidden = false;
-  let volumes = null, radiological = false, drawn = Promise.resolve();
+  let volumes = null, sampled = null, radiological = false, drawn = Promise.resolve();
   const draw = async () => {
     volumes ??= await Promise.all([data.scene.t1, data.scene.labels].map(async (packed) => readVolume(await inflate(packed))));
     const contacts = electrodes.get(chosen.value), plane = planeAlong(contacts);
     const mirrored = radiological && Math.abs(plane.right[0]) > 0.5;
-    paintSlice(canvas, volumes, plane, contacts, mirrored);
+    const key = `${chosen.value} ${mirrored}`;
+    // the player paints many times: only the tint changes then
+    if (!sampled || sampled.key !== key) sampled = { key, ...sampleSlice(volumes, plane, mirrored) };
+    paintSlice(canvas, sampled, plane, contacts, mirrored);
     words.textContent = sliceInWords(plane, contacts, mirrored);
     holder.dataset.shown = chosen.value;
   };
@@ -96,23 +99,32 @@ function nearestElectrode(usable) {
   return usable.reduce((best, next) => (distance(next) < distance(best) ? next : best))[0];
 }
 
-function paintSlice(canvas, [t1, labels], plane, contacts, mirrored) {
+function sampleSlice([t1, labels], plane, mirrored) {
+  // grey level and region of every pixel
   const { low, high } = extentOf(t1, plane);
   const width = Math.ceil((high[0] - low[0]) / MM_PER_PIXEL), height = Math.ceil((high[1] - low[1]) / MM_PER_PIXEL);
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext("2d"), picture = context.createImageData(width, height);
-  const tint = data.regions.map((_, index) => tintOf(index));
+  const grey = new Float32Array(width * height), region = new Int16Array(width * height);
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
       const a = low[0] + (mirrored ? width - 1 - x : x) * MM_PER_PIXEL, b = high[1] - y * MM_PER_PIXEL;
       const at = plane.middle.map((m, axis) => (m + a * plane.right[axis] + b * plane.up[axis] - t1.origin[axis]) / t1.spacing[axis]);
-      const grey = linearValue(t1, ...at), index = nearestValue(labels, ...at) - data.scene.first_label;
-      const [colour, cover] = tint[index] || [GREY, 0], place = 4 * (x + width * y);
-      for (let channel = 0; channel < 3; channel += 1) picture.data[place + channel] = grey + cover * (colour[channel] - grey);
-      picture.data[place + 3] = 255;
+      grey[x + width * y] = linearValue(t1, ...at);
+      region[x + width * y] = nearestValue(labels, ...at) - data.scene.first_label;
     }
   }
+  return { low, high, width, height, grey, region };
+}
+
+function paintSlice(canvas, { low, high, width, height, grey, region }, plane, contacts, mirrored) {
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d"), picture = context.createImageData(width, height);
+  const tint = data.regions.map((_, index) => tintOf(index));
+  grey.forEach((level, pixel) => {
+    const [colour, cover] = tint[region[pixel]] || [GREY, 0], place = 4 * pixel;
+    for (let channel = 0; channel < 3; channel += 1) picture.data[place + channel] = level + cover * (colour[channel] - level);
+    picture.data[place + 3] = 255;
+  });
   context.putImageData(picture, 0, 0);
   drawContacts(context, contacts, (place) => {
     const from = place.map((value, axis) => value - plane.middle[axis]);
