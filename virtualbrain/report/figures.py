@@ -7,6 +7,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from nibabel.spatialimages import SpatialImage
 
 from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.results import PatientResults, PriorResults, Seizure
@@ -26,6 +27,8 @@ RASTER_WIDTH = 300
 BLOCK = 64
 MAX_VERTICES = 7000
 CONTACT_VIEWS = ("left", "right", "top", "front")
+# The T1, and the labels where they are known.
+_Head = tuple[nib.Nifti1Image, nib.Nifti1Image | None]
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ def figures_of(
     scale = shown.scale if shown else ColourScale(0.0, 1.0)
     title = shown.title if shown else "regions"
     contacts = results.contacts.frame if results.contacts else None
+    head = _head(results)
     surfaces = {side: simplify(s, MAX_VERTICES) for side, s in results.surfaces.items()}
     return {
         "shown_metric": shown,
@@ -86,11 +90,11 @@ def figures_of(
         "header_image": drawing.brain_views(
             surfaces, by_label, scale, None, f"Cortex: {title}", ("left", "right"), 190
         ),
-        "deep_slice": _deep_slice(results, by_label, scale),
+        "deep_slice": _deep_slice(results, head, by_label, scale),
         "contacts_image": drawing.brain_views(
             surfaces, {}, scale, contacts, "Contacts over the cortex from four sides", CONTACT_VIEWS
         ),
-        "slice_images": _slices(results, by_label, scale, contacts, title, planned),
+        "slice_images": _slices(results, head, by_label, scale, contacts, title, planned),
         "seizure_views": [_seizure_view(results, seizure) for seizure in results.seizures],
         "matrix_image": _matrix(results),
         "alignment_image": _alignment(results),
@@ -109,31 +113,44 @@ def _value_of_label(
     return {label: v for label, v in found.items() if v is not None}
 
 
+def _head(results: PatientResults) -> _Head | None:
+    """Return T1 and labels in memory, axes near R, A, S: the slices read them several times."""
+    if results.t1 is None:
+        return None
+    labels = None if results.labels is None else _in_memory(results.labels)
+    return _in_memory(results.t1), labels
+
+
+def _in_memory(image: SpatialImage) -> nib.Nifti1Image:
+    canonical = nib.as_closest_canonical(image)
+    return nib.Nifti1Image(np.asarray(canonical.dataobj), canonical.affine)
+
+
 def _slices(
     results: PatientResults,
+    head: _Head | None,
     values: Mapping[int, float],
     scale: ColourScale,
     contacts: pd.DataFrame | None,
     title: str,
     planned: Collection[str],
 ) -> tuple[drawing.SliceImage, ...]:
-    if results.t1 is None:
+    if head is None:
         return ()
-    t1 = nib.as_closest_canonical(results.t1)
-    labels = None if results.labels is None else nib.as_closest_canonical(results.labels)
+    t1, labels = head
     alt = f"Axial slice of the T1: {title}"
     outlined = [label for label, name in results.region_of_label.items() if name in planned]
     return drawing.slices(t1, labels, values, scale, contacts, alt, outlined)
 
 
 def _deep_slice(
-    results: PatientResults, values: Mapping[int, float], scale: ColourScale
+    results: PatientResults, head: _Head | None, values: Mapping[int, float], scale: ColourScale
 ) -> tuple[str, drawing.SliceImage] | None:
     """Return the suspected region below the cortex, which no view of the cortex shows, on a slice.
 
     The region is the first of those with a value of `SUSPECTED` or more.
     """
-    if results.t1 is None or results.labels is None or results.regions is None:
+    if head is None or head[1] is None or results.regions is None:
         return None
     frame = results.regions.frame
     deep = frame.loc[frame["structure"] == "subcortex", ["index", "name"]]
@@ -141,7 +158,7 @@ def _deep_slice(
     label = max(found, key=lambda one: values.get(one, 0.0), default=0)
     if values.get(label, 0.0) < SUSPECTED:
         return None
-    t1, labels = map(nib.as_closest_canonical, (results.t1, results.labels))
+    t1, labels = head
     alt = f"Axial slice of the T1 through {spoken_name(found[label])}"
     drawn = drawing.slices(t1, labels, values, scale, None, alt, (label,), n_slices=1)
     return spoken_name(found[label]), drawn[0]
