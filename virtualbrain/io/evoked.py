@@ -31,7 +31,6 @@ _SITES = {
     "n_components": {"Description": "principal components above the baseline"},
     "rate_hz": {"Description": "sampling rate of the trials", "Units": "Hz"},
 }
-_UNITS = {"amplitude": "V", "latency": "s", "probability": "1"}
 _INTERVAL = "90 % interval from resamples of the pairs; n/a with one pair"
 
 
@@ -108,8 +107,7 @@ def _pair_columns() -> dict[str, Any]:
         "n_pairs": {"Description": "pairs of site and channel"},
         "n_n1": {"Description": "pairs with an N1"},
     }
-    for stat, (_, text) in _REGIONAL.items():
-        unit = _UNITS[stat]
+    for stat, (unit, text) in _REGIONAL.items():
         suffix = {"V": "_v", "s": "_s", "1": ""}[unit]
         columns[f"{stat}{suffix}"] = {"Description": text, "Units": unit}
         for end in ("low", "high"):

@@ -297,10 +297,15 @@ def _plan_interval(row: PlanRow, outcomes: Outcomes, n_draws: float) -> tuple[fl
     return freedom_interval(row.share_free, outcomes, n_draws)
 
 
+def freedom_of(outcomes: Outcomes) -> SeizureFreedom:
+    """Return the rule by which P(seizure-free) follows from the draws of this patient."""
+    return SeizureFreedom(outcomes.p_elsewhere, outcomes.expected_ez_regions, outcomes.fitted)
+
+
 def freedom_interval(share_free: float, outcomes: Outcomes, n_draws: float) -> tuple[float, float]:
     """Return the sampling interval of `share_free`, scaled as `p_seizure_free` is."""
     low, high = probability_interval(share_free, n_draws)
-    rule = SeizureFreedom(outcomes.p_elsewhere, outcomes.expected_ez_regions, outcomes.fitted)
+    rule = freedom_of(outcomes)
     return rule.probability(low), rule.probability(high)
 
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from virtualbrain.anatomy.spoken_names import SIDES
 from virtualbrain.io.results import PatientResults, PriorResults
 from virtualbrain.posterior import HARDLY_SUSPECTED
-from virtualbrain.report.findings import NOT_STATED, SELDOM, Plan, Region, hypothesis_stated
+from virtualbrain.report.findings import (
+    NOT_STATED,
+    SELDOM,
+    Plan,
+    Region,
+    freedom_of,
+    hypothesis_stated,
+)
 from virtualbrain.report.numbers import is_number, percent
 from virtualbrain.report.reliability import (
     Reliability,
@@ -14,7 +21,6 @@ from virtualbrain.report.reliability import (
     reliability_of,
     reliability_sentence,
 )
-from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 
 N_REMAINING = 3
 ONE_SIDED = 0.9
@@ -138,7 +144,7 @@ def _steps(main: PriorResults, plan: Plan, by_name: dict[str, Region]) -> tuple[
     outcomes = main.outcomes
     if not {name for name, _ in outcomes.gains} <= set(plan.regions):
         return ()
-    rule = SeizureFreedom(outcomes.p_elsewhere, outcomes.expected_ez_regions, outcomes.fitted)
+    rule = freedom_of(outcomes)
     before = next(
         (rule.probability(row.share_free) for row in outcomes.rows if row.kind == "none"), 0.0
     )
