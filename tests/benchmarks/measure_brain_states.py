@@ -1,6 +1,6 @@
 """Measure the Lempel-Ziv PCI of simulated wake and slow-wave sleep, and against b_e.
 
-``measure_brain_states.py [--seeds 15] [--first-seed 1] [--b-e 5 60] [--time-scale 40]`` prints one
+``measure_brain_states.py [--seeds 15] [--first-seed 1] [--b-e 5 60] [--time-scale 20]`` prints one
 line for each b_e and seed, and a summary. A seed is one run on the Desikan-Killiany cortex: a
 synthetic connectome (the same for all seeds), noise of the seed, and a pulse to one region once a
 second.
@@ -91,7 +91,7 @@ def main():
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--b-e", type=float, nargs="+", default=[5.0, 60.0])
     parser.add_argument("--trials", type=int, default=10)
-    parser.add_argument("--time-scale", type=float, default=40.0, help="T in ms")
+    parser.add_argument("--time-scale", type=float, default=20.0, help="T in ms")
     options = parser.parse_args()
     network = cortex()
     print("b_e  seed  PCI of trials  PCI of mean  PCIst  rate_Hz")

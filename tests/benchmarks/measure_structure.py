@@ -40,9 +40,10 @@ from virtualbrain.anatomy.tissues import Tissues, five_tissues
 from virtualbrain.anatomy.voxel_grids import isotropic, voxel_volume
 from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
+from virtualbrain.diffusion.alignment import AlignmentFiles, align_t1
 from virtualbrain.diffusion.check import check_dwi
 from virtualbrain.diffusion.connectome import ConnectomeFiles, Edges, build_connectome
-from virtualbrain.diffusion.fod import FodFiles, estimate_fod
+from virtualbrain.diffusion.fod import estimate_fod
 from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.preprocess import preprocess_dwi
 from virtualbrain.diffusion.quality import compare_connectomes
@@ -237,7 +238,7 @@ def connectome_of(dwi: Path, structure: Structure, out: Path, settings, threads)
     """Return the connectome of a corrected series, as in the workflow; reuse an earlier one."""
     if (out / "ends.txt").is_file():
         return part(edges_of(out, len(structure.regions)), slice(None), structure.regions)
-    files = FodFiles(
+    files = AlignmentFiles(
         dwi=dwi,
         t1=structure.t1,
         t1_mask=structure.mask,
@@ -248,7 +249,8 @@ def connectome_of(dwi: Path, structure: Structure, out: Path, settings, threads)
         workdir=out / "work",
     )
     if not files.tissues_in_dwi.is_file():
-        print("  fod:", estimate_fod(files, threads), flush=True)
+        print("  fod:", estimate_fod(dwi, files.fod, files.workdir, threads), flush=True)
+        print("  alignment:", align_t1(files), flush=True)
     tracks = TrackFiles(
         fod=files.fod,
         tissues=files.tissues_in_dwi,

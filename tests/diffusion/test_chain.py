@@ -14,8 +14,9 @@ from tests.diffusion.phantom import (
     region_table,
     save_series,
 )
+from virtualbrain.diffusion.alignment import AlignmentFiles, align_t1
 from virtualbrain.diffusion.connectome import ConnectomeFiles, build_connectome
-from virtualbrain.diffusion.fod import FodFiles, estimate_fod
+from virtualbrain.diffusion.fod import estimate_fod
 from virtualbrain.diffusion.preprocess import preprocess_dwi
 from virtualbrain.diffusion.series import read_mif
 from virtualbrain.diffusion.settings import DiffusionSettings
@@ -54,8 +55,9 @@ def made(phantom, tmp_path_factory):
     write_anatomy(phantom, series, folder)
     work = folder / "work"
     quality = preprocess_dwi([files], folder / "dwi.mif", work, SETTINGS, threads=2)
-    quality |= estimate_fod(
-        FodFiles(
+    quality |= estimate_fod(folder / "dwi.mif", folder / "fod.mif", work, 2)
+    quality |= align_t1(
+        AlignmentFiles(
             dwi=folder / "dwi.mif",
             t1=folder / "t1.nii.gz",
             t1_mask=folder / "mask.nii.gz",
@@ -64,8 +66,7 @@ def made(phantom, tmp_path_factory):
             t1_to_dwi=folder / "x.txt",
             tissues_in_dwi=folder / "5tt.mif",
             workdir=work,
-        ),
-        2,
+        )
     )
     quality |= generate_tracks(track_files(folder), SETTINGS, 2)
     return folder, quality
@@ -181,18 +182,18 @@ def test_images_without_overlap_are_rejected(made, tmp_path):
     needle[14:16, 14:16, 2:28] = 1
     nib.save(nib.Nifti1Image(needle, AFFINE), tmp_path / "mask.nii.gz")
     nib.save(nib.Nifti1Image(needle * np.float32(100), AFFINE), tmp_path / "t1.nii.gz")
-    files = FodFiles(
+    files = AlignmentFiles(
         dwi=folder / "dwi.mif",
         t1=tmp_path / "t1.nii.gz",
         t1_mask=tmp_path / "mask.nii.gz",
-        tissues=None,
-        fod=tmp_path / "fod.mif",
+        tissues=folder / "5tt.nii.gz",
+        fod=folder / "fod.mif",
         t1_to_dwi=tmp_path / "x.txt",
         tissues_in_dwi=tmp_path / "5tt.mif",
         workdir=tmp_path,
     )
     with pytest.raises(InputError, match="overlap"):
-        estimate_fod(files, 1)
+        align_t1(files)
     assert not (tmp_path / "x.txt").exists()
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
-from virtualbrain.diffusion.fod import header_in_dwi
+from virtualbrain.diffusion.alignment import header_in_dwi
 from virtualbrain.diffusion.quality import connectome_quality, field_of_view
 from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.errors import InputError

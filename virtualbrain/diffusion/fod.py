@@ -1,69 +1,18 @@
-"""Estimate FODs and register the T1 to the diffusion series."""
+"""Estimate fibre orientation distributions (FODs) from a corrected diffusion series."""
 
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
-
 from virtualbrain.diffusion import mrtrix
-from virtualbrain.diffusion.alignment_figure import draw_alignment
-from virtualbrain.diffusion.series import Series, read_mif
-from virtualbrain.errors import InputError
+from virtualbrain.diffusion.series import read_mif
 from virtualbrain.io.atomic import atomic_path
-from virtualbrain.rigid_registration import (
-    RegistrationTask,
-    read_itk_matrix,
-    register_all,
-    write_itk_matrix,
-)
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 logger = logging.getLogger(__name__)
-MIN_OVERLAP = 0.5
-"""Smallest Dice overlap of the T1's brain and the head of the diffusion series."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FodFiles:
-    """Input and output files of `estimate_fod`.
-
-    Parameters
-    ----------
-    dwi : Path
-        Corrected series (MRtrix image).
-    t1, t1_mask : Path
-        Bias-corrected T1, and its brain mask.
-    tissues : Path or None
-        Five-tissue image on the grid of the T1.
-    fod, t1_to_dwi : Path
-        Output: FODs; rigid transform (ITK text) that resamples the T1 to diffusion space.
-    tissues_in_dwi : Path
-        Output, if `tissues` is given: five-tissue image in diffusion space.
-    workdir : Path
-        Folder for temporary files.
-    picture : Path, optional
-        Output, if `tissues` is given: PNG of the T1's white matter on the diffusion series.
-    """
-
-    dwi: Path
-    t1: Path
-    t1_mask: Path
-    tissues: Path | None
-    fod: Path
-    t1_to_dwi: Path
-    tissues_in_dwi: Path
-    workdir: Path
-    picture: Path | None = None
-
-
-def estimate_fod(files: FodFiles, threads: int) -> dict[str, Any]:
-    """Estimate the FODs and register the T1 to the diffusion series.
+def estimate_fod(dwi: Path, fod: Path, workdir: Path, threads: int) -> dict[str, Any]:
+    """Estimate the FODs of white matter.
 
     The response functions are estimated from the data (dhollander). Two or more shells allow
     three tissues; one shell with b = 0 volumes allows two (white matter and fluid). mtnormalise
@@ -71,170 +20,45 @@ def estimate_fod(files: FodFiles, threads: int) -> dict[str, Any]:
 
     Parameters
     ----------
-    files : FodFiles
-        Input and output files.
+    dwi : Path
+        Corrected series (MRtrix image).
+    fod : Path
+        Output: FODs.
+    workdir : Path
+        Folder for temporary files.
     threads : int
         Number of cores; the result does not depend on it.
 
     Returns
     -------
     dict
-        Quality figures: tissues, shells, overlap of T1 and diffusion series after registration.
+        Quality figures: tissues, shells.
 
     Raises
     ------
-    InputError
-        T1 and diffusion series do not overlap after registration.
     ToolError
         MRtrix3 is missing or failed.
     """
-    files.workdir.mkdir(parents=True, exist_ok=True)
-    series = read_mif(files.dwi, files.workdir)
-    quality = _register_t1(series, files)
-    quality |= _deconvolve(series, files, threads)
-    if files.tissues is not None:
-        with atomic_path(files.tissues_in_dwi) as temporary:
-            move_by_header(files.tissues, files.t1_to_dwi, temporary, files.workdir)
-        mrtrix.run("5ttcheck", files.tissues_in_dwi, threads=None)
-        white, inside, measured = _white_matter(files)
-        quality["white_matter_likeness"] = white_matter_correlation(white[inside], measured[inside])
-        if files.picture is not None:
-            draw_alignment(files.picture, series.mean_b0.astype(np.float32), white, inside)
-    return quality
-
-
-def white_matter_correlation(expected: NDArray[np.float32], measured: NDArray[np.float32]) -> float:
-    """Return the correlation of white matter in the T1 and in the diffusion series.
-
-    It is low if the registration failed or the images show different people.
-    """
-    varies = len(expected) > 1 and np.ptp(expected) > 0 and np.ptp(measured) > 0
-    return float(np.corrcoef(expected, measured)[0, 1]) if varies else 0.0
-
-
-def _white_matter(files: FodFiles) -> tuple[NDArray[np.float32], Mask, NDArray[np.float32]]:
-    """Return white matter of the T1 in diffusion space, brain mask, white matter of the FODs.
-
-    The latter is the isotropic part of the FODs.
-    """
-    copy = files.workdir / "white-in-dwi.nii"
-    mrtrix.convert(files.fod, copy, "-coord", 3, 0, "-axes", "0,1,2", "-strides", "1,2,3")
-    image, tissues = nib.load(copy), nib.load(files.tissues)
-    measured = np.asarray(image.dataobj, dtype=np.float32)
-    pull = np.linalg.inv(header_in_dwi(np.asarray(tissues.affine), files.t1_to_dwi)) @ image.affine
-    # Half the ratio of the voxel sizes, to avoid aliasing.
-    blur = np.abs(np.linalg.det(pull[:3, :3])) ** (1 / 3) / 2
-
-    def in_dwi(volume: NDArray[np.float32]) -> NDArray[np.float32]:
-        smooth = ndimage.gaussian_filter(volume, blur)
-        return np.asarray(
-            ndimage.affine_transform(
-                smooth, pull[:3, :3], pull[:3, 3], output_shape=measured.shape, order=1
-            )
-        )
-
-    stack = np.asarray(tissues.dataobj, dtype=np.float32)
-    inside = (in_dwi(stack.sum(axis=3)) > 0.5) & (measured > 0)
-    return in_dwi(stack[..., 2]), inside, measured
-
-
-def _deconvolve(series: Series, files: FodFiles, threads: int) -> dict[str, Any]:
-    """Write the FODs of white matter."""
-    work = files.workdir
-    mask = work / "mask.mif"
-    mrtrix.run("dwi2mask", files.dwi, mask, "-force", threads=threads)
+    workdir.mkdir(parents=True, exist_ok=True)
+    series = read_mif(dwi, workdir)
+    mask = workdir / "mask.mif"
+    mrtrix.run("dwi2mask", dwi, mask, "-force", threads=threads)
     tissues = ("wm", "gm", "csf")
-    responses = {tissue: work / f"response-{tissue}.txt" for tissue in tissues}
+    responses = {tissue: workdir / f"response-{tissue}.txt" for tissue in tissues}
     logger.info("response functions (dhollander)")
     mrtrix.run(
-        "dwi2response", "dhollander", files.dwi, *responses.values(), "-mask", mask, "-force",
-        "-scratch", work, threads=1,
+        "dwi2response", "dhollander", dwi, *responses.values(), "-mask", mask, "-force",
+        "-scratch", workdir, threads=1,
     )  # fmt: skip
     n_shells = len([b for b in series.table.shells() if b > 0])
     used = tissues if n_shells > 1 else ("wm", "csf")
-    raw = {tissue: work / f"fod-{tissue}.mif" for tissue in used}
+    raw = {tissue: workdir / f"fod-{tissue}.mif" for tissue in used}
     logger.info("FODs of %s from %d shell(s)", ", ".join(used), n_shells)
     pairs = [item for tissue in used for item in (responses[tissue], raw[tissue])]
-    mrtrix.run("dwi2fod", "msmt_csd", files.dwi, *pairs, "-mask", mask, "-force", threads=threads)
-    normalised = {tissue: work / f"normalised-{tissue}.mif" for tissue in used}
+    mrtrix.run("dwi2fod", "msmt_csd", dwi, *pairs, "-mask", mask, "-force", threads=threads)
+    normalised = {tissue: workdir / f"normalised-{tissue}.mif" for tissue in used}
     pairs = [item for tissue in used for item in (raw[tissue], normalised[tissue])]
     mrtrix.run("mtnormalise", *pairs, "-mask", mask, "-force", threads=1)
-    with atomic_path(files.fod) as temporary:
+    with atomic_path(fod) as temporary:
         mrtrix.convert(normalised["wm"], temporary)
     return {"tissues": list(used), "n_shells": n_shells}
-
-
-def _register_t1(series: Series, files: FodFiles) -> dict[str, Any]:
-    """Write the rigid transform from T1 to diffusion space; reject it if they do not overlap."""
-    t1, inside = nib.load(files.t1), np.asarray(nib.load(files.t1_mask).dataobj) > 0
-    if inside.shape != t1.shape[:3]:
-        raise InputError(
-            f"the shape of the brain mask is {' x '.join(map(str, inside.shape))}",
-            where=files.t1_mask.name,
-            expected=f"the shape of the T1, {' x '.join(map(str, t1.shape[:3]))}",
-            hint="run the anatomy stage again",
-        )
-    t1_affine = np.asarray(t1.affine, dtype=float)
-    head = series.head
-    logger.info("registering the T1 to the diffusion series")
-    task = RegistrationTask(
-        fixed=(series.mean_b0 * head).astype(np.float32),
-        moving=(np.asarray(t1.dataobj, dtype=float) * inside).astype(np.float32),
-        fixed_affine=series.affine,
-        moving_affine=t1_affine,
-        from_centres=not _already_close(head, series.affine, inside, t1_affine),
-        shrink=(4, 2, 1),
-        iterations=(200, 100, 50),
-    )
-    matrix = register_all([task], 1)[0]
-    overlap = _dice_in_field(head, series.affine, inside, t1_affine, matrix)
-    if overlap < MIN_OVERLAP:
-        raise InputError(
-            f"the overlap of T1 and diffusion series after registration is {overlap:.0%}",
-            where=files.t1.name,
-            expected=f"{MIN_OVERLAP:.0%} or more",
-            hint="check that both images show the head of this patient",
-        )
-    with atomic_path(files.t1_to_dwi) as temporary:
-        write_itk_matrix(temporary, matrix)
-    return {"t1_overlap": overlap}
-
-
-def _already_close(head: Mask, affine: Array, inside: Mask, t1_affine: Array) -> bool:
-    """Whether the two brains overlap by half before registration, as within one session."""
-    return _dice_in_field(head, affine, inside, t1_affine, np.eye(4)) > 0.5
-
-
-def _dice_in_field(
-    head: Mask, affine: Array, inside: Mask, t1_affine: Array, matrix: Array
-) -> float:
-    """Return the Dice overlap of both brains on the diffusion grid, which may not cover all."""
-    pull = np.linalg.inv(t1_affine) @ matrix @ affine
-    moved = (
-        ndimage.affine_transform(
-            inside.astype(np.float32), pull[:3, :3], pull[:3, 3], output_shape=head.shape, order=1
-        )
-        > 0.5
-    )
-    total = int(head.sum() + moved.sum())
-    return 2 * float((head & moved).sum()) / total if total else 0.0
-
-
-def header_in_dwi(affine: Array, t1_to_dwi: Path) -> Array:
-    """Return the affine of an image in T1w space after the transform to diffusion space.
-
-    A rigid transform needs no interpolation: only the affine changes, not the voxels.
-    """
-    return np.asarray(np.linalg.inv(read_itk_matrix(t1_to_dwi)) @ affine)
-
-
-def move_by_header(image: Path, t1_to_dwi: Path, target: Path, workdir: Path) -> None:
-    """Write an image in T1w space as an MRtrix image in diffusion space; voxels are unchanged."""
-    loaded = nib.load(image)
-    placed = header_in_dwi(np.asarray(loaded.affine, dtype=float), t1_to_dwi)
-    copy = workdir / f"{target.stem}-moved.nii"
-    values = np.asarray(loaded.dataobj)
-    dtype = np.float32 if values.ndim == 4 else np.int32
-    nib.save(nib.Nifti1Image(values.astype(dtype), placed), copy)
-    mrtrix.convert(copy, target)
-    copy.unlink()

@@ -12,7 +12,7 @@ from scipy import ndimage, stats
 
 from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
-from virtualbrain.diffusion.fod import header_in_dwi
+from virtualbrain.diffusion.alignment import header_in_dwi
 from virtualbrain.quality_limits import QualityLimit, outside
 
 Array = NDArray[np.float64]

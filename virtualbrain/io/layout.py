@@ -175,8 +175,13 @@ class PatientLayout:
 
     @property
     def fod_quality(self) -> Path:
-        """Quality figures of the FOD and the registration of T1 and diffusion series."""
+        """Quality figures of the FOD."""
         return self._name("dwi", "desc-wm_qc.json")
+
+    @property
+    def alignment_quality(self) -> Path:
+        """Quality figures of the registration of T1 and diffusion series."""
+        return self._name("dwi", "desc-alignment_qc.json")
 
     @property
     def tracks_quality(self) -> Path:

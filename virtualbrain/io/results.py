@@ -179,7 +179,9 @@ def load_results(
         surfaces=_surfaces(reader, layout),
         weights=reader.part("weights", layout.relmat("streamlines"), load_matrix, "connectome"),
         lengths=reader.part("lengths", layout.relmat("length"), load_matrix, "connectome"),
-        alignment=reader.part("alignment", layout.alignment_picture, Path.read_bytes, "dwi_fod"),
+        alignment=reader.part(
+            "alignment", layout.alignment_picture, Path.read_bytes, "dwi_alignment"
+        ),
         contacts=reader.part("contacts", layout.contacts, _contacts, "seeg"),
         channels=reader.part("channels", layout.channels, _channels, "seeg"),
         gain=reader.part("gain", layout.gain, load_matrix, "seeg"),

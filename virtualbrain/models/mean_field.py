@@ -57,7 +57,7 @@ class AdExMeanField:
     K_ext_e, K_ext_i : array_like
         Synapses from outside the region.
     T : array_like
-        Time scale of the mean field (ms).
+        Time scale of the mean field (ms); 20 as in The Virtual Brain, 40 in newer simulations.
     external_input_ex_ex, external_input_ex_in : array_like
         Drive (kHz) of the excitatory neurons, by excitatory and by inhibitory ones.
     external_input_in_ex, external_input_in_in : array_like
@@ -112,7 +112,7 @@ class AdExMeanField:
     g: ArrayLike = 0.2
     K_ext_e: ArrayLike = 400.0
     K_ext_i: ArrayLike = 0.0
-    T: ArrayLike = 40.0
+    T: ArrayLike = 20.0
     external_input_ex_ex: ArrayLike = 0.315e-3
     external_input_ex_in: ArrayLike = 0.0
     external_input_in_ex: ArrayLike = 0.315e-3

@@ -141,7 +141,7 @@ def connectome_sources(wildcards):
         return files.connectome_files()
     if files.uses_group:
         return [ANY.anatomy, *group_files(config["diffusion"]["group_connectome"])]
-    quality = [ANY.fod_quality, ANY.tracks_quality]
+    quality = [ANY.fod_quality, ANY.alignment_quality, ANY.tracks_quality]
     return [
         ANY.anatomy,
         ANY.fod,

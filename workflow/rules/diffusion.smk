@@ -31,16 +31,12 @@ rule dwi_preprocess:
 
 
 rule dwi_fod:
-    """Compute fibre orientations; transform the T1's tissues to diffusion space."""
+    """Estimate fibre orientations."""
     input:
         dwi=ANY.dwi,
-        anatomy=ANY.anatomy,
     output:
         record=stage_record("dwi_fod"),
         fod=ANY.fod,
-        tissues=ANY.tissues_in_dwi,
-        transform=ANY.t1_to_dwi,
-        picture=ANY.alignment_picture,
         quality=ANY.fod_quality,
     log:
         ANY.log("dwi_fod"),
@@ -48,9 +44,10 @@ rule dwi_fod:
         ANY.benchmark("dwi_fod")
     conda:
         "../../envs/mrtrix3.yaml"
-    threads: 2
+    threads: 1  # beside anatomy, see `pipeline.job.cores_of`
     resources:
-        mem_mb=6000,
+        cpus_per_task=2,
+        mem_mb=4000,
         runtime=60,
     params:
         out=OUT,
@@ -60,6 +57,38 @@ rule dwi_fod:
         "sub-{wildcards.label}: diffusion: fibre orientations (1-3 minutes)"
     script:
         "../scripts/dwi_fod.py"
+
+
+rule dwi_alignment:
+    """Register the T1 to the diffusion series; transform its tissues to diffusion space."""
+    input:
+        dwi=ANY.dwi,
+        fod=ANY.fod,
+        anatomy=ANY.anatomy,
+    output:
+        record=stage_record("dwi_alignment"),
+        tissues=ANY.tissues_in_dwi,
+        transform=ANY.t1_to_dwi,
+        picture=ANY.alignment_picture,
+        quality=ANY.alignment_quality,
+    log:
+        ANY.log("dwi_alignment"),
+    benchmark:
+        ANY.benchmark("dwi_alignment")
+    conda:
+        "../../envs/mrtrix3.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        out=OUT,
+        settings=config["diffusion"],
+        seed=config["seed"],
+    message:
+        "sub-{wildcards.label}: diffusion: registering the T1 (under a minute)"
+    script:
+        "../scripts/dwi_alignment.py"
 
 
 rule dwi_tracks:

@@ -78,6 +78,7 @@ with run_job(snakemake):
         write_edge_matrices(layout, built.connectome.names, matrices, about)
         quality = {
             **read_json(layout.fod_quality),
+            **read_json(layout.alignment_quality),
             **read_json(layout.tracks_quality),
             **built.quality,
         }
