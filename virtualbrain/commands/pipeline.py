@@ -127,14 +127,26 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
                     warn(line)
         start.check_again(config, labels)
         name = "dry-run" if options.dry_run else "snakemake"
-        is_here = options.profile == DEFAULT_PROFILE and not options.dry_run
-        with compiling_ahead(wanted=is_here and fits(config)):
+        with compiling_ahead(wanted=_has_time_to_compile(options, config, labels)):
             outcome = start.workflow(config, name, (), _outdated(out, config, labels))
         finished = [label for label in labels if PatientLayout(out, label).report.is_file()]
         is_whole = last_stage(config) == "report"
         if outcome.exit_code and outcome.failures and finished and is_whole:
             start.workflow(config | {"participants": finished}, "cohort-of-finished", ("cohort",))
     return _report_outcome(outcome, out, labels, config, options)
+
+
+def _has_time_to_compile(
+    options: argparse.Namespace, config: dict[str, Any], labels: Sequence[str]
+) -> bool:
+    """Whether stages of minutes come before a fit on this machine: with images, not without."""
+    from virtualbrain.io.patient_search import find_patient  # slow to import
+    from virtualbrain.pipeline.check import file_settings
+
+    if options.profile != DEFAULT_PROFILE or options.dry_run or not fits(config):
+        return False
+    which = file_settings(config)
+    return any(find_patient(options.bids, label, which).connectome is None for label in labels)
 
 
 def _outdated(out: Path, config: dict[str, Any], labels: Sequence[str]) -> list[str]:
