@@ -22,7 +22,9 @@ def demo(tmp_path_factory):
     write_demo(folder / "bids", seed=1)
     shutil.move(folder / "bids/derivatives/truth", folder / "truth")
     settings = folder / "quick.yaml"
-    settings.write_text("diffusion: {streamlines: 15000}\nanatomy: {registration: quick}\n" + QUICK)
+    settings.write_text(
+        "diffusion: {streamlines: 15000}\nanatomy: {registration: quick, working_mm: 1.6}\n" + QUICK
+    )
     done = virtualbrain(
         *("run", folder / "bids", folder / "out", "--cores", 2, "--config", settings)
     )

@@ -7,7 +7,6 @@ from fractions import Fraction
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from virtualbrain.errors import InputError
 from virtualbrain.stimulation.response import Window
@@ -106,6 +105,8 @@ def cut_trials(
     clean = without_artefact(recorded, times, settings.artefact_s)
     ratio = Fraction(min(1.0, settings.rate_hz / rate_hz)).limit_denominator(2000)
     if ratio != 1:
+        from scipy.signal import resample_poly  # slow to import
+
         offset = clean.mean(axis=2, keepdims=True)  # the filter takes zero outside the piece
         clean = offset + resample_poly(clean - offset, ratio.numerator, ratio.denominator, axis=2)
         times = times[0] + np.arange(clean.shape[2]) / (rate_hz * float(ratio))
