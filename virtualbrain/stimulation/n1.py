@@ -153,7 +153,8 @@ def _band(values: Array, step: float, settings: N1Settings) -> Array:
 def _largest_extremum(response: Array) -> tuple[NDArray[np.int64], Array]:
     """Return sample and value of the largest local extremum of each channel; value 0 without one.
 
-    A sample is an extremum if its absolute value is at least that of both neighbours.
+    A sample is an extremum if its absolute value is at least that of both neighbours. It does not
+    count if the first sample is larger: then it is the rebound of what decays after the artefact.
     """
     size = np.abs(response)
     inside = size[:, 1:-1]
@@ -161,5 +162,6 @@ def _largest_extremum(response: Array) -> tuple[NDArray[np.int64], Array]:
     candidates = np.where(extremum, inside, 0.0)
     place = candidates.argmax(axis=1) + 1
     rows = np.arange(len(response))
-    value = np.where(candidates.any(axis=1), response[rows, place], 0.0)
+    counts = candidates.any(axis=1) & (size[rows, place] >= size[:, 0])
+    value = np.where(counts, response[rows, place], 0.0)
     return place, value
