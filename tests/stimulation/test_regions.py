@@ -1,5 +1,7 @@
 """Responses are summarised by the regions of sites and channels, with intervals."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from virtualbrain.cli import main
 from virtualbrain.io.evoked import read_evoked
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.patient_search import find_patient
-from virtualbrain.io.tables import read_matrix, read_table, sidecar_of, write_table
+from virtualbrain.io.tables import read_matrix, read_table, sidecar_of, write_matrix, write_table
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.stimulation.contact_regions import contact_regions
 from virtualbrain.stimulation.regions import (
@@ -238,6 +240,26 @@ def test_the_command_writes_pairs_and_matrices_of_regions(written):
             value = matrix.loc[row.stimulated, row.recorded]
             np.testing.assert_equal(value, getattr(row, column))
         assert sidecar_of(layout.evoked_regional(stat)).is_file()
+
+
+def test_the_gain_of_the_results_weights_the_amplitudes(written, tmp_path):
+    bids, out = written / "bids", tmp_path / "out"
+    shutil.copytree(written / "out", out)
+    layout = PatientLayout(out, "01")
+    before = read_evoked(layout).pairs
+    channels = list(read_matrix(layout.evoked("probability")).columns)
+    regions = sorted(set(before.frame["recorded"]))
+    values = np.random.default_rng(1).uniform(0.1, 1, (len(channels), len(regions)))
+    write_matrix(layout.gain, values, channels, regions, {})
+    assert main(["complexity", str(bids), str(out)]) == 0
+    after = read_evoked(layout).pairs
+    assert "no gain" in before.sidecar["RegionalAmplitude"]
+    assert before.sidecar["Gain"] == "n/a"
+    assert "by the gain" in after.sidecar["RegionalAmplitude"]
+    assert after.sidecar["Gain"] == layout.gain.name
+    assert not np.allclose(after.frame["amplitude_v"], before.frame["amplitude_v"])
+    same = ["stimulated", "recorded", "n_pairs", "n_n1", "latency_s", "probability"]
+    pd.testing.assert_frame_equal(after.frame[same], before.frame[same])
 
 
 def test_written_tables_are_read(written):

@@ -15,8 +15,8 @@ from virtualbrain.stimulation.contact_regions import contact_regions
 from virtualbrain.stimulation.regions import STATS, RegionalResponses, regional_responses
 from virtualbrain.stimulation.spes import SpesResponses, SpesSettings, run_spes
 
-_OF_GAIN = "mean over channels, weighted by the region of their contacts and by {}"
-_OF_REGION = "mean over channels with a contact in the region (no gain)"
+_OF_GAIN = "mean over channels, weighted by the region of their contacts and by the gain"
+_OF_REGION = "mean over the channels with a contact in the region; there was no gain"
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def run_responses(
     about = {
         "Settings": asdict(settings),
         "Regions": regions.source or "n/a",
-        "RegionalAmplitude": _OF_GAIN.format(layout.gain.name) if gain is not None else _OF_REGION,
+        "RegionalAmplitude": _OF_REGION if gain is None else _OF_GAIN,
+        "Gain": "n/a" if gain is None else layout.gain.name,
         "Notes": list(spes.notes),
     }
     return Responses(spes, regional, about)
