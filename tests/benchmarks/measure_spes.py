@@ -4,7 +4,8 @@
 specificity, errors of the latency, mean probabilities, and the correlation of amplitudes with the
 truth, over all sites and contacts, for several amplitudes of the N1 (background 40 microvolts, ten
 pulses at each site, 2048 Hz). With --patients, it prints how well responses from region to region
-agree with the truth of demo patients (seeds from --first-seed), with the true regions of contacts.
+agree with the truth of demo patients (seeds from --first-seed), with the true regions of contacts,
+for three summaries of the amplitude, and how well the closeness of two regions alone does.
 """
 
 import argparse
@@ -14,14 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 
 from virtualbrain.io.patient_search import find_patient
+from virtualbrain.io.tables import read_table
+from virtualbrain.seeg.run import run_seeg
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.stimulation.epochs import EpochSettings, cut_trials, margins_s
-from virtualbrain.stimulation.n1 import detect_n1
+from virtualbrain.stimulation.n1 import N1Settings, detect_n1
 from virtualbrain.stimulation.regions import STATS, regional_responses
-from virtualbrain.stimulation.spes import run_spes
+from virtualbrain.stimulation.spes import SpesSettings, run_spes
 from virtualbrain.synthetic.dataset import write_connectome_patient
 from virtualbrain.synthetic.spes import SpesChoices, draw_spes
 from virtualbrain.synthetic.truth_files import (
@@ -77,33 +81,60 @@ def print_rates(choices, seeds):
 
 
 def print_regional(seed):
-    """Print the agreement of regional responses with the truth of one demo patient."""
+    """Print the agreement of each summary of the responses with the truth of one demo patient."""
     with tempfile.TemporaryDirectory() as folder:
         bids = Path(folder)
         write_connectome_patient(bids, seed=seed, stimulated=True)
-        found = run_spes(find_patient(bids, "01"), SeegSettings(), np.random.default_rng(seed))
+        files = find_patient(bids, "01")
+        plain, found = (
+            run_spes(files, SeegSettings(), np.random.default_rng(seed), settings)
+            for settings in (SpesSettings(n1=N1Settings(slow_s=0.0)), SpesSettings())
+        )
+        table = read_table(next(files.connectome.glob("*_dseg.tsv")))
+        gain = run_seeg(files, table, None, None, None, SeegSettings()).gain
         contacts = read_true_contacts(bids, "01")
-        true = read_true_responses(bids, "01", "amplitude")
-        true_latency = read_true_responses(bids, "01", "latency")
-        weights = read_true_weights(bids, "01")
+        truths = [read_true_responses(bids, "01", stat) for stat in ("amplitude", "latency")]
+        weights = read_true_weights(bids, "01").T
     named = zip(contacts["name"], contacts["region"], strict=True)
     regions = {name: region for name, region in named if isinstance(region, str)}
-    tables = {name: getattr(found, name) for name in STATS}
-    pairs = regional_responses(tables, found.contacts_of, regions, np.random.default_rng(1)).pairs
+    places = table.set_index("name")[["x", "y", "z"]]
+    near = pd.DataFrame(-cdist(places, places), index=places.index, columns=places.index)
+    print(f"  seed {seed}:")
+    without_background = {name: plain.tables[name] for name in STATS}
+    for label, spes, tables, of_gain in (
+        ("mean N1 with slow background", plain, without_background, None),
+        (
+            "without slow background, relative to the channel's background",
+            found,
+            found.tables,
+            None,
+        ),
+        ("the same, weighted by the gain", found, found.tables, gain),
+    ):
+        rng = np.random.default_rng(1)
+        pairs = regional_responses(tables, spes.contacts_of, regions, rng, of_gain).pairs
+        print(f"    {label}: {agreement(pairs, *truths, weights, near)}")
+
+
+def agreement(pairs, true, true_latency, weights, near):
+    """Return the agreement of pairs of different regions with the truth in words."""
     pairs = pairs[pairs["stimulated"] != pairs["recorded"]].reset_index(drop=True)
 
     def of(matrix):
         ends = zip(pairs["stimulated"], pairs["recorded"], strict=True)
         return pd.Series([matrix.loc[source, target] for source, target in ends])
 
-    likely = pairs["probability"] > 0.5
-    late = np.abs(pairs["latency_s"] - of(true_latency))[likely]
-    print(
-        f"  seed {seed}: {len(pairs)} pairs of regions, correlation of amplitudes "
-        f"{np.corrcoef(pairs['amplitude_v'], of(true))[0, 1]:.2f}, rank correlation "
-        f"{spearmanr(pairs['amplitude_v'], of(true)).statistic:.2f} (of probabilities "
-        f"{spearmanr(pairs['probability'], of(true)).statistic:.2f}; with the true weights "
-        f"{spearmanr(pairs['amplitude_v'], of(weights.T)).statistic:.2f}), latency error "
+    amplitude, truth = pairs["amplitude_v"], of(true)
+    late = np.abs(pairs["latency_s"] - of(true_latency))[pairs["probability"] > 0.5]
+    ranked, closeness = spearmanr(amplitude, truth).statistic, spearmanr(of(near), truth).statistic
+    both = spearmanr(amplitude, of(near)).statistic
+    partial = (ranked - closeness * both) / np.sqrt((1 - closeness**2) * (1 - both**2))
+    return (
+        f"{len(pairs)} pairs, correlation of amplitudes {np.corrcoef(amplitude, truth)[0, 1]:.2f}, "
+        f"rank correlation {ranked:.2f} (of closeness alone {closeness:.2f}; of amplitudes given "
+        f"closeness {partial:.2f}; of probabilities "
+        f"{spearmanr(pairs['probability'], truth).statistic:.2f}; with the true weights "
+        f"{spearmanr(amplitude, of(weights)).statistic:.2f}), latency error "
         f"{1e3 * late.median():.1f} ms where an N1 is likely"
     )
 
@@ -115,8 +146,9 @@ def main():
     parser.add_argument("--patients", type=int, default=0)
     options = parser.parse_args()
     seeds = range(options.first_seed, options.first_seed + options.recordings)
-    print(f"N1 detector, {options.recordings} recordings, background 40 uV:")
-    for size in (40e-6, 80e-6, 160e-6):
+    if options.recordings:
+        print(f"N1 detector, {options.recordings} recordings, background 40 uV:")
+    for size in (40e-6, 80e-6, 160e-6) if options.recordings else ():
         print_rates(replace(SpesChoices(), n1_v=size), seeds)
     for seed in range(options.first_seed, options.first_seed + options.patients):
         print_regional(seed)

@@ -1,5 +1,7 @@
 """Responses are summarised by the regions of sites and channels, with intervals."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,10 +11,15 @@ from virtualbrain.cli import main
 from virtualbrain.io.evoked import read_evoked
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.patient_search import find_patient
-from virtualbrain.io.tables import read_matrix, read_table, sidecar_of, write_table
+from virtualbrain.io.tables import read_matrix, read_table, sidecar_of, write_matrix, write_table
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.stimulation.contact_regions import contact_regions
-from virtualbrain.stimulation.regions import COLUMNS, STATS, regional_responses
+from virtualbrain.stimulation.regions import (
+    COLUMNS,
+    STATS,
+    comparable_sizes,
+    regional_responses,
+)
 from virtualbrain.stimulation.spes import run_spes
 
 NAN = np.nan
@@ -85,6 +92,92 @@ def test_intervals_hold_the_figure_and_are_missing_with_one_pair():
     assert np.isnan(single[[c for c in COLUMNS if "low" in c or "high" in c]].astype(float)).all()
 
 
+def known_gain(channels, seed=2):
+    """Return a gain of four regions, and one that no channel sees."""
+    rng = np.random.default_rng(seed)
+    gain = pd.DataFrame(rng.uniform(0.1, 1, (len(channels), 4)), channels, list("abcd"))
+    return gain.assign(unseen=0.0)
+
+
+def summarised_with(tables, gain, seed=1):
+    names = [*tables["probability"].index, *tables["probability"].columns]
+    contacts_of = {name: name.split("-") for name in names}
+    found = regional_responses(tables, contacts_of, REGION_OF, np.random.default_rng(seed), gain)
+    return found.pairs.set_index(["stimulated", "recorded"])
+
+
+CHANNELS = ["A3", "B1", "B2", "C1", "B1-B2"]
+
+
+def test_regions_of_equal_size_are_recovered_through_any_gain():
+    tables = tables_of(["A1-A2"], CHANNELS, [[7e-6, -7e-6, 7e-6, -7e-6, 7e-6]])
+    pairs = summarised_with(tables, known_gain(CHANNELS))
+    assert set(pairs.index) == {("a", region) for region in "bcd"}
+    assert pairs["amplitude_v"].tolist() == pytest.approx([7e-6] * 3)
+    assert "unseen" not in pairs.index.get_level_values("recorded")
+
+
+def test_a_gain_that_sees_its_own_region_only_gives_the_mean():
+    tables = tables_of(["A1-A2"], CHANNELS, [[1e-6, 2e-6, 4e-6, 8e-6, 3e-6]])
+    own = [["b"], ["c"], ["c"], ["d"], ["c"]]
+    gain = pd.DataFrame([[float(r in o) for r in "abcd"] for o in own], CHANNELS, list("abcd"))
+    expected = summarised(tables)[1]["amplitude_v"]
+    pd.testing.assert_series_equal(summarised_with(tables, gain)["amplitude_v"], expected)
+    assert expected.to_dict() == pytest.approx(
+        {("a", "b"): 1e-6, ("a", "c"): 3e-6, ("a", "d"): 8e-6}
+    )
+
+
+def test_the_gain_adds_half_its_share_to_the_weight_of_a_channel():
+    tables = tables_of(["A1-A2"], ["B1", "C1"], [[6e-6, 2e-6]])
+    gain = pd.DataFrame([[3.0, 1.0], [1.0, 1.0]], ["B1", "C1"], ["c", "d"])
+    pairs = summarised_with(tables, gain)
+    expected = (1.375 * 6e-6 + 0.25 * 2e-6) / (1.375 + 0.25)
+    assert pairs.loc[("a", "c"), "amplitude_v"] == pytest.approx(expected)
+    assert pairs.loc[("a", "c"), "n_pairs"] == 1
+
+
+def test_order_of_channels_and_scale_of_the_gain_have_no_influence():
+    rng = np.random.default_rng(4)
+    sites, amplitude = ["A1-A2", "A1"], rng.normal(size=(2, len(CHANNELS)))
+    background = rng.uniform(1, 3, amplitude.shape)
+    gain = known_gain(CHANNELS)
+    order = rng.permutation(len(CHANNELS))
+    found = []
+    for at, of_gain in ((np.arange(len(CHANNELS)), gain), (order, 5 * gain.iloc[::-1, ::-1])):
+        names = [CHANNELS[k] for k in at]
+        tables = tables_of(sites, names, amplitude[:, at])
+        tables["background_v"] = pd.DataFrame(background[:, at], sites, names)
+        found.append(summarised_with(tables, of_gain))
+    figures = ["n_pairs", "n_n1", "amplitude_v", "latency_s", "probability"]
+    pd.testing.assert_frame_equal(found[1][figures], found[0][figures])
+
+
+def test_a_channel_that_the_gain_lacks_counts_by_its_contacts():
+    tables = tables_of(["A1-A2"], ["B1", "B2"], [[6e-6, 2e-6]])
+    gain = known_gain(["B1"])
+    share = gain.loc["B1", "c"] / gain.loc["B1"].sum()
+    expected = ((1 + share / 2) * 6e-6 + 2e-6) / (2 + share / 2)
+    found = summarised_with(tables, gain).loc[("a", "c"), "amplitude_v"]
+    assert found == pytest.approx(expected)
+
+
+def test_sizes_are_those_at_equal_background():
+    amplitude = pd.DataFrame([[4.0, -2.0, 3.0], [8.0, NAN, NAN]], ["s", "t"], ["x", "y", "z"])
+    background = pd.DataFrame([[2.0, 1.0, 6.0], [2.0, 1.0, NAN]], ["s", "t"], ["x", "y", "z"])
+    found = comparable_sizes(amplitude, background)
+    np.testing.assert_allclose(found, [[4.0, 4.0, 1.0], [8.0, 0.0, 0.0]])
+    np.testing.assert_allclose(comparable_sizes(3 * amplitude, 3 * background), 3 * found)
+
+
+def test_intervals_hold_the_amplitude_with_a_gain():
+    rng = np.random.default_rng(3)
+    channels = ["B1", "B2", "B1-B2", "C1", "A3"]
+    tables = tables_of(["A1-A2", "A1"], channels, rng.normal(100e-6, 20e-6, (2, 5)))
+    row = summarised_with(tables, known_gain(channels)).loc[("a", "c")]
+    assert row["amplitude_low_v"] < row["amplitude_v"] < row["amplitude_high_v"]
+
+
 def test_same_seed_gives_the_same_intervals():
     tables = tables_of(["A1-A2"], ["B1", "B2"], [[1e-6, 3e-6]])
     pd.testing.assert_frame_equal(summarised(tables)[0].pairs, summarised(tables)[0].pairs)
@@ -147,6 +240,26 @@ def test_the_command_writes_pairs_and_matrices_of_regions(written):
             value = matrix.loc[row.stimulated, row.recorded]
             np.testing.assert_equal(value, getattr(row, column))
         assert sidecar_of(layout.evoked_regional(stat)).is_file()
+
+
+def test_the_gain_of_the_results_weights_the_amplitudes(written, tmp_path):
+    bids, out = written / "bids", tmp_path / "out"
+    shutil.copytree(written / "out", out)
+    layout = PatientLayout(out, "01")
+    before = read_evoked(layout).pairs
+    channels = list(read_matrix(layout.evoked("probability")).columns)
+    regions = sorted(set(before.frame["recorded"]))
+    values = np.random.default_rng(1).uniform(0.1, 1, (len(channels), len(regions)))
+    write_matrix(layout.gain, values, channels, regions, {})
+    assert main(["complexity", str(bids), str(out)]) == 0
+    after = read_evoked(layout).pairs
+    assert "no gain" in before.sidecar["RegionalAmplitude"]
+    assert before.sidecar["Gain"] == "n/a"
+    assert "by the gain" in after.sidecar["RegionalAmplitude"]
+    assert after.sidecar["Gain"] == layout.gain.name
+    assert not np.allclose(after.frame["amplitude_v"], before.frame["amplitude_v"])
+    same = ["stimulated", "recorded", "n_pairs", "n_n1", "latency_s", "probability"]
+    pd.testing.assert_frame_equal(after.frame[same], before.frame[same])
 
 
 def test_written_tables_are_read(written):

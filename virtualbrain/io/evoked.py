@@ -16,7 +16,11 @@ _MATRICES = {
     "probability": ("1", "fraction of resamples of the trials with an N1; n/a if not used"),
 }
 _REGIONAL = {
-    "amplitude": ("V", "mean absolute N1 over the pairs of site and channel, 0 without an N1"),
+    "amplitude": (
+        "V",
+        "mean N1 in units of each channel's background times the median background, "
+        "weighted as RegionalAmplitude says; without an N1 a channel counts as 0",
+    ),
     "latency": ("s", "median latency of the N1 over the pairs that have one"),
     "probability": ("1", "mean probability of an N1 over the pairs"),
 }

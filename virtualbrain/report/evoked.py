@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 
 from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.results import PatientResults
+from virtualbrain.report.evoked_pictures import Frame, HeatMap, frame_of, heat_map
 from virtualbrain.report.numbers import is_number, percent, show
 from virtualbrain.report.tables import (
     Cell,
@@ -31,61 +30,6 @@ FEWEST_PAIRS = 10
 # A response is likely, or a weight is strong or weak among the measured pairs, beyond these.
 _LIKELY = 0.5
 _STRONG, _WEAK = 2 / 3, 1 / 3
-# Pixels: height of a row, above the first row, between the pictures, mean width of a letter.
-_ROW, _TOP, _GAP, _LETTER = 14, 28, 24, 5.8
-_NOT_MEASURED = "#d9d9d4"
-_NOTHING = "#ffffff"
-
-
-@dataclass(frozen=True)
-class HeatCell:
-    """A cell of a picture: position, colour, and the text of its tooltip."""
-
-    column: int
-    row: int
-    colour: str
-    text: str
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """A picture of regions stimulated (rows) by regions recorded (columns)."""
-
-    title: str
-    cells: tuple[HeatCell, ...]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Geometry of two pictures side by side that share the names of the rows, in pixels."""
-
-    n_rows: int
-    n_columns: int
-    left: int
-    below: int
-
-    @property
-    def size(self) -> int:
-        """Width of a cell: at least that of a line of text."""
-        return min(max(440 // self.n_columns, 13), 24)
-
-    @property
-    def width(self) -> int:
-        """Width of the drawing."""
-        return self.x(1, self.n_columns) + 8
-
-    @property
-    def height(self) -> int:
-        """Height of the drawing."""
-        return self.y(self.n_rows) + self.below
-
-    def x(self, number: int, column: int) -> int:
-        """Return the left edge of a column of picture `number`."""
-        return self.left + number * (self.size * self.n_columns + _GAP) + self.size * column
-
-    def y(self, row: int) -> int:
-        """Return the upper edge of a row."""
-        return _TOP + _ROW * row
 
 
 @dataclass(frozen=True)
@@ -156,17 +100,16 @@ def evoked_of(results: PatientResults, names: Sequence[str]) -> EvokedPart | Non
     zones = results.main.zones
     between = pairs[pairs["stimulated"] != pairs["recorded"]]
     maps = (
-        _heat_map("Evoked responses", pairs, "amplitude_v", rows, columns),
-        _heat_map("Diffusion connectome", pairs, "weight", rows, columns),
+        heat_map("Evoked responses", pairs, "amplitude_v", rows, columns),
+        heat_map("Diffusion connectome", pairs, "weight", rows, columns),
     )
     spoken = tuple(map(spoken_name, rows)), tuple(map(spoken_name, columns))
-    left, below = (12 + round(_LETTER * max(map(len, side))) for side in spoken)
     return EvokedPart(
         "",
         (counted, _measured(between), *_agreement(between)),
         *spoken,
         maps,
-        Frame(len(rows), len(columns), left, below),
+        frame_of(*spoken),
         *_differences(between, order),
         sites,
         download_of(found.pairs),
@@ -269,7 +212,11 @@ def _pairs_view(
     columns = (
         Column("Stimulated", False),
         Column("Recorded", False),
-        Column("N1 (µV)", True, "mean absolute N1; in brackets its 90 % interval"),
+        Column(
+            "N1 (µV)",
+            True,
+            "mean N1 at equal background of all channels; in brackets its 90 % interval",
+        ),
         Column("P(N1)", True, "mean probability of an N1"),
         Column("Latency (ms)", True, "median latency of the N1"),
         Column("Diffusion weight", True),
@@ -295,37 +242,6 @@ def _amplitude_cell(value: float, low: float, high: float) -> Cell:
     if is_number(low):
         text += f" ({1e6 * low:.0f}–{1e6 * high:.0f})"
     return Cell(text, repr(float(value)), repr(value))
-
-
-# ---- pictures -------------------------------------------------------------------------------
-
-
-def _heat_map(
-    title: str, pairs: pd.DataFrame, value: str, rows: Sequence[str], columns: Sequence[str]
-) -> HeatMap:
-    """Colour each measured pair by its rank; nothing is white."""
-    values = pairs[value].to_numpy(float)
-    ranks = np.zeros(len(values))
-    some = values > 0
-    if some.any():
-        ranks[some] = rankdata(values[some]) / some.sum()
-    at = {(row.stimulated, row.recorded): k for k, row in enumerate(pairs.itertuples(index=False))}
-    cells = []
-    for i, source in enumerate(rows):
-        for j, target in enumerate(columns):
-            k = at.get((source, target))
-            if k is not None and np.isfinite(values[k]):
-                words = f"{1e6 * values[k]:.0f} µV" if value == "amplitude_v" else show(values[k])
-                colour = _colour(ranks[k]) if values[k] > 0 else _NOTHING
-            else:
-                words, colour = "not measured", _NOT_MEASURED
-            text = f"{spoken_name(source)} → {spoken_name(target)}: {words}"
-            cells.append(HeatCell(j, i, colour, text))
-    return HeatMap(title, tuple(cells))
-
-
-def _colour(fraction: float) -> str:
-    return str(to_hex(mpl.colormaps["viridis"](round(20 * fraction) / 20)))
 
 
 # ---- sites ----------------------------------------------------------------------------------

@@ -155,11 +155,16 @@ def _responses(results: PatientResults) -> str:
     evoked = results.evoked
     if evoked is None or evoked.problem:
         return ""
+    of_regions = ""
+    if evoked.pairs is not None:
+        how = evoked.pairs.sidecar.get("RegionalAmplitude", "mean over channels")
+        of_regions = f" From region to region: N1 relative to the channel's background, {how}."
     return (
         "Responses to single pulses: the artefact was replaced by a straight line and the trials "
-        "of a site were averaged. An N1 is the largest local extremum from 9 to 100 ms, if it "
-        "exceeds 4 standard deviations of the mean; its probability is the fraction of resamples "
-        "of the trials that have one. PCIst is the complexity of the mean response (Comolatti "
+        "of a site were averaged. An N1 is the largest local extremum from 9 to 100 ms, without "
+        "slow background (Gaussian of 30 ms), if it exceeds 4 standard deviations of the mean; its "
+        "probability is the fraction of resamples of the trials that have one."
+        f"{of_regions} PCIst is the complexity of the mean response (Comolatti "
         "2019)."
     )
 

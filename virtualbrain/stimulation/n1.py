@@ -31,6 +31,9 @@ class N1Settings:
         Standard deviation of the Gaussian that smooths the mean over trials.
     n_resamples : int
         Number of resamples of the trials, for the probability.
+    slow_s : float
+        Standard deviation of the Gaussian whose smoothed signal is subtracted: it removes slow
+        background, and lowers the N1 a little, the more the later it is. Zero keeps all.
     """
 
     baseline_s: Window = (-0.25, -0.02)
@@ -38,8 +41,14 @@ class N1Settings:
     threshold: float = 4.0
     smoothing_s: float = 0.0015
     n_resamples: int = 200
+    slow_s: float = 0.03
 
     def __post_init__(self) -> None:
+        if self.slow_s and not self.slow_s > self.smoothing_s:
+            raise ModelError(
+                f"slow_s {self.slow_s:g} with smoothing_s {self.smoothing_s:g}",
+                expected="slow_s zero or larger than smoothing_s",
+            )
         if not (self.threshold > 0 and self.smoothing_s > 0 and self.n_resamples > 0):
             raise ModelError(
                 f"threshold {self.threshold:g}, smoothing_s {self.smoothing_s:g} and n_resamples "
@@ -61,11 +70,14 @@ class N1:
     probability : numpy.ndarray, shape (n_channels,)
         Fraction of resamples of the trials in which an N1 is found, with the threshold multiplied
         by the root of two because the mean of a resample varies more than that of the trials.
+    background : numpy.ndarray, shape (n_channels,)
+        Standard deviation of single trials in the baseline, without slow background.
     """
 
     amplitude: Array
     latency_s: Array
     probability: Array
+    background: Array
 
 
 def detect_n1(
@@ -81,7 +93,8 @@ def detect_n1(
     .. math:: |a| > \theta \sigma / \sqrt n
 
     with the standard deviation :math:`\sigma` of the smoothed trials in the baseline, n trials and
-    the threshold :math:`\theta`. It may have either sign: in a bipolar channel the sign depends on
+    the threshold :math:`\theta`. Slow background is removed before: most of its power is below
+    the frequencies of an N1. It may have either sign: in a bipolar channel the sign depends on
     the order of the contacts.
 
     Parameters
@@ -105,7 +118,7 @@ def detect_n1(
     values, times = checked_response(trials, times_s, ("trial", "channel", "sample"))
     before, after = window_slices(times, settings.baseline_s, settings.window_s)
     step = float(np.median(np.diff(times)))
-    smooth = gaussian_filter1d(values, settings.smoothing_s / step, axis=2)
+    smooth = _band(values, step, settings)
     smooth = smooth - smooth[:, :, before].mean(axis=2, keepdims=True)
     require_varying_baseline(smooth[:, :, before].mean(axis=0))
     n_trials = len(smooth)
@@ -125,13 +138,23 @@ def detect_n1(
         np.where(found, amplitude, np.nan),
         np.where(found, times[around][place], np.nan),
         hits / settings.n_resamples,
+        np.sqrt(variance.mean(axis=0)),
     )
+
+
+def _band(values: Array, step: float, settings: N1Settings) -> Array:
+    """Return the trials smoothed, and without slow background."""
+    smooth = gaussian_filter1d(values, settings.smoothing_s / step, axis=2)
+    if settings.slow_s:
+        smooth = smooth - gaussian_filter1d(values, settings.slow_s / step, axis=2)
+    return np.asarray(smooth)
 
 
 def _largest_extremum(response: Array) -> tuple[NDArray[np.int64], Array]:
     """Return sample and value of the largest local extremum of each channel; value 0 without one.
 
-    A sample is an extremum if its absolute value is at least that of both neighbours.
+    A sample is an extremum if its absolute value is at least that of both neighbours. It does not
+    count if the first sample is larger: then it is the rebound of what decays after the artefact.
     """
     size = np.abs(response)
     inside = size[:, 1:-1]
@@ -139,5 +162,6 @@ def _largest_extremum(response: Array) -> tuple[NDArray[np.int64], Array]:
     candidates = np.where(extremum, inside, 0.0)
     place = candidates.argmax(axis=1) + 1
     rows = np.arange(len(response))
-    value = np.where(candidates.any(axis=1), response[rows, place], 0.0)
+    counts = candidates.any(axis=1) & (size[rows, place] >= size[:, 0])
+    value = np.where(counts, response[rows, place], 0.0)
     return place, value

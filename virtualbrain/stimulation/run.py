@@ -9,10 +9,14 @@ import numpy as np
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.evoked import EvokedTables
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.seeg import read_gain
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.stimulation.contact_regions import contact_regions
 from virtualbrain.stimulation.regions import STATS, RegionalResponses, regional_responses
 from virtualbrain.stimulation.spes import SpesResponses, SpesSettings, run_spes
+
+_OF_GAIN = "mean over channels, weighted by the region of their contacts and by the gain"
+_OF_REGION = "mean over the channels with a contact in the region; there was no gain"
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def run_responses(
     files : PatientFiles
         The patient's files.
     layout : PatientLayout
-        The patient's results; the regions of the contacts are read there.
+        The patient's results; the regions of the contacts and the gain are read there.
     seeg : SeegSettings
         Montage and channel types.
     seed : int
@@ -73,20 +77,22 @@ def run_responses(
     Raises
     ------
     InputError
-        As of `virtualbrain.stimulation.spes.run_spes`.
+        As of `virtualbrain.stimulation.spes.run_spes`, or the gain cannot be read.
     """
     settings = SpesSettings()
     regions = contact_regions(files, layout)
+    gain = read_gain(layout.gain) if layout.gain.is_file() else None
     rng = np.random.default_rng(seed)
     spes = run_spes(files, seeg, rng, settings, progress)
     regional = None
     if regions.region_of:
-        tables = {name: getattr(spes, name) for name in STATS}
-        found = regional_responses(tables, spes.contacts_of, regions.region_of, rng)
+        found = regional_responses(spes.tables, spes.contacts_of, regions.region_of, rng, gain)
         regional = found if len(found.pairs) else None
     about = {
         "Settings": asdict(settings),
         "Regions": regions.source or "n/a",
+        "RegionalAmplitude": _OF_REGION if gain is None else _OF_GAIN,
+        "Gain": "n/a" if gain is None else layout.gain.name,
         "Notes": list(spes.notes),
     }
     return Responses(spes, regional, about)

@@ -33,6 +33,8 @@ Array = NDArray[np.float64]
 
 MIN_TRIALS = 3
 _LONGEST_READ_S = 30.0
+RESPONSE_TABLES = ("amplitude_v", "latency_s", "probability", "background_v")
+"""Tables of sites by channels in `SpesResponses`, by their names."""
 SITE_COLUMNS = ("site", "current_a", "width_s", "n_trials", "n_channels", "n_n1", "pcist",
                 "n_components", "rate_hz")  # fmt: skip
 
@@ -62,6 +64,8 @@ class SpesResponses:
         contains a stimulated contact, or was clipped).
     probability : pandas.DataFrame
         Probability of the N1; NaN where a channel was not used.
+    background_v : pandas.DataFrame
+        Standard deviation of single trials in the baseline; NaN where a channel was not used.
     sites : pandas.DataFrame
         One row per site with the columns `SITE_COLUMNS`.
     contacts_of : mapping
@@ -73,9 +77,15 @@ class SpesResponses:
     amplitude_v: pd.DataFrame
     latency_s: pd.DataFrame
     probability: pd.DataFrame
+    background_v: pd.DataFrame
     sites: pd.DataFrame
     contacts_of: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tables of sites by channels, by their names."""
+        return {name: getattr(self, name) for name in RESPONSE_TABLES}
 
 
 @dataclass(frozen=True)
@@ -139,7 +149,7 @@ def run_spes(
     }
     names = list(contacts_of)
     rows: list[dict[str, object]] = []
-    tables: dict[str, dict[str, Array]] = {"amplitude_v": {}, "latency_s": {}, "probability": {}}
+    tables: dict[str, dict[str, Array]] = {name: {} for name in RESPONSE_TABLES}
     tasks = [(source, *one) for source in sources for one in _sites(source, notes).items()]
     for number, (source, site, pulses) in enumerate(tasks):
         if progress is not None:
@@ -153,7 +163,7 @@ def run_spes(
         rows.append(row)
         contacts_of[label] = (pulses[0].anode, pulses[0].cathode)
         place = [names.index(source.montage[k].name) for k in used]
-        values = (n1.amplitude, n1.latency_s, n1.probability)
+        values = (n1.amplitude, n1.latency_s, n1.probability, n1.background)
         for table, own in zip(tables.values(), values, strict=True):
             table[label] = np.full(len(names), np.nan)
             table[label][place] = own

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.network import normalise_weights
+from virtualbrain.synthetic.pulse_spread import pulse_spread
 
 Array = NDArray[np.float64]
 
@@ -13,8 +14,6 @@ _SECOND_ORDER = 0.3
 _HALF = 0.5
 _SCATTER = 0.3
 _EXCITABLE = 1.5
-_SYNAPSE_S = 0.010
-_SPEED_M_PER_S = 4.0
 _LATENCY_S = (0.011, 0.050)
 
 
@@ -44,14 +43,15 @@ def draw_evoked_network(
 ) -> EvokedNetwork:
     r"""Draw the responses of a network to pulses.
 
-    A pulse at region j drives region i with :math:`u_{ij} = w_{ij} + 0.3 (W^2)_{ij}`, over one
-    connection or two (weights by strength). The N1 saturates,
+    A pulse at region j drives region i with :math:`u_{ij}`: with lengths, the deflection that
+    arrives in a network of 6D Epileptors (`virtualbrain.synthetic.pulse_spread`), which also gives
+    the latency; without, :math:`u_{ij} = w_{ij} + 0.3 (W^2)_{ij}`, over one connection or two
+    (weights by strength), and latencies are drawn from 11 to 50 ms. The N1 saturates,
 
     .. math:: a = a_\mathrm{largest}\, \frac{u}{u + 0.5\, u_{95}}\; e^{0.3 \epsilon}
 
     with the 95th percentile :math:`u_{95}`, is 1.5 times as large in excitable regions, and peaks
-    10 ms of synapses after conduction at 4 m/s, from 11 to 50 ms. The stimulated region responds
-    fully.
+    from 11 to 50 ms. The stimulated region responds fully.
 
     Parameters
     ----------
@@ -67,18 +67,20 @@ def draw_evoked_network(
         :math:`a_\mathrm{largest}`.
     """
     w = normalise_weights(weights, "strength")
-    drive = w + _SECOND_ORDER * w @ w
+    if lengths_mm is None:
+        drive, arrival_s = w + _SECOND_ORDER * w @ w, None
+    else:
+        drive, arrival_s = pulse_spread(w, lengths_mm)
     np.fill_diagonal(drive, 0.0)
     half = _HALF * np.percentile(drive, 95)
     scatter = np.exp(_SCATTER * rng.standard_normal(w.shape))
     size = largest_v * drive / (drive + half) * scatter
     np.fill_diagonal(size, largest_v)
     size *= np.where(excitable, _EXCITABLE, 1.0)[:, None]
-    if lengths_mm is None:
+    if arrival_s is None:
         latency = rng.uniform(*_LATENCY_S, w.shape)
     else:
-        direct = np.where(lengths_mm > 0, lengths_mm, np.max(lengths_mm))
-        latency = _SYNAPSE_S + 1e-3 * direct / _SPEED_M_PER_S
+        latency = np.where(np.isfinite(arrival_s), arrival_s, _LATENCY_S[1])
         latency = latency * np.exp(0.1 * rng.standard_normal(w.shape))
         np.fill_diagonal(latency, _LATENCY_S[0])
     return EvokedNetwork(size.T, np.clip(latency, *_LATENCY_S).T)
