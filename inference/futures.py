@@ -22,8 +22,7 @@ from inference.onsets.fit import OnsetSample, calibrated_p_ez
 from inference.onsets.recording import unseen_regions
 from inference.onsets.rules import Rules
 from inference.onsets.sampler import Recording, fill_power
-from virtualbrain.posterior import expected_ez_regions, p_ez_sampled
-from virtualbrain.surgery.next_electrode import connected_shares
+from virtualbrain.posterior import connected_shares, expected_ez_regions, p_ez_sampled
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -31,7 +30,7 @@ Integers = NDArray[np.int64]
 
 # Truths with a zone that is seen, truths with unseen regions in the zone, and proposals among which
 # the present channels choose the completion of each.
-N_SEEN, N_HIDDEN, N_PROPOSALS = 200, 400, 3
+N_SEEN, N_HIDDEN, N_PROPOSALS = 200, 600, 3
 # Draws of the same part of a chain are alike; a truth is never explained by its own part.
 PARTS = 5
 

@@ -30,7 +30,7 @@ Integers = NDArray[np.int64]
 
 # Simulated truths: zone sampled already; the new channels see an unseen region
 # of it; no channel sees it all.
-N_TRUTHS = (80, 120, 60)
+N_TRUTHS = (80, 200, 40)
 # Regions that a plan may hold: the most probable ones, and those that the new channels see.
 N_LEADING, N_NEW = 8, 6
 LARGEST = 6
@@ -92,6 +92,11 @@ def p_right(futures: Futures, regions: tuple[int, ...]) -> float:
     one = np.zeros((1, futures.p_zone.shape[1]), dtype=bool)
     one[0, list(regions)] = True
     return float(futures.weight @ holds(futures.p_zone, one)[:, 0])
+
+
+def entropy(futures: Futures) -> float:
+    """Return the summed entropies of all p_ez, nats."""
+    return float(_entropies((futures.weight @ futures.p_zone)[None])[0])
 
 
 def holds(p_zone: Array, sets: Mask) -> Array:

@@ -67,7 +67,7 @@ def seizure_value(
         (float(times[0]), float(times[-1])), futures.p_zone, futures.threshold, sample.rules,
     )  # fmt: skip
     sets = sets_of(futures.weight @ futures.p_zone, size)
-    return value_of(log_factor, truths, omega, futures, sets, after, zones * 1.0)
+    return value_of(log_factor, truths, omega, futures, sets, after, zones.astype(np.float64))
 
 
 def _seizure(

@@ -15,6 +15,8 @@ the value of the second: one row for each patient.
 - ``gained``: probability by the fit with the electrode that its plan holds the zone, minus that
   of the plan without it; ``change``: the same minus the probability stated without it;
 - ``truth``: whether the plan holds the true zone, with minus without the electrode (-1, 0 or 1);
+- ``entropy_fell``: realised drop of the summed entropies; ``found``: fraction of the true zone that
+  the plan holds, with minus without the electrode;
 - ``nearest``: gain of the best channel on the leading region, a nearest-neighbour choice.
 
 The truth is read after all fits.
@@ -32,7 +34,7 @@ from scipy.stats import spearmanr
 
 from inference.ablation import Subset, reduced
 from inference.futures import Futures, futures_of
-from inference.next_data import Value, best_set, electrode_value, p_right, plan_size
+from inference.next_data import Value, best_set, electrode_value, entropy, p_right, plan_size
 from inference.next_seizure import seizure_value
 from inference.onsets.fit import OnsetSample, sample_onsets
 from inference.onsets.recording import flattened
@@ -78,6 +80,8 @@ def row_of(
         **{k: v for k, v in asdict(value).items() if k != "gain"},
         "gained": p_after - p_right(after, old),
         "change": p_after - before,
+        "entropy_fell": entropy(futures) - entropy(after),
+        "found": (len(zone & set(best)) - len(zone & set(old))) / len(zone),
         "right_before": zone <= set(old),
         "truth": int(zone <= set(best)) - int(zone <= set(old)),
     }
@@ -159,7 +163,8 @@ def measure(arguments: argparse.Namespace) -> pd.DataFrame:
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return rank correlations, and the realised gain of the advised and of other electrodes."""
     found = {}
-    for realised in ("gained", "change", "truth"):
+    table = table.round(6)  # zeros are ties
+    for realised in ("gained", "change", "entropy_fell", "found", "truth"):
         by = table.groupby("patient")
         found[realised] = {
             "rho": spearmanr(table["predicted"], table[realised]).statistic,

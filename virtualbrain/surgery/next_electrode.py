@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from virtualbrain.posterior import p_ez_sampled
+from virtualbrain.posterior import connected_shares, p_ez_sampled
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
@@ -83,13 +83,6 @@ def next_regions(
 def unsampled_ez_probabilities(draws: FittedDraws, unseen: NDArray[np.int64]) -> Array:
     """Return P(region is the EZ) for each unsampled region, if the EZ is unsampled; (n_unseen,)."""
     return connected_shares(draws.weights, draws.in_ez.mean(axis=0), unseen)
-
-
-def connected_shares(weights: Array, p_ez: Array, unseen: NDArray[np.int64]) -> Array:
-    """Return each unseen region's share of the connections with suspected regions, (n_unseen,)."""
-    strength = ((weights + weights.T) @ p_ez)[unseen]
-    total = strength.sum()
-    return strength / total if total > 0 else np.full(len(unseen), 1.0 / max(len(unseen), 1))
 
 
 def _value(
