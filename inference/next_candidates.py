@@ -88,7 +88,7 @@ def values(
     pandas.DataFrame
         Columns: ``datum`` (electrode or seizure); ``target``, and ``seen``, regions that only the
         new channels see; contacts, length, tip and entry (mm, scanner RAS); ``value`` and
-        ``entropy_drop``: `Value.believed` and `Value.entropy_drop`; ``judged`` with its Monte Carlo
+        ``entropy_drop``: `Value.stated` and `Value.entropy_drop`; ``judged`` with its Monte Carlo
         error: `Value.gain`; ``p_before effective flattened``: see `Value`.
     """
     sample, futures = patient.sample, patient.futures
@@ -123,7 +123,7 @@ def _placed(one: Candidate) -> dict[str, object]:
 
 def _worth(value: Value) -> dict[str, float]:
     return {
-        "value": value.believed,
+        "value": value.stated,
         "judged": value.gain,
         "judged_error": value.gain_error,
         "entropy_drop": value.entropy_drop,

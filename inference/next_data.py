@@ -50,7 +50,7 @@ class Value:
         Expected gain of the probability that the plan holds the zone; its Monte Carlo error.
     gain_hidden : float
         The part of it from zones that no present channel sees.
-    believed : float
+    stated : float
         Expected gain by the probabilities stated after the recording, of the plan after it over
         the present plan; never negative, with a smaller Monte Carlo error, and too large where
         few truths count.
@@ -66,7 +66,7 @@ class Value:
     gain: float
     gain_error: float
     gain_hidden: float
-    believed: float
+    stated: float
     entropy_drop: float
     p_before: float
     effective: float
@@ -272,7 +272,7 @@ def value_of(
     return Value(
         gain=gain,
         gain_error=float(np.sqrt(omega**2 @ (change - gain) ** 2)),
-        believed=float(omega @ (new[at, best] - new[at, first])),
+        stated=float(omega @ (new[at, best] - new[at, first])),
         gain_hidden=float(omega[hidden] @ change[hidden]),
         entropy_drop=float(omega @ drop),
         p_before=float(omega @ judged[at, first]),

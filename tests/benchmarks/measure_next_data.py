@@ -169,11 +169,11 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         found[realised] = {
             "rho": spearmanr(table["predicted"], table[realised]).statistic,
             "rho_entropy": spearmanr(table["entropy_drop"], table[realised]).statistic,
-            "rho_believed": spearmanr(table["believed"], table[realised]).statistic,
+            "rho_stated": spearmanr(table["stated"], table[realised]).statistic,
             "rho_hidden": spearmanr(table["gain_hidden"], table[realised]).statistic,
             "rho_patients": spearmanr(by["predicted"].mean(), by[realised].mean()).statistic,
             "advised": table.loc[by["predicted"].idxmax(), realised].mean(),
-            "by_believed": table.loc[by["believed"].idxmax(), realised].mean(),
+            "by_stated": table.loc[by["stated"].idxmax(), realised].mean(),
             "by_entropy": table.loc[by["entropy_drop"].idxmax(), realised].mean(),
             "random": by[realised].mean().mean(),
             "nearest": table.loc[by["nearest"].idxmax(), realised].mean(),

@@ -74,7 +74,7 @@ def test_a_set_holds_the_zone_as_often_as_by_counting():
 def test_data_without_information_are_worth_nothing(futures):
     value = valued(futures, np.zeros((N_TRUTHS, N_TRUTHS)))
     assert value.gain == 0.0
-    assert value.believed == 0.0
+    assert value.stated == 0.0
     assert value.entropy_drop == pytest.approx(0.0, abs=1e-12)
     assert value.flattened == 0.0
 
@@ -84,7 +84,7 @@ def test_data_that_show_the_zone_are_worth_what_is_missing(futures):
     value = valued(futures, np.where(zone[:, None] == zone, 0.0, -50.0))
     assert value.p_before == pytest.approx(0.6)
     assert value.gain == pytest.approx(0.4)
-    assert value.believed == pytest.approx(0.4, abs=0.01)
+    assert value.stated == pytest.approx(0.4, abs=0.01)
     assert value.entropy_drop > 1.0
 
 
@@ -96,7 +96,7 @@ def test_the_value_is_never_negative_within_its_error(futures):
         factor = -0.5 * ((heard[:, None] - zone) * strength) ** 2
         value = valued(futures, factor)
         assert value.gain >= -3 * value.gain_error - 1e-12
-        assert value.believed >= 0.0
+        assert value.stated >= 0.0
 
 
 def test_one_truth_alone_does_not_rule(futures):

@@ -38,7 +38,7 @@ def next_data(
 
 
 def _eloquent(layout: PatientLayout, priors: str) -> list[str]:
-    """Return the eloquent regions that virtual surgery was told; none without its results."""
+    """Return the eloquent regions stated in the results of virtual surgery; none without them."""
     from virtualbrain.io.atomic import read_json
     from virtualbrain.io.tables import sidecar_of
 

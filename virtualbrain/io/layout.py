@@ -313,7 +313,7 @@ class PatientLayout:
 
     def next_data(self, priors: str) -> Path:
         """Value of one more electrode or seizure, from the command `degeneracy`."""
-        return self._inference(priors, "next.tsv")
+        return self._inference(priors, "next_data.tsv")
 
     def outcomes(self, priors: str) -> Path:
         """Table of surgical plans, ranked."""
