@@ -5,6 +5,8 @@ import pytest
 
 from virtualbrain.seeg.trajectories import (
     CLEAR_MM,
+    FROM_ABOVE,
+    MOST_MEDIAL,
     REACH_MM,
     SPACING_MM,
     STEEPEST_FALL,
@@ -36,6 +38,16 @@ def test_an_electrode_is_straight_within_reach_and_in_the_brain():
         assert one.length_mm <= REACH_MM
         assert (one.entry - TARGET)[2] / one.length_mm >= STEEPEST_FALL - 1e-9
     assert found[0].length_mm == pytest.approx(30.0, abs=3.0)  # straight to the nearest surface
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_no_electrode_comes_from_the_midline_except_from_above(side):
+    target = np.array([side * 8.0, 45.0, 0.0])  # near the midline and the front of the brain
+    found = trajectories(target, ball, nowhere, NONE)
+    assert found
+    for one in found:
+        direction = (one.entry - target) / one.length_mm
+        assert side * direction[0] >= -MOST_MEDIAL - 1e-9 or direction[2] >= FROM_ABOVE - 1e-9
 
 
 def test_no_electrode_passes_a_forbidden_structure():

@@ -66,13 +66,14 @@ def _candidates(
     sources = make_sources(
         regions,
         anatomy.labels if anatomy else None,
-        _as_arrays(anatomy) if anatomy else None,
+        anatomy.surfaces if anatomy else None,
         settings,
     )
     place = {str(region): row for row, region in enumerate(regions["name"])}
     order = [place[str(region)] for region in patient.sample.density.problem.regions]
     centres = regions[["x", "y", "z"]].to_numpy(float)
     contacts = read_contacts(layout.contacts)[["x", "y", "z"]].to_numpy(float)
+    midline = float(np.nanmean(centres[:, 0]))
     contacts = contacts[np.isfinite(contacts).all(axis=1)]
     inside, eloquent = _brain(regions, anatomy), _within(regions, anatomy, forbidden)
     return [
@@ -87,12 +88,8 @@ def _candidates(
         )
         for target in uncertain_regions(patient)
         if np.isfinite(centres[place[target]]).all()
-        for one in trajectories(centres[place[target]], inside, eloquent, contacts)
+        for one in trajectories(centres[place[target]], inside, eloquent, contacts, midline)
     ]  # fmt: skip
-
-
-def _as_arrays(anatomy: "Anatomy") -> Any:
-    return anatomy.surfaces or None
 
 
 def _brain(regions: "pd.DataFrame", anatomy: "Anatomy | None") -> "Inside":

@@ -16,6 +16,9 @@ REACH_MM = 70.0
 # Electrodes enter from the side, above or in front: directions that fall more than this (the
 # vertical part of a unit vector) would pass the neck or the base of the skull.
 STEEPEST_FALL = -0.3
+# Nor do they come from the midline (the part towards it), where face and base of the skull lie,
+# unless they come from above (the upward part).
+MOST_MEDIAL, FROM_ABOVE = 0.2, 0.5
 # From contacts of other electrodes.
 CLEAR_MM = 4.0
 # Entries of the same target that are considered, apart by this angle at least.
@@ -47,7 +50,7 @@ class Trajectory:
 
 
 def trajectories(
-    target: Points, inside: Inside, forbidden: Inside, present: Points
+    target: Points, inside: Inside, forbidden: Inside, present: Points, midline_x: float = 0.0
 ) -> list[Trajectory]:
     """Return feasible electrodes to a target, the shortest first.
 
@@ -61,12 +64,14 @@ def trajectories(
         Which points lie in a structure that no electrode may pass.
     present : numpy.ndarray, shape (n, 3)
         Contacts that are implanted already.
+    midline_x : float
+        Where the plane between the hemispheres lies, mm.
     """
     if not inside(target[None])[0]:
         return []
     found = [
         one
-        for direction in _directions()
+        for direction in _directions(1.0 if target[0] >= midline_x else -1.0)
         if (one := _along(target, direction, inside, forbidden, present)) is not None
     ]
     found.sort(key=lambda one: one.length_mm)
@@ -77,14 +82,18 @@ def trajectories(
     return kept
 
 
-def _directions() -> Points:
-    """Return unit vectors from a target outwards, evenly over the sphere without its base."""
+def _directions(side: float) -> Points:
+    """Return unit vectors from a target outwards by which an electrode may enter.
+
+    `side` is 1 right and -1 left of the midline.
+    """
     i = np.arange(_N_DIRECTIONS) + 0.5
     height = 1 - 2 * i / _N_DIRECTIONS
     angle = np.pi * (1 + np.sqrt(5)) * i
     ring = np.sqrt(1 - height**2)
     unit = np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
-    return np.asarray(unit[unit[:, 2] >= STEEPEST_FALL])
+    lateral = (side * unit[:, 0] >= -MOST_MEDIAL) | (unit[:, 2] >= FROM_ABOVE)
+    return np.asarray(unit[(unit[:, 2] >= STEEPEST_FALL) & lateral])
 
 
 def _along(
