@@ -2,21 +2,20 @@
 
     python tests/benchmarks/measure_next_data.py OUT.tsv [--scenario early] [--patients 40]
         [--seed N] [--first 0] [--moves 15000] [--held-out 4]
-        [--datum electrode]
+        [--datum electrode|seizure|nothing]
 
 Of each synthetic patient with a sampled zone some electrodes are held out at random. The fit to
-the others predicts the value of each; a fit with it gives the realised gain. One row for each
-patient and held-out electrode:
+the others predicts the value of each; a fit with it gives the realised gain: one row for each
+patient and held-out electrode. With `--datum seizure` (and a scenario of several seizures) the fit
+to the first seizure predicts the value of the second: one row for each patient. `--datum nothing`
+fits the same data twice: what the random numbers of a fit change by themselves.
 
-With `--datum seizure` (and a scenario of several seizures) the fit to the first seizure predicts
-the value of the second: one row for each patient.
-
-- ``predicted`` and its parts; ``observability``: largest gain on an unseen region;
-- ``gained``: probability by the fit with the electrode that its plan holds the zone, minus that
-  of the plan without it; ``change``: the same minus the probability stated without it;
-- ``truth``: whether the plan holds the true zone, with minus without the electrode (-1, 0 or 1);
+- ``predicted``: `Value.gain`, and the other fields of `Value`;
+- ``gained``: probability by the fit with the new data that its plan holds the zone, minus that
+  of the plan without them; ``change``: the same minus the probability stated without them;
+- ``truth``: whether the plan holds the true zone, with minus without the new data (-1, 0 or 1);
 - ``entropy_fell``: realised drop of the summed entropies; ``found``: fraction of the true zone that
-  the plan holds, with minus without the electrode;
+  the plan holds, with minus without the new data;
 - ``nearest``: gain of the best channel on the leading region, a nearest-neighbour choice.
 
 The truth is read after all fits.
@@ -24,7 +23,7 @@ The truth is read after all fits.
 
 import argparse
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +142,20 @@ def seizure_rows(patient: Any, number: int, arguments: argparse.Namespace) -> li
     return [{"patient": number, "nearest": 0.0, **row, "seconds": seconds}]
 
 
+def nothing_rows(patient: Any, number: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the row of the same data fitted again with other random numbers."""
+    rng = np.random.default_rng([arguments.seed, number, 5])
+    names = np.unique(patient.electrode)
+    held = rng.choice(names, min(arguments.held_out, len(names) - 2), replace=False)
+    problem = kept(problem_of(patient), ~np.isin(patient.electrode, held))
+    settings, seed = fit_settings(arguments), arguments.seed + number
+    _, futures = fitted(problem, settings, seed)
+    _, after = fitted(problem, settings, seed + 1_000_000)
+    none = Value(*(0.0 for _ in fields(Value)))
+    row = row_of(none, futures, after, plan_size(futures), zone_of(patient))
+    return [{"patient": number, "nearest": 0.0, **row}]
+
+
 def zone_of(patient: Any) -> set[int]:
     """Return the true zone, for scores only."""
     return set(np.flatnonzero(patient.truth.ez).tolist())
@@ -182,7 +195,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found).T
 
 
-ROWS = {"electrode": electrode_rows, "seizure": seizure_rows}
+ROWS = {"electrode": electrode_rows, "seizure": seizure_rows, "nothing": nothing_rows}
 
 
 def main() -> None:

@@ -217,8 +217,8 @@ def test_the_value_of_new_data_is_in_plain_words(build, make_patient):
     choices = {"n_regions": 20, "n_channels": 24, "n_plans": 6, "images": False}
     found = load_results(make_patient(**choices), "01", ("default",)).main.next_data
     page, region = Page(build(**choices)).text, spoken_name(found.rows[0].target)
-    assert f"Of 1 feasible electrodes, one to {region} is expected to raise" in page
-    assert "most: from 55 % by 12 %." in page
+    assert f"Of 1 feasible electrodes, one to {region} is expected to remove most" in page
+    assert "the probability of the right plan, 55 %, by more than 12 %." in page
     assert "One more seizure: by 3 %." in page
 
 

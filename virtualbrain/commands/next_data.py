@@ -156,7 +156,9 @@ def summary(table: "pd.DataFrame") -> str:
         found.append("no feasible trajectory of one more electrode")
     else:
         first = electrodes.iloc[0]
-        found.append(f"one more electrode to {first['target']} {_gain(first)}")
+        found.append(
+            f"one more electrode to {first['target']} removes most uncertainty and {_gain(first)}"
+        )
     found.append(f"one more seizure {_gain(table[table['datum'] == 'seizure'].iloc[0])}")
     return "; ".join(found)
 

@@ -17,8 +17,6 @@ from virtualbrain.report.tables import (
     region_cell,
 )
 
-# A smaller expected gain is not worth a sentence of its own.
-WORTH_SAYING = 0.02
 MOST_ROWS = 12
 
 
@@ -47,7 +45,7 @@ def next_data_of(results: PatientResults, names: Sequence[str]) -> NextData | No
         Column("Less uncertainty", True, "expected drop of the summed entropies of P(EZ), nats"),
     )
     cells = tuple(_cells(row, position) for row in rows)
-    caption = "Value of data that are not recorded yet, largest expected gain first."
+    caption = "Value of data that are not recorded yet, by the uncertainty they remove."
     view = View("next-data", caption, columns, cells, download_of(found.table))
     return NextData(_sentences(found.rows), view)
 
@@ -58,17 +56,16 @@ def _sentences(rows: Sequence[NextRow]) -> tuple[str, ...]:
     words = []
     if not electrodes:
         words.append("No further electrode is feasible by the rules of the search.")
-    elif electrodes[0].value < WORTH_SAYING:
-        words.append(
-            f"No single further electrode is expected to raise the probability of the right plan "
-            f"by more than {percent(electrodes[0].value)}."
-        )
     else:
         first = electrodes[0]
+        most = max(row.value for row in electrodes)
         words.append(
             f"Of {len(electrodes)} feasible electrodes, one to {spoken_name(first.target or '')} "
-            f"is expected to raise the probability of the right plan most: from "
-            f"{percent(first.p_before)} by {percent(first.value)}."
+            f"is expected to remove most uncertainty about the EZ."
+        )
+        words.append(
+            f"No single electrode is expected to raise the probability of the right plan, "
+            f"{percent(first.p_before)}, by more than {percent(most)}."
         )
     words += [f"One more seizure: by {percent(row.value)}." for row in seizures]
     return tuple(words)
