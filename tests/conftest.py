@@ -36,6 +36,7 @@ LONGEST = (
     "synthetic/test_diffusion_signal.py",
     "report/test_browser.py",
     "inference/test_ablation.py",
+    "inference/test_next_data.py",
     "benchmarks/test_tvb_patients.py",
     "synthetic/test_dataset.py",
     "synthetic/test_demo_spes.py",

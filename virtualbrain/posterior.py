@@ -93,3 +93,20 @@ def p_ez_sampled(expected: float) -> float:
     """
     log_regions = log_expected_ez_regions(expected)
     return float(expit(SAMPLED_INTERCEPT + SAMPLED_PER_LOG_REGIONS * log_regions))
+
+
+def connected_shares(weights: Array, p_ez: Array, unseen: NDArray[np.int64]) -> Array:
+    """Return each unseen region's share of the connections with suspected regions, (n_unseen,).
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (n_regions, n_regions)
+        Connection weights.
+    p_ez : numpy.ndarray, shape (n_regions,)
+        Probability of being epileptogenic.
+    unseen : numpy.ndarray of int, shape (n_unseen,)
+        Positions of the unseen regions.
+    """
+    strength = ((weights + weights.T) @ p_ez)[unseen]
+    total = strength.sum()
+    return strength / total if total > 0 else np.full(len(unseen), 1.0 / max(len(unseen), 1))

@@ -220,6 +220,13 @@ def _calibrated_draws(p_ez: Array, active: Mask, density: Density) -> Array:
     return shifted(p_ez, calibrated(evidence, density.priors.x0_sources.weight))
 
 
+def calibrated_p_ez(sample: OnsetSample) -> Array:
+    """Return the calibrated probability of being epileptogenic, (chains * draws, regions)."""
+    p_ez = np.concatenate([chain.p_ez for chain in sample.chains])
+    active = np.concatenate([chain.active for chain in sample.chains])
+    return _calibrated_draws(p_ez, active, sample.density)
+
+
 def _dynamics(draws: _Draws, density: Density, rng: np.random.Generator) -> Dynamics:
     """Return the dynamics of every draw, chains after one another."""
     n_steps = density.settings.n_steps

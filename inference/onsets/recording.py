@@ -40,8 +40,7 @@ def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float
     envelopes, seconds = problem.on_grid(n_steps)
     observed = np.clip(np.concatenate(list(envelopes)), *LOG_POWER_RANGE).T
     times = np.concatenate(list(seconds))
-    gain = problem.gain**GAIN_POWER
-    gain /= gain.sum(axis=1, keepdims=True)
+    gain = flattened(problem.gain)
     power = [np.log1p(source_excess(envelope, problem.gain)) for envelope in envelopes]
     chance = _switch_chance(power, gain)
     partner, partner_chance = _partners(gain, chance)
@@ -63,12 +62,23 @@ def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float
     )
 
 
+def flattened(gain: Array) -> Array:
+    """Return the gain (n_channels, n_regions) with smaller contrasts and rows of unit sum."""
+    flat = gain**GAIN_POWER
+    return np.ascontiguousarray(flat / flat.sum(axis=1, keepdims=True))
+
+
+def unseen_regions(gain: Array) -> NDArray[np.bool_]:
+    """Return the regions that are never switched on, from the result of `flattened`."""
+    return np.asarray(gain.max(axis=0) <= LEAST_GAIN)
+
+
 def _switch_chance(power: list[Array], gain: Array) -> Array:
     """Return how often each region is proposed, (n,): those with power in the sources more."""
     strongest = np.max([p.max(axis=0) for p in power], axis=0)
     chance = np.exp(np.minimum(strongest, 4.0))
     chance = 0.8 * chance / chance.sum() + 0.2 / len(chance)
-    chance = chance * (gain.max(axis=0) > LEAST_GAIN)
+    chance = chance * ~unseen_regions(gain)
     return np.asarray(chance / chance.sum())
 
 

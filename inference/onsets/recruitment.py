@@ -82,16 +82,13 @@ def log_prior_of_onsets(
         for i in range(n):
             time = onset[s, i] if active[s, i] else last[s]
             summed, now = input_until(i, time, seizing, onset[s], offset[s], weights, rules)
-            u = (math.log(max(summed, _TINY)) - threshold) / rules.threshold_sd
             if active[s, i]:
                 window = last[s] - first[s]
-                own[i] *= _spontaneous(onset[s, i], window, rules)
-                density = now * math.exp(-0.5 * u * u) / (max(summed, _TINY) * ROOT_2PI)
-                recruited = rules.recruitable * density / rules.threshold_sd
-                other[i] *= recruited + _UNEXPLAINED / window
+                own[i] *= spontaneous(onset[s, i], window, rules)
+                other[i] *= recruited(summed, now, threshold, window, rules)
             else:
                 own[i] *= rules.p_silent
-                other[i] *= 1.0 - rules.recruitable * below(u)
+                other[i] *= unrecruited(summed, threshold, rules)
     total, product = 0.0, 1.0
     for i in range(n):
         both = own[i] + other[i]
@@ -104,7 +101,22 @@ def log_prior_of_onsets(
 
 
 @jit
-def _spontaneous(onset: float, window: float, rules: Rules) -> float:
+def spontaneous(onset: float, window: float, rules: Rules) -> float:
     """Return the density of the onset of an epileptogenic region."""
     near = math.exp(-abs(onset) / rules.early_s) / (2.0 * rules.early_s)
     return (1.0 - rules.early) / window + rules.early * near
+
+
+@jit
+def recruited(summed: float, now: float, threshold: float, window: float, rules: Rules) -> float:
+    """Return the density of the onset of another region, with its integrated and present input."""
+    u = (math.log(max(summed, _TINY)) - threshold) / rules.threshold_sd
+    density = now * math.exp(-0.5 * u * u) / (max(summed, _TINY) * ROOT_2PI)
+    return rules.recruitable * density / rules.threshold_sd + _UNEXPLAINED / window
+
+
+@jit
+def unrecruited(summed: float, threshold: float, rules: Rules) -> float:
+    """Return the probability that another region does not seize with this integrated input."""
+    u = (math.log(max(summed, _TINY)) - threshold) / rules.threshold_sd
+    return 1.0 - rules.recruitable * float(below(u))

@@ -443,5 +443,6 @@ def _recorded_patient(
         product_gain(regions, stated_mm, channels),
         weights,
         cdist(middle, centres).argmin(axis=1),
+        pd.factorize(contacts["name"].str.rstrip("0123456789"))[0][channels.argmax(axis=1)],
         truth,
     )

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import inference
-from inference import ablation
+from inference import ablation, next_candidates
 from inference.posterior import load, save
 from inference.settings import Settings
 from virtualbrain import cli
@@ -20,6 +20,7 @@ from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.results import load_results
 from virtualbrain.io.seeg import write_envelope
 from virtualbrain.io.tables import read_table, write_matrix, write_table
+from virtualbrain.seeg.trajectories import CLEAR_MM
 
 N = 6
 NAMES = [f"r{i}" for i in range(N)]
@@ -101,13 +102,27 @@ def test_the_problem_is_the_one_that_was_fitted(patient):
 def test_the_command_writes_a_table_that_the_report_reads(patient, monkeypatch, capsys):
     for name, value in (("MOVES_ALL", 900), ("MOVES", 450), ("DRAWS", 60), ("SECONDS", (10.0,))):
         monkeypatch.setattr(ablation, name, value)
+    monkeypatch.setattr(next_candidates, "MOVES", 900)
     assert cli.main(["degeneracy", str(patient.out)]) == 0
     table = read_table(patient.ablation("default"))
     assert list(table.columns) == list(ablation.COLUMNS)
     without = table[table["kind"] == "without"]
     assert list(without["name"]) == ["A", "B'", "C"]
     assert list(without["n_channels"]) == [6, 6, 6]
-    assert "same plan in" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "same plan in" in printed
+    assert "one more seizure is expected to raise" in " ".join(printed.split())
+    ranked = read_table(patient.next_data("default"))
+    assert list(ranked.columns) == list(next_candidates.COLUMNS)
+    assert list(ranked["datum"]).count("seizure") == 1
+    assert (ranked["value"] >= 0).all()
+    electrodes = ranked[ranked["datum"] == "electrode"]
+    assert set(electrodes["target"]) <= set(NAMES)
+    tips = electrodes[["x", "y", "z"]].to_numpy()
+    assert len(tips) > 0
+    present = read_table(patient.contacts)[["x", "y", "z"]].to_numpy(float)
+    gaps = np.linalg.norm(tips[:, None] - present[None], axis=-1)
+    assert (gaps >= CLEAR_MM - 0.2).all()
     found = load_results(patient.out, "01", ("default",)).main.ablation
     assert [row.name for row in found.rows] == list(table["name"])
 

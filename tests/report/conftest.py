@@ -601,7 +601,15 @@ def _write_ablation(layout, priors, names) -> None:
                 "n_channels": 20, "fraction": 0.9, "changed_region": None, "change": np.nan,
                 "change_error": np.nan}  # fmt: skip
     table = pd.DataFrame([{**common, **defaults, **row} for row in rows])
-    write_table(layout.ablation(priors), table, {"Posterior": checksum(layout.posterior(priors))})
+    belongs = {"Posterior": checksum(layout.posterior(priors))}
+    write_table(layout.ablation(priors), table, belongs)
+    nothing = {"target": None, "n_contacts": np.nan, "length_mm": np.nan}
+    new = [
+        {"datum": "electrode", "target": names[2], "n_contacts": 9, "length_mm": 31.0,
+         "value": 0.12, "entropy_drop": 0.8, "p_before": 0.55},
+        {"datum": "seizure", **nothing, "value": 0.03, "entropy_drop": 0.3, "p_before": 0.55},
+    ]  # fmt: skip
+    write_table(layout.next_data(priors), pd.DataFrame(new), belongs)
 
 
 def _write_explanations(layout, priors, names) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtualbrain.commands.console import err_console, say
+from virtualbrain.commands.next_data import next_data, summary
 from virtualbrain.commands.participants import labels_with_results
 from virtualbrain.config import load_config, settings_from
 from virtualbrain.errors import InputError
@@ -33,9 +34,12 @@ def degeneracy(options: argparse.Namespace) -> int:
     for layout in layouts:
         _require_onsets(layout, name)
     for layout in layouts:
-        table = _ablated(layout, name, priors, config)
+        problem = _fitted_problem(layout, name, config)
+        table = _ablated(layout, problem, priors, config)
         _write(layout, name, table, config)
         say(f"sub-{layout.label}: {_summary(table)}; wrote {layout.ablation(name)}")
+        ranked = next_data(layout, name, problem, priors, config)
+        say(f"sub-{layout.label}: {summary(ranked)}; wrote {layout.next_data(name)}")
     say("run `virtualbrain run` again to show this in the reports")
     return 0
 
@@ -54,18 +58,24 @@ def _require_onsets(layout: PatientLayout, priors: str) -> None:
         )
 
 
+def _fitted_problem(layout: PatientLayout, name: str, config: dict[str, Any]) -> "Problem":
+    import inference
+    from inference.posterior import load
+
+    settings = settings_from(config["inference"], inference.Settings, "inference")
+    return _problem(layout, load(layout.posterior(name)), settings.evoked_responses)
+
+
 def _ablated(
-    layout: PatientLayout, name: str, priors: Any, config: dict[str, Any]
+    layout: PatientLayout, problem: "Problem", priors: Any, config: dict[str, Any]
 ) -> "pd.DataFrame":
     from rich.progress import Progress
 
     import inference
     from inference.ablation import ablate
-    from inference.posterior import load
     from virtualbrain.surgery.settings import SurgerySettings
 
     settings = settings_from(config["inference"], inference.Settings, "inference")
-    problem = _problem(layout, load(layout.posterior(name)), settings.evoked_responses)
     plan = _plan_of(settings_from(config["surgery"], SurgerySettings, "surgery"), problem.regions)
     with Progress(console=err_console, transient=True) as bar:
         task = bar.add_task(f"sub-{layout.label}", total=1.0)

@@ -89,6 +89,27 @@ class Ablation:
 
 
 @dataclass(frozen=True)
+class NextRow:
+    """One row of next_data.tsv; the fields are its columns that the report shows."""
+
+    datum: str
+    target: str | None
+    n_contacts: float
+    length_mm: float
+    value: float
+    entropy_drop: float
+    p_before: float
+
+
+@dataclass(frozen=True)
+class NextData:
+    """next_data.tsv: value of further electrodes and of one more seizure, the largest first."""
+
+    table: Table
+    rows: tuple[NextRow, ...]
+
+
+@dataclass(frozen=True)
 class Posterior:
     """The parts of posterior.nc that the report shows.
 
@@ -128,14 +149,31 @@ def load_ablation(path: Path, posterior: Path) -> Ablation:
     InputError
         It was computed for another fit.
     """
-    table = load_table(path, columns_of(AblationRow))
+    table = _of_this_fit(path, AblationRow, posterior)
+    return Ablation(table, rows_of(table.frame, AblationRow))
+
+
+def load_next_data(path: Path, posterior: Path) -> NextData:
+    """Read next_data.tsv, which belongs to a posterior.
+
+    Raises
+    ------
+    InputError
+        It was computed for another fit.
+    """
+    table = _of_this_fit(path, NextRow, posterior)
+    return NextData(table, rows_of(table.frame, NextRow))
+
+
+def _of_this_fit(path: Path, row: type[Any], posterior: Path) -> Table:
+    table = load_table(path, columns_of(row))
     if table.sidecar["Posterior"] != checksum(posterior):
         raise InputError(
             "the table belongs to an earlier fit",
             where=path.name,
             hint="run virtualbrain degeneracy again",
         )
-    return Ablation(table, rows_of(table.frame, AblationRow))
+    return table
 
 
 def load_diagnostics(path: Path) -> Diagnostics:

@@ -316,6 +316,10 @@ class PatientLayout:
         """Fits to subsets of the data, from the command `degeneracy`."""
         return self._inference(priors, "ablation.tsv")
 
+    def next_data(self, priors: str) -> Path:
+        """Value of one more electrode or seizure, from the command `degeneracy`."""
+        return self._inference(priors, "next_data.tsv")
+
     def outcomes(self, priors: str) -> Path:
         """Table of surgical plans, ranked."""
         return Path(self.out) / f"sub-{self.label}" / "surgery" / priors / "outcomes.tsv"

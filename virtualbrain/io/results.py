@@ -17,10 +17,12 @@ from virtualbrain.io.evoked import Evoked, read_evoked
 from virtualbrain.io.fit_results import (
     Ablation,
     Diagnostics,
+    NextData,
     Posterior,
     Zones,
     load_ablation,
     load_diagnostics,
+    load_next_data,
     load_posterior,
     load_zones,
 )
@@ -90,6 +92,7 @@ class PriorResults:
     predicted: PredictedOutcome | None = None
     explanations: Explanations | None = None
     ablation: Ablation | None = None
+    next_data: NextData | None = None
     subsets: Subsets | None = None
 
 
@@ -279,6 +282,12 @@ def _prior_results(out: Path, layout: PatientLayout, name: str) -> PriorResults:
             "ablation",
             layout.ablation(name),
             lambda path: load_ablation(path, layout.posterior(name)),
+            "virtualbrain degeneracy",
+        ),
+        next_data=reader.part(
+            "next_data",
+            layout.next_data(name),
+            lambda path: load_next_data(path, layout.posterior(name)),
             "virtualbrain degeneracy",
         ),
         predicted=reader.part("predicted", layout.predicted(name), load_predicted, "surgery"),

@@ -19,6 +19,7 @@ from virtualbrain.report.explore import explored_of
 from virtualbrain.report.figures import SeizureView, figures_of
 from virtualbrain.report.first_page import first_page
 from virtualbrain.report.metrics import region_metrics
+from virtualbrain.report.next_data import next_data_of
 from virtualbrain.report.numbers import CI_PROB
 from virtualbrain.report.page import counts, environment, region_names
 from virtualbrain.report.page_data import page_data
@@ -147,6 +148,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "agreement": diagnostics.hypothesis_agreement(regions) if verdict.usable else None,
         "zone_auc": diagnostics.zone_auc(regions),
         "ablated": ablation_of(results, names) if verdict.usable else None,
+        "next_data": next_data_of(results, names) if verdict.usable else None,
         "explained": explanations_of(results, regions) if verdict.usable else None,
         "evoked": evoked_of(results, names),
         "done_plan": findings.done_plan(plans),

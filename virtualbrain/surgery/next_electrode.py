@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from virtualbrain.posterior import p_ez_sampled
+from virtualbrain.posterior import connected_shares, p_ez_sampled
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
@@ -82,10 +82,7 @@ def next_regions(
 
 def unsampled_ez_probabilities(draws: FittedDraws, unseen: NDArray[np.int64]) -> Array:
     """Return P(region is the EZ) for each unsampled region, if the EZ is unsampled; (n_unseen,)."""
-    symmetric = draws.weights + draws.weights.T
-    strength = (symmetric @ draws.in_ez.mean(axis=0))[unseen]
-    total = strength.sum()
-    return strength / total if total > 0 else np.full(len(unseen), 1.0 / max(len(unseen), 1))
+    return connected_shares(draws.weights, draws.in_ez.mean(axis=0), unseen)
 
 
 def _value(

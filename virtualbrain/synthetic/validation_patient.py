@@ -118,6 +118,8 @@ class ValidationPatient:
         The measured connectome; not normalised.
     nearest : numpy.ndarray of int, shape (n_channels,)
         Region whose centre is nearest to the midpoint of each channel.
+    electrode : numpy.ndarray of int, shape (n_channels,)
+        Number of the electrode of each channel.
     truth : ValidationTruth
         The truth.
     """
@@ -126,6 +128,7 @@ class ValidationPatient:
     gain: Array
     weights: Array
     nearest: NDArray[np.int64]
+    electrode: NDArray[np.int64]
     truth: ValidationTruth
 
     @property
@@ -217,7 +220,7 @@ def _try_patient(
     truth = ValidationTruth(
         zone.ez, recruited, zone.x0, onset_s - marked_s, coupling, sampled, models[0]
     )
-    return ValidationPatient(seizures, gain, measured, _nearest(head), truth)
+    return ValidationPatient(seizures, gain, measured, _nearest(head), _electrodes(head), truth)
 
 
 def _runs(
@@ -456,6 +459,12 @@ def marked_envelope(
     grid = np.arange(marked_s - MARGIN_S, last + MARGIN_S, 1 / rate)
     envelope = np.stack([np.interp(grid, times, row) for row in power], axis=1)
     return envelope, grid - marked_s, float(marked_s)
+
+
+def _electrodes(head: _Head) -> NDArray[np.int64]:
+    """Return the electrode of each channel: the next one begins where no contact is shared."""
+    begins = ~np.isclose(head.anode[1:], head.cathode[:-1]).all(axis=1)
+    return np.concatenate([[0], np.cumsum(begins)])
 
 
 def _nearest(head: _Head) -> NDArray[np.int64]:
