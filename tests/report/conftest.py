@@ -603,12 +603,10 @@ def _write_ablation(layout, priors, names) -> None:
     table = pd.DataFrame([{**common, **defaults, **row} for row in rows])
     belongs = {"Posterior": checksum(layout.posterior(priors))}
     write_table(layout.ablation(priors), table, belongs)
-    nothing = {"target": None, "n_contacts": np.nan, "length_mm": np.nan}
     new = [
-        {"datum": "electrode", "target": names[2], "n_contacts": 9, "length_mm": 31.0,
-         "value": 0.12, "entropy_drop": 0.8, "p_before": 0.55},
-        {"datum": "seizure", **nothing, "value": 0.03, "entropy_drop": 0.3, "p_before": 0.55},
-    ]  # fmt: skip
+        {"datum": "electrode", "judged": 0.12, "judged_error": 0.02, "p_before": 0.55},
+        {"datum": "seizure", "judged": 0.03, "judged_error": 0.01, "p_before": 0.55},
+    ]
     write_table(layout.next_data(priors), pd.DataFrame(new), belongs)
 
 

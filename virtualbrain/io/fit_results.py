@@ -93,11 +93,8 @@ class NextRow:
     """One row of next_data.tsv; the fields are its columns that the report shows."""
 
     datum: str
-    target: str | None
-    n_contacts: float
-    length_mm: float
-    value: float
-    entropy_drop: float
+    judged: float
+    judged_error: float
     p_before: float
 
 

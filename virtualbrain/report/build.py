@@ -148,7 +148,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "agreement": diagnostics.hypothesis_agreement(regions) if verdict.usable else None,
         "zone_auc": diagnostics.zone_auc(regions),
         "ablated": ablation_of(results, names) if verdict.usable else None,
-        "next_data": next_data_of(results, names) if verdict.usable else None,
+        "next_data": next_data_of(results) if verdict.usable else None,
         "explained": explanations_of(results, regions) if verdict.usable else None,
         "evoked": evoked_of(results, names),
         "done_plan": findings.done_plan(plans),

@@ -1,83 +1,34 @@
-"""Put the value of one more electrode or seizure into words and a table."""
+"""Put the value of one more seizure into words.
 
-from collections.abc import Sequence
+The value of further electrodes stays in the table: it did not beat a random choice in synthetic
+patients.
+"""
+
 from dataclasses import dataclass
 
-from virtualbrain.anatomy.spoken_names import spoken_name
-from virtualbrain.io.fit_results import NextRow
 from virtualbrain.io.results import PatientResults
-from virtualbrain.report.numbers import percent, show
-from virtualbrain.report.tables import (
-    Cell,
-    Column,
-    View,
-    download_of,
-    number_cell,
-    percent_cell,
-    region_cell,
-)
-
-MOST_ROWS = 12
+from virtualbrain.report.numbers import percent
 
 
 @dataclass(frozen=True)
 class NextData:
     """The part of the report on data that are not recorded yet."""
 
-    sentences: tuple[str, ...]
-    view: View
+    sentence: str
+    table: str
 
 
-def next_data_of(results: PatientResults, names: Sequence[str]) -> NextData | None:
+def next_data_of(results: PatientResults) -> NextData | None:
     """Return the part on new data; None where `virtualbrain degeneracy` did not run."""
     found = results.main.next_data
-    if found is None or not found.rows:
+    seizures = [row for row in found.rows if row.datum == "seizure"] if found else []
+    if found is None or not seizures:
         return None
-    rows = found.rows[:MOST_ROWS]
-    rows += tuple(row for row in found.rows[MOST_ROWS:] if row.datum == "seizure")
-    position = {name: i for i, name in enumerate(names)}
-    columns = (
-        Column("New data", False),
-        Column("Target", False, "region of the innermost contact"),
-        Column("Contacts", True),
-        Column("Length (mm)", True, "from the brain's surface to the innermost contact"),
-        Column("Expected gain", True, "of the probability that the plan holds the EZ"),
-        Column("Less uncertainty", True, "expected drop of the summed entropies of P(EZ), nats"),
+    (row,) = seizures
+    sentence = (
+        "One more recorded seizure is expected to change the probability that the best plan holds "
+        f"the whole EZ from {percent(row.p_before)} to "
+        f"{percent(min(row.p_before + max(row.judged, 0.0), 1.0))} "
+        f"(standard error {percent(row.judged_error)})."
     )
-    cells = tuple(_cells(row, position) for row in rows)
-    caption = "Value of data that are not recorded yet, by the uncertainty they remove."
-    view = View("next-data", caption, columns, cells, download_of(found.table))
-    return NextData(_sentences(found.rows), view)
-
-
-def _sentences(rows: Sequence[NextRow]) -> tuple[str, ...]:
-    electrodes = [row for row in rows if row.datum == "electrode"]
-    seizures = [row for row in rows if row.datum == "seizure"]
-    words = []
-    if not electrodes:
-        words.append("No further electrode is feasible by the rules of the search.")
-    else:
-        first = electrodes[0]
-        most = max(row.value for row in electrodes)
-        words.append(
-            f"Of {len(electrodes)} feasible electrodes, one to {spoken_name(first.target or '')} "
-            f"is expected to remove most uncertainty about the EZ."
-        )
-        words.append(
-            f"No single electrode is expected to raise the probability of the right plan, "
-            f"{percent(first.p_before)}, by more than {percent(most)}."
-        )
-    words += [f"One more seizure: by {percent(row.value)}." for row in seizures]
-    return tuple(words)
-
-
-def _cells(row: NextRow, position: dict[str, int]) -> tuple[Cell, ...]:
-    target = region_cell(row.target, position.get(row.target)) if row.target else Cell("–", "")
-    return (
-        Cell(row.datum, row.datum),
-        target,
-        number_cell(row.n_contacts),
-        Cell(show(row.length_mm, 2), repr(row.length_mm)),
-        percent_cell(row.value),
-        number_cell(row.entropy_drop, 2),
-    )
+    return NextData(sentence, found.table.file)
