@@ -250,7 +250,7 @@ def ablate(
     """
     rng = np.random.default_rng(settings.seed)
     small = replace(
-        settings, method="onsets", moves=MOVES, draws=DRAWS, chains=CHAINS,
+        settings, method="onsets", moves=MOVES, extension=0.0, draws=DRAWS, chains=CHAINS,
         normalisation=problem.normalisation,
     )  # fmt: skip
     subsets = subsets_of(problem, electrodes, rng)

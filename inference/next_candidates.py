@@ -60,7 +60,7 @@ def fitted_patient(
 ) -> FittedPatient:
     """Fit all data with the onset model."""
     small = replace(
-        settings, method="onsets", moves=MOVES, draws=DRAWS, chains=CHAINS,
+        settings, method="onsets", moves=MOVES, extension=0.0, draws=DRAWS, chains=CHAINS,
         normalisation=problem.normalisation,
     )  # fmt: skip
     sample = sample_onsets(problem, priors, small)

@@ -26,6 +26,10 @@ class Settings:
         approximation around the best modes of the 2D network.
     moves : int
         Moves of each replica of the onset model; a chain has six.
+    extension : float
+        Chains of the onset model that have not converged after `moves` (R-hat of p_ez above 1.01 or
+        a Monte Carlo error above 0.015) are continued once, by so many times as many moves. 0:
+        never.
     chains, tune, draws : int
         Number of chains, of warm-up transitions and of draws per chain.
     seed : int
@@ -75,6 +79,7 @@ class Settings:
 
     method: Method = "onsets"
     moves: int = 100_000
+    extension: float = 1.2
     chains: int = 4
     tune: int = 400
     draws: int = 500
@@ -118,6 +123,10 @@ class Settings:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)}", where="inference", expected="1 or more"
                 )
+        if self.extension != 0 and self.extension < 1:
+            raise ConfigError(
+                f"extension is {self.extension}", where="inference", expected="0, or 1 or more"
+            )
         if self.n_steps < 20 or self.dt <= 0:
             raise ConfigError(
                 f"n_steps is {self.n_steps} and dt {self.dt}",

@@ -13,6 +13,7 @@ from scipy.special import expit
 from inference.density import Density, build_density
 from inference.onsets.calibration import calibrated, drawn, evidence_of, shifted
 from inference.onsets.channels import LARGEST_ERROR
+from inference.onsets.convergence import has_converged
 from inference.onsets.dynamics import Dynamics, Onsets, dynamics_of
 from inference.onsets.recording import recording_of
 from inference.onsets.rules import Rules
@@ -21,9 +22,9 @@ from inference.onsets.sampler import (
     Kept,
     Recording,
     Start,
-    continue_chain,
     fill_power,
     sample_chain,
+    silent_start,
 )
 from inference.posterior import (
     attributes_of,
@@ -80,6 +81,8 @@ class OnsetSample:
         Problem, priors and settings.
     rng : numpy.random.Generator
         Source of random numbers of the dynamics.
+    continued : bool
+        The chains had not converged after `Settings.moves` and were continued.
     """
 
     chains: tuple[Kept, ...]
@@ -87,6 +90,7 @@ class OnsetSample:
     rules: Rules
     density: Density
     rng: np.random.Generator
+    continued: bool
 
 
 def fit_onsets(
@@ -130,8 +134,8 @@ def sample_onsets(
     evidence = priors.x0_sources.weight * EVIDENCE_WEIGHT * density.evidence
     prior_p_ez = expit(prior_log_odds(priors, problem) + evidence)
     data = recording_of(problem, prior_p_ez, N_STEPS, rules.noise)
-    chains = _run_chains(data, rules, settings, rng, progress, starts)
-    return OnsetSample(tuple(chains), data, rules, density, rng)
+    chains, continued = _run_chains(data, rules, settings, rng, progress, starts)
+    return OnsetSample(chains, data, rules, density, rng, continued)
 
 
 def posterior_of(sample: OnsetSample) -> xr.DataTree:
@@ -154,6 +158,7 @@ def posterior_of(sample: OnsetSample) -> xr.DataTree:
         }
     )
     tree.attrs.update(attributes_of(density))
+    tree.attrs["continued"] = int(sample.continued)
     return tree
 
 
@@ -176,25 +181,47 @@ def _run_chains(
     rng: np.random.Generator,
     progress: Progress | None,
     starts: Sequence[Start],
-) -> list[Kept]:
-    """Run the chains, as many at a time as there are cores."""
-    size, temperatures = (settings.moves, settings.draws), np.array(TEMPERATURES)
+) -> tuple[tuple[Kept, ...], bool]:
+    """Run the chains; continue them once if they have not converged."""
+    temperatures = np.array(TEMPERATURES)
 
-    def run(number: int, own: np.random.Generator) -> Kept:
-        chain: Kept
-        if starts:
-            chain = continue_chain(data, rules, *size, temperatures, starts[number], own)
-        else:
-            chain = sample_chain(data, rules, *size, temperatures, own)
-        return chain
+    def run(
+        start: Start, n_moves: int, n_unused: int, own: np.random.Generator
+    ) -> tuple[Kept, Start]:
+        size = (n_moves, n_unused, settings.draws)
+        found: tuple[Kept, Start] = sample_chain(data, rules, *size, temperatures, start, own)
+        return found
 
-    chains = []
+    n = settings.moves
+    begin = starts or [silent_start(data, rules, len(temperatures))] * settings.chains
+    chains, ends = _in_parallel(
+        lambda number, own: run(begin[number], n, n // 3, own), settings, rng, progress, "chains"
+    )
+    if settings.extension == 0 or has_converged(chains):
+        return chains, False
+    more = round(settings.extension * n)
+    chains, _ = _in_parallel(
+        lambda number, own: run(ends[number], more, more // 10, own),
+        settings, rng, progress, "chains, continued",
+    )  # fmt: skip
+    return chains, True
+
+
+def _in_parallel(
+    run: Callable[[int, np.random.Generator], tuple[Kept, Start]],
+    settings: Settings,
+    rng: np.random.Generator,
+    progress: Progress | None,
+    name: str,
+) -> tuple[tuple[Kept, ...], tuple[Start, ...]]:
+    """Run as many chains at a time as there are cores."""
+    found = []
     with ThreadPoolExecutor(settings.cores) as pool:
-        for chain in pool.map(run, range(settings.chains), rng.spawn(settings.chains)):
-            chains.append(chain)
+        for one in pool.map(run, range(settings.chains), rng.spawn(settings.chains)):
+            found.append(one)
             if progress is not None:
-                progress("chains", len(chains) / settings.chains)
-    return chains
+                progress(name, len(found) / settings.chains)
+    return tuple(chain for chain, _ in found), tuple(end for _, end in found)
 
 
 def _stacked(chains: Sequence[Kept], density: Density, rng: np.random.Generator) -> _Draws:

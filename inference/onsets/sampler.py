@@ -127,7 +127,10 @@ class Replicas(NamedTuple):
 
 
 class Start(NamedTuple):
-    """States in which the replicas of a chain start, as in `Kept`; the first dim is the replica."""
+    """States of the replicas of a chain at its start or end, as in `Kept`.
+
+    The first dimension is the replica, by rising temperature.
+    """
 
     active: NDArray[np.bool_]
     onset: Array
@@ -203,61 +206,53 @@ def fill_power(
     return largest
 
 
+def silent_start(data: Recording, rules: Rules, n_replicas: int) -> Start:
+    """Return the states in which no region seizes."""
+    shape = (n_replicas, len(data.bounds) - 1, data.gain.shape[1])
+    return Start(
+        np.zeros(shape, np.bool_), np.zeros(shape), np.zeros(shape), np.zeros(shape),
+        np.zeros(shape), np.full(n_replicas, rules.threshold), np.full(n_replicas, rules.peak),
+    )  # fmt: skip
+
+
 @jit
 def sample_chain(
     data: Recording,
     rules: Rules,
     n_moves: int,
+    n_unused: int,
     n_kept: int,
     temperatures: Array,
+    start: Start,
     rng: np.random.Generator,
-) -> Kept:
-    """Run one chain from the state in which no region seizes.
+) -> tuple[Kept, Start]:
+    """Run one chain; return draws, and the states in which another run can continue it.
 
     Parameters
     ----------
     data, rules
         The patient, and the numbers of the model.
     n_moves : int
-        Number of moves of each replica; the first third is not kept.
+        Number of moves of each replica.
+    n_unused : int
+        Number of first moves that are not kept.
     n_kept : int
         Number of draws, evenly spaced.
     temperatures : numpy.ndarray, shape (n_replicas,)
         Temperatures of the replicas, 1 first, rising.
+    start : Start
+        State of each replica: silent, the last ones of a run, or draws of a fit to more data.
     rng : numpy.random.Generator
         Source of random numbers.
     """
     scratch = _scratch_of(data)
     replicas = _silent_replicas(data, rules, len(temperatures), scratch)
-    kept: Kept = _sampled(data, rules, n_moves, n_kept, temperatures, replicas, scratch, rng)
-    return kept
-
-
-@jit
-def continue_chain(
-    data: Recording,
-    rules: Rules,
-    n_moves: int,
-    n_kept: int,
-    temperatures: Array,
-    start: Start,
-    rng: np.random.Generator,
-) -> Kept:
-    """Run one chain from given states, such as draws of a fit to more data.
-
-    Parameters
-    ----------
-    data, rules, n_moves, n_kept, temperatures, rng
-        See `sample_chain`.
-    start : Start
-        State of each replica.
-    """
-    scratch = _scratch_of(data)
-    replicas = _silent_replicas(data, rules, len(temperatures), scratch)
     for r in range(len(temperatures)):
         _begin(replicas, r, start, data, rules, scratch)
-    kept: Kept = _sampled(data, rules, n_moves, n_kept, temperatures, replicas, scratch, rng)
-    return kept
+    found: tuple[Kept, Start] = _sampled(
+        data, rules, n_moves, n_unused, n_kept, temperatures, replicas, scratch, rng
+    )
+    return found
 
 
 @jit
@@ -275,24 +270,24 @@ def _begin(
                 _set(replicas, r, s, i, values, data, rules)
     replicas.threshold[r] = start.threshold[r]
     replicas.patient_peak[r] = start.patient_peak[r]
-    for c in range(len(data.gain)):
-        replicas.likelihood[r, c] = _log_channel_of(
-            replicas, r, c, data, rules, scratch, replicas.errors[r, c]
-        )
+    if start.active[r].any():
+        for c in range(len(data.gain)):
+            replicas.likelihood[r, c] = _log_channel_of(
+                replicas, r, c, data, rules, scratch, replicas.errors[r, c]
+            )
     replicas.prior[r] = _log_prior_of(replicas, r, data, rules, scratch)
 
 
 @jit
 def _sampled(
-    data: Recording, rules: Rules, n_moves: int, n_kept: int, temperatures: Array,
-    replicas: Replicas, scratch: Scratch, rng: np.random.Generator,
-) -> Kept:  # fmt: skip
-    """Move the replicas, and keep draws of the coldest."""
+    data: Recording, rules: Rules, n_moves: int, n_unused: int, n_kept: int,
+    temperatures: Array, replicas: Replicas, scratch: Scratch, rng: np.random.Generator,
+) -> tuple[Kept, Start]:  # fmt: skip
+    """Move the replicas, and keep draws of the coldest; return also the last states."""
     n_channels, n_regions = data.gain.shape
     n_seizures = len(data.bounds) - 1
     kept: Kept = _empty(n_kept, n_seizures, n_regions, n_channels)
     place = np.arange(len(temperatures))
-    n_unused = n_moves // 3
     every = max((n_moves - n_unused) // n_kept, 1)
     done = 0
     for move in range(n_moves):
@@ -309,7 +304,12 @@ def _sampled(
         if move >= n_unused and (move - n_unused) % every == every - 1 and done < n_kept:
             _keep(kept, done, replicas, place[0], data, rules, scratch)
             done += 1
-    return kept
+    end = Start(
+        replicas.active[place], replicas.onset[place], replicas.offset[place],
+        replicas.peak[place], replicas.slope[place], replicas.threshold[place],
+        replicas.patient_peak[place],
+    )  # fmt: skip
+    return kept, end
 
 
 @jit

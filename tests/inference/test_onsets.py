@@ -12,12 +12,13 @@ from scipy.stats import norm, t
 import inference
 from inference.diagnose import diagnose
 from inference.onsets.channels import channel_scratch, log_channel
+from inference.onsets.convergence import has_converged
 from inference.onsets.dynamics import Onsets, dynamics_of
 from inference.onsets.fit import rules_of
 from inference.onsets.recording import recording_of
 from inference.onsets.recruitment import input_until, log_prior_of_onsets
 from inference.onsets.rules import Rules
-from inference.onsets.sampler import EXCHANGE_ALL, fill_power, sample_chain
+from inference.onsets.sampler import EXCHANGE_ALL, Kept, fill_power, sample_chain, silent_start
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
@@ -126,6 +127,12 @@ def test_a_region_with_input_is_less_likely_epileptogenic():
     assert found[1.0][1] < 0.5
 
 
+def drawn(data, rules, n_moves, n_kept):
+    start = silent_start(data, rules, 1)
+    size = (n_moves, n_moves // 3, n_kept)
+    return sample_chain(data, rules, *size, np.array([1.0]), start, np.random.default_rng(2))[0]
+
+
 @pytest.mark.slow
 def test_sampler_returns_the_prior_without_data(problem):
     """Without likelihood and connections, a region seizes with its prior probability."""
@@ -133,7 +140,7 @@ def test_sampler_returns_the_prior_without_data(problem):
     prior_p_ez = np.full(N, 0.3)
     data = recording_of(problem, prior_p_ez, 40, rules.noise)
     data = data._replace(weights=np.zeros((N, N)))
-    kept = sample_chain(data, rules, 60_000, 2000, np.array([1.0]), np.random.default_rng(2))
+    kept = drawn(data, rules, 60_000, 2000)
     window = SECONDS[-1] - SECONDS[0]
     seizing = 0.3 * (window + 2.0) / window
     silent = 0.7 + 0.3 * rules.p_silent
@@ -151,7 +158,7 @@ def test_sampler_returns_the_prior_of_two_seizures_without_data(problem):
     prior_p_ez = np.linspace(0.1, 0.5, N)
     data = recording_of(double, prior_p_ez, 40, rules.noise)
     data = data._replace(weights=np.zeros((N, N)), loudness=np.linspace(-0.5, 0.5, N))
-    kept = sample_chain(data, rules, 150_000, 4000, np.array([1.0]), np.random.default_rng(2))
+    kept = drawn(data, rules, 150_000, 4000)
     window = SECONDS[-1] - SECONDS[0]
     seizing = (window + 2.0) / window
     in_one = seizing + rules.p_silent
@@ -244,3 +251,49 @@ def test_a_group_connectome_makes_the_input_count_less(problem):
 
     contrast = [log_odds(rules, 0.01) - log_odds(rules, 0.66) for rules in (own, group)]
     assert contrast[0] > 1.5 * contrast[1] > 0
+
+
+def made_chains(p_ez):
+    """Chains with given draws of p_ez, (n_chains, n_draws, n_regions)."""
+    others = dict.fromkeys(Kept._fields)
+    return [Kept(**{**others, "p_ez": np.asarray(one)}) for one in p_ez]
+
+
+@pytest.mark.parametrize(
+    ("shift", "n_draws", "expected"), [(0.0, 2000, True), (0.2, 2000, False), (0.0, 60, False)]
+)
+def test_chains_have_converged_if_they_agree_and_are_long_enough(shift, n_draws, expected):
+    rng = np.random.default_rng(3)
+    p_ez = rng.uniform(0.3, 0.7, (4, n_draws, 3))
+    p_ez[0, :, 1] += shift
+    assert has_converged(made_chains(p_ez)) is expected
+
+
+def test_a_region_that_hardly_ever_starts_seizures_does_not_count():
+    p_ez = np.zeros((4, 2000, 2))
+    p_ez[0, :20, 0] = 1.0
+    p_ez[..., 1] = 0.999
+    assert has_converged(made_chains(p_ez))
+
+
+@pytest.mark.slow
+def test_chains_that_have_not_converged_are_continued(problem, posterior):
+    short = inference.fit(problem, settings=replace(SETTINGS, extension=0.0))
+    assert posterior.attrs["continued"] == 1  # 120 draws cannot be precise enough
+    assert short.attrs["continued"] == 0
+    assert not np.array_equal(short["posterior"]["x0"], posterior["posterior"]["x0"])
+    assert short["posterior"].sizes == posterior["posterior"].sizes
+
+
+@pytest.mark.slow
+def test_a_chain_goes_on_from_its_last_state(problem):
+    rules = Rules()
+    data = recording_of(problem, np.full(N, 0.1), 40, rules.noise)
+    rng = np.random.default_rng(8)
+    start, temperatures = silent_start(data, rules, 2), np.array([1.0, 1.5])
+    first, end = sample_chain(data, rules, 3000, 0, 3000, temperatures, start, rng)
+    next_draw, _ = sample_chain(data, rules, 1, 0, 1, temperatures, end, rng)
+    assert first.active[-1].any()
+    np.testing.assert_array_equal(end.active[0], first.active[-1])
+    changed = (next_draw.active[0] != end.active[0]) | (next_draw.onset[0] != end.onset[0])
+    assert changed.sum() <= 2  # one move changes two regions at most
