@@ -123,6 +123,17 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
         }
 
 
+def precision(posterior: xr.DataTree) -> dict[str, Any]:
+    """Return R-hat, ESS and Monte Carlo errors of a fit whose chains are all of one mode.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        The result of `inference.fit`.
+    """
+    return _convergence(posterior, [0] * posterior["posterior"].sizes["chain"])
+
+
 def _p_ez_error(posterior: xr.DataTree, chains: NDArray[np.int64]) -> tuple[str, float]:
     """Return the region with the largest Monte Carlo error of p_ez, and that error.
 

@@ -27,9 +27,9 @@ class Settings:
     moves : int
         Moves of each replica of the onset model; a chain has six.
     extension : float
-        Chains of the onset model that have not converged after `moves` (R-hat of p_ez above 1.01 or
-        a Monte Carlo error above 0.015) are continued once, by so many times as many moves. 0:
-        never.
+        Chains of the onset model that have not converged after `moves` (R-hat of x0 above 1.01 or a
+        Monte Carlo error of p_ez above 0.02) are continued once, by so many times as many moves.
+        0: never.
     chains, tune, draws : int
         Number of chains, of warm-up transitions and of draws per chain.
     seed : int

@@ -81,6 +81,8 @@ class OnsetSample:
         Problem, priors and settings.
     rng : numpy.random.Generator
         Source of random numbers of the dynamics.
+    ends : tuple of Start
+        Last states of each chain.
     continued : bool
         The chains had not converged after `Settings.moves` and were continued.
     """
@@ -90,7 +92,8 @@ class OnsetSample:
     rules: Rules
     density: Density
     rng: np.random.Generator
-    continued: bool
+    ends: tuple[Start, ...]
+    continued: bool = False
 
 
 def fit_onsets(
@@ -108,7 +111,11 @@ def fit_onsets(
     xarray.DataTree
         As `inference.fit`; without the group log_likelihood.
     """
-    return posterior_of(sample_onsets(problem, priors, settings, progress))
+    sample = sample_onsets(problem, priors, settings, progress)
+    posterior = posterior_of(sample)
+    if settings.extension == 0 or has_converged(posterior):
+        return posterior
+    return posterior_of(_continued(sample, settings, progress))
 
 
 def sample_onsets(
@@ -134,8 +141,25 @@ def sample_onsets(
     evidence = priors.x0_sources.weight * EVIDENCE_WEIGHT * density.evidence
     prior_p_ez = expit(prior_log_odds(priors, problem) + evidence)
     data = recording_of(problem, prior_p_ez, N_STEPS, rules.noise)
-    chains, continued = _run_chains(data, rules, settings, rng, progress, starts)
-    return OnsetSample(chains, data, rules, density, rng, continued)
+    silent = silent_start(data, rules, len(TEMPERATURES))
+    size = (settings.moves, settings.moves // 3)
+    begin = starts or [silent] * settings.chains
+    chains, ends = _run_chains((data, rules), size, begin, settings, rng, progress)
+    return OnsetSample(chains, data, rules, density, rng, ends)
+
+
+def _continued(sample: OnsetSample, settings: Settings, progress: Progress | None) -> OnsetSample:
+    """Return the sample of longer chains that start where those of a sample ended."""
+    moves = round(settings.extension * settings.moves)
+    chains, ends = _run_chains(
+        (sample.data, sample.rules),
+        (moves, moves // 10),
+        sample.ends,
+        settings,
+        sample.rng,
+        progress,
+    )
+    return replace(sample, chains=chains, ends=ends, continued=True)
 
 
 def posterior_of(sample: OnsetSample) -> xr.DataTree:
@@ -175,52 +199,28 @@ def rules_of(problem: Problem, priors: Priors) -> Rules:
 
 
 def _run_chains(
-    data: Recording,
-    rules: Rules,
+    patient: tuple[Recording, Rules],
+    size: tuple[int, int],
+    starts: Sequence[Start],
     settings: Settings,
     rng: np.random.Generator,
     progress: Progress | None,
-    starts: Sequence[Start],
-) -> tuple[tuple[Kept, ...], bool]:
-    """Run the chains; continue them once if they have not converged."""
+) -> tuple[tuple[Kept, ...], tuple[Start, ...]]:
+    """Run the chains, as many at a time as there are cores; size: all moves, and those unused."""
     temperatures = np.array(TEMPERATURES)
 
-    def run(
-        start: Start, n_moves: int, n_unused: int, own: np.random.Generator
-    ) -> tuple[Kept, Start]:
-        size = (n_moves, n_unused, settings.draws)
-        found: tuple[Kept, Start] = sample_chain(data, rules, *size, temperatures, start, own)
-        return found
+    def run(start: Start, own: np.random.Generator) -> tuple[Kept, Start]:
+        one: tuple[Kept, Start] = sample_chain(
+            *patient, *size, settings.draws, temperatures, start, own
+        )
+        return one
 
-    n = settings.moves
-    begin = starts or [silent_start(data, rules, len(temperatures))] * settings.chains
-    chains, ends = _in_parallel(
-        lambda number, own: run(begin[number], n, n // 3, own), settings, rng, progress, "chains"
-    )
-    if settings.extension == 0 or has_converged(chains):
-        return chains, False
-    more = round(settings.extension * n)
-    chains, _ = _in_parallel(
-        lambda number, own: run(ends[number], more, more // 10, own),
-        settings, rng, progress, "chains, continued",
-    )  # fmt: skip
-    return chains, True
-
-
-def _in_parallel(
-    run: Callable[[int, np.random.Generator], tuple[Kept, Start]],
-    settings: Settings,
-    rng: np.random.Generator,
-    progress: Progress | None,
-    name: str,
-) -> tuple[tuple[Kept, ...], tuple[Start, ...]]:
-    """Run as many chains at a time as there are cores."""
     found = []
     with ThreadPoolExecutor(settings.cores) as pool:
-        for one in pool.map(run, range(settings.chains), rng.spawn(settings.chains)):
+        for one in pool.map(run, starts, rng.spawn(settings.chains)):
             found.append(one)
             if progress is not None:
-                progress(name, len(found) / settings.chains)
+                progress("chains", len(found) / settings.chains)
     return tuple(chain for chain, _ in found), tuple(end for _, end in found)
 
 
