@@ -79,7 +79,7 @@ class Settings:
 
     method: Method = "onsets"
     moves: int = 100_000
-    extension: float = 1.2
+    extension: float = 0.0
     chains: int = 4
     tune: int = 400
     draws: int = 500
