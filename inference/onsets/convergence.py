@@ -1,4 +1,4 @@
-"""Tell whether the chains of a fit agree, by the figures that are reported."""
+"""State whether the chains of a fit agree, by the figures that are reported."""
 
 import xarray as xr
 
