@@ -111,7 +111,7 @@ def test_the_command_writes_a_table_that_the_report_reads(patient, monkeypatch, 
     assert list(without["n_channels"]) == [6, 6, 6]
     printed = capsys.readouterr().out
     assert "same plan in" in printed
-    assert "one more seizure is expected to raise" in " ".join(printed.split())
+    assert "one more seizure is expected to change" in " ".join(printed.split())
     ranked = read_table(patient.next_data("default"))
     assert list(ranked.columns) == list(next_candidates.COLUMNS)
     assert list(ranked["datum"]).count("seizure") == 1
