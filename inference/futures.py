@@ -47,12 +47,7 @@ class States:
 
     def at(self, rows: Integers | int) -> "States":
         """Return copies of some draws."""
-        return States(
-            *(
-                np.array(values[rows])
-                for values in (self.active, self.onset, self.offset, self.peak, self.slope)
-            )
-        )
+        return States(*(np.array(values[rows]) for values in _fields(self)))
 
 
 @dataclass(frozen=True)

@@ -202,15 +202,19 @@ def centre_sources(regions: pd.DataFrame, wanted: NDArray[np.bool_]) -> Sources:
 
 
 def _unit_ball(n_points: int) -> Points:
-    """Return points spread evenly in a unit ball (Fibonacci directions, radii by volume)."""
-    i = np.arange(n_points) + 0.5
-    height = 1 - 2 * i / n_points
+    """Return points spread evenly in a unit ball (radii by volume)."""
+    # A low-discrepancy radius: it must not correlate with the direction.
+    radius = np.cbrt(((np.arange(n_points) + 0.5) * (np.sqrt(2) - 1)) % 1.0)
+    return np.asarray(even_directions(n_points) * radius[:, None])
+
+
+def even_directions(count: int) -> Points:
+    """Return unit vectors spread evenly over the sphere (Fibonacci lattice), (count, 3)."""
+    i = np.arange(count) + 0.5
+    height = 1 - 2 * i / count
     angle = np.pi * (1 + np.sqrt(5)) * i
     ring = np.sqrt(1 - height**2)
-    direction = np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
-    # A low-discrepancy radius: it must not correlate with the direction.
-    radius = np.cbrt((i * (np.sqrt(2) - 1)) % 1.0)
-    return np.asarray(direction * radius[:, None])
+    return np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
 
 
 def power_gain(

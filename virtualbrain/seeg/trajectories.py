@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from virtualbrain.seeg.gain import even_directions
+
 Points = NDArray[np.float64]
 Inside = Callable[[Points], NDArray[np.bool_]]
 
@@ -87,11 +89,7 @@ def _directions(side: float) -> Points:
 
     `side` is 1 right and -1 left of the midline.
     """
-    i = np.arange(_N_DIRECTIONS) + 0.5
-    height = 1 - 2 * i / _N_DIRECTIONS
-    angle = np.pi * (1 + np.sqrt(5)) * i
-    ring = np.sqrt(1 - height**2)
-    unit = np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
+    unit = even_directions(_N_DIRECTIONS)
     lateral = (side * unit[:, 0] >= -MOST_MEDIAL) | (unit[:, 2] >= FROM_ABOVE)
     return np.asarray(unit[(unit[:, 2] >= STEEPEST_FALL) & lateral])
 
