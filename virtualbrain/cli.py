@@ -419,7 +419,18 @@ def _add_cortex(commands: Any) -> None:
         "or vertex,area; repeat for several (write --focus=-30,… if the first number is negative)",
     )
     parser.add_argument(
-        "--only-focus", action="store_true", help="with --focus: no seizure starts elsewhere"
+        "--find-focus",
+        nargs="?",
+        type=float,
+        const=2.0,
+        metavar="AREA",
+        help="find the place on the cortex where the recorded seizures start, and take a focus of "
+        "this area there (cm², default 2)",
+    )
+    parser.add_argument(
+        "--only-focus",
+        action="store_true",
+        help="with --focus or --find-focus: no seizure starts elsewhere",
     )
     parser.add_argument(
         "--resect-sphere",

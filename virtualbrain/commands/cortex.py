@@ -17,8 +17,10 @@ from virtualbrain.io.bids import check_label
 from virtualbrain.io.layout import PatientLayout
 
 if TYPE_CHECKING:
+    from virtualbrain.cortex.focus_search import FoundFocus
     from virtualbrain.cortex.resection import Surgery
     from virtualbrain.cortex.run import CortexResult
+    from virtualbrain.models.cortex import Cortex
     from virtualbrain.pipeline.cortex import CortexRequest, StatedFocus
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
@@ -58,18 +60,22 @@ def _request(options: argparse.Namespace) -> "CortexRequest":
     """Return what the options ask for."""
     from virtualbrain.pipeline.cortex import CortexRequest
 
-    if options.only_focus and not options.focus:
+    if options.only_focus and not options.focus and options.find_focus is None:
         raise InputError("--only-focus without --focus", hint="state where the focus is")
+    if options.focus and options.find_focus is not None:
+        raise InputError("--focus and --find-focus", expected="one of them")
     if not _NAME.fullmatch(options.name):
         raise InputError(f"--name {options.name}", expected="letters, digits and hyphens")
     return CortexRequest(
         priors=options.priors,
         name=options.name,
         foci=[_focus(text) for text in options.focus or ()],
+        find_cm2=options.find_focus,
         only_foci=options.only_focus,
         surgery=_surgery(options),
         about={
             "Focus": list(options.focus or ()),
+            "FindFocus": options.find_focus,
             "OnlyFocus": options.only_focus,
             "ResectSphere": list(options.resect_sphere or ()),
             "ResectMask": [Path(path).name for path in options.resect_mask or ()],
@@ -152,6 +158,8 @@ def _say(layout: PatientLayout, options: argparse.Namespace, result: "CortexResu
         f"local kernel {kernel.shape}, {kernel.width_mm:g} mm, cut-off {kernel.cutoff_mm:g} mm, "
         f"strength {result.simulator.settings.local:g}"
     )
+    if result.found is not None:
+        _say_found(label, result.mesh.cortex, result.found)
     for name, found in (
         ("surface", result.surface),
         ("regions, simulated with the same draws", result.simulated),
@@ -170,6 +178,26 @@ def _say(layout: PatientLayout, options: argparse.Namespace, result: "CortexResu
     say(f"{label}: wrote {folder.parent}; open {folder.name}")
     for region in result.simulator.nodes.regions[len(result.simulator.draws.regions) :]:
         warn(f"{label}: {region} was not fitted; its cortex is taken as healthy")
+
+
+def _say_found(label: str, cortex: "Cortex", found: "FoundFocus") -> None:
+    """Print where the search found the start."""
+    left = (
+        f"one growing patch leaves {found.left:.0%} of the power unexplained, the fitted regions "
+        f"{found.left_by_regions:.0%}"
+    )
+    if not found.supported:
+        warn(
+            f"{label}: {left}: the seizure does not start in one place of the cortex alone; "
+            "no focus was placed, and the map of the focus says nothing"
+        )
+        return
+    place = ", ".join(f"{value:.0f}" for value in cortex.vertices_mm[found.vertex])
+    say(
+        f"{label}: the seizure starts within {found.near_mm:g} mm of {place} mm (scanner RAS, "
+        f"{cortex.regions[found.vertex]}) with probability {found.p_near:.0%}; the middle lies in "
+        f"{found.credible_cm2(cortex.areas_mm2):.1f} cm² with 90 %; {left}"
+    )
 
 
 def _outcome_words(result: "CortexResult") -> str:

@@ -21,6 +21,7 @@ from virtualbrain.cortex.channels import (
 )
 from virtualbrain.cortex.ensemble import Ensemble, Simulator
 from virtualbrain.cortex.focus import Focus
+from virtualbrain.cortex.focus_search import FoundFocus
 from virtualbrain.cortex.mesh import MeshPlan, PatientMesh
 from virtualbrain.cortex.network import nodes_of, states_of
 from virtualbrain.cortex.resection import Operated, Surgery, operated, taken_of_images
@@ -87,7 +88,9 @@ class CortexResult:
     share : float
         Share of a channel's gain that must seize.
     foci : tuple of Focus
-        Stated patches in which seizures start.
+        Patches in which seizures start, stated or found.
+    found : FoundFocus, optional
+        Where the recording says that the seizure starts.
     """
 
     mesh: PatientMesh
@@ -103,6 +106,7 @@ class CortexResult:
     simulated: dict[str, float | int | None]
     share: float
     foci: tuple[Focus, ...]
+    found: FoundFocus | None = None
 
     def on_all_vertices(self, values: Array) -> Array:
         """Return values after surgery on the vertices before it; NaN where tissue was removed.

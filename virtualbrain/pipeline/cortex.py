@@ -1,7 +1,7 @@
 """Simulate a fitted patient on the cortical surface: from the results of a run to the files."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from virtualbrain.config import settings_from
-from virtualbrain.cortex.channels import rows_of
+from virtualbrain.cortex.channels import channel_gain, rows_of
 from virtualbrain.cortex.focus import Focus, focus_around, nearest_vertex
+from virtualbrain.cortex.focus_search import (
+    FoundFocus,
+    GrowthModel,
+    search_focus,
+    seizure_data,
+)
 from virtualbrain.cortex.mesh import (
     MeshPlan,
     PatientMesh,
@@ -19,6 +25,7 @@ from virtualbrain.cortex.mesh import (
     mesh_of,
     mesh_plan,
 )
+from virtualbrain.cortex.network import nodes_of
 from virtualbrain.cortex.resection import Surgery, require_known
 from virtualbrain.cortex.run import CortexResult, Recorded, run_cortex
 from virtualbrain.cortex.settings import NAME, CortexSettings
@@ -73,6 +80,9 @@ class CortexRequest:
         Name of the run.
     foci : sequence of StatedFocus
         Patches in which seizures start.
+    find_cm2 : float, optional
+        Find where the seizure starts, and take a focus of this area there if one place explains
+        the recording.
     only_foci : bool
         No seizure starts elsewhere.
     surgery : Surgery
@@ -84,6 +94,7 @@ class CortexRequest:
     priors: str
     name: str = NAME
     foci: Sequence[StatedFocus] = ()
+    find_cm2: float | None = None
     only_foci: bool = False
     surgery: Surgery = field(default_factory=Surgery)
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -154,10 +165,16 @@ def simulate_patient(
     plan = mesh_plan(anatomy.surfaces, settings)
     recorded = _recorded(layout, posterior, draws, surgery)
     mesh = _mesh(layout, anatomy, settings, plan, step)
+    found, stated = None, list(request.foci)
+    if request.find_cm2 is not None:
+        found = _found(posterior, mesh, draws, recorded, anatomy, seeg, step)
+        if found.supported:
+            stated.append(StatedFocus(found.vertex, request.find_cm2))
     result = run_cortex(
         mesh, plan, draws, recorded, anatomy.regions, anatomy.labels, request.surgery,
-        _foci(request.foci, mesh), request.only_foci, settings, seeg, surgery.gone_share, step,
+        _foci(stated, mesh), request.only_foci, settings, seeg, surgery.gone_share, step,
     )  # fmt: skip
+    result = replace(result, found=found)
     step("writing")
     sources = [layout.pial("L").name, layout.relmat("streamlines").name, "posterior.nc"]
     about = {
@@ -199,6 +216,37 @@ def _mesh(
     mesh = mesh_of(anatomy.surfaces, anatomy.regions, settings.n_vertices, plan.reach_mm)
     write_arrays(path, arrays_of(mesh), key)
     return mesh
+
+
+def _found(
+    posterior: xr.DataTree,
+    mesh: PatientMesh,
+    draws: FittedDraws,
+    recorded: Recorded,
+    anatomy: CorticalAnatomy,
+    seeg: SeegSettings,
+    step: Step,
+) -> FoundFocus:
+    """Find where on the cortex the fitted seizures start."""
+    model = GrowthModel()
+    if recorded.log_power is not None:
+        model = replace(model, log_power=recorded.log_power)
+    gain = channel_gain(
+        mesh, nodes_of(mesh, draws.regions), recorded.channels, recorded.contacts,
+        anatomy.regions, anatomy.labels, seeg,
+    )  # fmt: skip
+    predicted = posterior["posterior_predictive"]["envelope"].sel(quantile=0.5).to_numpy()
+    envelope = posterior["observed_data"]["envelope"].to_numpy()
+    time_s = posterior["constant_data"]["time_s"].to_numpy()
+    shape = (-1, *envelope.shape[-2:])
+    seizures = [
+        seizure_data(*one, model)
+        for one in zip(
+            envelope.reshape(shape), predicted.reshape(shape), time_s.reshape(-1, shape[1]),
+            strict=True,
+        )
+    ]  # fmt: skip
+    return search_focus(mesh.cortex, gain, seizures, model, step("searching for the focus"))
 
 
 def _foci(stated: Sequence[StatedFocus], mesh: PatientMesh) -> list[Focus]:

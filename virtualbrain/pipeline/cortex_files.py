@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.cortex.ensemble import Ensemble
+from virtualbrain.cortex.focus_search import FoundFocus
 from virtualbrain.cortex.run import CortexResult, on_voxels, outcome_table
 from virtualbrain.io.anatomy import Surface, write_mesh, write_vertex_values
 from virtualbrain.io.atomic import write_json, write_text
@@ -86,6 +87,8 @@ def write_results(
         },
     )
     write_table(path("desc-outcome.tsv"), outcome_table(result), {**about, "Units": _OUTCOME_UNITS})
+    if result.found is not None:
+        _write_found(path, result, result.found, anatomy, about)
     write_json(path("cortex.json"), about)
     write_text(
         layout.cortex_page(priors, name), cortex_page(layout.label, name, result, anatomy.surfaces)
@@ -133,6 +136,52 @@ def _write_surfaces(path: Any, result: CortexResult) -> None:
         }
         vertices = mesh.cortex.vertices_mm[own]
         write_mesh(path(f"hemi-{side}_cortex.surf.gii"), vertices, number[faces], meta)
+
+
+def _write_found(
+    path: Any,
+    result: CortexResult,
+    found: FoundFocus,
+    anatomy: CorticalAnatomy,
+    about: Mapping[str, Any],
+) -> None:
+    """Write where the seizure may start: maps, and the probability of each region."""
+    mesh, nodes = result.mesh, result.simulator.nodes
+    for side in np.unique(mesh.sides):
+        own, stem = mesh.sides == side, f"hemi-{side}_desc-focus"
+        for kind, values in (("probability", found.probability), ("pnear", found.near)):
+            write_vertex_values(
+                path(f"{stem}_{kind}.shape.gii"), values[own].astype(np.float32), side
+            )
+    alone = np.zeros(len(nodes.region) - nodes.n_vertices)
+    voxels = on_voxels(
+        result.simulator, np.concatenate([found.near, alone]), anatomy.regions, anatomy.labels
+    )
+    write_image(path("desc-focus_pnear.nii.gz"), voxels)
+    by_region = found.by_region(mesh.cortex.regions)
+    table = pd.DataFrame({"region": list(by_region), "p": list(by_region.values())})
+    details = {
+        "Vertex": found.vertex,
+        "Region": str(mesh.cortex.regions[found.vertex]),
+        "Centre": mesh.cortex.vertices_mm[found.vertex].round(2),
+        "PNear": found.p_near,
+        "Near": found.near_mm,
+        "CredibleArea": found.credible_cm2(mesh.cortex.areas_mm2),
+        "Supported": found.supported,
+        "Left": found.left,
+        "LeftByRegions": found.left_by_regions,
+        "PatchArea": [one.round(2) for one in found.patch_cm2],
+    }
+    units = {
+        "p": "probability that the middle of the focus lies in the region",
+        "PNear": "probability that it is at most Near (mm) from Centre (mm, scanner RAS)",
+        "CredibleArea": "cm², holds the middle with a probability of 90 %",
+        "Supported": "one growing patch explains the recording about as well as the regions do",
+        "Left": "fraction of the square of the channels' log power that the patch leaves",
+        "LeftByRegions": "the same of the fitted regions",
+        "PatchArea": "cm² that seize, one list for each seizure, one value for each second",
+    }
+    write_table(path("desc-focus_regions.tsv"), table, {**about, "Found": details, "Units": units})
 
 
 def _maps(result: CortexResult) -> dict[str, tuple[Ensemble, Array, Array]]:
