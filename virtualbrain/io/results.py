@@ -13,6 +13,7 @@ from virtualbrain.connectome import REGION_COLUMNS
 from virtualbrain.io.anatomy import Surface, read_surface
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
+from virtualbrain.io.cortex_results import CortexRun, cortex_run_names, load_cortex_run
 from virtualbrain.io.evoked import Evoked, read_evoked
 from virtualbrain.io.fit_results import (
     Ablation,
@@ -94,6 +95,7 @@ class PriorResults:
     ablation: Ablation | None = None
     next_data: NextData | None = None
     subsets: Subsets | None = None
+    cortex: tuple[CortexRun, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -292,8 +294,24 @@ def _prior_results(out: Path, layout: PatientLayout, name: str) -> PriorResults:
         ),
         predicted=reader.part("predicted", layout.predicted(name), load_predicted, "surgery"),
         subsets=reader.part("subsets", layout.subsets(name), load_subsets, "surgery"),
+        cortex=_cortex_runs(reader, layout, name),
         missing=reader.missing,
     )
+
+
+def _cortex_runs(reader: PartReader, layout: PatientLayout, priors: str) -> tuple[CortexRun, ...]:
+    """Read the runs of `virtualbrain cortex` that belong to the fit, the plainest first."""
+    found = []
+    for name in cortex_run_names(layout, priors):
+        run = reader.part(
+            f"cortex {name}",
+            layout.cortex_result(priors, name, "desc-outcome.tsv"),
+            lambda _, name=name: load_cortex_run(layout, priors, name),  # type: ignore[misc]
+            "virtualbrain cortex",
+        )
+        if run is not None:
+            found.append(run)
+    return tuple(sorted(found, key=lambda run: (run.foci > 0, len(run.outcomes))))
 
 
 def _quality(reader: PartReader, layout: PatientLayout) -> dict[str, Quality]:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,10 +14,14 @@ from virtualbrain.errors import ToolError
 
 _VIEWER_FOLDERS = ("_assets/js", "plotting/data/js")
 _VIEWER = "niivue.umd.js"
-# Parts of the page's script share one scope; what a part runs at once needs the parts before it.
+# Parts of a script share one scope; what a part runs at once needs the parts before it.
 _PAGE_SCRIPT = (
     "selection", "region_facts", "tables", "explore", "connectome", "colours", "slices", "cortex",
     "player", "views", "electrode_slice",
+)  # fmt: skip
+_MOVIE_SCRIPT = (
+    "state", "shaders", "surfaces", "area", "gpu", "painter", "frames", "player", "controls",
+    "start",
 )  # fmt: skip
 
 
@@ -26,8 +31,17 @@ def static(name: str) -> str:
 
 
 def page_script() -> str:
-    """Return the script of the page."""
-    parts = "\n".join(static(f"page/{name}.js") for name in _PAGE_SCRIPT)
+    """Return the script of the report's page."""
+    return _one_scope("page", _PAGE_SCRIPT)
+
+
+def movie_script() -> str:
+    """Return the script of the page on which a seizure plays on the cortex."""
+    return _one_scope("movie", _MOVIE_SCRIPT)
+
+
+def _one_scope(folder: str, names: Sequence[str]) -> str:
+    parts = "\n".join(static(f"{folder}/{name}.js") for name in names)
     return inline_script(f'"use strict";\n(() => {{\n{parts}}})();\n')
 
 

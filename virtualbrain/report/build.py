@@ -10,6 +10,7 @@ from virtualbrain.io.results import PatientResults
 from virtualbrain.report import assets, charts, diagnostics, findings, methods, onsets
 from virtualbrain.report import tables as tabular
 from virtualbrain.report.ablation import ablation_of
+from virtualbrain.report.cortex_section import on_cortex_of
 from virtualbrain.report.data_quality import quality_of
 from virtualbrain.report.drawing import GAP_MM
 from virtualbrain.report.eloquent import EloquentRegions, eloquent_regions_of
@@ -149,6 +150,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "zone_auc": diagnostics.zone_auc(regions),
         "ablated": ablation_of(results, names) if verdict.usable else None,
         "next_data": next_data_of(results) if verdict.usable else None,
+        "on_cortex": on_cortex_of(results) if verdict.usable else None,
         "explained": explanations_of(results, regions) if verdict.usable else None,
         "evoked": evoked_of(results, names),
         "done_plan": findings.done_plan(plans),

@@ -12,7 +12,13 @@ from virtualbrain.anatomy.cortical_mesh import decimated, repaired
 from virtualbrain.anatomy.surface import inflated, vertex_area_vectors
 from virtualbrain.cortex.run import CortexResult, outcome_table
 from virtualbrain.io.anatomy import Surface
-from virtualbrain.report.assets import content_policy, embedded_json, page_margins, static
+from virtualbrain.report.assets import (
+    content_policy,
+    embedded_json,
+    movie_script,
+    page_margins,
+    static,
+)
 from virtualbrain.report.page import environment
 from virtualbrain.report.scene import pack
 
@@ -41,7 +47,7 @@ def cortex_page(
     surfaces : mapping of str to Surface
         Pial surfaces of the patient, which are shown.
     """
-    script = static("cortex.js")
+    script = movie_script()
     scene = {
         "parts": [_part(result, side, surface) for side, surface in sorted(surfaces.items())],
         "operated": result.after is not None,

@@ -10,6 +10,7 @@ from virtualbrain.cortex.settings import WORKFLOW_NAME
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.bids import check_label, participants
 from virtualbrain.io.connectome import group_files
+from virtualbrain.io.cortex_results import cortex_run_names
 from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.io.patient_search import find_patient
 from virtualbrain.io.layout import PatientLayout, cohort_page, cohort_table
@@ -165,6 +166,21 @@ def per_prior_set(name):
 def ablations(wildcards):
     """Return the fits to subsets of the data that exist; `virtualbrain degeneracy` writes them."""
     return [path for path in per_prior_set("ablation")(wildcards) if path.is_file()]
+
+
+def cortex_runs(wildcards):
+    """Return the runs on the cortex: that of the rule if it is wanted, others that exist."""
+    layout = PatientLayout(OUT, wildcards.label)
+    wanted = config["cortex"]["enabled"] and not PATIENTS[wildcards.label].connectome
+    return [
+        *([layout.cortex_run(one, CORTEX_RUN) for one in PRIORS] if wanted else []),
+        *(
+            layout.cortex_page(one, name)
+            for one in PRIORS
+            for name in cortex_run_names(layout, one)
+            if name != CORTEX_RUN
+        ),
+    ]
 
 
 def prior_file(wildcards):

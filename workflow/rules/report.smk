@@ -74,6 +74,7 @@ rule report:
         outcomes=per_prior_set("outcomes"),
         recruitment=per_prior_set("recruitment"),
         ablations=ablations,
+        cortex=cortex_runs,
         subsets=per_prior_set("subsets"),
         clinical=clinical_inputs,
     output:
