@@ -195,8 +195,7 @@ def _say_found(label: str, cortex: "Cortex", found: "FoundFocus") -> None:
     place = ", ".join(f"{value:.0f}" for value in cortex.vertices_mm[found.vertex])
     say(
         f"{label}: the seizure starts within {found.near_mm:g} mm of {place} mm (scanner RAS, "
-        f"{cortex.regions[found.vertex]}) with probability {found.p_near:.0%}; the middle lies in "
-        f"{found.credible_cm2(cortex.areas_mm2):.1f} cm² with 90 %; {left}"
+        f"{cortex.regions[found.vertex]}) with probability {found.p_near:.0%}; {left}"
     )
 
 

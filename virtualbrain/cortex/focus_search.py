@@ -137,13 +137,6 @@ class FoundFocus:
         """Probability that the middle is near the answer."""
         return float(self.near[self.vertex])
 
-    def credible_cm2(self, areas_mm2: Array, level: float = 0.9) -> float:
-        """Return the area of the smallest part of the cortex that holds the middle with `level`."""
-        density = self.probability / areas_mm2
-        order = np.argsort(-density, kind="stable")
-        count = int(np.searchsorted(np.cumsum(self.probability[order]), level)) + 1
-        return float(areas_mm2[order[:count]].sum() / 100.0)
-
     def by_region(self, regions: Sequence[str]) -> dict[str, float]:
         """Return the probability of each region, the largest first."""
         names, number = np.unique(np.asarray(regions, dtype=str), return_inverse=True)

@@ -166,7 +166,6 @@ def _write_found(
         "Centre": mesh.cortex.vertices_mm[found.vertex].round(2),
         "PNear": found.p_near,
         "Near": found.near_mm,
-        "CredibleArea": found.credible_cm2(mesh.cortex.areas_mm2),
         "Supported": found.supported,
         "Left": found.left,
         "LeftByRegions": found.left_by_regions,
@@ -175,7 +174,6 @@ def _write_found(
     units = {
         "p": "probability that the middle of the focus lies in the region",
         "PNear": "probability that it is at most Near (mm) from Centre (mm, scanner RAS)",
-        "CredibleArea": "cm², holds the middle with a probability of 90 %",
         "Supported": "one growing patch explains the recording about as well as the regions do",
         "Left": "fraction of the square of the channels' log power that the patch leaves",
         "LeftByRegions": "the same of the fitted regions",

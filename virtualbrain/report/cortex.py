@@ -78,6 +78,7 @@ def cortex_page(
             n_draws=result.simulator.draws.n_draws,
             local=result.simulator.settings.local,
             operated=result.operated,
+            found=result.found,
             only_foci=result.simulator.only_foci,
             foci=[
                 {
@@ -112,9 +113,9 @@ def _part(result: CortexResult, side: str, surface: Surface) -> dict[str, Any]:
     for focus in result.foci:
         flags |= np.where(np.isin(nearest, focus.vertices), FOCUS, 0)
     values = _values(result)[:, nearest]
-    values[:, flags & NOT_CORTEX > 0] = np.array([_NEVER, _NO_END, _NEVER, _NO_END, 0, 0, _NEVER])[
-        :, None
-    ]
+    values[:, flags & NOT_CORTEX > 0] = np.array(
+        [_NEVER, _NO_END, _NEVER, _NO_END, 0, 0, _NEVER, 0]
+    )[:, None]
     return {
         "side": side,
         "pial": _packed(points, "<f4"),
@@ -131,9 +132,9 @@ def _packed(values: NDArray[Any], kind: str) -> str:
 
 
 def _values(result: CortexResult) -> Array:
-    """Return onset and end before and after in the typical draw, shares, and median onset.
+    """Return onset and end before and after in the typical draw, shares, median onset, start.
 
-    Shape (7, n_vertices).
+    Shape (8, n_vertices). Start: probability that the seizure starts nearby, if it was searched.
     """
     n, typical = result.simulator.nodes.n_vertices, result.before.typical
     rows = [result.before.onset_s[typical, :n], result.before.end_s[typical, :n]]
@@ -148,7 +149,8 @@ def _values(result: CortexResult) -> Array:
         ]
         shares += [np.nan_to_num(result.on_all_vertices(result.after.seizes.mean(axis=0)))]
     median = result.before.median_onset_s()[:n]
-    values = np.array([*rows, *shares, median])
+    start = np.zeros(n) if result.found is None else result.found.near
+    values = np.array([*rows, *shares, median, start])
     return np.where(np.isfinite(values), values, _NEVER)
 
 

@@ -87,7 +87,7 @@ def _seizing(run: CortexRun) -> str:
         show(value, 2)
         for value in (before.recruited_cm2, before.recruited_low_cm2, before.recruited_high_cm2)
     )
-    focus = " if seizures start in the stated focus" if run.foci else ""
+    focus = " if seizures start in the focus" if run.foci else ""
     return (
         f"In the model {area} cm² of cortex seize{focus} (median of {before.draws} draws of the "
         f"fit; 90 % of them: {low} to {high} cm²)."

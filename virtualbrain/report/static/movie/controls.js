@@ -3,7 +3,7 @@ const LOOKS = { left: [90, 0], right: [270, 0], top: [0, 90], bottom: [0, -90], 
 function setUpChoices(frames, showTime) {
   one("#mode").addEventListener("change", (event) => {
     state.mode = Number(event.target.value);
-    [0, 1, 2].forEach((mode) => { one(`#legend-${mode}`).hidden = mode !== state.mode; });
+    document.querySelectorAll("[id^=legend-]").forEach((legend) => { legend.hidden = legend.id !== `legend-${state.mode}`; });
     frames.redraw();
   });
   one("#latest").textContent = `${data.onsets_s[1].toFixed(1)} s`;

@@ -18,7 +18,7 @@ function places(gl, made) {
   for (let k = 0; k < count; k++) { const { name } = gl.getActiveUniform(made, k); found[name] = gl.getUniformLocation(made, name); }
   return found;
 }
-const ATTRIBUTES = [["pial", 3], ["pialNormal", 3], ["inflated", 3], ["inflatedNormal", 3], ["times", 4], ["shares", 3], ["look", 2]];
+const ATTRIBUTES = [["pial", 3], ["pialNormal", 3], ["inflated", 3], ["inflatedNormal", 3], ["times", 4], ["shares", 3], ["look", 3]];
 function attribute(gl, place, values, size) {
   gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
   gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);

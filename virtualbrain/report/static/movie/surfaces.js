@@ -32,11 +32,11 @@ async function readPart(part) {
   const found = {};
   for (const [name, kind] of Object.entries(kinds)) found[name] = new kind(await inflate(part[name]));
   const { pial, inflated, triangles, depth, flags, values } = found, n = flags.length;
-  const times = new Float32Array(4 * n), shares = new Float32Array(3 * n), look = new Float32Array(2 * n);
+  const times = new Float32Array(4 * n), shares = new Float32Array(3 * n), look = new Float32Array(3 * n);
   for (let i = 0; i < n; i++) {
-    times.set(values.subarray(7 * i, 7 * i + 4), 4 * i);
-    shares.set(values.subarray(7 * i + 4, 7 * i + 7), 3 * i);
-    look[2 * i] = depth[i]; look[2 * i + 1] = flags[i];
+    times.set(values.subarray(8 * i, 8 * i + 4), 4 * i);
+    shares.set(values.subarray(8 * i + 4, 8 * i + 7), 3 * i);
+    look[3 * i] = depth[i]; look[3 * i + 1] = flags[i]; look[3 * i + 2] = values[8 * i + 7];
   }
   return {
     pial, inflated, triangles, flags, times, shares, look, areas: areasOf(pial, triangles),
