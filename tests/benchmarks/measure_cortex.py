@@ -263,7 +263,7 @@ def detected(envelope, factor=FACTOR):
 
 def searched(mesh, gain, posterior):
     """Return the focus found in the envelope of a fit."""
-    model = GrowthModel(log_power=float(posterior["posterior"]["peak_log_power"].median()))
+    model = GrowthModel()
     data = seizure_data(
         posterior["observed_data"]["envelope"].to_numpy(),
         posterior["posterior_predictive"]["envelope"].sel(quantile=0.5).to_numpy(),

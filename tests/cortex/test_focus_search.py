@@ -127,6 +127,19 @@ def test_shares_are_sums_of_the_gain_over_the_nearest_cortex(mesh, gain):
     np.testing.assert_allclose(shares[4], gain[:, order[:count]].sum(axis=1))
 
 
+def test_where_other_regions_are_far_a_patch_fills_its_own_first(mesh, gain):
+    v = middle(mesh, (-26, 20, -9))  # beside the border of two bands
+    own = np.asarray(mesh.cortex.regions) == mesh.cortex.regions[v]
+    area = mesh.cortex.areas_mm2[own].sum() / 100.0
+    assert area > 4.0
+    inside = gain * own
+    plain, own_first = (patch_shares(mesh.cortex, inside, np.array([v]), f)[0] for f in (1.0, 50.0))
+    whole = patch_shares(mesh.cortex, gain, np.array([v]), 50.0)[0]
+    np.testing.assert_allclose(own_first[:7], whole[:7])  # up to 3.9 cm² nothing of others
+    assert (own_first >= plain - 1e-12).all()
+    assert own_first[6].sum() > 1.1 * plain[6].sum()
+
+
 def test_growth_is_the_best_of_all_that_never_shrink():
     rng = np.random.default_rng(2)
     observed, modelled = rng.normal(size=(5, 3)), rng.normal(size=(2, 4, 3))

@@ -1,12 +1,14 @@
 r"""Find where on the cortex a recorded seizure starts.
 
 The seizing cortex is a patch around an unknown vertex that can only grow: all cortex up to a
-geodesic distance. How fast it grows is free. A channel c is above rest by
+geodesic distance. How fast it grows is free. Ways through other regions count as they are, or as
+longer: excitability may differ by region. A channel c is above rest by
 
 .. math:: y_c(t) = \log\Big(1 + P \sum_{v \in \text{patch}(t)} H_{cv}\Big)
 
 with the gain H (rows sum to one) and the power P of seizing cortex. Each vertex is tried as the
-middle of the patch, with the growth that fits best; P is integrated over. The misfit
+middle of the patch, with the growth that fits best; P and the weight of other regions are
+integrated over. The misfit
 
 .. math:: E = \sum_{c,t} \min\big((y_c(t) - \text{recorded})^2 / 2 s_c^2,\; m\big)
 
@@ -17,7 +19,7 @@ A seizure that starts in several places, or in a nucleus, is not of this kind. S
 only if the patch leaves not much more of the recording unexplained than the fitted regions do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +39,6 @@ Array = NDArray[np.float64]
 _AREAS_CM2 = (0.5, 1.0, 1.5, *(2.0 * 1.25**k for k in range(15)))
 _FARTHEST_MM = 60.0
 _BLOCK = 400
-_LOG_POWERS_APART = np.arange(-1.2, 1.21, 0.4)
 _LOG_POWER_RANGE = (-1.5, 12.0)
 _REST_BEFORE_S = -1.0
 
@@ -61,8 +62,10 @@ class GrowthModel:
         Largest misfit of one channel in one bin.
     tempering : float
         Factor k of the misfit.
-    log_power, log_power_sd : float
-        Log power of seizing cortex, a priori.
+    log_powers : tuple of float
+        Values of log P, equally probable a priori.
+    elsewhere : tuple of float
+        Factors of distances in regions other than that of the middle, equally probable a priori.
     near_mm : float
         The answer is the vertex with the most probability within this distance.
     most_left : float
@@ -74,9 +77,9 @@ class GrowthModel:
     longest_s: float = 30.0
     noise: float = 0.25
     most: float = 8.0
-    tempering: float = 0.05
-    log_power: float = 3.2
-    log_power_sd: float = 0.5
+    tempering: float = 0.1
+    log_powers: tuple[float, ...] = (1.8, 2.4, 3.0, 3.6, 4.2)
+    elsewhere: tuple[float, ...] = (1.0, 3.0)
     near_mm: float = 10.0
     most_left: float = 5.0
 
@@ -205,28 +208,29 @@ def search_focus(
     progress : callable, optional
         Called with the fraction done.
     """
-    n = cortex.n_vertices
-    powers = model.log_power + _LOG_POWERS_APART
-    misfit = np.zeros((len(seizures), len(powers), n))
-    for first in range(0, n, _BLOCK):
-        tried = np.arange(first, min(first + _BLOCK, n))
-        shares = patch_shares(cortex, gain, tried)
-        for s, data in enumerate(seizures):
-            for p, power in enumerate(powers):
+    misfit = np.zeros(
+        (len(seizures), len(model.log_powers), len(model.elsewhere), cortex.n_vertices)
+    )
+    done = 0
+    for tried in _blocks(cortex.regions):
+        for e, factor in enumerate(model.elsewhere):
+            shares = patch_shares(cortex, gain, tried, factor)
+            for p, power in enumerate(model.log_powers):
                 modelled = np.log1p(np.expm1(power) * shares)
-                misfit[s, p, tried] = _misfits(
-                    data.log_power, modelled, 0.5 / data.variance, model.most
-                )
+                for s, data in enumerate(seizures):
+                    misfit[s, p, e, tried] = _misfits(
+                        data.log_power, modelled, 0.5 / data.variance, model.most
+                    )
+        done += len(tried)
         if progress is not None:
-            progress(float(tried[-1] + 1) / n)
-    prior = -0.5 * (_LOG_POWERS_APART / model.log_power_sd) ** 2
-    weight = prior[:, None] - model.tempering * misfit
-    log_p = logsumexp(weight, axis=1).sum(axis=0) + np.log(cortex.areas_mm2)
+            progress(done / cortex.n_vertices)
+    # Power is that of a seizure; the way it grows is that of the cortex.
+    log_p = logsumexp(-model.tempering * misfit, axis=1).sum(axis=0)
+    log_p = logsumexp(log_p, axis=0) + np.log(cortex.areas_mm2)
     probability = np.exp(log_p - logsumexp(log_p))
     near = _neighbours(cortex.vertices_mm, model.near_mm) @ probability
     vertex = int(near.argmax())
-    best = powers[weight[:, :, vertex].argmax(axis=1)]
-    patches, left = _patches(cortex, gain, seizures, model, vertex, best)
+    patches, left = _patches(cortex, gain, seizures, model, vertex, misfit[..., vertex])
     by_regions = _left([(data.log_power, data.by_regions) for data in seizures])
     return FoundFocus(
         probability=probability,
@@ -240,6 +244,14 @@ def search_focus(
     )
 
 
+def _blocks(regions: Sequence[str]) -> Iterator[NDArray[np.int64]]:
+    """Yield vertices of one region, not too many at once."""
+    names = np.asarray(regions, dtype=str)
+    for name in np.unique(names):
+        own = np.flatnonzero(names == name)
+        yield from np.array_split(own, -(-len(own) // _BLOCK))
+
+
 def _left(pairs: Sequence[tuple[Array, Array]]) -> float:
     """Return the fraction of the square of log power that is not explained."""
     whole = sum(float((recorded**2).sum()) for recorded, _ in pairs)
@@ -247,15 +259,29 @@ def _left(pairs: Sequence[tuple[Array, Array]]) -> float:
     return left / whole if whole > 0 else 1.0
 
 
-def patch_shares(cortex: Cortex, gain: Array, middles: NDArray[np.int64]) -> Array:
+def patch_shares(
+    cortex: Cortex, gain: Array, middles: NDArray[np.int64], elsewhere: float = 1.0
+) -> Array:
     """Return the share of each channel's gain in patches of growing area around vertices.
+
+    Parameters
+    ----------
+    cortex : Cortex
+        The surface.
+    gain : numpy.ndarray, shape (n_channels, n_nodes)
+        Rows sum to one.
+    middles : numpy.ndarray of int, shape (n_middles,)
+        Vertices of one region.
+    elsewhere : float
+        Factor of distances in other regions.
 
     Returns
     -------
     numpy.ndarray, shape (n_middles, n_areas + 1, n_channels)
         The first patch has no area.
     """
-    distance = csgraph.dijkstra(cortex.distances_mm, indices=middles, limit=_FARTHEST_MM)
+    graph = _lengthened(cortex, str(cortex.regions[middles[0]]), elsewhere)
+    distance = csgraph.dijkstra(graph, indices=middles, limit=_FARTHEST_MM * elsewhere)
     shares = np.zeros((len(middles), len(_AREAS_CM2) + 1, len(gain)))
     for k, row in enumerate(distance):
         known = np.flatnonzero(np.isfinite(row))
@@ -264,6 +290,16 @@ def patch_shares(cortex: Cortex, gain: Array, middles: NDArray[np.int64]) -> Arr
         last = np.minimum(np.searchsorted(area, _AREAS_CM2), len(order) - 1)
         shares[k, 1:] = np.cumsum(gain[:, order[: last[-1] + 1]], axis=1)[:, last].T
     return shares
+
+
+def _lengthened(cortex: Cortex, region: str, elsewhere: float) -> sparse.csr_array:
+    """Return the distances, those in other regions longer; on a border by half of it."""
+    if elsewhere == 1.0:
+        return cortex.distances_mm
+    outside = (np.asarray(cortex.regions, dtype=str) != region).astype(float)
+    pairs = sparse.coo_array(cortex.distances_mm)
+    factor = 1.0 + 0.5 * (elsewhere - 1.0) * (outside[pairs.row] + outside[pairs.col])
+    return sparse.csr_array((pairs.data * factor, (pairs.row, pairs.col)), shape=pairs.shape)
 
 
 def _neighbours(points: Array, distance: float) -> sparse.csr_array:
@@ -301,13 +337,18 @@ def _patches(
     seizures: Sequence[SeizureData],
     model: GrowthModel,
     vertex: int,
-    log_powers: Array,
+    misfit: Array,
 ) -> tuple[tuple[Array, ...], float]:
-    """Return the area over time around a vertex, and the fraction that it leaves unexplained."""
-    shares = patch_shares(cortex, gain, np.array([vertex]))[0]
+    """Return the area over time around a vertex, and the fraction that it leaves unexplained.
+
+    `misfit` (n_seizures, n_powers, n_elsewhere) gives the power and the factor that fit best.
+    """
+    factor = int(misfit.min(axis=1).sum(axis=0).argmin())
+    powers = np.array(model.log_powers)[misfit[:, :, factor].argmin(axis=1)]
+    shares = patch_shares(cortex, gain, np.array([vertex]), model.elsewhere[factor])[0]
     areas = np.array([0.0, *_AREAS_CM2])
     patches, pairs = [], []
-    for data, power in zip(seizures, log_powers, strict=True):
+    for data, power in zip(seizures, powers, strict=True):
         modelled = np.log1p(np.expm1(power) * shares)
         apart = (data.log_power[:, None] - modelled) ** 2 * (0.5 / data.variance)
         path = _growth(np.minimum(apart, model.most).sum(axis=2))

@@ -229,8 +229,6 @@ def _found(
 ) -> FoundFocus:
     """Find where on the cortex the fitted seizures start."""
     model = GrowthModel()
-    if recorded.log_power is not None:
-        model = replace(model, log_power=recorded.log_power)
     gain = channel_gain(
         mesh, nodes_of(mesh, draws.regions), recorded.channels, recorded.contacts,
         anatomy.regions, anatomy.labels, seeg,
