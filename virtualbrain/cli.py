@@ -406,6 +406,13 @@ def _add_cortex(commands: Any) -> None:
         help="strength of the coupling between neighbouring vertices; default: 0.8",
     )
     parser.add_argument(
+        "--x0-sd",
+        type=float,
+        metavar="SD",
+        help="let x0 vary smoothly within each region with this standard deviation, anew in each "
+        "draw (default 0; 0.05 is much)",
+    )
+    parser.add_argument(
         "--kernel-width",
         type=float,
         metavar="MM",

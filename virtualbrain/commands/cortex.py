@@ -50,6 +50,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
         "n_vertices": options.vertices,
         "draws": options.draws,
         "local": options.local,
+        "x0_sd": options.x0_sd,
         "width_mm": options.kernel_width,
     }
     changed = {name: value for name, value in stated.items() if value is not None}

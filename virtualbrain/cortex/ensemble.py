@@ -105,6 +105,8 @@ class Simulator:
         Nodes that are not counted: removed regions.
     cut : numpy.ndarray of bool, shape (n_nodes,), optional
         Nodes without local coupling to the others: disconnected cortex.
+    field : numpy.ndarray, shape (n_draws, n_vertices), optional
+        Deviation of x0 from its region, which is part of the states.
     """
 
     mesh: PatientMesh
@@ -117,6 +119,7 @@ class Simulator:
     weights: Array | None = None
     gone: NDArray[np.bool_] | None = None
     cut: NDArray[np.bool_] | None = None
+    field: Array | None = None
 
     @cached_property
     def local(self) -> sparse.csr_array:

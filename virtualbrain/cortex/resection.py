@@ -14,6 +14,7 @@ from virtualbrain.cortex.ensemble import Simulator
 from virtualbrain.cortex.focus import Focus
 from virtualbrain.cortex.mesh import PatientMesh
 from virtualbrain.cortex.network import nodes_of, states_of
+from virtualbrain.cortex.x0_field import with_field
 from virtualbrain.errors import InputError
 from virtualbrain.surgery.network_change import Change
 from virtualbrain.surgery.outcome import remaining_x0
@@ -234,6 +235,9 @@ def operated(
     remaining = [_shrunk(focus, new) for focus in foci]
     x0 = remaining_x0(draws, change)
     states = states_of(draws, nodes, x0, remaining, before.only_foci)
+    field = None if before.field is None else before.field[:, kept]
+    if field is not None:
+        states = with_field(states, draws, field)
     gone_regions = {n for n, there in zip(draws.regions, change.counted, strict=True) if not there}
     gone_regions |= {name for name in all_regions if taken.get(name, 0.0) >= 1.0}
     gone = np.isin(nodes.names, sorted(gone_regions))
@@ -249,6 +253,7 @@ def operated(
         weights=change.present[:, None] * draws.weights * change.present,
         gone=gone,
         cut=np.isin(nodes.names, list(surgery.disconnected)),
+        field=field,
     )
     return Operated(
         simulator, kept, removed, float(mesh.cortex.areas_mm2[removed].sum() / 100.0),

@@ -26,6 +26,7 @@ from virtualbrain.cortex.mesh import MeshPlan, PatientMesh
 from virtualbrain.cortex.network import nodes_of, states_of
 from virtualbrain.cortex.resection import Operated, Surgery, operated, taken_of_images
 from virtualbrain.cortex.settings import CortexSettings
+from virtualbrain.cortex.x0_field import with_field, x0_fields
 from virtualbrain.models.simulation_worker import Progress
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.surgery.draws import FittedDraws
@@ -133,6 +134,7 @@ def run_cortex(
     settings: CortexSettings,
     seeg: SeegSettings,
     gone_share: float,
+    rng: np.random.Generator,
     step: Callable[[str], Progress] | None = None,
 ) -> CortexResult:
     """Simulate the draws on the surface, compare with the recording, and operate.
@@ -159,6 +161,8 @@ def run_cortex(
         Settings.
     gone_share : float
         Fraction from which a region without vertices counts as removed by a resection.
+    rng : numpy.random.Generator
+        Random numbers of the fields of x0.
     step : callable, optional
         Called with the name of each part; returns what is called with the fraction done.
 
@@ -171,8 +175,12 @@ def run_cortex(
     """
     report = step or (lambda _: lambda _fraction: None)
     nodes = nodes_of(mesh, draws.regions)
-    states = states_of(draws, nodes, None, foci, only_foci)
-    simulator = Simulator(mesh, nodes, draws, states, plan.kernel, settings, only_foci)
+    states, field = states_of(draws, nodes, None, foci, only_foci), None
+    if settings.x0_sd:
+        field = x0_fields(mesh, nodes, draws.n_draws, settings.x0_sd, rng)
+        field[:, [v for focus in foci for v in focus.vertices]] = 0.0
+        states = with_field(states, draws, field)
+    simulator = Simulator(mesh, nodes, draws, states, plan.kernel, settings, only_foci, field=field)
     after, cut = None, None
     if surgery:
         names = [str(name) for name in nodes.names[nodes.n_vertices :]]

@@ -27,6 +27,8 @@ class CortexSettings:
         units of x'. A straight front gives half of it. With the default, fronts run at 0.6 to 0.9
         mm/s in cortex that is at most 0.1 below the threshold, about as in recordings; below 0.5
         there is no front (`tests/benchmarks/measure_cortex.py speed`).
+    x0_sd : float
+        Standard deviation of x0 within a region, a smooth field in each draw; 0: uniform.
     width_mm : float
         Width of the local kernel; 0: 1.5 times the spacing of the vertices.
     cutoff_mm : float
@@ -46,6 +48,7 @@ class CortexSettings:
     n_vertices: int = 20_000
     draws: int = 30
     local: float = 0.8
+    x0_sd: float = 0.0
     width_mm: float = 0.0
     cutoff_mm: float = 10.0
     step: float = 0.05
@@ -61,6 +64,6 @@ class CortexSettings:
         for name in ("cutoff_mm", "step", "sample_hz"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"cortex.{name} is {getattr(self, name)}", expected="above 0")
-        for name in ("local", "width_mm"):
+        for name in ("local", "x0_sd", "width_mm"):
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"cortex.{name} is {getattr(self, name)}", expected="0 or more")

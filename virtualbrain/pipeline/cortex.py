@@ -172,7 +172,8 @@ def simulate_patient(
             stated.append(StatedFocus(found.vertex, request.find_cm2))
     result = run_cortex(
         mesh, plan, draws, recorded, anatomy.regions, anatomy.labels, request.surgery,
-        _foci(stated, mesh), request.only_foci, settings, seeg, surgery.gone_share, step,
+        _foci(stated, mesh), request.only_foci, settings, seeg, surgery.gone_share, rng,
+        step,
     )  # fmt: skip
     result = replace(result, found=found)
     step("writing")
