@@ -43,6 +43,8 @@ class ZoneDraws:
         Place of each draw in the posterior.
     explained : float
         Probability that a suspected region starts the seizure.
+    p_ez : numpy.ndarray
+        Probability of every region of the posterior to start seizures.
     """
 
     regions: tuple[str, ...]
@@ -50,6 +52,7 @@ class ZoneDraws:
     chain: Integers
     draw: Integers
     explained: float
+    p_ez: Array
 
     def picked(self, chosen: Mask) -> "ZoneDraws":
         """Return some of the draws."""
@@ -101,7 +104,8 @@ def zone_draws(posterior: xr.DataTree, suspicion: float) -> ZoneDraws:
     starts = starts_seizures(samples, float(posterior.attrs["I1"])).to_numpy()
     n_chains, n_draws, _ = starts.shape
     weights = chain_weights(posterior.children.get("sample_stats"), n_chains)
-    suspected = weights @ starts.mean(axis=1) >= suspicion
+    p_ez = weights @ starts.mean(axis=1)
+    suspected = p_ez >= suspicion
     starts = starts[..., suspected]
     useful = starts.any(axis=-1)
     explained = float(weights @ useful.mean(axis=1))
@@ -115,6 +119,7 @@ def zone_draws(posterior: xr.DataTree, suspicion: float) -> ZoneDraws:
         chain=chosen // n_draws,
         draw=chosen % n_draws,
         explained=explained,
+        p_ez=p_ez,
     )
 
 
