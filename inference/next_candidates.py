@@ -1,7 +1,7 @@
 """Value of all candidate electrodes, and of one more seizure, from one fit."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,16 +10,12 @@ from numpy.typing import NDArray
 from inference.futures import Futures, futures_of
 from inference.next_data import Value, electrode_value, plan_size
 from inference.next_seizure import seizure_value
-from inference.onsets.fit import OnsetSample, sample_onsets
+from inference.onsets.fit import OnsetSample
 from inference.onsets.recording import flattened, unseen_regions
-from inference.priors import Priors
-from inference.problem import Problem
-from inference.settings import Settings
 from virtualbrain.seeg.trajectories import Trajectory
 
 Array = NDArray[np.float64]
 
-MOVES, DRAWS, CHAINS = 15_000, 200, 2
 N_TARGETS = 12
 COLUMNS = (
     "datum", "target", "seen", "n_contacts", "length_mm", "x", "y", "z", "entry_x", "entry_y",
@@ -55,17 +51,9 @@ class FittedPatient:
     futures: Futures
 
 
-def fitted_patient(
-    problem: Problem, priors: Priors, settings: Settings, suspicion: float
-) -> FittedPatient:
-    """Fit all data with the onset model."""
-    small = replace(
-        settings, method="onsets", moves=MOVES, extension=0.0, draws=DRAWS, chains=CHAINS,
-        normalisation=problem.normalisation,
-    )  # fmt: skip
-    sample = sample_onsets(problem, priors, small)
-    rng = np.random.default_rng([settings.seed, 1])
-    return FittedPatient(sample, futures_of(sample, suspicion, rng))
+def fitted_patient(sample: OnsetSample, suspicion: float, seed: int) -> FittedPatient:
+    """Return the possible truths of a sample from all data; see `inference.full_sample`."""
+    return FittedPatient(sample, futures_of(sample, suspicion, np.random.default_rng([seed, 1])))
 
 
 def uncertain_regions(patient: FittedPatient) -> list[str]:
