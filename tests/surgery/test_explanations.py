@@ -130,6 +130,9 @@ def test_monte_carlo_error_is_that_of_independent_draws_or_of_chains_that_disagr
     assert error == pytest.approx([0.5], abs=0.01)
 
 
+ZONES = (0.55, 0.25, 0.12, 0.08)
+
+
 def listed(chains, onsets=None, **choices):
     constraints = ResectionConstraints(TABLE, forbidden=choices.pop("forbidden", ()))
     return explanations(made_posterior(chains, onsets), SurgerySettings(**choices), constraints)
@@ -143,6 +146,8 @@ def test_the_list_ends_at_the_credible_probability_and_the_odds():
     few = listed(repeated(ab=87, ac=8, d=5))
     assert list(few.table["p"]) == pytest.approx([0.87, 0.08])
     assert few.about()["Listed"] == pytest.approx(0.95)
+    assert few.index_zones == pytest.approx(few.index)  # every zone is an explanation
+    assert found.index_zones == pytest.approx(np.exp(-sum(p * np.log(p) for p in ZONES)))
     assert few.index == pytest.approx(np.exp(-sum(p * np.log(p) for p in (0.87, 0.08, 0.05))))
 
 

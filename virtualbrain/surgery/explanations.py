@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from virtualbrain.posterior import effective_zones
 from virtualbrain.surgery.ez_sets import p_holds_ez, smallest_holding
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.settings import SurgerySettings
@@ -150,7 +151,7 @@ def explanations(
         table=pd.DataFrame(rows, columns=list(COLUMNS)),
         index=effective_number(groups.of_draw),
         index_error=float(monte_carlo_error(index, draws)[0]),
-        index_zones=effective_number(groups.of_set),
+        index_zones=effective_zones(posterior, settings.suspicion),
         explained=draws.explained,
         zones=groups.zones[:n_listed],
     )

@@ -78,15 +78,12 @@ class Grouped:
         Most probable zone of each explanation.
     zones : tuple of frozenset of frozenset of str
         Zones of each explanation.
-    of_set : numpy.ndarray of int, shape (n_draws,)
-        Number of each draw's zone.
     """
 
     of_draw: Integers
     p: Array
     peaks: tuple[frozenset[str], ...]
     zones: tuple[frozenset[frozenset[str]], ...]
-    of_set: Integers
 
 
 def zone_draws(posterior: xr.DataTree, suspicion: float) -> ZoneDraws:
@@ -141,7 +138,6 @@ def grouped(draws: ZoneDraws) -> Grouped:
         zones=tuple(
             frozenset(names[s] for s in np.flatnonzero(group == number)) for number in order
         ),
-        of_set=of_set,
     )
 
 
