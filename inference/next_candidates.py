@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 N_TARGETS = 12
 COLUMNS = (
     "datum", "target", "seen", "n_contacts", "length_mm", "x", "y", "z", "entry_x", "entry_y",
-    "entry_z", "value", "judged", "judged_error", "entropy_drop", "p_before", "effective",
+    "entry_z", "value", "share", "judged", "judged_error", "entropy_drop", "p_before", "effective",
     "flattened",
 )  # fmt: skip
 
@@ -75,9 +75,9 @@ def values(
     -------
     pandas.DataFrame
         Columns: ``datum`` (electrode or seizure); ``target``, and ``seen``, regions that only the
-        new channels see; contacts, length, tip and entry (mm, scanner RAS); ``value`` and
-        ``entropy_drop``: `Value.stated` and `Value.entropy_drop`; ``judged`` with its Monte Carlo
-        error: `Value.gain`; ``p_before effective flattened``: see `Value`.
+        new channels see; contacts, length, tip and entry (mm, scanner RAS); ``value``, ``share``
+        and ``entropy_drop``: `Value.stated`, `Value.share`, `Value.entropy_drop`; ``judged`` with
+        its Monte Carlo error: `Value.gain`; ``p_before effective flattened``: see `Value`.
     """
     sample, futures = patient.sample, patient.futures
     size = plan_size(futures)
@@ -112,6 +112,7 @@ def _placed(one: Candidate) -> dict[str, object]:
 def _worth(value: Value) -> dict[str, float]:
     return {
         "value": value.stated,
+        "share": value.share,
         "judged": value.gain,
         "judged_error": value.gain_error,
         "entropy_drop": value.entropy_drop,
