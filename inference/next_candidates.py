@@ -69,7 +69,7 @@ def values(
     patient: FittedPatient, candidates: Sequence[Candidate], seed: int,
     progress: Callable[[str, float], None] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return the value of each candidate, and of one more seizure, by the entropy they remove.
+    """Return the value of each candidate, and of one more seizure, the largest gain first.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def values(
     seizure = seizure_value(futures, sample, size, np.random.default_rng([seed, 3]))
     rows.append({"datum": "seizure", **_worth(seizure)})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.sort_values("entropy_drop", ascending=False, kind="stable", ignore_index=True)
+    return table.sort_values("share", ascending=False, kind="stable", ignore_index=True)
 
 
 def _placed(one: Candidate) -> dict[str, object]:
