@@ -30,8 +30,6 @@ Plan = Callable[[xr.DataTree], tuple[str, ...]]
 Holds = Callable[[xr.DataTree, tuple[str, ...]], float]
 
 MOVES, DRAWS, CHAINS = 4000, 150, 2
-# The fit to all data starts from silence and needs more moves.
-MOVES_ALL = 15_000
 # A change counts if it is larger than this many Monte Carlo errors.
 CLEAR = 2.0
 FRACTIONS = (0.25, 0.5, 0.75)
@@ -209,12 +207,13 @@ def starts_from(
 def ablate(
     problem: Problem,
     electrodes: Sequence[str],
+    sample: OnsetSample,
     priors: Priors,
     settings: Settings,
     plan: PlanOf,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Fit all data and every subset, and compare the answers.
+    """Fit every subset, and compare the answers with that of all data.
 
     Parameters
     ----------
@@ -222,8 +221,10 @@ def ablate(
         All data.
     electrodes : sequence of str
         Electrode of each channel.
+    sample : OnsetSample
+        From all data: `inference.full_sample.sample_all`.
     priors, settings
-        Of the fits; number of moves, draws and chains are those of this module.
+        Of the fits to subsets; number of moves, draws and chains are those of this module.
     plan : PlanOf
         The plan of a posterior.
     progress : callable, optional
@@ -258,13 +259,11 @@ def ablate(
     with threadpool_limits(1, user_api="blas"):
         for number, subset in enumerate(subsets):
             part = reduced(problem, subset)
-            if number == 0:
-                sample = sample_onsets(part, priors, replace(small, moves=MOVES_ALL))
-                chains = sample.chains
-            else:
-                starts = starts_from(chains, subset, part, rng)
-                sample = sample_onsets(part, priors, small, starts=starts)
-            found.append(_answer(sample, plan, found[0].plan if found else None))
+            one = sample
+            if number > 0:
+                starts = starts_from(sample.chains, subset, part, rng)
+                one = sample_onsets(part, priors, small, starts=starts)
+            found.append(_answer(one, plan, found[0].plan if found else None))
             if progress is not None:
                 progress(_words(subset), (number + 1) / len(subsets))
     rows = [

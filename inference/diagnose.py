@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from inference.zones import zones
 from virtualbrain.posterior import (
     chain_weights,
+    effective_zones,
     expected_ez_regions,
     p_ez_sampled,
     simulated_x0,
@@ -206,7 +207,14 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
         "regions_above_half": int((table["p_ez"] > LIKELY).sum()),
         "expected_ez_regions": expected,
         "p_ez_sampled": p_ez_sampled(expected),
+        "effective_zones": _number_of_zones(posterior),
     }
+
+
+def _number_of_zones(posterior: xr.DataTree) -> float | None:
+    """Return the effective number of zones; None where no region is suspected."""
+    number = effective_zones(posterior)
+    return number if np.isfinite(number) else None
 
 
 def _borrowed(posterior: xr.DataTree) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Value of all candidate electrodes, and of one more seizure, from one fit."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,20 +10,16 @@ from numpy.typing import NDArray
 from inference.futures import Futures, futures_of
 from inference.next_data import Value, electrode_value, plan_size
 from inference.next_seizure import seizure_value
-from inference.onsets.fit import OnsetSample, sample_onsets
+from inference.onsets.fit import OnsetSample
 from inference.onsets.recording import flattened, unseen_regions
-from inference.priors import Priors
-from inference.problem import Problem
-from inference.settings import Settings
 from virtualbrain.seeg.trajectories import Trajectory
 
 Array = NDArray[np.float64]
 
-MOVES, DRAWS, CHAINS = 15_000, 200, 2
 N_TARGETS = 12
 COLUMNS = (
     "datum", "target", "seen", "n_contacts", "length_mm", "x", "y", "z", "entry_x", "entry_y",
-    "entry_z", "value", "judged", "judged_error", "entropy_drop", "p_before", "effective",
+    "entry_z", "value", "share", "judged", "judged_error", "entropy_drop", "p_before", "effective",
     "flattened",
 )  # fmt: skip
 
@@ -55,17 +51,9 @@ class FittedPatient:
     futures: Futures
 
 
-def fitted_patient(
-    problem: Problem, priors: Priors, settings: Settings, suspicion: float
-) -> FittedPatient:
-    """Fit all data with the onset model."""
-    small = replace(
-        settings, method="onsets", moves=MOVES, extension=0.0, draws=DRAWS, chains=CHAINS,
-        normalisation=problem.normalisation,
-    )  # fmt: skip
-    sample = sample_onsets(problem, priors, small)
-    rng = np.random.default_rng([settings.seed, 1])
-    return FittedPatient(sample, futures_of(sample, suspicion, rng))
+def fitted_patient(sample: OnsetSample, suspicion: float, seed: int) -> FittedPatient:
+    """Return the possible truths of a sample from all data; see `inference.full_sample`."""
+    return FittedPatient(sample, futures_of(sample, suspicion, np.random.default_rng([seed, 1])))
 
 
 def uncertain_regions(patient: FittedPatient) -> list[str]:
@@ -81,15 +69,15 @@ def values(
     patient: FittedPatient, candidates: Sequence[Candidate], seed: int,
     progress: Callable[[str, float], None] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return the value of each candidate, and of one more seizure, by the entropy they remove.
+    """Return the value of each candidate, and of one more seizure, the largest gain first.
 
     Returns
     -------
     pandas.DataFrame
         Columns: ``datum`` (electrode or seizure); ``target``, and ``seen``, regions that only the
-        new channels see; contacts, length, tip and entry (mm, scanner RAS); ``value`` and
-        ``entropy_drop``: `Value.stated` and `Value.entropy_drop`; ``judged`` with its Monte Carlo
-        error: `Value.gain`; ``p_before effective flattened``: see `Value`.
+        new channels see; contacts, length, tip and entry (mm, scanner RAS); ``value``, ``share``
+        and ``entropy_drop``: `Value.stated`, `Value.share`, `Value.entropy_drop`; ``judged`` with
+        its Monte Carlo error: `Value.gain`; ``p_before effective flattened``: see `Value`.
     """
     sample, futures = patient.sample, patient.futures
     size = plan_size(futures)
@@ -106,7 +94,7 @@ def values(
     seizure = seizure_value(futures, sample, size, np.random.default_rng([seed, 3]))
     rows.append({"datum": "seizure", **_worth(seizure)})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.sort_values("entropy_drop", ascending=False, kind="stable", ignore_index=True)
+    return table.sort_values("share", ascending=False, kind="stable", ignore_index=True)
 
 
 def _placed(one: Candidate) -> dict[str, object]:
@@ -124,6 +112,7 @@ def _placed(one: Candidate) -> dict[str, object]:
 def _worth(value: Value) -> dict[str, float]:
     return {
         "value": value.stated,
+        "share": value.share,
         "judged": value.gain,
         "judged_error": value.gain_error,
         "entropy_drop": value.entropy_drop,

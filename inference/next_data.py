@@ -8,7 +8,8 @@ zone is expected to have (`plan_size`). The value is the expected gain,
 
 .. math:: E_t \big[ P(S(y) \supseteq Z_t) - P(S_0 \supseteq Z_t) \big]
 
-with the plan S(y) after and :math:`S_0` before the recording. A truth is judged by truths from
+with the plan S(y) after and :math:`S_0` before the recording. The same is computed for the fraction
+of the zone that the k regions of the largest expected share hold. A truth is judged by truths from
 other parts of the chains only: otherwise each one would recognise itself.
 """
 
@@ -54,6 +55,9 @@ class Value:
         Expected gain by the probabilities stated after the recording, of the plan after it over
         the present plan; never negative, with a smaller Monte Carlo error, and too large where
         few truths count.
+    share, share_judged : float
+        Expected gain of the fraction of the zone that the plan holds: as stated after the
+        recording, and judged by the truths.
     entropy_drop : float
         Expected drop of the summed entropies of all p_ez, nats.
     p_before : float
@@ -67,6 +71,8 @@ class Value:
     gain_error: float
     gain_hidden: float
     stated: float
+    share: float
+    share_judged: float
     entropy_drop: float
     p_before: float
     effective: float
@@ -85,6 +91,22 @@ def best_set(futures: Futures, size: int) -> tuple[tuple[int, ...], float]:
     right = futures.weight @ holds(futures.p_zone, sets)
     best = int(right.argmax())
     return tuple(int(i) for i in np.flatnonzero(sets[best])), float(right[best])
+
+
+def shares(p_zone: Array) -> Array:
+    """Return each region's part of the zone of every truth, (n, n_regions).
+
+    Its probability over the expected number of regions of the zone.
+    """
+    return np.asarray(p_zone / np.maximum(p_zone.sum(axis=1, keepdims=True), _LEAST))
+
+
+def largest_shares(share: Array, size: int) -> Mask:
+    """Return the plans of so many regions that hold most of the zone, (n, n_regions)."""
+    order = np.argsort(-share, axis=1, kind="stable")[:, :size]
+    plans = np.zeros(share.shape, dtype=bool)
+    np.put_along_axis(plans, order, True, axis=1)
+    return plans
 
 
 def p_right(futures: Futures, regions: tuple[int, ...]) -> float:
@@ -263,6 +285,13 @@ def value_of(
         new = np.stack([weights @ holds(p, sets) for weights, p in pairs])
         p_new = np.stack([weights @ p for weights, p in pairs])
     judged = right[truths] if zones is None else holds(zones, sets)
+    part = shares(futures.p_zone)
+    part_new = after @ part
+    if p_after is not None:
+        part_new = np.stack([w @ shares(p) for w, p in zip(after, p_after, strict=True)])
+    size = int(sets[0].sum())
+    moved = largest_shares(part_new, size).astype(float) - largest_shares(before @ part, size)
+    part_true = part[truths] if zones is None else shares(zones)
     at = np.arange(len(truths))
     best, first = new.argmax(axis=1), old.argmax(axis=1)
     change = judged[at, best] - judged[at, first]
@@ -273,6 +302,8 @@ def value_of(
         gain=gain,
         gain_error=float(np.sqrt(omega**2 @ (change - gain) ** 2)),
         stated=float(omega @ (new[at, best] - new[at, first])),
+        share=float(omega @ (moved * part_new).sum(axis=1)),
+        share_judged=float(omega @ (moved * part_true).sum(axis=1)),
         gain_hidden=float(omega[hidden] @ change[hidden]),
         entropy_drop=float(omega @ drop),
         p_before=float(omega @ judged[at, first]),

@@ -7,6 +7,7 @@ import xarray as xr
 from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.posterior import (
     chain_weights,
+    effective_zones,
     p_ez_sampled,
     seizure_threshold,
     simulated_x0,
@@ -72,3 +73,16 @@ def test_p_ez_sampled_rises_with_the_expected_ez_regions():
     assert values == sorted(values)
     assert values[0] < 0.01
     assert values[-1] > 0.99
+
+
+def test_zones_count_by_the_weight_of_their_chain(samples):
+    x0 = np.full((2, 3, 3), -5.0)
+    x0[0, :, 0], x0[1, :, 1] = 5.0, 5.0  # one zone in each chain
+    stats = xr.Dataset({"weight": ("chain", [0.9, 0.1])})
+    tree = xr.DataTree.from_dict(
+        {"/posterior": samples.assign(x0=(samples["x0"].dims, x0)), "/sample_stats": stats}
+    )
+    tree.attrs["I1"] = 3.1
+    assert effective_zones(tree) == pytest.approx(np.exp(-0.9 * np.log(0.9) - 0.1 * np.log(0.1)))
+    assert effective_zones(tree, 0.2) == pytest.approx(1.0)  # the other region is not suspected
+    assert np.isnan(effective_zones(tree, 1.1))

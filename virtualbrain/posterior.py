@@ -72,6 +72,38 @@ def starts_seizures(samples: xr.Dataset, I1: float = REST_CURRENT) -> xr.DataArr
     return x0 > seizure_threshold(samples, I1)[..., None]
 
 
+def effective_zones(posterior: xr.DataTree, suspicion: float = HARDLY_SUSPECTED) -> float:
+    r"""Return the effective number of zones of the draws, :math:`\exp(-\sum_k p_k \log p_k)`.
+
+    The zone of a draw is the set of regions with a p_ez of at least `suspicion` that start
+    seizures in it; draws without any are left out. Few draws make the number too small.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        The fit.
+    suspicion : float
+        Smallest p_ez of a suspected region.
+
+    Returns
+    -------
+    float
+        NaN where no suspected region starts seizures in any draw.
+    """
+    samples = posterior["posterior"].to_dataset()
+    starts = starts_seizures(samples, float(posterior.attrs["I1"])).to_numpy()
+    n_chains, n_draws, _ = starts.shape
+    weights = chain_weights(posterior.children.get("sample_stats"), n_chains)
+    starts = starts[..., weights @ starts.mean(axis=1) >= suspicion].reshape(n_chains * n_draws, -1)
+    weight = np.repeat(weights, n_draws) * starts.any(axis=1)
+    if weight.sum() == 0.0:
+        return float("nan")
+    _, of_zone = np.unique(starts, axis=0, return_inverse=True)
+    p = np.bincount(of_zone.reshape(-1), weight) / weight.sum()
+    p = p[p > 0]
+    return float(np.exp(-(p * np.log(p)).sum()))
+
+
 def expected_ez_regions(p_ez: Array) -> float:
     """Return the expected number of EZ regions: the sum of p_ez over the suspected regions.
 

@@ -1,12 +1,20 @@
 """Measure whether the list of explanations holds the true zone, and how long it is.
 
     python tests/benchmarks/measure_explanations.py OUT.tsv [--scenario early] [--patients 40]
-        [--seed N] [--moves 15000] [--suspicion 0.05]
+        [--seed N] [--moves 15000] [--draws 500] [--suspicion 0.05]
 
-One row for each synthetic patient of a validation with a sampled zone: the number of listed
-explanations, whether the true zone is among their zones, whether it lies within the certain and
-possible regions of one of them (all certain regions in the zone), the degeneracy index, the
-verdict, and whether the first region is in the zone. The truth is read after the fit.
+One row for each synthetic patient of a validation with a sampled zone. The truth is read after the
+fit.
+
+- ``in_family``: the true zone is one of the zones of a listed explanation: it holds all its certain
+  regions and no region that the explanation does not name;
+- ``without_excluded``: the same without the regions that are only not excluded;
+- ``in_draws``: it is the zone of a posterior draw of a listed explanation (the strict measure);
+- ``in_leading``: as many regions with the largest p_ez as the explanations name hold it;
+- ``n_listed n_named n_possible n_not_excluded n_zones``: length of the list;
+- ``index effective_zones p_first left_out``: what might separate right from wrong lists; the last
+  is the summed p_ez of the seen regions that are not named;
+- ``verdict``, and ``first_in_zone``: whether the region of largest p_ez is in the zone.
 """
 
 import argparse
@@ -15,11 +23,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import mannwhitneyu
 
 from inference.diagnose import diagnose
 from inference.settings import Settings
 from inference.validate import fit_patient, problem_of
 from inference.zones import zones
+from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 from virtualbrain.surgery.explanations import Explanations, explanations
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.settings import SurgerySettings
@@ -31,26 +41,35 @@ def named(names: str | None) -> set[str]:
     return set(names.split(",")) if isinstance(names, str) else set()
 
 
-def scored(found: Explanations, zone: frozenset[str]) -> dict[str, Any]:
-    """Return how long the list is and whether it holds the zone."""
+def scored(found: Explanations, table: pd.DataFrame, zone: frozenset[str]) -> dict[str, Any]:
+    """Return how long the list is and whether it holds the zone; `table` is that of `zones`."""
     credible = found.table["credible"].to_numpy(bool)
     among = [zone in listed for listed, use in zip(found.zones, credible, strict=True) if use]
     rows = list(found.table[credible].itertuples())
-    pairs = [(named(row.certain), named(row.possible)) for row in rows]
+    families = [(named(row.certain), named(row.possible), named(row.not_excluded)) for row in rows]
+    every = set().union(*(set().union(*family) for family in families))
+    seen = table["observability"] >= LOW_OBSERVABILITY
     return {
+        "in_family": any(sure <= zone <= sure | free | more for sure, free, more in families),
+        "without_excluded": any(sure <= zone <= sure | free for sure, free, _ in families),
+        "in_draws": any(among),
+        "in_leading": zone <= set(table["region"].iloc[: len(every)]),
         "n_listed": len(found.table),
-        "holds_zone": any(among),
-        "within_regions": any(sure <= zone <= sure | open_ for sure, open_ in pairs),
+        "n_named": len(every),
+        "n_possible": max((len(free | more) for _, free, more in families), default=0),
+        "n_not_excluded": max((len(more) for *_, more in families), default=0),
+        "n_zones": sum(row.n_zones for row in rows),
         "index": found.index,
         "effective_zones": found.index_zones,
-        "n_possible": max((len(open_) for _, open_ in pairs), default=0),
+        "p_first": float(table["p_ez"].iloc[0]),
+        "left_out": float(table["p_ez"][seen & ~table["region"].isin(every)].sum()),
     }
 
 
 def measure(arguments: argparse.Namespace) -> pd.DataFrame:
     """Return one row for each patient; they are also written while it runs."""
     cohort = ValidationCohort(arguments.seed, arguments.scenario)
-    settings = Settings(moves=arguments.moves, chains=2, draws=200, cores=1)
+    settings = Settings(moves=arguments.moves, chains=2, draws=arguments.draws, cores=1)
     surgery = SurgerySettings(suspicion=arguments.suspicion)
     rows: list[dict[str, Any]] = []
     number = 0
@@ -69,12 +88,34 @@ def measure(arguments: argparse.Namespace) -> pd.DataFrame:
                     "n_zone": len(zone),
                     "verdict": diagnose(posterior)["verdict"],
                     "first_in_zone": table["region"].iloc[0] in zone,
-                    **scored(found, zone),
+                    **scored(found, table, zone),
                 }
             )
             pd.DataFrame(rows).to_csv(arguments.out, sep="\t", index=False)
         number += 1
     return pd.DataFrame(rows)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return mean, median and largest value of each measure."""
+    numbers = table.drop(columns=["patient", "verdict"]).astype(float)
+    return numbers.agg(["mean", "median", "max"]).T
+
+
+def separation(table: pd.DataFrame) -> pd.DataFrame:
+    """Return how well each number separates wrong answers: P(larger where wrong), 0.5 by chance."""
+    numbers = ("index", "effective_zones", "n_possible", "n_not_excluded", "p_first", "left_out")
+    found: dict[str, dict[str, float]] = {}
+    for answer in ("in_family", "in_draws", "first_in_zone"):
+        right = table[answer].to_numpy(bool)
+        if right.all() or not right.any():
+            continue
+        found[answer] = {
+            name: mannwhitneyu(table[name][~right], table[name][right]).statistic
+            / ((~right).sum() * right.sum())
+            for name in numbers
+        }
+    return pd.DataFrame(found)
 
 
 def main() -> None:
@@ -84,10 +125,12 @@ def main() -> None:
     parser.add_argument("--patients", type=int, default=40)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--moves", type=int, default=15_000)
+    parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--suspicion", type=float, default=SurgerySettings().suspicion)
     table = measure(parser.parse_args())
-    print(table.drop(columns=["patient", "verdict"]).astype(float).agg(["mean", "median"]).round(3))
-    print(table.groupby(["verdict", "holds_zone"])["index"].agg(["count", "median"]).round(2))
+    print(summary(table).round(3).to_string())
+    print(separation(table).round(2).to_string())
+    print(table.groupby("verdict")[["in_family", "first_in_zone"]].agg(["mean", "count"]).round(2))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,10 @@ fits the same data twice: what the random numbers of a fit change by themselves.
 - ``truth``: whether the plan holds the true zone, with minus without the new data (-1, 0 or 1);
 - ``entropy_fell``: realised drop of the summed entropies; ``found``: fraction of the true zone that
   the plan holds, with minus without the new data;
-- ``nearest``: gain of the best channel on the leading region, a nearest-neighbour choice.
+- ``nearest``: gain of the best channel on the leading region, a nearest-neighbour choice;
+- ``unsampled``: the same electrode by `virtualbrain.surgery.next_electrode`: the summed probability
+  that the EZ is unsampled and lies in a region that only the new channels see (the part of that
+  formula that needs no simulated surgery).
 
 The truth is read after all fits.
 """
@@ -35,12 +38,13 @@ from inference.ablation import Subset, reduced
 from inference.futures import Futures, futures_of
 from inference.next_data import Value, best_set, electrode_value, entropy, p_right, plan_size
 from inference.next_seizure import seizure_value
-from inference.onsets.fit import OnsetSample, sample_onsets
-from inference.onsets.recording import flattened
+from inference.onsets.fit import OnsetSample, calibrated_p_ez, sample_onsets
+from inference.onsets.recording import flattened, unseen_regions
 from inference.priors import load_priors
 from inference.problem import Problem
 from inference.settings import Settings
 from inference.validate import problem_of
+from virtualbrain.posterior import connected_shares, expected_ez_regions, p_ez_sampled
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
 
@@ -86,6 +90,15 @@ def row_of(
     }
 
 
+def unsampled(sample: OnsetSample, futures: Futures, gain: np.ndarray) -> float:
+    """Return the probability that the EZ is unsampled and the new channels see it."""
+    p_ez = calibrated_p_ez(sample).mean(axis=0)
+    unseen = np.flatnonzero(futures.unseen)
+    share = connected_shares(sample.data.weights, p_ez, unseen)
+    newly = ~unseen_regions(flattened(gain))[unseen]
+    return float((1.0 - p_ez_sampled(expected_ez_regions(p_ez))) * share[newly].sum())
+
+
 def electrode_rows(
     patient: Any, number: int, arguments: argparse.Namespace
 ) -> list[dict[str, Any]]:
@@ -115,6 +128,7 @@ def electrode_rows(
                 "electrode": int(name),
                 "n_channels": int(new.sum()),
                 "nearest": float(flattened(gain)[:, leading].max()),
+                "unsampled": unsampled(sample, futures, gain),
                 **row_of(value, futures, after, size, zone_of(patient)),
                 "seconds": seconds,
             }
@@ -139,7 +153,7 @@ def seizure_rows(patient: Any, number: int, arguments: argparse.Namespace) -> li
     seconds = time.process_time() - started
     _, after = fitted(two, settings, seed)
     row = row_of(value, futures, after, size, zone_of(patient))
-    return [{"patient": number, "nearest": 0.0, **row, "seconds": seconds}]
+    return [{"patient": number, "nearest": 0.0, "unsampled": 0.0, **row, "seconds": seconds}]
 
 
 def nothing_rows(patient: Any, number: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -153,7 +167,7 @@ def nothing_rows(patient: Any, number: int, arguments: argparse.Namespace) -> li
     _, after = fitted(problem, settings, seed + 1_000_000)
     none = Value(*(0.0 for _ in fields(Value)))
     row = row_of(none, futures, after, plan_size(futures), zone_of(patient))
-    return [{"patient": number, "nearest": 0.0, **row}]
+    return [{"patient": number, "nearest": 0.0, "unsampled": 0.0, **row}]
 
 
 def zone_of(patient: Any) -> set[int]:
@@ -182,11 +196,15 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         found[realised] = {
             "rho": spearmanr(table["predicted"], table[realised]).statistic,
             "rho_entropy": spearmanr(table["entropy_drop"], table[realised]).statistic,
+            "rho_share": spearmanr(table["share"], table[realised]).statistic,
             "rho_stated": spearmanr(table["stated"], table[realised]).statistic,
+            "rho_unsampled": spearmanr(table["unsampled"], table[realised]).statistic,
             "rho_hidden": spearmanr(table["gain_hidden"], table[realised]).statistic,
             "rho_patients": spearmanr(by["predicted"].mean(), by[realised].mean()).statistic,
             "advised": table.loc[by["predicted"].idxmax(), realised].mean(),
             "by_stated": table.loc[by["stated"].idxmax(), realised].mean(),
+            "by_share": table.loc[by["share"].idxmax(), realised].mean(),
+            "by_unsampled": table.loc[by["unsampled"].idxmax(), realised].mean(),
             "by_entropy": table.loc[by["entropy_drop"].idxmax(), realised].mean(),
             "random": by[realised].mean().mean(),
             "nearest": table.loc[by["nearest"].idxmax(), realised].mean(),

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import inference
-from inference import ablation, next_candidates
+from inference import ablation, full_sample, next_candidates
 from inference.posterior import load, save
 from inference.settings import Settings
 from virtualbrain import cli
@@ -100,9 +100,9 @@ def test_the_problem_is_the_one_that_was_fitted(patient):
 
 @pytest.mark.slow
 def test_the_command_writes_a_table_that_the_report_reads(patient, monkeypatch, capsys):
-    for name, value in (("MOVES_ALL", 900), ("MOVES", 450), ("DRAWS", 60), ("SECONDS", (10.0,))):
+    for name, value in (("MOVES", 450), ("DRAWS", 60), ("SECONDS", (10.0,))):
         monkeypatch.setattr(ablation, name, value)
-    monkeypatch.setattr(next_candidates, "MOVES", 900)
+    monkeypatch.setattr(full_sample, "MOVES", 900)
     assert cli.main(["degeneracy", str(patient.out)]) == 0
     table = read_table(patient.ablation("default"))
     assert list(table.columns) == list(ablation.COLUMNS)

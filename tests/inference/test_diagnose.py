@@ -106,3 +106,18 @@ def test_a_fit_without_the_patients_own_images_is_never_interpretable(
     assert found["verdict"] == "caution"
     assert words in found["reasons"][0]
     assert found["figures"][attribute]
+
+
+@pytest.mark.parametrize(("regions", "cautious"), [(3, False), (5, True)])
+def test_many_different_zones_call_for_caution(posterior, regions, cautious):
+    """Every subset of some regions is equally frequent: 2 to their number, less the empty one."""
+    subsets = np.arange(N_DRAWS) % 2**regions
+    for i in range(regions):
+        posterior["posterior"]["x0"].values[..., i] = np.where(subsets >> i & 1, -1.5, -3.0)
+    found = inference.diagnose(posterior)
+    assert found["figures"]["effective_zones"] == pytest.approx(2**regions - 1, rel=0.01)
+    assert any("different zones" in reason for reason in found["reasons"]) == cautious
+
+
+def test_without_a_suspected_region_there_is_no_number_of_zones(posterior):
+    assert figures_of(posterior)["effective_zones"] is None

@@ -11,9 +11,11 @@ from inference.next_data import (
     best_set,
     electrode_value,
     holds,
+    largest_shares,
     p_right,
     plan_size,
     sets_of,
+    shares,
     simulated,
     value_of,
 )
@@ -190,6 +192,22 @@ def test_completed_draws_are_those_of_the_fit_where_channels_see():
     assert {row.tobytes() for row in seen} <= {row.tobytes() for row in from_fit}
     again = powers(found.states, sample.data, sample.rules)
     assert np.array_equal(again, found.power)
+
+
+def test_the_share_of_the_zone_is_gained_where_the_data_show_it(futures):
+    zone = futures.p_zone.argmax(axis=1)
+    value = valued(futures, np.where(zone[:, None] == zone, 0.0, -50.0))
+    assert value.share == pytest.approx(0.4, abs=0.01)
+    assert value.share_judged == pytest.approx(0.4)
+    nothing = valued(futures, np.zeros((N_TRUTHS, N_TRUTHS)))
+    assert nothing.share == nothing.share_judged == 0.0
+
+
+def test_the_plan_of_the_largest_shares_holds_most_of_the_zone():
+    p = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.5, 0.0]])
+    assert np.allclose(shares(p), [[0.5, 0.5, 0, 0], [0, 0, 1, 0]])
+    plans = largest_shares(np.array([[0.25, 0.2, 0.5, 0.0]]), 2)
+    assert plans.tolist() == [[True, False, True, False]]
 
 
 def test_the_present_plan_holds_the_zone_as_often_as_stated():

@@ -618,7 +618,8 @@ def _write_explanations(layout, priors, names) -> None:
              "distinctness": 0.8, "onset_s": 2.5, "onset_best_s": 9.0, "p_seizing": 0.9,
              "p_seizing_best": 0.2}  # fmt: skip
     table = pd.DataFrame([first, other]).assign(
-        p_error=0.02, credible=True, n_zones=[4, 1], order=",".join(names[:3]),
+        p_error=0.02, credible=True, n_zones=[4, 2], not_excluded=names[4],
+        order=",".join(names[:3]),
         p_plan_holds=[0.97, 1.0], p_plan_holds_all=[0.68, 0.27],
     )  # fmt: skip
     table["odds"] = table["p"] / 0.7

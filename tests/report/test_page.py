@@ -193,6 +193,8 @@ def test_explanations_are_in_words_and_absent_without_a_usable_fit(build):
     assert "Effective number of explanations: 1.8 ± 0.04" in page
     assert "seizes at 2.5 s here, seizes in only 20 % of the draws in the first" in page
     assert "A1-A2 sees it best" in page
+    assert page.count("Not excluded") == 2
+    assert "holds all regions of “starts in”: 6 zones." in page
     for other in ({"verdict": "do-not-use"}, {"skip": ["explanations"]}):
         withheld = build(**other, **choices)
         assert "Effective number of explanations" not in withheld

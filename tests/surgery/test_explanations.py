@@ -15,6 +15,7 @@ from virtualbrain.surgery.zone_clusters import (
     monte_carlo_error,
     zone_draws,
 )
+from virtualbrain.surgery.zone_families import MASKED, NAMED
 
 NAMES = ("a", "b", "c", "d", "e")
 TABLE = pd.DataFrame({"name": NAMES, "volume": 1000.0})
@@ -129,6 +130,9 @@ def test_monte_carlo_error_is_that_of_independent_draws_or_of_chains_that_disagr
     assert error == pytest.approx([0.5], abs=0.01)
 
 
+ZONES = (0.55, 0.25, 0.12, 0.08)
+
+
 def listed(chains, onsets=None, **choices):
     constraints = ResectionConstraints(TABLE, forbidden=choices.pop("forbidden", ()))
     return explanations(made_posterior(chains, onsets), SurgerySettings(**choices), constraints)
@@ -142,6 +146,8 @@ def test_the_list_ends_at_the_credible_probability_and_the_odds():
     few = listed(repeated(ab=87, ac=8, d=5))
     assert list(few.table["p"]) == pytest.approx([0.87, 0.08])
     assert few.about()["Listed"] == pytest.approx(0.95)
+    assert few.index_zones == pytest.approx(few.index)  # every zone is an explanation
+    assert found.index_zones == pytest.approx(np.exp(-sum(p * np.log(p) for p in ZONES)))
     assert few.index == pytest.approx(np.exp(-sum(p * np.log(p) for p in (0.87, 0.08, 0.05))))
 
 
@@ -149,9 +155,18 @@ def test_certain_and_possible_regions_and_plan():
     found = listed(repeated(ab=50, abc=8, ac=2, d=40), target=0.9).table
     first = found.iloc[0]
     assert (first["certain"], first["possible"]) == ("a,b", "c")
+    assert first["not_excluded"] is None
+    assert list(found["n_zones"]) == [2, 1]
     assert first["plan"] == "a,b,c"
     assert (first["p_plan_holds"], first["p_plan_holds_all"]) == pytest.approx((1.0, 0.6))
     assert found.iloc[1]["plan"] == "d"
+
+
+def test_every_explanation_names_the_regions_that_are_not_excluded():
+    found = listed(repeated(ab=50, abe=4, d=46), suspicion=0.05)
+    assert list(found.table["not_excluded"]) == ["e", "e"]
+    assert list(found.table["n_zones"]) == [2, 2]
+    assert found.about()["NotExcluded"] == {"Masked": MASKED, "Named": NAMED}
 
 
 def test_a_plan_contains_no_forbidden_region():

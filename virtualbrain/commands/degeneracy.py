@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from inference.ablation import PlanOf
+    from inference.onsets.fit import OnsetSample
     from inference.problem import Problem
+    from inference.settings import Settings
 
 
 def degeneracy(options: argparse.Namespace) -> int:
@@ -35,10 +37,11 @@ def degeneracy(options: argparse.Namespace) -> int:
         _require_onsets(layout, name)
     for layout in layouts:
         problem = _fitted_problem(layout, name, config)
-        table = _ablated(layout, problem, priors, config)
+        sample = _sampled(problem, priors, config)
+        table = _ablated(layout, problem, sample, priors, config)
         _write(layout, name, table, config)
         say(f"sub-{layout.label}: {_summary(table)}; wrote {layout.ablation(name)}")
-        ranked = next_data(layout, name, problem, priors, config)
+        ranked = next_data(layout, name, sample, config)
         say(f"sub-{layout.label}: {summary(ranked)}; wrote {layout.next_data(name)}")
     say("run `virtualbrain run` again to show this in the reports")
     return 0
@@ -66,24 +69,44 @@ def _fitted_problem(layout: PatientLayout, name: str, config: dict[str, Any]) ->
     return _problem(layout, load(layout.posterior(name)), settings.evoked_responses)
 
 
+def _settings(config: dict[str, Any]) -> "Settings":
+    import inference
+
+    settings = settings_from(config["inference"], inference.Settings, "inference")
+    return replace(settings, seed=config["seed"])
+
+
+def _sampled(problem: "Problem", priors: Any, config: dict[str, Any]) -> "OnsetSample":
+    """Sample from all data, for the ablation and for the value of new data."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    from inference.full_sample import sample_all
+
+    with threadpool_limits(1, user_api="blas"):
+        return sample_all(problem, priors, _settings(config))
+
+
 def _ablated(
-    layout: PatientLayout, problem: "Problem", priors: Any, config: dict[str, Any]
+    layout: PatientLayout,
+    problem: "Problem",
+    sample: "OnsetSample",
+    priors: Any,
+    config: dict[str, Any],
 ) -> "pd.DataFrame":
     from rich.progress import Progress
 
-    import inference
     from inference.ablation import ablate
     from virtualbrain.surgery.settings import SurgerySettings
 
-    settings = settings_from(config["inference"], inference.Settings, "inference")
     plan = _plan_of(settings_from(config["surgery"], SurgerySettings, "surgery"), problem.regions)
     with Progress(console=err_console, transient=True) as bar:
         task = bar.add_task(f"sub-{layout.label}", total=1.0)
         return ablate(
             problem,
             electrodes_of(layout, problem.channels),
+            sample,
             priors,
-            replace(settings, seed=config["seed"]),
+            _settings(config),
             plan,
             lambda step, fraction: bar.update(task, description=step, completed=fraction),
         )
@@ -168,7 +191,8 @@ def _plan_of(settings: Any, regions: Sequence[str]) -> "PlanOf":
 def _write(
     layout: PatientLayout, priors: str, table: "pd.DataFrame", config: dict[str, Any]
 ) -> None:
-    from inference.ablation import CHAINS, CLEAR, DRAWS, MOVES, MOVES_ALL
+    from inference.ablation import CHAINS, CLEAR, DRAWS, MOVES
+    from inference.full_sample import MOVES as MOVES_ALL
     from virtualbrain.io.manifest import checksum
     from virtualbrain.io.provenance import sidecar
     from virtualbrain.io.tables import write_table

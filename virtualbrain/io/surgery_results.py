@@ -120,7 +120,7 @@ class NextRegionRow:
 
 @dataclass(frozen=True)
 class ExplanationRow:
-    """One row of explanations.tsv; the fields are its columns."""
+    """One row of explanations.tsv; the fields are its columns. Older ones lack `not_excluded`."""
 
     rank: int
     regions: str
@@ -142,6 +142,7 @@ class ExplanationRow:
     onset_best_s: float
     p_seizing: float
     p_seizing_best: float
+    not_excluded: str | None = None
 
 
 @dataclass(frozen=True)

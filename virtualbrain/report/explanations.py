@@ -23,8 +23,8 @@ class Explanation:
     ----------
     row : ExplanationRow
         The numbers.
-    certain, possible : tuple of Region
-        Regions that start seizures in it, and that may.
+    certain, possible, not_excluded : tuple of Region
+        Regions that start seizures in it, that may, and that are improbable but not excluded.
     order, plan : tuple of Region
         Regions in the order of their onsets, and of the smallest plan.
     difference : str
@@ -36,6 +36,7 @@ class Explanation:
     row: ExplanationRow
     certain: tuple[Region, ...]
     possible: tuple[Region, ...]
+    not_excluded: tuple[Region, ...]
     order: tuple[Region, ...]
     plan: tuple[Region, ...]
     difference: str
@@ -54,6 +55,8 @@ class Explained:
         One sentence on their number.
     index : str
         The degeneracy index with its Monte Carlo error.
+    zones : str
+        Number of zones of the listed explanations.
     view : View
         Table of all numbers.
     """
@@ -61,6 +64,7 @@ class Explained:
     items: tuple[Explanation, ...]
     summary: str
     index: str
+    zones: str
     view: View
 
 
@@ -74,12 +78,18 @@ def explanations_of(results: PatientResults, regions: Sequence[Region]) -> Expla
         items=tuple(_explanation(row, by_name) for row in found.rows),
         summary=_summary(found),
         index=f"{show(found.index, 2)}" + _error(found.index_error),
+        zones=_number_of_zones(found),
         view=_view(found, by_name),
     )
 
 
 def _error(value: float) -> str:
     return f" ± {show(value, 1)}" if is_number(value) else ""
+
+
+def _number_of_zones(found: Explanations) -> str:
+    total = sum(int(row.n_zones) for row in found.rows)
+    return "one zone" if total == 1 else f"{total} zones"
 
 
 def _summary(found: Explanations) -> str:
@@ -101,6 +111,7 @@ def _explanation(row: ExplanationRow, by_name: Mapping[str, Region]) -> Explanat
         row=row,
         certain=named(row.certain),
         possible=named(row.possible),
+        not_excluded=named(row.not_excluded),
         order=named(row.order),
         plan=named(row.plan),
         difference=_difference(row),
@@ -135,7 +146,7 @@ def _view(found: Explanations, by_name: Mapping[str, Region]) -> View:
         Column("Monte Carlo error", True),
         Column("Odds to the first", True),
         Column("Most probable zone", False),
-        Column("Zones merged", True, "zones of single draws that count as this explanation"),
+        Column("Zones", True, "zones of the named regions that hold all certain ones"),
         Column("Plan holds the EZ", True, "if this explanation is true"),
         Column("Plan holds the EZ, all", True, "over all explanations"),
         Column("Differs most", False, "region whose onset differs most from the first explanation"),

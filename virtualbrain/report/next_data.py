@@ -1,7 +1,7 @@
 """Put the value of one more seizure into words.
 
-The value of further electrodes stays in the table: it did not beat a random choice in synthetic
-patients.
+The value of further electrodes stays in the table: the amounts predicted are too small, and vessels
+are not known.
 """
 
 from dataclasses import dataclass

@@ -331,3 +331,26 @@ def observability(gain: NDArray[np.float64], noise: float = 0.5) -> NDArray[np.f
     scaled = np.divide(gain, total, out=np.zeros_like(gain), where=total > 0)
     information = np.eye(gain.shape[1]) + scaled.T @ scaled / noise**2
     return np.asarray(1 - np.diag(np.linalg.inv(information)))
+
+
+def likeness(gain: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how alike channels see two regions: 0 (no channel sees both) to 1 (in proportion).
+
+    The cosine of the columns of the gain, its rows scaled to sum to one; zero on the diagonal.
+
+    Parameters
+    ----------
+    gain : numpy.ndarray, shape (n_channels, n_regions)
+        Non-negative gain.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_regions, n_regions)
+    """
+    total = gain.sum(axis=1, keepdims=True)
+    scaled = np.divide(gain, total, out=np.zeros_like(gain), where=total > 0)
+    length = np.linalg.norm(scaled, axis=0)
+    columns = np.divide(scaled, length, out=np.zeros_like(scaled), where=length > 0)
+    alike = columns.T @ columns
+    np.fill_diagonal(alike, 0.0)
+    return np.asarray(alike)

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from virtualbrain.posterior import effective_zones
 from virtualbrain.surgery.ez_sets import p_holds_ez, smallest_holding
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.settings import SurgerySettings
@@ -22,6 +23,7 @@ from virtualbrain.surgery.zone_clusters import (
     monte_carlo_error,
     zone_draws,
 )
+from virtualbrain.surgery.zone_families import MASKED, NAMED, family_of, not_excluded
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -30,15 +32,14 @@ Mask = NDArray[np.bool_]
 # probable ones that together have this probability.
 FACTOR = 0.1
 CREDIBLE = 0.95
-# A region belongs to an explanation for certain, or possibly, from these probabilities on.
-CERTAIN, POSSIBLE = 0.9, 0.1
 # Regions of the order of recruitment: those that seize in at least half of the draws.
 _OFTEN = 0.5
 MOST_IN_ORDER = 12
 COLUMNS = (
-    "rank", "regions", "p", "p_error", "odds", "credible", "certain", "possible", "n_zones",
-    "order", "plan", "p_plan_holds", "p_plan_holds_all", "distinct_region", "distinct_channel",
-    "distinctness", "onset_s", "onset_best_s", "p_seizing", "p_seizing_best",
+    "rank", "regions", "p", "p_error", "odds", "credible", "certain", "possible",
+    "not_excluded", "n_zones", "order", "plan", "p_plan_holds", "p_plan_holds_all",
+    "distinct_region", "distinct_channel", "distinctness", "onset_s", "onset_best_s", "p_seizing",
+    "p_seizing_best",
 )  # fmt: skip
 
 
@@ -51,10 +52,11 @@ class Explanations:
     table : pandas.DataFrame
         One row for each listed explanation, the most probable first:
 
-        - ``regions``: its most probable zone; ``certain`` and ``possible``: regions that start
-          seizures in at least `CERTAIN`, or in `POSSIBLE` to `CERTAIN`, of its draws.
+        - ``regions``: its most probable zone; ``certain``, ``possible`` and ``not_excluded``:
+          see `virtualbrain.surgery.zone_families`. ``n_zones``: zones that hold all certain and
+          no other regions than these three; all of them belong to the explanation.
         - ``p`` with its Monte Carlo error ``p_error``; ``odds``: p over that of the first row;
-          ``credible``: in the 95 % credible list; ``n_zones``: zones that are merged.
+          ``credible``: in the 95 % credible list.
         - ``order``: regions in the order of their median onsets, those that seize in at least half
           of its draws.
         - ``plan``: smallest resection that holds the zone with the target probability if this
@@ -92,6 +94,7 @@ class Explanations:
             "CredibleProbability": CREDIBLE,
             "OddsFactor": FACTOR,
             "Merged": {"Saddle": SADDLE, "SmallestProbability": SMALLEST},
+            "NotExcluded": {"Masked": MASKED, "Named": NAMED},
         }
 
 
@@ -128,6 +131,7 @@ def explanations(
 
     error = monte_carlo_error(probabilities, draws)
     courses = _courses(posterior, draws)
+    open_regions = _not_excluded(posterior, draws, settings)
     n_listed = int(_listed(groups.p).sum())
     rows = [
         {
@@ -136,8 +140,8 @@ def explanations(
             "p_error": error[number],
             "odds": groups.p[number] / groups.p[0],
             "credible": groups.p[:number].sum() < CREDIBLE,
-            "n_zones": len(groups.zones[number]),
-            **_described(number, groups, draws, courses),
+            **_named(number, groups, draws, open_regions),
+            "order": _order(groups.of_draw == number, courses),
             **_plan(draws.picked(groups.of_draw == number), draws, settings, constraints),
             **_distinct(number, groups, draws, courses),
         }
@@ -147,7 +151,7 @@ def explanations(
         table=pd.DataFrame(rows, columns=list(COLUMNS)),
         index=effective_number(groups.of_draw),
         index_error=float(monte_carlo_error(index, draws)[0]),
-        index_zones=effective_number(groups.of_set),
+        index_zones=effective_zones(posterior, settings.suspicion),
         explained=draws.explained,
         zones=groups.zones[:n_listed],
     )
@@ -194,14 +198,24 @@ def _best_channels(constants: xr.DataTree | xr.DataArray, n_regions: int) -> tup
     return tuple(str(names[c]) if values[c, i] > 0 else "" for i, c in enumerate(best))
 
 
-def _described(
-    number: int, groups: Grouped, draws: ZoneDraws, courses: _Courses
-) -> dict[str, str | None]:
-    """Return the regions of an explanation and their order."""
-    chosen = draws.picked(groups.of_draw == number)
-    p = chosen.in_ez.mean(axis=0)
-    certain = p >= CERTAIN
-    possible = (p >= POSSIBLE) & ~certain
+def _not_excluded(
+    posterior: xr.DataTree, draws: ZoneDraws, settings: SurgerySettings
+) -> tuple[str, ...]:
+    """Return the regions below the suspicion that are not excluded, the most probable first."""
+    constants, gain = posterior["constant_data"], np.zeros((0, len(draws.p_ez)))
+    if "gain" in constants:
+        gain = constants["gain"].transpose("channel", "region").to_numpy()
+    named = not_excluded(draws.p_ez, gain, settings.suspicion)
+    names = posterior["posterior"]["region"].to_numpy()
+    return tuple(str(names[i]) for i in np.argsort(-draws.p_ez, kind="stable") if named[i])
+
+
+def _named(
+    number: int, groups: Grouped, draws: ZoneDraws, open_regions: tuple[str, ...]
+) -> dict[str, str | int | None]:
+    """Return the regions of an explanation, and how many zones they form."""
+    p = draws.in_ez[groups.of_draw == number].mean(axis=0)
+    family = family_of(p, len(open_regions))
 
     def names(mask: Mask) -> str | None:
         by_p = [i for i in np.argsort(-p, kind="stable") if mask[i]]
@@ -209,9 +223,10 @@ def _described(
 
     return {
         "regions": names(np.isin(draws.regions, list(groups.peaks[number]))),
-        "certain": names(certain),
-        "possible": names(possible),
-        "order": _order(groups.of_draw == number, courses),
+        "certain": names(family.certain),
+        "possible": names(family.possible),
+        "not_excluded": ",".join(open_regions) or None,
+        "n_zones": family.n_zones,
     }
 
 

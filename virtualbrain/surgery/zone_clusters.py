@@ -43,6 +43,8 @@ class ZoneDraws:
         Place of each draw in the posterior.
     explained : float
         Probability that a suspected region starts the seizure.
+    p_ez : numpy.ndarray
+        Probability of every region of the posterior to start seizures.
     """
 
     regions: tuple[str, ...]
@@ -50,6 +52,7 @@ class ZoneDraws:
     chain: Integers
     draw: Integers
     explained: float
+    p_ez: Array
 
     def picked(self, chosen: Mask) -> "ZoneDraws":
         """Return some of the draws."""
@@ -75,15 +78,12 @@ class Grouped:
         Most probable zone of each explanation.
     zones : tuple of frozenset of frozenset of str
         Zones of each explanation.
-    of_set : numpy.ndarray of int, shape (n_draws,)
-        Number of each draw's zone.
     """
 
     of_draw: Integers
     p: Array
     peaks: tuple[frozenset[str], ...]
     zones: tuple[frozenset[frozenset[str]], ...]
-    of_set: Integers
 
 
 def zone_draws(posterior: xr.DataTree, suspicion: float) -> ZoneDraws:
@@ -101,7 +101,8 @@ def zone_draws(posterior: xr.DataTree, suspicion: float) -> ZoneDraws:
     starts = starts_seizures(samples, float(posterior.attrs["I1"])).to_numpy()
     n_chains, n_draws, _ = starts.shape
     weights = chain_weights(posterior.children.get("sample_stats"), n_chains)
-    suspected = weights @ starts.mean(axis=1) >= suspicion
+    p_ez = weights @ starts.mean(axis=1)
+    suspected = p_ez >= suspicion
     starts = starts[..., suspected]
     useful = starts.any(axis=-1)
     explained = float(weights @ useful.mean(axis=1))
@@ -115,6 +116,7 @@ def zone_draws(posterior: xr.DataTree, suspicion: float) -> ZoneDraws:
         chain=chosen // n_draws,
         draw=chosen % n_draws,
         explained=explained,
+        p_ez=p_ez,
     )
 
 
@@ -136,7 +138,6 @@ def grouped(draws: ZoneDraws) -> Grouped:
         zones=tuple(
             frozenset(names[s] for s in np.flatnonzero(group == number)) for number in order
         ),
-        of_set=of_set,
     )
 
 
