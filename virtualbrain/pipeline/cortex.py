@@ -77,6 +77,8 @@ class CortexRequest:
         No seizure starts elsewhere.
     surgery : Surgery
         The plan; may be empty.
+    smallest : float, optional
+        Search the smallest resection for this share of draws without a seizure.
     about : mapping
         The options as stated, for the sidecars.
     """
@@ -86,6 +88,7 @@ class CortexRequest:
     foci: Sequence[StatedFocus] = ()
     only_foci: bool = False
     surgery: Surgery = field(default_factory=Surgery)
+    smallest: float | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -157,6 +160,7 @@ def simulate_patient(
     result = run_cortex(
         mesh, plan, draws, recorded, anatomy.regions, anatomy.labels, request.surgery,
         _foci(request.foci, mesh), request.only_foci, settings, seeg, surgery.gone_share, step,
+        request.smallest,
     )  # fmt: skip
     step("writing")
     sources = [layout.pial("L").name, layout.relmat("streamlines").name, "posterior.nc"]
