@@ -203,9 +203,11 @@ def _outcome_words(result: "CortexResult") -> str:
     after = float(np.median(result.after.recruited_cm2))
     if result.smallest is not None:
         words += f"; {_smallest_words(result.smallest)}"
+    removed = result.operated.removed_cm2
+    done = f"{removed:.1f} cm² taken out" if removed else "after surgery"
     return (
-        f"{words}; {result.operated.removed_cm2:.1f} cm² taken out: {after:.1f} cm² seize, "
-        f"no seizure in {result.after.share_free:.0%} of the draws"
+        f"{words}; {done}: {after:.1f} cm² seize, no seizure in {result.after.share_free:.0%} of "
+        "the draws"
     )
 
 
