@@ -147,6 +147,8 @@ def test_smallest_resection_and_a_cut_write_what_a_stated_surgery_writes(fitted,
     assert table["removed_cm2"][1] == pytest.approx(found["Area"])
     after = nib.load(result(layout, "hemi-L_desc-after_pseizing.shape.gii", "least"))
     assert np.isnan(after.darrays[0].data).sum() > 5
+    page = layout.cortex_page("default", "least").read_text()
+    assert f"The smallest of {found['Plans']} resections that were tried: " in page
     line = ("--cut=-46,-6,0,-46,6,0", "--name", "cut")
     assert cli.main(["cortex", str(tmp_path), *SMALL, *line]) == 0
     table = read_table(result(layout, "desc-outcome.tsv", "cut"))

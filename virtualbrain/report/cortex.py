@@ -78,6 +78,7 @@ def cortex_page(
             n_draws=result.simulator.draws.n_draws,
             local=result.simulator.settings.local,
             operated=result.operated,
+            smallest=result.smallest,
             only_foci=result.simulator.only_foci,
             foci=[
                 {

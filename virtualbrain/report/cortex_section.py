@@ -98,8 +98,9 @@ def _operated(run: CortexRun) -> str:
     after = run.outcomes[1]
     removed = after.removed_cm2
     taken = f"{show(removed, 2)} cm² taken out" if removed else "no cortex taken out"
+    surgery = "smallest resection that was found in" if run.searched else "surgery of"
     return (
-        f"After the surgery of the run {run.name} ({taken}), nothing seizes in "
+        f"After the {surgery} the run {run.name} ({taken}), nothing seizes in "
         f"{percent(after.share_free)} of the draws."
     )
 
