@@ -77,6 +77,18 @@ def test_places_of_enough_draws_are_taken_and_no_more(mesh, plan, draws):
     assert both.operated.removed[some.surgery.vertices].all()
 
 
+def test_a_region_that_starts_only_with_the_input_of_another_is_left(mesh, plan, draws):
+    x0, own = draws.x0.copy(), draws.own_x0.copy()
+    x0[:, NAMES.index(OTHER)], own[:, NAMES.index(OTHER)] = -1.6, -3.2
+    changed = replace(draws, x0=x0, own_x0=own)
+    simulator = model(mesh, plan, changed)
+    ensemble = simulator.ensemble()
+    assert ensemble.seizes[:, simulator.nodes.names == OTHER].all()
+    found, _ = searched(simulator, 1.0)
+    assert found.places == (STARTS,)
+    assert found.share_free == 1.0
+
+
 def test_a_nucleus_that_starts_seizures_is_taken_whole_and_counts(mesh, plan, draws):
     nucleus = starting(draws, "Left-Thalamus", list(range(6)))
     simulator = model(mesh, plan, nucleus)
@@ -119,4 +131,5 @@ def test_faults_of_the_search(mesh, plan, draws, focus, monkeypatch):
     search = Search(simulator, 0.5, [focus])
     with pytest.raises(ModelError, match="none of 2 resections"):
         smallest_resection(search, ensemble)
-    assert search.simulations == 2 * 4
+    parts = len(places_of_onset(replace(search), ensemble))
+    assert search.simulations == parts * 6 + 2 * 4

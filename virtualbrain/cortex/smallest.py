@@ -2,13 +2,13 @@
 
 A resection is a union of places in which seizures start, grown by one margin. A place is the part
 of a region that starts seizures in some draws: a stated focus, the whole region, or a nucleus.
-Cortex that starts seizures by itself seizes as long as a vertex of it is left, so a union that
-holds all places of too few draws is not simulated. Plans are simulated from the smallest volume
-on; the first that reaches the share is then shrunk as long as it does.
+First it is simulated in which draws each place seizes alone; a union that leaves such a place in
+too many draws is not tried. Plans are simulated from the smallest volume on; the first that reaches
+the share is then shrunk as long as it does.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, combinations
 
 import numpy as np
@@ -17,7 +17,7 @@ from scipy.sparse import csgraph
 
 from virtualbrain.cortex.ensemble import Ensemble, Simulator
 from virtualbrain.cortex.focus import Focus
-from virtualbrain.cortex.network import states_of
+from virtualbrain.cortex.network import States, calm_nodes, states_of
 from virtualbrain.cortex.resection import Operated, Surgery, operated
 from virtualbrain.errors import InputError, ModelError
 from virtualbrain.models.reduced_physics import critical_x0
@@ -87,7 +87,7 @@ class Place:
     vertices : numpy.ndarray of int
         Its vertices that start seizures in any draw; empty for a nucleus.
     draws : numpy.ndarray of bool, shape (n_draws,)
-        Draws in which it starts seizures.
+        Draws in which it seizes alone, so that no resection that leaves it is enough.
     """
 
     region: str
@@ -258,30 +258,55 @@ def _described(search: Search, plan: Plan, found: tuple[Operated, float]) -> Sma
 def places_of_onset(search: Search, before: Ensemble) -> list[Place]:
     """Return the places in which seizures start, the most frequent first.
 
-    A node starts a seizure in a draw if it seizes and its excitability, as after surgery elsewhere,
-    is above the threshold. In a draw without such a node, the first that seizes do.
+    A node may start a seizure in a draw if it seizes and its excitability, as after surgery
+    elsewhere, is above the threshold. In a draw without such a node, the first that seizes may. Of
+    the draws of a place, those are kept in which it seizes alone.
     """
     draws, nodes = search.simulator.draws, search.simulator.nodes
-    ones = np.ones(len(draws.regions))
-    x0 = remaining_x0(draws, Change(ones, ones > 0, ones < 0, draws.weights, ones))
-    states = states_of(draws, nodes, x0, search.foci, search.simulator.only_foci)
-    above = states.x0 > critical_x0(draws.tau0, draws.I1)[:, None]
+    above = _states(search, 1.0).x0 > critical_x0(draws.tau0, draws.I1)[:, None]
     starts = above & before.seizes
     onset = np.where(before.seizes, before.onset_s, np.inf)
     first = (onset <= onset.min(axis=1, keepdims=True)) & before.seizes
     starts |= first & ~starts.any(axis=1, keepdims=True)
     found = []
     for k, region in enumerate(nodes.regions):
-        own = np.flatnonzero(nodes.region == k)
-        active = starts[:, own]
+        own = nodes.region == k
+        active = starts & own
         if active.any():
-            used = own[active.any(axis=0)]
-            found.append(Place(region, used[used < nodes.n_vertices], active.any(axis=1)))
+            used = np.flatnonzero(active.any(axis=0))
+            alone = _seizes_alone(search, own, np.flatnonzero(active.any(axis=1)))
+            found.append(Place(region, used[used < nodes.n_vertices], alone))
     return sorted(found, key=lambda place: (-int(place.draws.sum()), place.region))
 
 
+def _states(search: Search, left: float) -> States:
+    """Return the states after surgery that leaves a fraction of all EZ regions."""
+    draws = search.simulator.draws
+    ones = np.ones(len(draws.regions))
+    x0 = remaining_x0(draws, Change(ones, ones > 0, ones < 0, draws.weights, left * ones))
+    return states_of(
+        draws, search.simulator.nodes, x0, search.foci, search.simulator.only_foci
+    )  # fmt: skip
+
+
+def _seizes_alone(search: Search, own: Flags, which: NDArray[np.int64]) -> Flags:
+    """Return in which draws a region seizes while all others are below the threshold.
+
+    What it receives from the other places is lost, so such a draw seizes after every resection
+    that leaves the place.
+    """
+    states, simulator = _states(search, 0.0), search.simulator
+    calm_nodes(states, simulator.draws, ~own)
+    alone = replace(simulator, states=states)
+    found = np.zeros(simulator.draws.n_draws, dtype=bool)
+    for number in which:
+        found[number] = _seizes(alone, int(number))
+        search.simulations += 1
+    return found
+
+
 def _plans(search: Search, places: Sequence[Place]) -> Iterator[Plan]:
-    """Return plans that hold all places of enough draws, the smallest volume first."""
+    """Return plans that may be enough, the smallest volume first."""
     starts = np.array([place.draws for place in places])
     picks = chain.from_iterable(
         combinations(range(min(len(places), _MOST_PLACES)), count)
@@ -295,7 +320,12 @@ def _plans(search: Search, places: Sequence[Place]) -> Iterator[Plan]:
     whole = sorted((search.plan(union, 0.0) for union in unions), key=lambda one: one.volume_cm3)
     # A larger union needs no margin before all smaller ones had theirs.
     few = [plan.union for plan in whole[:MOST_PLANS]]
-    found = [search.plan(union, margin) for union in few for margin in MARGINS_MM]
+    found = [
+        search.plan(union, margin)
+        for union in few
+        for margin in MARGINS_MM
+        if margin == 0 or any(len(place.vertices) for place in union)
+    ]
     return iter(sorted(found, key=lambda one: one.volume_cm3))
 
 
