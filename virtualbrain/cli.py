@@ -459,6 +459,27 @@ def _add_cortex(commands: Any) -> None:
         metavar="NAMES",
         help="cut all connections of regions; names separated by commas",
     )
+    parser.add_argument(
+        "--cut",
+        action="append",
+        metavar="LINE",
+        help="subpial cut along a line on the cortex: x,y,z,x,y,z,… (two or more points, scanner "
+        "RAS, mm); no local connection crosses it, white matter stays; repeat for several",
+    )
+    parser.add_argument(
+        "--cut-depth",
+        type=float,
+        default=5.0,
+        metavar="MM",
+        help="how far a cut reaches below its line; default: 5",
+    )
+    parser.add_argument(
+        "--smallest-resection",
+        type=float,
+        metavar="P",
+        help="search the smallest resection after which at least this share of the draws (0 to 1) "
+        "has no seizure",
+    )
     parser.set_defaults(command="cortex.cortex")
 
 

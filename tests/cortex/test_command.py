@@ -110,6 +110,13 @@ def test_second_run_takes_the_surface_of_the_first_and_gives_the_same(fitted, tm
         (["--name", "../x"], "letters, digits and hyphens"),
         (["--priors", "other"], "no such posterior"),
         (["--kernel-width", "0.5"], "does not resolve"),
+        (["--cut", "1,2,3"], "--cut 1,2,3"),
+        (["--cut", "1,2,3,4,5"], "--cut 1,2,3,4,5"),
+        (["--cut", "1,2,3,1,2,3"], "a cut without length"),
+        (["--cut=-46,0,-5,-46,0,5", "--cut-depth", "0"], "not a length"),
+        (["--cut", "0,90,90,0,95,90"], "15 mm from the cortex"),
+        (["--smallest-resection", "1.5"], "above 0 and up to 1"),
+        (["--smallest-resection", "0.5", "--resect-regions", "ctx-lh-b1"], "another surgery"),
     ],
 )  # fmt: skip
 def test_faults_are_one_line_and_write_nothing(fitted, capsys, options, words):
@@ -120,6 +127,34 @@ def test_faults_are_one_line_and_write_nothing(fitted, capsys, options, words):
     assert said.count("error:") == 1
     assert len(said.splitlines()) == 1
     assert not (fitted.cortex / "default" / "fault").exists()
+
+
+def test_smallest_resection_and_a_cut_write_what_a_stated_surgery_writes(fitted, tmp_path, capsys):
+    layout = write_fitted(tmp_path)
+    focus = ("--focus=-46,0,-5,1.5", "--only-focus")
+    search = ("--name", "least", "--smallest-resection", "1", *focus)
+    assert cli.main(["cortex", str(tmp_path), *SMALL, *search]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    about = json.loads(result(layout, "cortex.json", "least").read_text())
+    found = about["SmallestResection"]
+    words = "smallest of {Plans} resections ({Simulations} simulations)"
+    assert words.format(**found) in said
+    assert found["ShareFree"] == 1.0
+    assert found["Area"] == pytest.approx(about["Foci"][0]["Area"], abs=0.01)
+    assert np.linalg.norm(np.subtract(found["Centre"], about["Foci"][0]["Centre"])) < 3.0
+    table = read_table(result(layout, "desc-outcome.tsv", "least"))
+    assert list(table["share_free"]) == [0.0, 1.0]
+    assert table["removed_cm2"][1] == pytest.approx(found["Area"])
+    after = nib.load(result(layout, "hemi-L_desc-after_pseizing.shape.gii", "least"))
+    assert np.isnan(after.darrays[0].data).sum() > 5
+    page = layout.cortex_page("default", "least").read_text()
+    assert f"The smallest of {found['Plans']} resections that were tried: " in page
+    line = ("--cut=-46,-6,0,-46,6,0", "--name", "cut")
+    assert cli.main(["cortex", str(tmp_path), *SMALL, *line]) == 0
+    table = read_table(result(layout, "desc-outcome.tsv", "cut"))
+    assert list(table["surgery"]) == ["before", "after"]
+    assert table["removed_cm2"][1] == 0.0
+    assert json.loads(result(layout, "cortex.json", "cut").read_text())["CutDepth"] == 5.0
 
 
 def test_patient_without_surface_is_refused(tmp_path, capsys):

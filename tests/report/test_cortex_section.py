@@ -102,6 +102,9 @@ def test_a_run_without_focus_and_surgery_is_the_one_that_is_drawn(patient):
     write_run(patient, "a-focus", foci=[{"Vertex": 3}])
     write_run(patient, "b-surgery", surgery=True)
     assert on_cortex_of(results_of(patient)).main.name == "b-surgery"
+    sidecar = patient.cortex_result("default", "b-surgery", "desc-outcome.json")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"SmallestResection": {}}))
+    assert "smallest resection that was found in the run b-surgery" in Page(section(patient)).text
     write_run(patient, "c-plain")
     shown = on_cortex_of(results_of(patient))
     assert shown.main.name == "c-plain"

@@ -1,7 +1,7 @@
 """Prepare a cortical mesh for simulation: repair, fewer vertices, geodesic distances."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import fast_simplification
 import numpy as np
@@ -334,19 +334,61 @@ def without_vertices(
     near = np.zeros(cortex.n_vertices, dtype=bool)
     near[cortex.distances_mm[gone].indices] = True
     near = near[kept]
-    new = sparse.coo_array(_rows(vertices, faces, reach_mm, np.flatnonzero(near)))
-    old = sparse.coo_array(cortex.distances_mm[kept][:, kept])
-    # A path across the gap is within reach of it at both ends.
-    changed, same = near[new.col], ~(near[old.row] & near[old.col])
-    parts = [(new, changed), (old, same)]
+    old = sparse.csr_array(cortex.distances_mm[kept][:, kept])
+    distances = _renewed(old, vertices, faces, reach_mm, near)
+    regions = tuple(cortex.regions[k] for k in kept)
+    return Cortex(vertices, vertex_areas(vertices, faces), distances, regions), faces, kept
+
+
+def without_triangles(
+    cortex: Cortex, triangles: Triangles, cut: NDArray[np.bool_], reach_mm: float
+) -> Cortex:
+    """Return a cortex whose geodesic distances do not pass some of its triangles.
+
+    Vertices and their areas stay. A vertex without any other triangle is connected with none.
+
+    Parameters
+    ----------
+    cortex : Cortex
+        The surface.
+    triangles : numpy.ndarray, shape (m, 3)
+        Its triangles.
+    cut : numpy.ndarray of bool, shape (m,)
+        Triangles that no path passes.
+    reach_mm : float
+        Largest distance, as it was given to `prepared_cortex`.
+    """
+    beside = np.unique(triangles[cut])
+    near = np.zeros(cortex.n_vertices, dtype=bool)
+    near[beside] = True
+    near[cortex.distances_mm[beside].indices] = True
+    old = sparse.csr_array(cortex.distances_mm)
+    distances = _renewed(old, cortex.vertices_mm, triangles[~cut], reach_mm, near)
+    return replace(cortex, distances_mm=distances)
+
+
+def _renewed(
+    old: sparse.csr_array,
+    vertices: Vertices,
+    triangles: Triangles,
+    reach_mm: float,
+    near: NDArray[np.bool_],
+) -> sparse.csr_array:
+    """Return distances that are computed again between all vertices near a gap.
+
+    A path across the gap is within reach of it at both ends.
+    """
+    there = np.zeros(len(vertices), dtype=bool)
+    there[triangles] = True
+    new = sparse.coo_array(_rows(vertices, triangles, reach_mm, np.flatnonzero(near & there)))
+    former = sparse.coo_array(old)
+    parts = [(new, near[new.col]), (former, ~(near[former.row] & near[former.col]))]
     row, column, distance = (
         np.concatenate([getattr(one, name)[which] for one, which in parts])
         for name in ("row", "col", "data")
     )
-    matrix = sparse.csr_array((distance, (row, column)), shape=(len(kept), len(kept)))
-    distances = sparse.csr_array((matrix + matrix.T) / 2)
-    regions = tuple(cortex.regions[k] for k in kept)
-    return Cortex(vertices, vertex_areas(vertices, faces), distances, regions), faces, kept
+    matrix = sparse.csr_array((distance, (row, column)), shape=old.shape)
+    return sparse.csr_array((matrix + matrix.T) / 2)
 
 
 def _triangles_of_vertices(triangles: Triangles, n: int) -> sparse.csr_array:
@@ -367,8 +409,21 @@ def _distances_from(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the vertices within reach of a source, and their distances."""
     near = np.array(tree.query_ball_point(vertices[source], reach_mm + to_corner))
-    patch = _piece_of(source, triangles[np.unique(around[near].indices)])
-    members, corners = np.unique(patch, return_inverse=True)
+    pieces = _pieces_of(source, triangles[np.unique(around[near].indices)])
+    found = [_distances_in(source, vertices, piece, reach_mm) for piece in pieces]
+    if len(found) == 1:
+        return found[0]
+    members, distances = (np.concatenate([one[k] for one in found]) for k in (0, 1))
+    order = np.lexsort((distances, members))  # of two paths to a vertex, the shorter
+    members, first = np.unique(members[order], return_index=True)
+    return members, distances[order][first]
+
+
+def _distances_in(
+    source: int, vertices: Vertices, piece: Triangles, reach_mm: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the vertices of a piece of the mesh within reach of a source, and their distances."""
+    members, corners = np.unique(piece, return_inverse=True)
     algorithm = pygeodesic.geodesic.PyGeodesicAlgorithmExact(
         np.ascontiguousarray(vertices[members]),
         np.ascontiguousarray(corners.reshape(-1, 3), dtype=np.int32),
@@ -378,11 +433,10 @@ def _distances_from(
     return members[within], distances[within]
 
 
-def _piece_of(source: int, triangles: Triangles) -> Triangles:
+def _pieces_of(source: int, triangles: Triangles) -> list[Triangles]:
     """Return the triangles that are connected with a vertex over edges.
 
-    pygeodesic fails on a mesh that has more. Pieces that meet in a vertex only meet outside the
-    reach: around every vertex within it, all triangles are there.
+    pygeodesic fails on a mesh that has more. Beside a gap a vertex may join several pieces.
     """
     m = len(triangles)
     _, edge = np.unique(_edges(triangles), axis=0, return_inverse=True)
@@ -390,5 +444,5 @@ def _piece_of(source: int, triangles: Triangles) -> Triangles:
     n = m + int(edge.max()) + 1
     graph = sparse.coo_array((np.ones(3 * m), where), shape=(n, n))
     _, piece = sparse.csgraph.connected_components(graph, directed=False)
-    own = np.flatnonzero((triangles == source).any(axis=1))[0]
-    return np.asarray(triangles[piece[:m] == piece[own]])
+    own = np.unique(piece[:m][(triangles == source).any(axis=1)])
+    return [triangles[piece[:m] == one] for one in own]

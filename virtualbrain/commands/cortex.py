@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from virtualbrain.cortex.focus_search import FoundFocus
     from virtualbrain.cortex.resection import Surgery
     from virtualbrain.cortex.run import CortexResult
+    from virtualbrain.cortex.smallest import Smallest
     from virtualbrain.models.cortex import Cortex
     from virtualbrain.pipeline.cortex import CortexRequest, StatedFocus
 
@@ -59,6 +60,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 def _request(options: argparse.Namespace) -> "CortexRequest":
     """Return what the options ask for."""
+    from virtualbrain.cortex.smallest import require_share
     from virtualbrain.pipeline.cortex import CortexRequest
 
     if options.only_focus and not options.focus and options.find_focus is None:
@@ -67,13 +69,22 @@ def _request(options: argparse.Namespace) -> "CortexRequest":
         raise InputError("--focus and --find-focus", expected="one of them")
     if not _NAME.fullmatch(options.name):
         raise InputError(f"--name {options.name}", expected="letters, digits and hyphens")
+    surgery = _surgery(options)
+    if options.smallest_resection is not None:
+        require_share(options.smallest_resection)
+        if surgery:
+            raise InputError(
+                "--smallest-resection with another surgery",
+                hint="give it alone; --focus may be stated beside it",
+            )
     return CortexRequest(
         priors=options.priors,
         name=options.name,
         foci=[_focus(text) for text in options.focus or ()],
         find_cm2=options.find_focus,
         only_foci=options.only_focus,
-        surgery=_surgery(options),
+        surgery=surgery,
+        smallest=options.smallest_resection,
         about={
             "Focus": list(options.focus or ()),
             "FindFocus": options.find_focus,
@@ -82,6 +93,9 @@ def _request(options: argparse.Namespace) -> "CortexRequest":
             "ResectMask": [Path(path).name for path in options.resect_mask or ()],
             "ResectRegions": list(_names(options.resect_regions)),
             "Disconnect": list(_names(options.disconnect)),
+            "Cut": list(options.cut or ()),
+            "CutDepth": options.cut_depth,
+            "SmallestResectionFor": options.smallest_resection,
         },
     )
 
@@ -117,6 +131,7 @@ def _focus(text: str) -> "StatedFocus":
 
 def _surgery(options: argparse.Namespace) -> "Surgery":
     """Return the plan of the options."""
+    from virtualbrain.cortex.cut import Cut
     from virtualbrain.cortex.resection import Mask, Sphere, Surgery
     from virtualbrain.io.images import read_image
 
@@ -128,7 +143,15 @@ def _surgery(options: argparse.Namespace) -> "Surgery":
         volumes.append(Sphere((x, y, z), radius))
     for path in options.resect_mask or ():
         volumes.append(Mask.of(read_image(path), Path(path).name))
-    return Surgery(volumes, _names(options.resect_regions), _names(options.disconnect))
+    cuts = [Cut(_line(text), options.cut_depth) for text in options.cut or ()]
+    return Surgery(volumes, _names(options.resect_regions), _names(options.disconnect), cuts)
+
+
+def _line(text: str) -> tuple[tuple[float, float, float], ...]:
+    """Return the points of a cut from x,y,z of each."""
+    n = max(2, (text.count(",") + 1) // 3)
+    found = numbers(text, 3 * n, "--cut", "x,y,z of two or more points in mm, scanner RAS")
+    return tuple((found[k], found[k + 1], found[k + 2]) for k in range(0, 3 * n, 3))
 
 
 def _names(text: str | None) -> tuple[str, ...]:
@@ -206,7 +229,23 @@ def _outcome_words(result: "CortexResult") -> str:
     if result.after is None or result.operated is None:
         return words
     after = float(np.median(result.after.recruited_cm2))
+    if result.smallest is not None:
+        words += f"; {_smallest_words(result.smallest)}"
+    removed = result.operated.removed_cm2
+    done = f"{removed:.1f} cm² taken out" if removed else "after surgery"
     return (
-        f"{words}; {result.operated.removed_cm2:.1f} cm² taken out: {after:.1f} cm² seize, "
-        f"no seizure in {result.after.share_free:.0%} of the draws"
+        f"{words}; {done}: {after:.1f} cm² seize, no seizure in {result.after.share_free:.0%} of "
+        "the draws"
+    )
+
+
+def _smallest_words(found: "Smallest") -> str:
+    place = ""
+    if found.centre_mm is not None:
+        x, y, z = found.centre_mm
+        place = f" around {x:.1f},{y:.1f},{z:.1f} (up to {found.radius_mm:.0f} mm away)"
+    return (
+        f"smallest of {found.plans} resections ({found.simulations} simulations): "
+        f"{found.area_cm2:.1f} cm² of cortex, {found.volume_cm3:.1f} cm³ with nuclei{place}, "
+        f"{', '.join(found.places)}"
     )

@@ -8,7 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from virtualbrain.anatomy.cortical_mesh import Hemisphere, prepared_cortex, without_vertices
+from virtualbrain.anatomy.cortical_mesh import (
+    Hemisphere,
+    prepared_cortex,
+    without_triangles,
+    without_vertices,
+)
 from virtualbrain.anatomy.surface import vertex_area_vectors, vertex_areas
 from virtualbrain.cortex.settings import CortexSettings
 from virtualbrain.errors import ConfigError, InputError
@@ -59,6 +64,13 @@ class PatientMesh:
         )
         part = replace(self, cortex=cortex, triangles=triangles, sides=self.sides[kept])
         return part, kept
+
+    def cut_through(self, cut: NDArray[np.bool_]) -> "PatientMesh":
+        """Return the surface with the same vertices, and no path through some triangles."""
+        if not cut.any():
+            return self
+        cortex = without_triangles(self.cortex, self.triangles, cut, self.reach_mm)
+        return replace(self, cortex=cortex, triangles=self.triangles[~cut])
 
 
 @dataclass(frozen=True)

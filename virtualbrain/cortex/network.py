@@ -134,16 +134,15 @@ def states_of(
     if only_foci:
         calm |= set(range(len(nodes.regions)))
     for region in sorted(calm):
-        _calm_region(states, draws, nodes, region)
+        calm_nodes(states, draws, nodes.region == region)
     for focus in (focus for focus in foci if len(focus.vertices)):
         _place_focus(states, draws, nodes, by_region, focus)
     return states
 
 
-def _calm_region(states: States, draws: FittedDraws, nodes: Nodes, region: int) -> None:
-    """Put a region below the threshold, at rest."""
+def calm_nodes(states: States, draws: FittedDraws, own: NDArray[np.bool_]) -> None:
+    """Put nodes below the threshold, at rest; those that are below keep their values."""
     calm = critical_x0(draws.tau0, draws.I1) - _BELOW_THRESHOLD
-    own = nodes.region == region
     lower = np.minimum(states.x0[:, own], calm[:, None])
     changed = lower < states.x0[:, own]
     x, z = equilibrium(lower, draws.I1)

@@ -10,6 +10,7 @@ import pandas as pd
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
+from virtualbrain.cortex.cut import Cut, crossed_triangles
 from virtualbrain.cortex.ensemble import Simulator
 from virtualbrain.cortex.focus import Focus
 from virtualbrain.cortex.mesh import PatientMesh
@@ -107,14 +108,21 @@ class Surgery:
         Regions that are taken out completely.
     disconnected : sequence of str
         Regions whose connections to all others are cut; their tissue stays.
+    cuts : sequence of Cut
+        Subpial cuts: no local connection crosses them; tissue and white matter stay.
+    vertices : sequence of int
+        Vertices that are taken out.
     """
 
     volumes: Sequence[Sphere | Mask] = ()
     regions: Sequence[str] = ()
     disconnected: Sequence[str] = ()
+    cuts: Sequence[Cut] = ()
+    vertices: Sequence[int] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.volumes or self.regions or self.disconnected)
+        parts = (self.volumes, self.regions, self.disconnected, self.cuts, self.vertices)
+        return any(len(part) > 0 for part in parts)
 
 
 @dataclass(frozen=True)
@@ -148,6 +156,7 @@ def removed_vertices(mesh: PatientMesh, surgery: Surgery) -> Flags:
     A vertex is taken out if its cortex is inside at the pial surface or up to 2 mm below it.
     """
     removed = np.isin(np.array([str(r) for r in mesh.cortex.regions]), list(surgery.regions))
+    removed[list(surgery.vertices)] = True
     for depth in _DEPTHS_MM:
         points = mesh.cortex.vertices_mm - depth * mesh.normals
         for volume in surgery.volumes:
@@ -192,8 +201,8 @@ def operated(
 ) -> Operated:
     """Return the model after a plan.
 
-    Vertices are taken out with their area, and no path crosses the gap. A region without vertices
-    is removed if at least `gone_share` of it is taken. The connections of a region are
+    Vertices are taken out with their area, and no path crosses the gap or a cut. A region without
+    vertices is removed if at least `gone_share` of it is taken. The connections of a region are
     scaled by what remains of it at both ends, as in virtual surgery on regions; those of a
     disconnected region are cut.
 
@@ -213,21 +222,25 @@ def operated(
     Raises
     ------
     InputError
-        The plan takes nothing out and disconnects nothing.
+        The plan takes nothing out and disconnects nothing, or a cut crosses no cortex.
     ModelError
         No cortex remains.
     """
     mesh, draws, all_regions = before.mesh, before.draws, before.nodes.regions
+    crossed = [crossed_triangles(mesh, cut) for cut in surgery.cuts]
     left, kept = mesh.without(removed_vertices(mesh, surgery))
     removed = np.ones(mesh.cortex.n_vertices, dtype=bool)
     removed[kept] = False  # single vertices without a triangle are gone too
     taken = _taken(before, removed, taken_alone)
-    if not removed.any() and not any(taken.values()) and not surgery.disconnected:
+    changes = (removed.any(), *taken.values(), surgery.disconnected, crossed)
+    if not any(changes):
         raise InputError(
             "the plan takes out no cortex and no region",
             expected="coordinates in scanner RAS of the T1w image, mm",
             hint="check the frame of the sphere or mask",
         )
+    if crossed:
+        left = left.cut_through(np.any(crossed, axis=0)[(~removed[mesh.triangles]).all(axis=1)])
     nodes = nodes_of(left, draws.regions)
     change = _change(before, surgery, taken, gone_share)
     new = np.full(mesh.cortex.n_vertices, -1)

@@ -26,6 +26,7 @@ from virtualbrain.cortex.mesh import MeshPlan, PatientMesh
 from virtualbrain.cortex.network import nodes_of, states_of
 from virtualbrain.cortex.resection import Operated, Surgery, operated, taken_of_images
 from virtualbrain.cortex.settings import CortexSettings
+from virtualbrain.cortex.smallest import Search, Smallest, smallest_resection
 from virtualbrain.cortex.x0_field import with_field, x0_fields
 from virtualbrain.models.simulation_worker import Progress
 from virtualbrain.seeg.settings import SeegSettings
@@ -92,6 +93,8 @@ class CortexResult:
         Patches in which seizures start, stated or found.
     found : FoundFocus, optional
         Where the recording says that the seizure starts.
+    smallest : Smallest or None
+        The smallest resection, if one was searched; then `operated` is the model after it.
     """
 
     mesh: PatientMesh
@@ -108,6 +111,7 @@ class CortexResult:
     share: float
     foci: tuple[Focus, ...]
     found: FoundFocus | None = None
+    smallest: Smallest | None = None
 
     def on_all_vertices(self, values: Array) -> Array:
         """Return values after surgery on the vertices before it; NaN where tissue was removed.
@@ -136,6 +140,7 @@ def run_cortex(
     gone_share: float,
     rng: np.random.Generator,
     step: Callable[[str], Progress] | None = None,
+    smallest: float | None = None,
 ) -> CortexResult:
     """Simulate the draws on the surface, compare with the recording, and operate.
 
@@ -165,13 +170,16 @@ def run_cortex(
         Random numbers of the fields of x0.
     step : callable, optional
         Called with the name of each part; returns what is called with the fraction done.
+    smallest : float, optional
+        Search the smallest resection that leaves this share of the draws without a seizure, in
+        place of the plan.
 
     Raises
     ------
     InputError
         The plan takes nothing out, or surface and fit have no region in common.
     ModelError
-        The mesh is too coarse for the kernel.
+        The mesh is too coarse for the kernel, or no resection of the search is enough.
     """
     report = step or (lambda _: lambda _fraction: None)
     nodes = nodes_of(mesh, draws.regions)
@@ -181,12 +189,19 @@ def run_cortex(
         field[:, [v for focus in foci for v in focus.vertices]] = 0.0
         states = with_field(states, draws, field)
     simulator = Simulator(mesh, nodes, draws, states, plan.kernel, settings, only_foci, field=field)
-    after, cut = None, None
+    after, cut, least = None, None, None
     if surgery:
         names = [str(name) for name in nodes.names[nodes.n_vertices :]]
         taken = taken_of_images(surgery, labels, regions, names)
         cut = operated(simulator, surgery, taken, foci, gone_share)
     before = simulator.ensemble(report("before surgery"))
+    if smallest is not None:
+        volumes = nuclei_cm3(regions) if "volume" in regions else {}
+        search = Search(
+            simulator, smallest, foci, gone_share, seeg.cortical_thickness_mm, volumes
+        )  # fmt: skip
+        least = smallest_resection(search, before, report("smallest resection"))
+        cut = least.operated
     if cut is not None:
         after = cut.simulator.ensemble(report("after surgery"))
     share = onset_share(recorded.log_power, seeg.onset_factor)
@@ -212,7 +227,17 @@ def run_cortex(
         simulated=agreement(seen, table["onset_simulated_s"].to_numpy()),
         share=share,
         foci=tuple(foci),
+        smallest=least,
     )
+
+
+def nuclei_cm3(regions: pd.DataFrame) -> dict[str, float]:
+    """Return the volumes of the region table."""
+    return {
+        str(name): float(volume) / 1000.0
+        for name, volume in zip(regions["name"], regions["volume"], strict=True)
+        if np.isfinite(volume)
+    }
 
 
 def on_voxels(

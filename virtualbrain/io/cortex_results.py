@@ -55,6 +55,8 @@ class CortexRun:
         Strength of the local coupling.
     foci : int
         Number of stated foci.
+    searched : bool
+        The surgery is the smallest resection of a search.
     surfaces : mapping of str to Surface
         The simulated surface by hemisphere; all regions are 0.
     onset_s : mapping of str to numpy.ndarray
@@ -68,6 +70,7 @@ class CortexRun:
     agreement: Mapping[str, Mapping[str, Any]]
     local: float
     foci: int
+    searched: bool
     surfaces: Mapping[str, Surface]
     onset_s: Mapping[str, NDArray[np.float64]]
 
@@ -108,6 +111,7 @@ def load_cortex_run(layout: PatientLayout, priors: str, name: str) -> CortexRun:
         },
         local=float(about["LocalStrength"]),
         foci=len(about["Foci"]),
+        searched="SmallestResection" in about,
         surfaces=surfaces,
         onset_s=onset_s,
     )

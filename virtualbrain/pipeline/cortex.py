@@ -87,6 +87,8 @@ class CortexRequest:
         No seizure starts elsewhere.
     surgery : Surgery
         The plan; may be empty.
+    smallest : float, optional
+        Search the smallest resection for this share of draws without a seizure.
     about : mapping
         The options as stated, for the sidecars.
     """
@@ -97,6 +99,7 @@ class CortexRequest:
     find_cm2: float | None = None
     only_foci: bool = False
     surgery: Surgery = field(default_factory=Surgery)
+    smallest: float | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -172,8 +175,8 @@ def simulate_patient(
             stated.append(StatedFocus(found.vertex, request.find_cm2))
     result = run_cortex(
         mesh, plan, draws, recorded, anatomy.regions, anatomy.labels, request.surgery,
-        _foci(stated, mesh), request.only_foci, settings, seeg, surgery.gone_share, rng,
-        step,
+        _foci(stated, mesh), request.only_foci, settings, seeg, surgery.gone_share, rng, step,
+        request.smallest,
     )  # fmt: skip
     result = replace(result, found=found)
     step("writing")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from virtualbrain.cortex.ensemble import Ensemble
 from virtualbrain.cortex.focus_search import FoundFocus
 from virtualbrain.cortex.run import CortexResult, on_voxels, outcome_table
+from virtualbrain.cortex.smallest import Smallest
 from virtualbrain.io.anatomy import Surface, write_mesh, write_vertex_values
 from virtualbrain.io.atomic import write_json, write_text
 from virtualbrain.io.cortex import write_vertex_series
@@ -119,6 +120,22 @@ def _model(result: CortexResult) -> dict[str, Any]:
             for focus in result.foci
         ],
         "Taken": taken,
+        **({"SmallestResection": _smallest(result.smallest)} if result.smallest else {}),
+    }
+
+
+def _smallest(found: Smallest) -> dict[str, Any]:
+    """Return the smallest resection; lengths in mm, area in cm², volume in cm³."""
+    return {
+        "Places": list(found.places),
+        "Margin": found.margin_mm,
+        "Area": found.area_cm2,
+        "Volume": found.volume_cm3,
+        "Centre": None if found.centre_mm is None else np.round(found.centre_mm, 2),
+        "Radius": found.radius_mm,
+        "ShareFree": found.share_free,
+        "Plans": found.plans,
+        "Simulations": found.simulations,
     }
 
 

@@ -79,6 +79,7 @@ def cortex_page(
             local=result.simulator.settings.local,
             operated=result.operated,
             found=result.found,
+            smallest=result.smallest,
             only_foci=result.simulator.only_foci,
             foci=[
                 {

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 _VIEWS = ("left", "right", "left, medial", "right, medial")
 _STEPS = 24  # colours between the first and the last onset
+_MOST_SENTENCES = 2  # the table lists all runs
 _MODELS = {
     "surface": "point by point on the cortex",
     "simulated": "region by region, same draws",
@@ -62,10 +63,11 @@ def on_cortex_of(results: PatientResults) -> OnCortex | None:
         return None
     main = runs[0]
     earliest, latest = _span(main)
+    surgeries = [run for run in runs if len(run.outcomes) > 1]
     older = [name for name in results.main.missing if name.startswith("cortex ")]
     return OnCortex(
         main=main,
-        sentences=(_seizing(main), *(_operated(run) for run in runs if len(run.outcomes) > 1)),
+        sentences=(_seizing(main), *map(_operated, surgeries[:_MOST_SENTENCES])),
         picture=_picture(main, earliest, latest),
         earliest_s=earliest,
         latest_s=latest,
@@ -98,8 +100,9 @@ def _operated(run: CortexRun) -> str:
     after = run.outcomes[1]
     removed = after.removed_cm2
     taken = f"{show(removed, 2)} cm² taken out" if removed else "no cortex taken out"
+    surgery = "smallest resection that was found in" if run.searched else "surgery of"
     return (
-        f"After the surgery of the run {run.name} ({taken}), nothing seizes in "
+        f"After the {surgery} the run {run.name} ({taken}), nothing seizes in "
         f"{percent(after.share_free)} of the draws."
     )
 

@@ -38,7 +38,7 @@ function makeFrames(gl, canvas, painter, centre) {
   function moving(now) {
     const kind = seen() === key ? "time" : "view", took = now - last;
     key = seen(); last = now;
-    if (took < 1000) slow[kind] = took > 34 ? slow[kind] + 1 : Math.max(0, slow[kind] - 0.2);
+    if (took < 1000) slow[kind] = took > 34 ? slow[kind] + 1 : Math.max(0, slow[kind] - 0.4);
     if (slow[kind] > 3 && detail[kind] > 0.3) { detail[kind] = Math.max(0.3, detail[kind] * 0.8); slow[kind] = 0; }
     state.detail = detail[kind];
     paint(kind === "time" && painter.pixels ? "pixels" : "surface", detail[kind]);
