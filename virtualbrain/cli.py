@@ -409,8 +409,8 @@ def _add_cortex(commands: Any) -> None:
         "--x0-sd",
         type=float,
         metavar="SD",
-        help="let x0 vary smoothly within each region with this standard deviation, anew in each "
-        "draw (default 0; 0.05 is much)",
+        help="let x0 vary smoothly within each region with this standard deviation, another "
+        "field in each draw (default 0; 0.05 is much)",
     )
     parser.add_argument(
         "--kernel-width",
