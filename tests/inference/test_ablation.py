@@ -118,7 +118,6 @@ def test_starts_are_draws_of_the_fit_and_silent_after_the_end(problem):
 @pytest.mark.slow
 def test_the_electrode_that_sees_the_zone_carries_the_answer(problem, monkeypatch):
     monkeypatch.setattr(full_sample, "MOVES", 5000)
-    monkeypatch.setattr(ablation, "MOVES", 2000)
     monkeypatch.setattr(ablation, "SECONDS", (20.0,))
     plan = PlanOf(lambda tree: (f"region-{EZ + 1}",), lambda tree, plan: float(len(plan)))
     sample = full_sample.sample_all(problem, load_priors(), SETTINGS)
@@ -129,7 +128,7 @@ def test_the_electrode_that_sees_the_zone_carries_the_answer(problem, monkeypatc
     assert full["p_ez"] > 0.8
     assert without["change"].abs().idxmax() == "A"
     assert without.loc["A", "changed_region"] == f"region-{EZ + 1}"
-    assert without.loc["A", "p_ez"] < 0.3
+    assert without.loc["A", "p_ez"] < 0.2
     assert without.loc["A", "change"] == pytest.approx(without.loc["A", "p_ez"] - full["p_ez"])
     assert without.loc["A", "clear"]
     assert without.loc["C", "rank"] == 1
