@@ -99,7 +99,11 @@ def effective_zones(posterior: xr.DataTree, suspicion: float = HARDLY_SUSPECTED)
     if weight.sum() == 0.0:
         return float("nan")
     _, of_zone = np.unique(starts, axis=0, return_inverse=True)
-    p = np.bincount(of_zone.reshape(-1), weight) / weight.sum()
+    return effective_count(np.bincount(of_zone.reshape(-1), weight) / weight.sum())
+
+
+def effective_count(p: Array) -> float:
+    r"""Return the effective number of alternatives, :math:`\exp(-\sum_k p_k \log p_k)`."""
     p = p[p > 0]
     return float(np.exp(-(p * np.log(p)).sum()))
 

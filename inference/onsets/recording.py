@@ -7,6 +7,7 @@ from inference.onsets.sampler import Recording
 from inference.problem import Problem
 from inference.sources import source_excess
 from virtualbrain.network import normalise_weights
+from virtualbrain.seeg.gain import column_cosines
 
 Array = NDArray[np.float64]
 
@@ -91,9 +92,7 @@ def _onset_hint(power: Array, seconds: Array) -> Array:
 
 def _partners(gain: Array, chance: Array) -> tuple[NDArray[np.int64], Array]:
     """Return the regions of most similar gain columns, and their cumulated probabilities."""
-    columns = gain / np.linalg.norm(gain, axis=0)
-    similar = columns.T @ columns
-    np.fill_diagonal(similar, 0.0)
+    similar = column_cosines(gain)
     partner = np.argsort(-similar, axis=1)[:, :N_PARTNERS].copy()
     weight = (np.take_along_axis(similar, partner, axis=1) + 1e-3) * (chance[partner] > 0) + 1e-12
     return partner, np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)

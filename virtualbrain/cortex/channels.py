@@ -21,7 +21,7 @@ from virtualbrain.cortex.ensemble import medians
 from virtualbrain.cortex.mesh import PatientMesh
 from virtualbrain.cortex.network import Nodes
 from virtualbrain.errors import InputError
-from virtualbrain.seeg.gain import Sources, centre_sources, power_gain, volume_sources
+from virtualbrain.seeg.gain import Sources, centre_sources, power_gain, unit_rows, volume_sources
 from virtualbrain.seeg.montage import weight_matrix
 from virtualbrain.seeg.settings import SeegSettings
 
@@ -81,8 +81,7 @@ def channel_gain(
         settings.clamp_mm,
         dipole=True,
     )
-    total = gain.sum(axis=1, keepdims=True)
-    return np.divide(gain, total, out=np.zeros_like(gain), where=total > 0)
+    return unit_rows(gain)
 
 
 def _signs(row: dict[Any, Any]) -> dict[str, float]:
@@ -242,6 +241,4 @@ def comparison(
 
 def rows_of(gain: pd.DataFrame, names: Sequence[str]) -> Array:
     """Return rows of a gain table by channel, each scaled to sum to one."""
-    values = gain.loc[list(names)].to_numpy(dtype=np.float64)
-    total = values.sum(axis=1, keepdims=True)
-    return np.asarray(np.divide(values, total, out=np.zeros_like(values), where=total > 0))
+    return unit_rows(gain.loc[list(names)].to_numpy(dtype=np.float64))

@@ -71,13 +71,21 @@ def focus_around(cortex: Cortex, centre: int, area_cm2: float) -> Focus:
     # A path that grows until the area is reached; steps are exact distances within the reach.
     limit = 20.0 + 4.0 * 10.0 * np.sqrt(area_cm2 / np.pi)
     distance = csgraph.dijkstra(cortex.distances_mm, indices=centre, limit=limit)
-    order = np.argsort(distance, kind="stable")
-    area = np.cumsum(cortex.areas_mm2[order]) / 100.0
+    order, area = nearest_first(cortex, distance)
     count = int(np.searchsorted(area, area_cm2)) + 1
-    if count > len(order) or not np.isfinite(distance[order[count - 1]]):
+    if count > len(order):
         raise InputError(
             f"less than {area_cm2:g} cm² of cortex around vertex {centre}",
             hint="state a smaller area",
         )
     chosen = np.sort(order[:count])
     return Focus(centre, chosen, str(cortex.regions[centre]), float(area[count - 1]))
+
+
+def nearest_first(
+    cortex: Cortex, distance: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the vertices at a finite distance in its order, and the area up to each (cm²)."""
+    known = np.flatnonzero(np.isfinite(distance))
+    order = known[np.argsort(distance[known], kind="stable")]
+    return order, np.cumsum(cortex.areas_mm2[order]) / 100.0

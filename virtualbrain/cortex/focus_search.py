@@ -29,6 +29,7 @@ from scipy.sparse import csgraph
 from scipy.spatial import cKDTree
 from scipy.special import logsumexp
 
+from virtualbrain.cortex.focus import nearest_first
 from virtualbrain.errors import InputError
 from virtualbrain.models.compile import compiled
 from virtualbrain.models.cortex import Cortex
@@ -284,9 +285,7 @@ def patch_shares(
     distance = csgraph.dijkstra(graph, indices=middles, limit=_FARTHEST_MM * elsewhere)
     shares = np.zeros((len(middles), len(_AREAS_CM2) + 1, len(gain)))
     for k, row in enumerate(distance):
-        known = np.flatnonzero(np.isfinite(row))
-        order = known[np.argsort(row[known], kind="stable")]
-        area = np.cumsum(cortex.areas_mm2[order]) / 100.0
+        order, area = nearest_first(cortex, row)
         last = np.minimum(np.searchsorted(area, _AREAS_CM2), len(order) - 1)
         shares[k, 1:] = np.cumsum(gain[:, order[: last[-1] + 1]], axis=1)[:, last].T
     return shares

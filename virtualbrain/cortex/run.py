@@ -14,7 +14,6 @@ from scipy.spatial import cKDTree
 
 from virtualbrain.cortex.channels import (
     agreement,
-    channel_gain,
     comparison,
     median_channel_onsets,
     onset_share,
@@ -130,6 +129,7 @@ def run_cortex(
     plan: MeshPlan,
     draws: FittedDraws,
     recorded: Recorded,
+    gain: Array,
     regions: pd.DataFrame,
     labels: Any,
     surgery: Surgery,
@@ -152,6 +152,8 @@ def run_cortex(
         The draws.
     recorded : Recorded
         Recorded onsets and the region model.
+    gain : numpy.ndarray, shape (n_channels, n_nodes)
+        Of `virtualbrain.cortex.channels.channel_gain`.
     regions : pandas.DataFrame
         Region table.
     labels : nibabel image
@@ -205,7 +207,6 @@ def run_cortex(
     if cut is not None:
         after = cut.simulator.ensemble(report("after surgery"))
     share = onset_share(recorded.log_power, seeg.onset_factor)
-    gain = channel_gain(mesh, nodes, recorded.channels, recorded.contacts, regions, labels, seeg)
     table = comparison(
         recorded.channels,
         median_channel_onsets(gain, before.onset_s, share),

@@ -106,9 +106,7 @@ def load_cortex_run(layout: PatientLayout, priors: str, name: str) -> CortexRun:
         page=layout.cortex_page(priors, name).relative_to(layout.out).as_posix(),
         table=table,
         outcomes=rows_of(table.frame, CortexOutcome),
-        agreement={
-            kind: channels[kind.capitalize()] for kind in ("surface", "simulated", "region")
-        },
+        agreement={kind: channels[kind.capitalize()] for kind in _MODELS},
         local=float(about["LocalStrength"]),
         foci=len(about["Foci"]),
         searched="SmallestResection" in about,

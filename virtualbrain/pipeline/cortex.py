@@ -168,13 +168,17 @@ def simulate_patient(
     plan = mesh_plan(anatomy.surfaces, settings)
     recorded = _recorded(layout, posterior, draws, surgery)
     mesh = _mesh(layout, anatomy, settings, plan, step)
+    gain = channel_gain(
+        mesh, nodes_of(mesh, draws.regions), recorded.channels, recorded.contacts,
+        anatomy.regions, anatomy.labels, seeg,
+    )  # fmt: skip
     found, stated = None, list(request.foci)
     if request.find_cm2 is not None:
-        found = _found(posterior, mesh, draws, recorded, anatomy, seeg, step)
+        found = _found(posterior, mesh, gain, step)
         if found.supported:
             stated.append(StatedFocus(found.vertex, request.find_cm2))
     result = run_cortex(
-        mesh, plan, draws, recorded, anatomy.regions, anatomy.labels, request.surgery,
+        mesh, plan, draws, recorded, gain, anatomy.regions, anatomy.labels, request.surgery,
         _foci(stated, mesh), request.only_foci, settings, seeg, surgery.gone_share, rng, step,
         request.smallest,
     )  # fmt: skip
@@ -222,21 +226,9 @@ def _mesh(
     return mesh
 
 
-def _found(
-    posterior: xr.DataTree,
-    mesh: PatientMesh,
-    draws: FittedDraws,
-    recorded: Recorded,
-    anatomy: CorticalAnatomy,
-    seeg: SeegSettings,
-    step: Step,
-) -> FoundFocus:
+def _found(posterior: xr.DataTree, mesh: PatientMesh, gain: Array, step: Step) -> FoundFocus:
     """Find where on the cortex the fitted seizures start."""
     model = GrowthModel()
-    gain = channel_gain(
-        mesh, nodes_of(mesh, draws.regions), recorded.channels, recorded.contacts,
-        anatomy.regions, anatomy.labels, seeg,
-    )  # fmt: skip
     predicted = posterior["posterior_predictive"]["envelope"].sel(quantile=0.5).to_numpy()
     envelope = posterior["observed_data"]["envelope"].to_numpy()
     time_s = posterior["constant_data"]["time_s"].to_numpy()

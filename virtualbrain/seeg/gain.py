@@ -327,8 +327,7 @@ def observability(gain: NDArray[np.float64], noise: float = 0.5) -> NDArray[np.f
     noise : float
         Standard deviation of the noise, relative to that of the prior.
     """
-    total = gain.sum(axis=1, keepdims=True)
-    scaled = np.divide(gain, total, out=np.zeros_like(gain), where=total > 0)
+    scaled = unit_rows(gain)
     information = np.eye(gain.shape[1]) + scaled.T @ scaled / noise**2
     return np.asarray(1 - np.diag(np.linalg.inv(information)))
 
@@ -347,10 +346,19 @@ def likeness(gain: NDArray[np.float64]) -> NDArray[np.float64]:
     -------
     numpy.ndarray, shape (n_regions, n_regions)
     """
+    return column_cosines(unit_rows(gain))
+
+
+def unit_rows(gain: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a non-negative gain whose rows sum to one; rows of zeros stay."""
     total = gain.sum(axis=1, keepdims=True)
-    scaled = np.divide(gain, total, out=np.zeros_like(gain), where=total > 0)
-    length = np.linalg.norm(scaled, axis=0)
-    columns = np.divide(scaled, length, out=np.zeros_like(scaled), where=length > 0)
+    return np.divide(gain, total, out=np.zeros_like(gain), where=total > 0)
+
+
+def column_cosines(gain: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cosine of every two columns, zero on the diagonal and for columns of zeros."""
+    length = np.linalg.norm(gain, axis=0)
+    columns = np.divide(gain, length, out=np.zeros_like(gain), where=length > 0)
     alike = columns.T @ columns
     np.fill_diagonal(alike, 0.0)
     return np.asarray(alike)

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from virtualbrain.posterior import chain_weights, starts_seizures
+from virtualbrain.posterior import chain_weights, effective_count, starts_seizures
 from virtualbrain.surgery.draws import chosen_draws
 
 Array = NDArray[np.float64]
@@ -183,10 +183,8 @@ def _differing(sets: Mask, one: Mask) -> Integers:
 
 
 def effective_number(groups: Integers) -> float:
-    r"""Return the effective number of groups, :math:`\exp(-\sum_k p_k \log p_k)`."""
-    count = np.bincount(groups)
-    p = count[count > 0] / len(groups)
-    return float(np.exp(-(p * np.log(p)).sum()))
+    """Return the effective number of groups of draws."""
+    return effective_count(np.bincount(groups) / len(groups))
 
 
 def monte_carlo_error(statistic: Callable[[Mask], Array], draws: ZoneDraws) -> Array:
