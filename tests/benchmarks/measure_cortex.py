@@ -41,6 +41,7 @@ from virtualbrain.cortex.channels import channel_gain
 from virtualbrain.cortex.ensemble import Simulator
 from virtualbrain.cortex.focus import focus_around
 from virtualbrain.cortex.focus_search import GrowthModel, search_focus, seizure_data
+from virtualbrain.cortex.focus_simulation import FocusSimulator, SimulatedSearch, refine_focus
 from virtualbrain.cortex.mesh import arrays_of, mesh_from, mesh_of, mesh_plan
 from virtualbrain.cortex.network import States, nodes_of
 from virtualbrain.cortex.settings import CortexSettings
@@ -155,7 +156,7 @@ def speed():
 
 TRUTH_VERTICES, MODEL_VERTICES, WIDTH_MM = 14_000, 10_000, 5.5
 COLUMNS = (
-    "case", "region", "cm2", "channels", "leading", "region_mm", "surface_mm", "p_near",
+    "case", "region", "cm2", "channels", "leading", "region_mm", "patch_mm", "surface_mm", "p_near",
     "supported", "cpu_s",
 )  # fmt: skip
 AREA_CM2, WITHIN_MM = 2.0, 10.0
@@ -261,16 +262,23 @@ def detected(envelope, factor=FACTOR):
     return np.where(held.any(axis=0), TIMES_S[held.argmax(axis=0)], np.nan)
 
 
-def searched(mesh, gain, posterior):
-    """Return the focus found in the envelope of a fit."""
+def searched(patient, mesh, nodes, gain, posterior, rng):
+    """Return the focus found in the envelope of a fit, by the patch and by simulation."""
     model = GrowthModel()
+    settings = patient.settings(MODEL_VERTICES, CortexSettings().local)
+    simulator = FocusSimulator(
+        mesh, nodes, draws_from(posterior, 1, rng, 0.05), patient.kernel(settings), settings,
+        SimulatedSearch(),
+    )  # fmt: skip
     data = seizure_data(
         posterior["observed_data"]["envelope"].to_numpy(),
         posterior["posterior_predictive"]["envelope"].sel(quantile=0.5).to_numpy(),
         posterior["constant_data"]["time_s"].to_numpy(),
         model,
     )
-    return search_focus(mesh.cortex, gain, [data], model)
+    patch = search_focus(mesh.cortex, gain, [data], model)
+    refined = refine_focus(simulator, gain, [data], model, patch, rng) if patch.supported else patch
+    return patch, refined
 
 
 def focus_cases(out, first, n_cases, seed, moves, cache, hard):
@@ -307,21 +315,23 @@ def focus_cases(out, first, n_cases, seed, moves, cache, hard):
         points = centres[[top]] if own is None else mesh.cortex.vertices_mm[own]
         away = np.linalg.norm(points - centres[top], axis=1)
         by_region = float(np.linalg.norm(points[away.argmin()] - place))
-        found = searched(mesh, gain, fit.posterior)
+        patch, found = searched(patient, mesh, nodes, gain, fit.posterior, rng)
+        by_patch = float(np.linalg.norm(mesh.cortex.vertices_mm[patch.vertex] - place))
         by_surface = float(np.linalg.norm(mesh.cortex.vertices_mm[found.vertex] - place))
         used = time.process_time() - begin
         rows.append((case, region, size, int(np.isfinite(recorded).sum()), order[0], by_region,
-                     by_surface, found.p_near, found.supported, used))  # fmt: skip
+                     by_patch, by_surface, found.p_near, found.supported, used))  # fmt: skip
         print(
             f"case {case} (draw {drawn}): {region}, {size:.0f} cm² seize, "
             f"{rows[-1][3]} channels; leading {order[0]}; true region is "
             f"{order.index(region) + 1}.; region model "
-            f"{by_region:.1f} mm, surface {by_surface:.1f} mm, said {found.p_near:.2f}"
+            f"{by_region:.1f} mm, patch {by_patch:.1f} mm, surface {by_surface:.1f} mm, "
+            f"said {found.p_near:.2f}"
             f"{'' if found.supported else ', not supported'}; {used:.0f} CPU s",
             flush=True,
         )
     table = pd.DataFrame(rows, columns=COLUMNS)
-    for name in ("region_mm", "surface_mm"):
+    for name in ("region_mm", "patch_mm", "surface_mm"):
         distance = table[name]
         print(
             f"{name}: within {WITHIN_MM:g} mm in {(distance <= WITHIN_MM).sum()} of {len(table)}, "

@@ -79,7 +79,7 @@ def test_place_and_growth_of_a_patch_are_found(mesh, gain, point):
     assert found.near[found.vertex] == found.near.max() == found.p_near
     inside = np.linalg.norm(vertices - vertices[found.vertex], axis=1) <= MODEL.near_mm
     assert found.p_near == pytest.approx(found.probability[inside].sum())
-    (patch,) = found.patch_cm2
+    (patch,) = found.seizing_cm2
     assert (np.diff(patch) >= 0).all()
     assert patch[1] == 0.0
     assert patch[-1] == pytest.approx(areas_cm2(3.0)[-1], rel=0.3)
@@ -106,7 +106,7 @@ def test_a_second_seizure_from_the_same_place_makes_it_surer(mesh, gain):
     one = search_focus(mesh.cortex, gain[:6], seizures[:1], MODEL)
     both = search_focus(mesh.cortex, gain[:6], seizures, MODEL)
     assert both.p_near > one.p_near
-    assert [len(patch) for patch in both.patch_cm2] == [20, 20]
+    assert [len(patch) for patch in both.seizing_cm2] == [20, 20]
 
 
 def test_silence_says_nothing_about_the_place(mesh, gain):

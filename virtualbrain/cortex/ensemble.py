@@ -145,8 +145,12 @@ class Simulator:
         weights = self.draws.weights if self.weights is None else self.weights
         return Network(padded_weights(weights, self.nodes), regions=self.nodes.regions)
 
-    def draw(self, number: int, keep: tuple[str, ...] = ("x1",)) -> xr.Dataset:
+    def draw(
+        self, number: int, keep: tuple[str, ...] = ("x1",), local: float | None = None
+    ) -> xr.Dataset:
         """Simulate one draw; times are seconds from the marked onset.
+
+        `local` is the strength of the local coupling, if not that of the settings.
 
         Raises
         ------
@@ -166,7 +170,9 @@ class Simulator:
             self.mesh.cortex,
             model,
             kernel=self.local,
-            coupling=FiringCoupling(fast=self.settings.local, threshold_x1=SEIZING_X_2D),
+            coupling=FiringCoupling(
+                fast=self.settings.local if local is None else local, threshold_x1=SEIZING_X_2D
+            ),
             network=self.network,
             duration=float(draws.time_s[-1] - draws.time_s[0]),
             dt=self.settings.step * unit,

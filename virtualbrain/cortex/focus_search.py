@@ -118,23 +118,27 @@ class FoundFocus:
         The answer: vertex with the largest `near`.
     near_mm : float
         Distance.
-    patch_cm2 : tuple of numpy.ndarray, shape (n_bins,)
-        Area that seizes in each bin of each seizure, if the answer is right.
+    seizing_cm2 : tuple of numpy.ndarray, shape (n_bins,)
+        Area that seizes in each bin of each seizure: of the patch around the answer or, after
+        simulation, of the simulation that fits best.
     left, left_by_regions : float
-        Fraction of the square of log power that the patch around the answer, and the fitted
-        regions, do not explain.
+        Fraction of the square of log power that the patch, or that simulation, and the fitted
+        regions do not explain.
     supported : bool
         One growing patch explains the recording about as well as the fitted regions do.
+    simulations : int
+        Simulations that the probabilities come from; 0: from the patch alone.
     """
 
     probability: Array
     near: Array
     vertex: int
     near_mm: float
-    patch_cm2: tuple[Array, ...]
+    seizing_cm2: tuple[Array, ...]
     left: float
     left_by_regions: float
     supported: bool
+    simulations: int = 0
 
     @property
     def p_near(self) -> float:
@@ -229,16 +233,16 @@ def search_focus(
     log_p = logsumexp(-model.tempering * misfit, axis=1).sum(axis=0)
     log_p = logsumexp(log_p, axis=0) + np.log(cortex.areas_mm2)
     probability = np.exp(log_p - logsumexp(log_p))
-    near = _neighbours(cortex.vertices_mm, model.near_mm) @ probability
+    near = neighbours(cortex.vertices_mm, model.near_mm) @ probability
     vertex = int(near.argmax())
     patches, left = _patches(cortex, gain, seizures, model, vertex, misfit[..., vertex])
-    by_regions = _left([(data.log_power, data.by_regions) for data in seizures])
+    by_regions = fraction_left([(data.log_power, data.by_regions) for data in seizures])
     return FoundFocus(
         probability=probability,
         near=near,
         vertex=vertex,
         near_mm=model.near_mm,
-        patch_cm2=patches,
+        seizing_cm2=patches,
         left=left,
         left_by_regions=by_regions,
         supported=left <= model.most_left * by_regions,
@@ -253,7 +257,7 @@ def _blocks(regions: Sequence[str]) -> Iterator[NDArray[np.int64]]:
         yield from np.array_split(own, -(-len(own) // _BLOCK))
 
 
-def _left(pairs: Sequence[tuple[Array, Array]]) -> float:
+def fraction_left(pairs: Sequence[tuple[Array, Array]]) -> float:
     """Return the fraction of the square of log power that is not explained."""
     whole = sum(float((recorded**2).sum()) for recorded, _ in pairs)
     left = sum(float(((recorded - modelled) ** 2).sum()) for recorded, modelled in pairs)
@@ -301,7 +305,7 @@ def _lengthened(cortex: Cortex, region: str, elsewhere: float) -> sparse.csr_arr
     return sparse.csr_array((pairs.data * factor, (pairs.row, pairs.col)), shape=pairs.shape)
 
 
-def _neighbours(points: Array, distance: float) -> sparse.csr_array:
+def neighbours(points: Array, distance: float) -> sparse.csr_array:
     """Return which points lie within a distance of each other, (n, n)."""
     tree = cKDTree(points)
     near = tree.sparse_distance_matrix(tree, distance, output_type="coo_matrix")
@@ -353,7 +357,7 @@ def _patches(
         path = _growth(np.minimum(apart, model.most).sum(axis=2))
         patches.append(areas[path])
         pairs.append((data.log_power, modelled[path]))
-    return tuple(patches), _left(pairs)
+    return tuple(patches), fraction_left(pairs)
 
 
 def _growth(cost: Array) -> NDArray[np.int64]:

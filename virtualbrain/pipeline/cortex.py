@@ -17,6 +17,7 @@ from virtualbrain.cortex.focus_search import (
     search_focus,
     seizure_data,
 )
+from virtualbrain.cortex.focus_simulation import FocusSimulator, SimulatedSearch, refine_focus
 from virtualbrain.cortex.mesh import (
     MeshPlan,
     PatientMesh,
@@ -168,13 +169,14 @@ def simulate_patient(
     plan = mesh_plan(anatomy.surfaces, settings)
     recorded = _recorded(layout, posterior, draws, surgery)
     mesh = _mesh(layout, anatomy, settings, plan, step)
+    nodes = nodes_of(mesh, draws.regions)
     gain = channel_gain(
-        mesh, nodes_of(mesh, draws.regions), recorded.channels, recorded.contacts,
-        anatomy.regions, anatomy.labels, seeg,
-    )  # fmt: skip
+        mesh, nodes, recorded.channels, recorded.contacts, anatomy.regions, anatomy.labels, seeg
+    )
     found, stated = None, list(request.foci)
     if request.find_cm2 is not None:
-        found = _found(posterior, mesh, gain, step)
+        simulator = FocusSimulator(mesh, nodes, draws, plan.kernel, settings, SimulatedSearch())
+        found = _found(posterior, simulator, gain, rng, step)
         if found.supported:
             stated.append(StatedFocus(found.vertex, request.find_cm2))
     result = run_cortex(
@@ -226,8 +228,14 @@ def _mesh(
     return mesh
 
 
-def _found(posterior: xr.DataTree, mesh: PatientMesh, gain: Array, step: Step) -> FoundFocus:
-    """Find where on the cortex the fitted seizures start."""
+def _found(
+    posterior: xr.DataTree,
+    simulator: FocusSimulator,
+    gain: Array,
+    rng: np.random.Generator,
+    step: Step,
+) -> FoundFocus:
+    """Find where on the cortex the fitted seizures start: by a patch, then by simulation."""
     model = GrowthModel()
     predicted = posterior["posterior_predictive"]["envelope"].sel(quantile=0.5).to_numpy()
     envelope = posterior["observed_data"]["envelope"].to_numpy()
@@ -240,7 +248,12 @@ def _found(posterior: xr.DataTree, mesh: PatientMesh, gain: Array, step: Step) -
             strict=True,
         )
     ]  # fmt: skip
-    return search_focus(mesh.cortex, gain, seizures, model, step("searching for the focus"))
+    cortex = simulator.mesh.cortex
+    found = search_focus(cortex, gain, seizures, model, step("searching for the focus"))
+    if not found.supported:
+        return found
+    shown = step("simulating foci")
+    return refine_focus(simulator, gain, seizures, model, found, rng, shown)
 
 
 def _foci(stated: Sequence[StatedFocus], mesh: PatientMesh) -> list[Focus]:

@@ -186,15 +186,18 @@ def _write_found(
         "Supported": found.supported,
         "Left": found.left,
         "LeftByRegions": found.left_by_regions,
-        "PatchArea": [one.round(2) for one in found.patch_cm2],
+        "Simulations": found.simulations,
+        "SeizingArea": [one.round(2) for one in found.seizing_cm2],
     }
     units = {
         "p": "probability that the middle of the focus lies in the region",
         "PNear": "probability that it is at most Near (mm) from Centre (mm, scanner RAS)",
         "Supported": "one growing patch explains the recording about as well as the regions do",
-        "Left": "fraction of the square of the channels' log power that the patch leaves",
+        "Left": "fraction of the square of the channels' log power that the patch, or the "
+        "simulation that fits best, leaves",
         "LeftByRegions": "the same of the fitted regions",
-        "PatchArea": "cm² that seize, one list for each seizure, one value for each second",
+        "Simulations": "seizures of the surface model that were compared with the recording",
+        "SeizingArea": "cm² that seize, one list for each seizure, one value for each second",
     }
     write_table(path("desc-focus_regions.tsv"), table, {**about, "Found": details, "Units": units})
 
