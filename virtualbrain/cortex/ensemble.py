@@ -1,5 +1,6 @@
 """Simulate posterior draws on a surface."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,7 @@ from virtualbrain.cortex.settings import CortexSettings
 from virtualbrain.models.cortex import CortexOptions, FiringCoupling, simulate_cortex
 from virtualbrain.models.epileptor import Epileptor2D
 from virtualbrain.models.local_kernel import LocalKernel
+from virtualbrain.models.parallel import usable_cores
 from virtualbrain.models.reduced_physics import SEIZING_X_2D
 from virtualbrain.models.simulation_worker import Progress
 from virtualbrain.network import Network
@@ -146,11 +148,16 @@ class Simulator:
         return Network(padded_weights(weights, self.nodes), regions=self.nodes.regions)
 
     def draw(
-        self, number: int, keep: tuple[str, ...] = ("x1",), local: float | None = None
+        self,
+        number: int,
+        keep: tuple[str, ...] = ("x1",),
+        local: float | None = None,
+        n_threads: int | None = None,
     ) -> xr.Dataset:
         """Simulate one draw; times are seconds from the marked onset.
 
-        `local` is the strength of the local coupling, if not that of the settings.
+        `local` is the strength of the local coupling, if not that of the settings; threads are all
+        usable cores by default.
 
         Raises
         ------
@@ -178,18 +185,25 @@ class Simulator:
             dt=self.settings.step * unit,
             initial=np.array([states.x[number], states.z[number]]),
             sample_rate=self.settings.sample_hz,
-            options=CortexOptions(keep=keep),
+            options=CortexOptions(keep=keep, n_threads=n_threads),
         )
         run["onset_s"] = run["onset_s"] + draws.time_s[0]
         return run.assign_coords(time=run["time"] + draws.time_s[0])
 
     def ensemble(self, progress: Progress | None = None) -> Ensemble:
         """Simulate every draw."""
-        found = []
-        for number in range(self.draws.n_draws):
-            found.append(_onset_and_end(self.draw(number)))
-            if progress is not None:
-                progress((number + 1) / self.draws.n_draws)
+        _ = self.local  # once, before the threads
+
+        def one(number: int) -> tuple[Array, Array]:
+            return _onset_and_end(self.draw(number, n_threads=1))
+
+        # One thread for each draw: threads of one draw would wait for each other at every step.
+        found, n_draws = [], self.draws.n_draws
+        with ThreadPoolExecutor(min(usable_cores(), n_draws)) as pool:
+            for times in pool.map(one, range(n_draws)):
+                found.append(times)
+                if progress is not None:
+                    progress(len(found) / n_draws)
         onset, end = (np.array(part) for part in zip(*found, strict=True))
         n_alone = len(self.nodes.region) - self.nodes.n_vertices
         return Ensemble(

@@ -15,6 +15,7 @@ with its area a, the tempering k and the distance w.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,6 +37,7 @@ from virtualbrain.cortex.network import Nodes, States, padded_weights
 from virtualbrain.cortex.settings import CortexSettings
 from virtualbrain.models.cortex import Cortex
 from virtualbrain.models.local_kernel import LocalKernel
+from virtualbrain.models.parallel import usable_cores
 from virtualbrain.models.reduced_physics import critical_x0, equilibrium
 from virtualbrain.models.simulation_worker import Progress
 from virtualbrain.surgery.draws import FittedDraws
@@ -167,13 +169,16 @@ class FocusSimulator:
         )
         parts = [self._states(guess, one) for guess, one in zip(guesses, values, strict=True)]
         states = States(*(np.array(part) for part in zip(*parts, strict=True)))
-        simulator = Simulator(self.mesh, self.nodes, draws, states, self.kernel, self.settings)
-        return np.array(
-            [
-                simulator.draw(number, local=one["local"])["onset_s"].to_numpy()
-                for number, one in enumerate(values)
-            ]
-        )
+        model = Simulator(self.mesh, self.nodes, draws, states, self.kernel, self.settings)
+        _ = model.local  # once, before the threads
+
+        def onset(number: int) -> Array:
+            run = model.draw(number, (), values[number]["local"], n_threads=1)
+            return np.asarray(run["onset_s"].to_numpy())
+
+        # One thread for each simulation: threads of one would wait for each other at every step.
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            return np.array(list(pool.map(onset, range(len(values)))))
 
     def _values(self, guess: Guess) -> dict[str, float]:
         """Return the drawn numbers by name."""
