@@ -7,11 +7,12 @@ excitability of the focus, strength of the local coupling, K, tau0, and how far 
 below its threshold. In each further round the simulations that fit best are changed a little.
 
 The misfit E of a simulation is that of the patch, least over the start, the pace and the power P of
-seizing cortex. A vertex is as probable as the simulations near it allow:
+seizing cortex. Every vertex i that was tried counts with its least misfit, spread over the cortex
+around it:
 
-.. math:: p_v \propto a_v \exp\Big(-\min_i \big(k E_i + |r_v - r_i|^2 / 2 w^2\big)\Big)
+.. math:: p_v \propto a_v \sum_i n_i \exp(-k E_i - |r_v - r_i|^2 / 2 w^2)
 
-with its area a, the tempering k and the distance w.
+with the area a, the tempering k and the distance w; n makes the sum over v of each part one.
 """
 
 from collections.abc import Sequence
@@ -105,8 +106,8 @@ class SimulatedSearch:
     tau0: tuple[float, float] = (10.0, 40.0)
     shifts_s: tuple[float, ...] = (-1.0, 0.0, 1.0, 2.0)
     paces: tuple[float, ...] = (0.85, 1.0, 1.2)
-    tempering: float = 0.1
-    width_mm: float = 5.0
+    tempering: float = 0.03
+    width_mm: float = 3.0
 
 
 _DRAWN = ("area_cm2", "above", "below", "local", "K", "tau0")
@@ -415,12 +416,13 @@ def probability_of(
     cortex: Cortex, vertices: Sequence[int], misfit: Array, search: SimulatedSearch
 ) -> Array:
     """Return the probability of every vertex, which sums to one."""
-    cost = np.full(cortex.n_vertices, np.inf)
-    np.minimum.at(cost, np.asarray(vertices), search.tempering * misfit)
-    tried = np.flatnonzero(np.isfinite(cost))
     least = np.full(cortex.n_vertices, np.inf)
-    for vertex in tried:
+    np.minimum.at(least, np.asarray(vertices), misfit)
+    tried = np.flatnonzero(np.isfinite(least))
+    weight = np.exp(-search.tempering * (least[tried] - least[tried].min()))
+    found = np.zeros(cortex.n_vertices)
+    for vertex, share in zip(tried, weight / weight.sum(), strict=True):
         apart = ((cortex.vertices_mm - cortex.vertices_mm[vertex]) ** 2).sum(axis=1)
-        least = np.minimum(least, cost[vertex] + apart / (2 * search.width_mm**2))
-    weight = cortex.areas_mm2 * np.exp(least.min() - least)
-    return np.asarray(weight / weight.sum())
+        around = cortex.areas_mm2 * np.exp(-apart / (2 * search.width_mm**2))
+        found += share * around / around.sum()
+    return found
