@@ -189,7 +189,9 @@ def test_command_finds_a_focus_and_places_it(tmp_path, capsys):
 
     layout = fitted_with_envelope(tmp_path, power, 0.6)
     assert cli.main(["cortex", str(tmp_path), *SMALL, "--find-focus", "1.5"]) == 0
-    assert "the seizure starts within 10 mm of" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the seizure starts within 10 mm of" in said
+    assert "the best of 480 simulations leaves" in said
     name = "desc-focus_regions"
     table = read_table(layout.cortex_result("default", "seizure", f"{name}.tsv"))
     about = json.loads(layout.cortex_result("default", "seizure", f"{name}.json").read_text())
@@ -197,6 +199,7 @@ def test_command_finds_a_focus_and_places_it(tmp_path, capsys):
     assert table["region"][0] == STARTS
     found = about["Found"]
     assert found["Supported"]
+    assert found["Simulations"] == 480
     run = json.loads(layout.cortex_result("default", "seizure", "cortex.json").read_text())
     assert [focus["Vertex"] for focus in run["Foci"]] == [found["Vertex"]]
     left = nib.load(

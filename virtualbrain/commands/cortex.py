@@ -206,8 +206,11 @@ def _say(layout: PatientLayout, options: argparse.Namespace, result: "CortexResu
 
 def _say_found(label: str, cortex: "Cortex", found: "FoundFocus") -> None:
     """Print where the search found the start."""
+    what = "one growing patch"
+    if found.simulations:
+        what = f"the best of {found.simulations} simulations"
     left = (
-        f"one growing patch leaves {found.left:.0%} of the power unexplained, the fitted regions "
+        f"{what} leaves {found.left:.0%} of the power unexplained, the fitted regions "
         f"{found.left_by_regions:.0%}"
     )
     if not found.supported:
