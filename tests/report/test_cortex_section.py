@@ -113,6 +113,42 @@ def test_a_run_without_focus_and_surgery_is_the_one_that_is_drawn(patient):
     ]  # fmt: skip
 
 
+def write_found(layout, name, **changes):
+    found = {"Region": "ctx-lh-insula", "Centre": [-38.42, 4.0, 1.6], "PNear": 0.87, "Near": 10.0}
+    table = layout.cortex_result("default", name, "desc-focus_regions.tsv")
+    found |= {"Supported": True}
+    write_table(table, pd.DataFrame({"region": ["a"], "p": [1.0]}), {"Found": found | changes})
+    return table.with_suffix(".json")
+
+
+def test_the_place_that_was_found_is_stated(patient):
+    write_run(patient, "plain")
+    write_run(patient, "search", foci=[{"Vertex": 3}])
+    assert "place the start" not in Page(section(patient)).text
+    write_found(patient, "search")
+    words = Page(section(patient)).text
+    assert (
+        "place the start within 10 mm of -38, 4, 2 mm (scanner RAS; left insula) with "
+        "probability 87 %" in words
+    )
+    assert "the whole region starts at once" in words  # the plain run is drawn
+    shutil.rmtree(patient.cortex_page("default", "plain").parent)
+    words = Page(section(patient)).text
+    assert "Seizures start at the place that was found." in words
+    assert "stated as a hypothesis" not in words
+
+
+def test_no_place_is_stated_where_one_does_not_explain_the_recording(patient):
+    write_run(patient, "search")
+    sidecar = write_found(patient, "search", Supported=False)
+    words = Page(section(patient)).text
+    assert "No single place on the cortex explains the recording." in words
+    assert "-38" not in words
+    sidecar.write_text('{"Found": {"Region": "a"}}')
+    assert on_cortex_of(results_of(patient)) is None
+    assert any("search" in name for name in results_of(patient).main.missing)
+
+
 def test_runs_of_another_fit_or_damaged_ones_are_named_and_not_shown(patient):
     assert on_cortex_of(results_of(patient)) is None
     page = build_report(results_of(patient), patient.report).read_text(encoding="utf-8")

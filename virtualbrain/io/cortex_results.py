@@ -35,6 +35,31 @@ class CortexOutcome:
 
 
 @dataclass(frozen=True)
+class FoundPlace:
+    """Where on the cortex the recording says that the seizure starts (`--find-focus`).
+
+    Parameters
+    ----------
+    region : str
+        Its region.
+    centre_mm : tuple of float
+        The place, scanner RAS.
+    p_near : float
+        Probability that the seizure starts within `near_mm` of it.
+    near_mm : float
+        Distance.
+    supported : bool
+        One place explains the recording; otherwise the rest says nothing.
+    """
+
+    region: str
+    centre_mm: tuple[float, ...]
+    p_near: float
+    near_mm: float
+    supported: bool
+
+
+@dataclass(frozen=True)
 class CortexRun:
     """One run of the command `cortex`.
 
@@ -54,7 +79,9 @@ class CortexRun:
     local : float
         Strength of the local coupling.
     foci : int
-        Number of stated foci.
+        Number of foci, stated or found.
+    found : FoundPlace, optional
+        Where the seizure starts, if that was searched.
     searched : bool
         The surgery is the smallest resection of a search.
     surfaces : mapping of str to Surface
@@ -70,6 +97,7 @@ class CortexRun:
     agreement: Mapping[str, Mapping[str, Any]]
     local: float
     foci: int
+    found: FoundPlace | None
     searched: bool
     surfaces: Mapping[str, Surface]
     onset_s: Mapping[str, NDArray[np.float64]]
@@ -109,10 +137,29 @@ def load_cortex_run(layout: PatientLayout, priors: str, name: str) -> CortexRun:
         agreement={kind: channels[kind.capitalize()] for kind in _MODELS},
         local=float(about["LocalStrength"]),
         foci=len(about["Foci"]),
+        found=_found(layout, priors, name),
         searched="SmallestResection" in about,
         surfaces=surfaces,
         onset_s=onset_s,
     )
+
+
+def _found(layout: PatientLayout, priors: str, name: str) -> FoundPlace | None:
+    """Read where the search for the focus ended; None without a search."""
+    path = sidecar_of(layout.cortex_result(priors, name, "desc-focus_regions.tsv"))
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path)["Found"]
+        return FoundPlace(
+            str(found["Region"]),
+            tuple(float(value) for value in found["Centre"]),
+            float(found["PNear"]),
+            float(found["Near"]),
+            bool(found["Supported"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError("no readable place of the focus", where=path.name) from error
 
 
 def _onsets(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.cortex_results import CortexOutcome, CortexRun
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report.colours import ColourScale
@@ -35,7 +36,7 @@ class OnCortex:
     main : CortexRun
         The run that is shown: one without a stated focus and without surgery if there is one.
     sentences : tuple of str
-        What seizes, and what surgery changes.
+        What seizes, where it starts if that was searched, and what surgery changes.
     picture : StaticImage or None
         Median onset before surgery; None where nothing seizes in half of the draws.
     earliest_s, latest_s : float
@@ -67,7 +68,7 @@ def on_cortex_of(results: PatientResults) -> OnCortex | None:
     older = [name for name in results.main.missing if name.startswith("cortex ")]
     return OnCortex(
         main=main,
-        sentences=(_seizing(main), *map(_operated, surgeries[:_MOST_SENTENCES])),
+        sentences=(_seizing(main), *_starts(runs), *map(_operated, surgeries[:_MOST_SENTENCES])),
         picture=_picture(main, earliest, latest),
         earliest_s=earliest,
         latest_s=latest,
@@ -93,6 +94,20 @@ def _seizing(run: CortexRun) -> str:
     return (
         f"In the model {area} cm² of cortex seize{focus} (median of {before.draws} draws of the "
         f"fit; 90 % of them: {low} to {high} cm²)."
+    )
+
+
+def _starts(runs: Sequence[CortexRun]) -> tuple[str, ...]:
+    """Say where the seizure starts, from the first run that searched it."""
+    found = next((run.found for run in runs if run.found is not None), None)
+    if found is None:
+        return ()
+    if not found.supported:
+        return ("No single place on the cortex explains the recording.",)
+    place = ", ".join(f"{value:.0f}" for value in found.centre_mm)
+    return (
+        f"Simulations on this cortex place the start within {found.near_mm:g} mm of {place} mm "
+        f"(scanner RAS; {spoken_name(found.region)}) with probability {percent(found.p_near)}.",
     )
 
 
