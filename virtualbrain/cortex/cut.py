@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
+from virtualbrain.cortex.focus import nearest_vertex
 from virtualbrain.cortex.mesh import PatientMesh
 from virtualbrain.errors import InputError
 
@@ -14,7 +14,6 @@ Flags = NDArray[np.bool_]
 
 DEPTH_MM = 5.0
 """How far a cut reaches below its line: through the cortex of a crown."""
-_FARTHEST_MM = 15.0
 _SMOOTH_MM = 5.0  # radius in which normals are averaged
 
 
@@ -92,18 +91,12 @@ def _sheet(mesh: PatientMesh, cut: Cut) -> Array:
 def _on_cortex(mesh: PatientMesh, points: Array) -> tuple[Array, Array]:
     """Return points moved onto the cortex along its normal, and the normals there."""
     vertices = mesh.cortex.vertices_mm
-    found = cKDTree(vertices).query(points)
-    away, nearest = np.asarray(found[0]), np.asarray(found[1])
-    if away.max() > _FARTHEST_MM:
-        far = int(away.argmax())
-        raise InputError(
-            f"the nearest cortex is {away[far]:.0f} mm from the point {_words(points[far])} of a "
-            "cut",
-            expected=f"points at most {_FARTHEST_MM:g} mm from the cortex, scanner RAS, mm",
-            hint="check the sign and the frame of the coordinates",
-        )
+    nearest = [
+        nearest_vertex(mesh.cortex, point, f"the point {_words(point)} of a cut")
+        for point in points
+    ]
     weighted = mesh.normals * mesh.cortex.areas_mm2[:, None]
-    normals = np.array([_mean_normal(mesh, weighted, int(vertex)) for vertex in nearest])
+    normals = np.array([_mean_normal(mesh, weighted, vertex) for vertex in nearest])
     height = np.einsum("ij,ij->i", points - vertices[nearest], normals)
     return points - height[:, None] * normals, normals
 

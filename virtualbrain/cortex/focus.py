@@ -34,8 +34,10 @@ class Focus:
     area_cm2: float
 
 
-def nearest_vertex(cortex: Cortex, point_mm: NDArray[np.float64]) -> int:
-    """Return the vertex nearest to a point in scanner RAS.
+def nearest_vertex(
+    cortex: Cortex, point_mm: NDArray[np.float64], what: str = "the centre of the focus"
+) -> int:
+    """Return the vertex nearest to a point in scanner RAS; an error names it as `what`.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def nearest_vertex(cortex: Cortex, point_mm: NDArray[np.float64]) -> int:
     nearest = int(distance.argmin())
     if distance[nearest] > _FARTHEST_MM:
         raise InputError(
-            f"the nearest cortex is {distance[nearest]:.0f} mm from the centre of the focus",
+            f"the nearest cortex is {distance[nearest]:.0f} mm from {what}",
             expected=f"a point at most {_FARTHEST_MM:g} mm from the cortex, scanner RAS, mm",
             hint="check the sign and the frame of the coordinates",
         )
