@@ -154,6 +154,17 @@ def write_fitted(out) -> PatientLayout:
     return layout
 
 
+def gain_around(cortex, n_channels):
+    """Return the gain of channels 6 mm outside both spheres; it falls with the square."""
+    rng = np.random.default_rng(4)
+    unit = rng.normal(size=(n_channels, 3))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    side = np.where(np.arange(n_channels) % 2, 26.0, -26.0)[:, None]
+    apart = np.linalg.norm((26.0 * unit + side * [1.0, 0, 0])[:, None] - cortex.vertices_mm, axis=2)
+    gain = cortex.areas_mm2 / apart**2
+    return gain / gain.sum(axis=1, keepdims=True)
+
+
 @pytest.fixture(scope="session")
 def plan():
     return mesh_plan(surfaces(), SETTINGS)

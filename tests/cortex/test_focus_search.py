@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.sparse import csgraph
 
 from inference.posterior import save
-from tests.cortex.conftest import STARTS, posterior_tree, write_fitted
+from tests.cortex.conftest import STARTS, gain_around, posterior_tree, write_fitted
 from virtualbrain import cli
 from virtualbrain.cortex.focus_search import (
     GrowthModel,
@@ -31,14 +31,7 @@ SMALL = ("--vertices", "1600", "--draws", "3")
 
 @pytest.fixture(scope="module")
 def gain(mesh):
-    """Channels all around both spheres, 6 mm outside; sources fall with the square."""
-    rng = np.random.default_rng(4)
-    unit = rng.normal(size=(60, 3))
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    places = 26.0 * unit + np.where(np.arange(60) % 2, 26.0, -26.0)[:, None] * [1.0, 0, 0]
-    apart = np.linalg.norm(places[:, None] - mesh.cortex.vertices_mm, axis=2)
-    gain = mesh.cortex.areas_mm2 / apart**2
-    return gain / gain.sum(axis=1, keepdims=True)
+    return gain_around(mesh.cortex, 60)
 
 
 def middle(mesh, point):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from tests.cortex.conftest import SETTINGS
+from tests.cortex.conftest import SETTINGS, gain_around
 from virtualbrain.cortex.focus_search import FoundFocus, GrowthModel, SeizureData, neighbours
 from virtualbrain.cortex.focus_simulation import (
     FocusSimulator,
@@ -33,17 +33,12 @@ def simulator(mesh, plan, draws):
 
 @pytest.fixture(scope="module")
 def gain(simulator):
-    """Channels all around both spheres, 6 mm outside, and one in the nucleus."""
-    rng = np.random.default_rng(4)
-    unit = rng.normal(size=(50, 3))
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    places = 26.0 * unit + np.where(np.arange(50) % 2, 26.0, -26.0)[:, None] * [1.0, 0, 0]
+    """Channels all around the cortex, and one in the nucleus."""
     cortex = simulator.mesh.cortex
-    apart = np.linalg.norm(places[:, None] - cortex.vertices_mm, axis=2)
     gain = np.zeros((51, len(simulator.nodes.region)))
-    gain[:50, : cortex.n_vertices] = cortex.areas_mm2 / apart**2
+    gain[:50, : cortex.n_vertices] = gain_around(cortex, 50)
     gain[50, cortex.n_vertices :] = 1.0
-    return gain / gain.sum(axis=1, keepdims=True)
+    return gain
 
 
 def middle(simulator, point):
