@@ -43,7 +43,7 @@ def assemble(
     rng : numpy.random.Generator
         Source of random numbers.
     """
-    posterior = _posterior(density, points, rng)
+    posterior = named_draws(density, points, rng)
     chosen = weighted_draws(weights["weight"], points.shape[:2], PREDICTIVE_DRAWS, rng)
     predictive, sources = _predictive(density, points, chosen, rng)
     starts = starts_seizures(posterior, REST_CURRENT).to_numpy()
@@ -71,8 +71,18 @@ def assemble(
     return tree
 
 
-def _posterior(density: Density, points: Array, rng: np.random.Generator) -> xr.Dataset:
-    """Return the named draws; `x_init` and `z_init` hold the initial states x(0) and z(0)."""
+def named_draws(density: Density, points: Array, rng: np.random.Generator) -> xr.Dataset:
+    """Return the named draws; `x_init` and `z_init` hold the initial states x(0) and z(0).
+
+    Parameters
+    ----------
+    density : Density
+        The density of the points.
+    points : numpy.ndarray, shape (chain, draw, size)
+        Draws in standardised coordinates.
+    rng : numpy.random.Generator
+        Draws the regions' own x0.
+    """
     values = density.named(points)
     initial = np.array(
         [

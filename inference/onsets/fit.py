@@ -305,6 +305,43 @@ def _posterior(draws: _Draws, found: Dynamics, density: Density) -> xr.Dataset:
     )
 
 
+def with_dynamics(
+    seizing: tuple[Mask, Array, Array],
+    ez: Mask,
+    threshold: Array,
+    peak: Array,
+    density: Density,
+    rng: np.random.Generator,
+) -> xr.Dataset:
+    """Return draws of one chain, with the dynamics that reproduce them, by name.
+
+    Parameters
+    ----------
+    seizing : tuple of numpy.ndarray, each (n_draws, n_seizures, n_regions)
+        Which regions seize; their onsets and ends, seconds.
+    ez : numpy.ndarray of bool, shape (n_draws, n_regions)
+        Regions that start seizures.
+    threshold, peak : numpy.ndarray, shape (n_draws,)
+        Mean log threshold and log power of the patient.
+    density : Density
+        Problem, priors and settings.
+    rng : numpy.random.Generator
+        Source of random numbers.
+    """
+    active, onset, offset = (values[None] for values in seizing)
+    draws = _Draws(
+        active=active,
+        onset=onset,
+        offset=offset,
+        ez=ez[None],
+        threshold=threshold[None],
+        peak=peak[None],
+        log_density=np.zeros((1, len(threshold))),
+        p_onset_model=ez.mean(axis=0),
+    )
+    return _posterior(draws, _dynamics(draws, density, rng), density)
+
+
 def _statistics(draws: _Draws) -> xr.Dataset:
     """Return the log density of the draws, and equal weights of the chains."""
     n_chains = len(draws.log_density)

@@ -1,0 +1,389 @@
+r"""Which parameters, and which combinations of them, the recording of a fitted patient fixes.
+
+The posterior is compared with the real prior of the fit: draws made by the same code without the
+recording (`inference.onsets.prior_draws` or `prior_of`). K, tau0, amplitude and noise are compared
+as logarithms.
+
+**x0 against K.** The slow variable of region i sees only
+:math:`4 x_{0,i} + K \sum_j w_{ij} (x_j - x_i)`. A larger K and a smaller x0 are alike where
+
+.. math:: \frac{d x_{0,i}}{d K} = -\frac14 \Big\langle \sum_j w_{ij} (x_j - x_i) \Big\rangle
+
+with the mean over the time before the region's own onset in the simulated states of the fit.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from inference.contraction import (
+    FEWEST,
+    Draws,
+    contraction,
+    directions,
+    draws_of,
+    moments,
+    profile,
+    slope,
+)
+from inference.density import Density
+from inference.layout import POSITIVE
+from inference.posterior import named_draws
+from inference.zones import zones
+from virtualbrain.models.reduced_physics import SEIZING_X_2D
+from virtualbrain.posterior import HARDLY_SUSPECTED, chain_weights, simulated_x0, starts_seizures
+
+Array = NDArray[np.float64]
+
+N_PRIOR = 2000
+# Regions with at least this p_ez lead, at most so many of them.
+LEADING, MOST_LEADING = HARDLY_SUSPECTED, 8
+N_DIRECTIONS, N_BINS = 2, 6
+QUARTER = 0.25  # z' = 4 (x - x0) - z - input: an input changes x0 by a quarter
+REGIONAL = ("x0", "z_init", "onset_s")
+GLOBAL = (
+    "K", "tau0", "amplitude", "level", "noise", "recruitment_threshold", "peak_log_power",
+)  # fmt: skip
+COLUMNS = (
+    "kind", "number", "parameter", "region", "channel", "seizure", "scale", "prior_mean",
+    "prior_sd", "mean", "sd", "shift", "contraction", "contraction_error", "loading", "role",
+    "n_draws", "correlation", "slope", "slope_error", "slope_expected", "x0_low", "x0_high", "p",
+    "p_error", "p_prior", "log_density", "log_density_error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One fitted number.
+
+    Parameters
+    ----------
+    name : str
+        Variable of the posterior.
+    region, channel : str
+        Where it belongs to; empty if it does not.
+    seizure : int
+        Number of the seizure; 0 if it does not belong to one of several.
+    """
+
+    name: str
+    region: str = ""
+    channel: str = ""
+    seizure: int = 0
+
+    @property
+    def scale(self) -> str:
+        """Whether it is compared as a logarithm."""
+        return "log" if self.name in POSITIVE else "linear"
+
+    def row(self) -> dict[str, Any]:
+        """Return its name in columns."""
+        return {
+            "parameter": self.name,
+            "region": self.region or None,
+            "channel": self.channel or None,
+            "seizure": self.seizure or None,
+            "scale": self.scale,
+        }
+
+
+def prior_of(density: Density, n_draws: int, rng: np.random.Generator) -> xr.Dataset:
+    """Draw from the prior of the Epileptor network, named as the group `posterior` (nuts, laplace).
+
+    The prior means of x0 hold the source evidence, as in the fit.
+    """
+    points = np.stack([density.drawn_from_prior(rng) for _ in range(n_draws)])
+    return named_draws(density, points[None], rng)
+
+
+def identifiability(posterior: xr.DataTree, prior: xr.Dataset) -> pd.DataFrame:
+    """Compare a posterior with its prior.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        The result of `inference.fit`.
+    prior : xarray.Dataset
+        Draws of the prior of the same fit, named as the group `posterior`. A parameter that it
+        lacks gets no contraction.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of five kinds; cells that do not belong to a kind are missing:
+
+        - ``parameter``: one for each number; mean and standard deviation in prior and posterior (of
+          the logarithm where ``scale`` is log), ``shift`` of the mean in prior standard deviations,
+          and ``contraction`` with its Monte Carlo error. Onsets: over the draws in which the region
+          seizes; only regions that seize in at least half of the draws.
+        - ``least`` and ``most``: directions of least and of most contraction of x0 of the leading
+          regions and the global parameters; one row for each parameter, with its ``loading`` in
+          prior standard deviations. ``number`` counts the directions.
+        - ``trade-off``: x0 of a region on K, over the draws in which the region has its most
+          frequent ``role`` (starts, recruited or silent); ``slope_expected`` is that of the
+          equations.
+        - ``profile``: bins of x0 of a leading region, each with its probability ``p`` and
+          ``p_prior``, and ``log_density`` of the fit: mean of the draws minus that of all draws.
+    """
+    samples = posterior["posterior"].to_dataset()
+    table = zones(posterior)
+    seizing = table[table["p_ez"] + table["p_pz"] >= 0.5]["region"]
+    leading = list(table[table["p_ez"] >= LEADING]["region"][:MOST_LEADING])
+    fit = _Fit.of(posterior, samples, prior)
+    rows = [
+        *_parameter_rows(fit),
+        *_direction_rows(fit, leading),
+        *_trade_off_rows(fit, list(dict.fromkeys([*leading, *seizing]))[:MOST_LEADING]),
+        *_profile_rows(fit, leading),
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A posterior and its prior as columns of numbers."""
+
+    tree: xr.DataTree
+    samples: xr.Dataset
+    parameters: tuple[Parameter, ...]
+    posterior: Draws
+    prior: Draws
+
+    @classmethod
+    def of(cls, tree: xr.DataTree, samples: xr.Dataset, prior: xr.Dataset) -> "_Fit":
+        """Read the columns of both."""
+        after, before = _columns(samples, tree.attrs), _columns(prior, tree.attrs)
+        n_chains = samples.sizes["chain"]
+        weights = chain_weights(tree.children.get("sample_stats"), n_chains)
+        missing = np.full((prior.sizes["chain"], prior.sizes["draw"]), np.nan)
+        names = tuple(one for one, values in after.items() if _mostly_known(one, values))
+        n_prior = prior.sizes["chain"]
+        return cls(
+            tree,
+            samples,
+            names,
+            draws_of(np.stack([after[one] for one in names], axis=-1), weights),
+            draws_of(
+                np.stack([before.get(one, missing) for one in names], axis=-1),
+                np.full(n_prior, 1.0 / n_prior),
+            ),
+        )
+
+    def place(self, name: str, region: str = "") -> int:
+        """Return the column of a parameter."""
+        return self.parameters.index(Parameter(name, region))
+
+    def starts(self) -> NDArray[np.bool_]:
+        """Return where a region starts seizures, (draws, regions)."""
+        found = starts_seizures(self.samples, float(self.tree.attrs["I1"])).to_numpy()
+        return np.asarray(found.reshape(-1, found.shape[-1]))
+
+    def has(self, name: str) -> bool:
+        """Return whether the posterior holds a parameter."""
+        return any(one.name == name for one in self.parameters)
+
+
+def _mostly_known(parameter: Parameter, values: Array) -> bool:
+    """Return whether a number has a value in at least half of the draws; only onsets lack any."""
+    return parameter.name != "onset_s" or bool(np.isfinite(values).mean() >= 0.5)
+
+
+def _columns(samples: xr.Dataset, attributes: Any) -> dict[Parameter, Array]:
+    """Return the draws of every fitted number, each (chain, draw)."""
+    found = {}
+    free = attributes.get("initial") == "free" and attributes.get("method") != "onsets"
+    names = (*REGIONAL, *(("x_init",) if free else ()), *GLOBAL, "offset")
+    for name in names:
+        if name not in samples:
+            continue
+        values = simulated_x0(samples) if name == "x0" else samples[name]
+        if name in POSITIVE:
+            values = np.log(values)
+        for parameter, one in _numbers(name, values.transpose("chain", "draw", ...)):
+            found[parameter] = np.asarray(one, dtype=np.float64)
+    return found
+
+
+def _numbers(name: str, values: xr.DataArray) -> Iterator[tuple[Parameter, Array]]:
+    """Yield the draws of every number of one variable."""
+    rest = values.dims[2:]
+    for place in np.ndindex(values.shape[2:]):
+        where = {
+            str(dim): values[dim].to_numpy()[k] for dim, k in zip(rest, place, strict=True)
+        }  # fmt: skip
+        parameter = Parameter(
+            name,
+            str(where.get("region", "")),
+            str(where.get("channel", "")),
+            int(where.get("seizure", 0)),
+        )
+        yield parameter, values.to_numpy()[(slice(None), slice(None), *place)]
+
+
+def _parameter_rows(fit: _Fit) -> list[dict[str, Any]]:
+    mean, variance = moments(fit.posterior.values, fit.posterior.weights)
+    prior_mean, prior_variance = moments(fit.prior.values, fit.prior.weights)
+    found, error = contraction(fit.posterior, fit.prior)
+    sd, prior_sd = np.sqrt(variance), np.sqrt(prior_variance)
+    varies = np.where(prior_sd > 0, prior_sd, np.nan)
+    return [
+        {
+            "kind": "parameter",
+            **parameter.row(),
+            "prior_mean": prior_mean[k],
+            "prior_sd": prior_sd[k],
+            "mean": mean[k],
+            "sd": sd[k],
+            "shift": (mean[k] - prior_mean[k]) / varies[k],
+            "contraction": found[k],
+            "contraction_error": error[k],
+        }
+        for k, parameter in enumerate(fit.parameters)
+    ]
+
+
+def _direction_rows(fit: _Fit, leading: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the directions of least and of most contraction."""
+    chosen = [
+        k
+        for k, one in enumerate(fit.parameters)
+        if (one.name == "x0" and one.region in leading) or one.name in GLOBAL
+    ]
+    spread = moments(fit.prior.values[:, chosen], fit.prior.weights)[1]
+    chosen = [k for k, variance in zip(chosen, spread, strict=True) if variance > 0]
+    if len(chosen) < 2:
+        return []
+    after, before = (_only(draws, chosen) for draws in (fit.posterior, fit.prior))
+    found = directions(after, before)
+    count = min(N_DIRECTIONS, len(chosen) // 2)
+    places = [("least", k, k) for k in range(count)]
+    places += [("most", k, len(chosen) - 1 - k) for k in range(count)]
+    return [
+        {
+            "kind": kind,
+            "number": number + 1,
+            **fit.parameters[k].row(),
+            "contraction": found.contraction[place],
+            "contraction_error": found.error[place],
+            "loading": loading,
+        }
+        for kind, number, place in places
+        for k, loading in zip(chosen, found.loadings[place], strict=True)
+    ]
+
+
+def _only(draws: Draws, columns: Sequence[int]) -> Draws:
+    return Draws(draws.values[:, list(columns)], draws.weights, draws.chain, draws.part)
+
+
+def _trade_off_rows(fit: _Fit, regions: Sequence[str]) -> list[dict[str, Any]]:
+    """Return x0 on K beside what the equations predict."""
+    if not fit.has("K"):
+        return []
+    K = np.exp(fit.posterior.values[:, fit.place("K")])
+    expected = expected_slopes(fit.tree)
+    rows = []
+    for region in regions:
+        x0 = fit.posterior.values[:, fit.place("x0", region)]
+        role, inside = _commonest_role(fit, region)
+        if inside.sum() < FEWEST:
+            continue
+        both = Draws(np.stack([K, x0], axis=1), *_rest(fit.posterior)).of(inside)
+        correlation, found, error = slope(both)
+        rows.append(
+            {
+                "kind": "trade-off",
+                "parameter": "x0",
+                "region": region,
+                "role": role,
+                "n_draws": int(inside.sum()),
+                "correlation": correlation,
+                "slope": found,
+                "slope_error": error,
+                "slope_expected": expected[region],
+            }
+        )
+    return rows
+
+
+def _rest(draws: Draws) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
+    return draws.weights, draws.chain, draws.part
+
+
+def _commonest_role(fit: _Fit, region: str) -> tuple[str, NDArray[np.bool_]]:
+    """Return what a region does in most draws, and in which ones.
+
+    Without sampled onsets it is not known which draws recruit a region.
+    """
+    names = [str(name) for name in fit.samples["region"].to_numpy()]
+    starts = fit.starts()[:, names.index(region)]
+    roles = {"starts": starts}
+    if "onset_s" in fit.samples:
+        onset = fit.samples["onset_s"].sel(region=region).transpose("chain", "draw", ...).notnull()
+        seizes = onset.to_numpy().reshape(len(starts), -1).any(axis=1)
+        roles |= {"recruited": ~starts & seizes, "silent": ~starts & ~seizes}
+    else:
+        roles |= {"does not start": ~starts}
+    role = max(roles, key=lambda one: fit.posterior.weights[roles[one]].sum())
+    return role, roles[role]
+
+
+def expected_slopes(posterior: xr.DataTree) -> dict[str, float]:
+    """Return dx0/dK of every region by the equations, from simulated draws of the fit.
+
+    The input is averaged over the steps before the region's own onset, and over the draws; NaN
+    where the region always seizes from the first step. With several seizures, in the first one.
+    """
+    x = posterior["sources"]["x"]
+    if "seizure" in x.dims:
+        x = x.isel(seizure=0)
+    states = x.transpose("sample", "time", "region").to_numpy().astype(np.float64)
+    weights = posterior["constant_data"]["weights"].to_numpy()
+    drive = states @ weights.T - states * weights.sum(axis=1)
+    before = ~np.maximum.accumulate(states > SEIZING_X_2D, axis=1)
+    steps = before.sum(axis=1)
+    summed = (drive * before).sum(axis=1)
+    each = np.divide(summed, steps, out=np.full_like(summed, np.nan), where=steps > 0)
+    known = np.isfinite(each)
+    total = np.where(known, each, 0.0).sum(axis=0)
+    mean = np.divide(total, known.sum(axis=0), out=np.full_like(total, np.nan),
+                     where=known.any(axis=0))  # fmt: skip
+    names = posterior["sources"]["region"].to_numpy()
+    return {str(name): -QUARTER * float(one) for name, one in zip(names, mean, strict=True)}
+
+
+def _profile_rows(fit: _Fit, leading: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the profiles of the leading regions."""
+    statistics = fit.tree.children.get("sample_stats")
+    density = np.full(len(fit.posterior.weights), np.nan)
+    if statistics is not None and "lp" in statistics:
+        density = statistics["lp"].to_numpy().reshape(-1)
+    rows = []
+    for region in leading:
+        place = fit.place("x0", region)
+        both = Draws(
+            np.stack([fit.posterior.values[:, place], density], axis=1), *_rest(fit.posterior)
+        )
+        found = profile(both, fit.prior.values[:, place], N_BINS)
+        rows += [
+            {
+                "kind": "profile",
+                "number": k + 1,
+                "parameter": "x0",
+                "region": region,
+                "x0_low": found.low[k],
+                "x0_high": found.high[k],
+                "p": found.p[k],
+                "p_error": found.p_error[k],
+                "p_prior": found.p_prior[k],
+                "log_density": found.value[k],
+                "log_density_error": found.value_error[k],
+            }
+            for k in range(len(found.p))
+        ]
+    return rows
