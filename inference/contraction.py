@@ -53,21 +53,20 @@ class Draws:
         return Draws(self.values[rows], weights / weights.sum(), self.chain[rows], self.part[rows])
 
 
-def draws_of(values: Array, chain_weights: Array) -> Draws:
+def draws_of(values: Array, weights: Array) -> Draws:
     """Return draws of chains after one another.
 
     Parameters
     ----------
     values : numpy.ndarray, shape (n_chains, n_draws, n_parameters)
         Draws.
-    chain_weights : numpy.ndarray, shape (n_chains,)
+    weights : numpy.ndarray, shape (n_chains, n_draws)
         Sum 1.
     """
     n_chains, n_draws, n = values.shape
     chain = np.repeat(np.arange(n_chains), n_draws)
     part = chain * PARTS + np.tile(np.arange(n_draws) * PARTS // n_draws, n_chains)
-    weights = np.repeat(chain_weights / n_draws, n_draws)
-    return Draws(values.reshape(-1, n), weights, chain, part)
+    return Draws(values.reshape(-1, n), weights.reshape(-1), chain, part)
 
 
 def moments(values: Array, weights: Array) -> tuple[Array, Array]:
@@ -158,7 +157,9 @@ def directions(posterior: Draws, prior: Draws) -> Directions:
     _, combinations = eigh(after, before)
     combinations = combinations[:, ::-1]
     found = [
-        contraction(posterior.column(posterior.values / sd @ w), prior.column(prior.values / sd @ w))
+        contraction(
+            posterior.column(posterior.values / sd @ w), prior.column(prior.values / sd @ w)
+        )
         for w in combinations.T
     ]
     moved = (before @ combinations).T
@@ -208,15 +209,15 @@ class Profile:
     value_error: Array
 
 
-def profile(posterior: Draws, prior: Array, n_bins: int) -> Profile:
+def profile(posterior: Draws, prior: Draws, n_bins: int) -> Profile:
     """Return the profile along a parameter.
 
     Parameters
     ----------
     posterior : Draws
         Two columns: the parameter, and the second number.
-    prior : numpy.ndarray, shape (n_prior_draws,)
-        The parameter in draws of the prior, equally probable.
+    prior : Draws
+        The parameter.
     n_bins : int
         Bins; equal ends are joined.
     """
@@ -228,21 +229,20 @@ def profile(posterior: Draws, prior: Array, n_bins: int) -> Profile:
     inside = _bins(x, ends)
 
     def probability(weights: Array) -> Array:
-        return weights @ inside
+        return np.asarray(weights @ inside)
 
     def mean(weights: Array) -> Array:
         total = weights @ inside
         summed = (weights * second) @ inside
-        return np.divide(summed, total, out=np.full_like(summed, np.nan), where=total > 0) - float(
-            weights @ second
-        )
+        each = np.divide(summed, total, out=np.full_like(summed, np.nan), where=total > 0)
+        return np.asarray(each - float(weights @ second))
 
     return Profile(
         low=ends[:-1],
         high=ends[1:],
         p=probability(posterior.weights),
         p_error=error_of(probability, posterior),
-        p_prior=_bins(prior, ends).mean(axis=0),
+        p_prior=prior.weights @ _bins(prior.values[:, 0], ends),
         value=mean(posterior.weights),
         value_error=error_of(mean, posterior),
     )

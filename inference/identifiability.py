@@ -9,10 +9,11 @@ as logarithms.
 
 .. math:: \frac{d x_{0,i}}{d K} = -\frac14 \Big\langle \sum_j w_{ij} (x_j - x_i) \Big\rangle
 
-with the mean over the time before the region's own onset in the simulated states of the fit.
+with the mean over the time until the region's own x passes the fold (-4/3), after which nothing
+holds it back, in the simulated states of the fit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ from inference.density import Density
 from inference.layout import POSITIVE
 from inference.posterior import named_draws
 from inference.zones import zones
-from virtualbrain.models.reduced_physics import SEIZING_X_2D
+from virtualbrain.models.reduced_physics import FOLD_X
 from virtualbrain.posterior import HARDLY_SUSPECTED, chain_weights, simulated_x0, starts_seizures
 
 Array = NDArray[np.float64]
@@ -44,6 +45,7 @@ N_PRIOR = 2000
 # Regions with at least this p_ez lead, at most so many of them.
 LEADING, MOST_LEADING = HARDLY_SUSPECTED, 8
 N_DIRECTIONS, N_BINS = 2, 6
+STARTS = "starts"
 QUARTER = 0.25  # z' = 4 (x - x0) - z - input: an input changes x0 by a quarter
 REGIONAL = ("x0", "z_init", "onset_s")
 GLOBAL = (
@@ -109,8 +111,8 @@ def identifiability(posterior: xr.DataTree, prior: xr.Dataset) -> pd.DataFrame:
     posterior : xarray.DataTree
         The result of `inference.fit`.
     prior : xarray.Dataset
-        Draws of the prior of the same fit, named as the group `posterior`. A parameter that it
-        lacks gets no contraction.
+        Draws of the prior of the same fit, named as the group `posterior`; with ``weight`` (chain,
+        draw) if they are not equally probable. A parameter that it lacks gets no contraction.
 
     Returns
     -------
@@ -124,24 +126,29 @@ def identifiability(posterior: xr.DataTree, prior: xr.Dataset) -> pd.DataFrame:
         - ``least`` and ``most``: directions of least and of most contraction of x0 of the leading
           regions and the global parameters; one row for each parameter, with its ``loading`` in
           prior standard deviations. ``number`` counts the directions.
-        - ``trade-off``: x0 of a region on K, over the draws in which the region has its most
-          frequent ``role`` (starts, recruited or silent); ``slope_expected`` is that of the
-          equations.
+        - ``role``: x0 of a region over the draws in which it has its most frequent ``role``
+          (starts, recruited or silent): contraction against the prior draws of the same role, and
+          correlation and slope of x0 on K; ``slope_expected`` is that of the equations.
         - ``profile``: bins of x0 of a leading region, each with its probability ``p`` and
           ``p_prior``, and ``log_density`` of the fit: mean of the draws minus that of all draws.
     """
-    samples = posterior["posterior"].to_dataset()
-    table = zones(posterior)
-    seizing = table[table["p_ez"] + table["p_pz"] >= 0.5]["region"]
-    leading = list(table[table["p_ez"] >= LEADING]["region"][:MOST_LEADING])
-    fit = _Fit.of(posterior, samples, prior)
+    leading, seizing = leading_regions(posterior)
+    fit = _Fit.of(posterior, prior)
     rows = [
         *_parameter_rows(fit),
         *_direction_rows(fit, leading),
-        *_trade_off_rows(fit, list(dict.fromkeys([*leading, *seizing]))[:MOST_LEADING]),
+        *_role_rows(fit, list(dict.fromkeys([*leading, *seizing]))[:MOST_LEADING]),
         *_profile_rows(fit, leading),
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def leading_regions(posterior: xr.DataTree) -> tuple[list[str], list[str]]:
+    """Return the regions that lead, and those that seize in at least half of the draws."""
+    table = zones(posterior)
+    leading = table[table["p_ez"] >= LEADING]["region"][:MOST_LEADING]
+    seizing = table[table["p_ez"] + table["p_pz"] >= 0.5]["region"]
+    return list(leading), list(seizing)
 
 
 @dataclass(frozen=True)
@@ -150,38 +157,35 @@ class _Fit:
 
     tree: xr.DataTree
     samples: xr.Dataset
+    prior_samples: xr.Dataset
     parameters: tuple[Parameter, ...]
     posterior: Draws
     prior: Draws
 
     @classmethod
-    def of(cls, tree: xr.DataTree, samples: xr.Dataset, prior: xr.Dataset) -> "_Fit":
+    def of(cls, tree: xr.DataTree, prior: xr.Dataset) -> "_Fit":
         """Read the columns of both."""
+        samples = tree["posterior"].to_dataset()
         after, before = _columns(samples, tree.attrs), _columns(prior, tree.attrs)
-        n_chains = samples.sizes["chain"]
-        weights = chain_weights(tree.children.get("sample_stats"), n_chains)
-        missing = np.full((prior.sizes["chain"], prior.sizes["draw"]), np.nan)
+        shape = (samples.sizes["chain"], samples.sizes["draw"])
+        chains = chain_weights(tree.children.get("sample_stats"), shape[0])
+        weights = np.repeat(chains[:, None] / shape[1], shape[1], axis=1)
+        shape = (prior.sizes["chain"], prior.sizes["draw"])
+        missing, equal = np.full(shape, np.nan), np.full(shape, 1.0 / np.prod(shape))
+        prior_weights = prior["weight"].to_numpy() if "weight" in prior else equal
         names = tuple(one for one, values in after.items() if _mostly_known(one, values))
-        n_prior = prior.sizes["chain"]
         return cls(
             tree,
             samples,
+            prior,
             names,
             draws_of(np.stack([after[one] for one in names], axis=-1), weights),
-            draws_of(
-                np.stack([before.get(one, missing) for one in names], axis=-1),
-                np.full(n_prior, 1.0 / n_prior),
-            ),
+            draws_of(np.stack([before.get(one, missing) for one in names], axis=-1), prior_weights),
         )
 
     def place(self, name: str, region: str = "") -> int:
         """Return the column of a parameter."""
         return self.parameters.index(Parameter(name, region))
-
-    def starts(self) -> NDArray[np.bool_]:
-        """Return where a region starts seizures, (draws, regions)."""
-        found = starts_seizures(self.samples, float(self.tree.attrs["I1"])).to_numpy()
-        return np.asarray(found.reshape(-1, found.shape[-1]))
 
     def has(self, name: str) -> bool:
         """Return whether the posterior holds a parameter."""
@@ -281,80 +285,112 @@ def _only(draws: Draws, columns: Sequence[int]) -> Draws:
     return Draws(draws.values[:, list(columns)], draws.weights, draws.chain, draws.part)
 
 
-def _trade_off_rows(fit: _Fit, regions: Sequence[str]) -> list[dict[str, Any]]:
-    """Return x0 on K beside what the equations predict."""
-    if not fit.has("K"):
-        return []
-    K = np.exp(fit.posterior.values[:, fit.place("K")])
-    expected = expected_slopes(fit.tree)
+def _role_rows(fit: _Fit, regions: Sequence[str]) -> list[dict[str, Any]]:
+    """Return x0 within the commonest role of each region, and its trade-off with K."""
     rows = []
     for region in regions:
-        x0 = fit.posterior.values[:, fit.place("x0", region)]
-        role, inside = _commonest_role(fit, region)
+        place, I1 = fit.place("x0", region), float(fit.tree.attrs["I1"])
+        roles = roles_of(fit.samples, region, I1)
+        role = max(roles, key=lambda one: fit.posterior.weights[roles[one]].sum())
+        inside, before = roles[role], roles_of(fit.prior_samples, region, I1)[role]
         if inside.sum() < FEWEST:
             continue
-        both = Draws(np.stack([K, x0], axis=1), *_rest(fit.posterior)).of(inside)
-        correlation, found, error = slope(both)
+        x0 = _only(fit.posterior, [place]).of(inside)
+        row = {"kind": "role", **Parameter("x0", region).row(), "role": role,
+               "n_draws": int(inside.sum())}  # fmt: skip
         rows.append(
-            {
-                "kind": "trade-off",
-                "parameter": "x0",
-                "region": region,
-                "role": role,
-                "n_draws": int(inside.sum()),
-                "correlation": correlation,
-                "slope": found,
-                "slope_error": error,
-                "slope_expected": expected[region],
-            }
+            {**row, **_narrowed(x0, fit, place, before), **_trade_off(fit, x0, inside, row)}
         )
     return rows
 
 
-def _rest(draws: Draws) -> tuple[Array, NDArray[np.int64], NDArray[np.int64]]:
-    return draws.weights, draws.chain, draws.part
+def _narrowed(x0: Draws, fit: _Fit, place: int, before: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the contraction of x0 within a role; NaN where hardly any prior draw has it."""
+    mean, variance = moments(x0.values, x0.weights)
+    found = {"mean": float(mean[0]), "sd": float(np.sqrt(variance[0]))}
+    if before.sum() < FEWEST:
+        return found
+    prior = _only(fit.prior, [place]).of(before)
+    prior_mean, prior_variance = moments(prior.values, prior.weights)
+    narrower, error = contraction(x0, prior)
+    return found | {
+        "prior_mean": float(prior_mean[0]),
+        "prior_sd": float(np.sqrt(prior_variance[0])),
+        "contraction": float(narrower[0]),
+        "contraction_error": float(error[0]),
+    }
 
 
-def _commonest_role(fit: _Fit, region: str) -> tuple[str, NDArray[np.bool_]]:
-    """Return what a region does in most draws, and in which ones.
+def _trade_off(
+    fit: _Fit, x0: Draws, inside: NDArray[np.bool_], row: Mapping[str, Any]
+) -> dict[str, float]:
+    """Return correlation and slope of x0 on K beside the slope of the equations."""
+    if not fit.has("K"):
+        return {}
+    K = np.exp(fit.posterior.values[inside, fit.place("K")])
+    both = Draws(np.stack([K, x0.values[:, 0]], axis=1), x0.weights, x0.chain, x0.part)
+    correlation, found, error = slope(both)
+    return {
+        "correlation": correlation,
+        "slope": found,
+        "slope_error": error,
+        "slope_expected": expected_slope(fit.tree, row["region"], row["role"] == STARTS),
+    }
+
+
+def roles_of(samples: xr.Dataset, region: str, I1: float) -> dict[str, NDArray[np.bool_]]:
+    """Return in which draws a region has each role; chains after one another.
 
     Without sampled onsets it is not known which draws recruit a region.
     """
-    names = [str(name) for name in fit.samples["region"].to_numpy()]
-    starts = fit.starts()[:, names.index(region)]
-    roles = {"starts": starts}
-    if "onset_s" in fit.samples:
-        onset = fit.samples["onset_s"].sel(region=region).transpose("chain", "draw", ...).notnull()
-        seizes = onset.to_numpy().reshape(len(starts), -1).any(axis=1)
-        roles |= {"recruited": ~starts & seizes, "silent": ~starts & ~seizes}
-    else:
-        roles |= {"does not start": ~starts}
-    role = max(roles, key=lambda one: fit.posterior.weights[roles[one]].sum())
-    return role, roles[role]
+    x0 = samples.sel(region=region)
+    starts = starts_seizures(samples, I1).sel(region=region).to_numpy().reshape(-1)
+    if "onset_s" not in samples:
+        return {STARTS: starts, "does not start": ~starts}
+    onset = x0["onset_s"].transpose("chain", "draw", ...).notnull().to_numpy()
+    seizes = onset.reshape(len(starts), -1).any(axis=1)
+    return {STARTS: starts, "recruited": ~starts & seizes, "silent": ~starts & ~seizes}
 
 
-def expected_slopes(posterior: xr.DataTree) -> dict[str, float]:
-    """Return dx0/dK of every region by the equations, from simulated draws of the fit.
+def expected_slope(posterior: xr.DataTree, region: str, starts: bool) -> float:
+    """Return dx0/dK of a region by the equations, from simulated draws of the fit.
 
-    The input is averaged over the steps before the region's own onset, and over the draws; NaN
-    where the region always seizes from the first step. With several seizures, in the first one.
+    Over the draws in which the region starts seizures, or those in which it does not; NaN without
+    any, or where its x is above the fold from the first step. With several seizures, in the first.
     """
-    x = posterior["sources"]["x"]
+    sources = posterior["sources"]
+    x = sources["x"]
     if "seizure" in x.dims:
         x = x.isel(seizure=0)
-    states = x.transpose("sample", "time", "region").to_numpy().astype(np.float64)
-    weights = posterior["constant_data"]["weights"].to_numpy()
-    drive = states @ weights.T - states * weights.sum(axis=1)
-    before = ~np.maximum.accumulate(states > SEIZING_X_2D, axis=1)
+    names = [str(name) for name in sources["region"].to_numpy()]
+    place = names.index(region)
+    chosen = sources["above_threshold"].to_numpy()[:, place] == starts
+    states = x.transpose("sample", "time", "region").to_numpy().astype(np.float64)[chosen]
+    return mean_slope(states, posterior["constant_data"]["weights"].to_numpy()[place], place)
+
+
+def mean_slope(states: Array, weights: Array, place: int) -> float:
+    r"""Return :math:`-\frac14 \langle \sum_j w_j (x_j - x_i) \rangle`.
+
+    Mean over the steps before x_i passes the fold, then over the draws with such steps.
+
+    Parameters
+    ----------
+    states : numpy.ndarray, shape (n_draws, n_steps, n_regions)
+        Fast variable of every region.
+    weights : numpy.ndarray, shape (n_regions,)
+        Connections to the region.
+    place : int
+        The region i.
+    """
+    own = states[:, :, place]
+    drive = states @ weights - weights.sum() * own
+    before = ~np.maximum.accumulate(own > FOLD_X, axis=1)
     steps = before.sum(axis=1)
-    summed = (drive * before).sum(axis=1)
-    each = np.divide(summed, steps, out=np.full_like(summed, np.nan), where=steps > 0)
-    known = np.isfinite(each)
-    total = np.where(known, each, 0.0).sum(axis=0)
-    mean = np.divide(total, known.sum(axis=0), out=np.full_like(total, np.nan),
-                     where=known.any(axis=0))  # fmt: skip
-    names = posterior["sources"]["region"].to_numpy()
-    return {str(name): -QUARTER * float(one) for name, one in zip(names, mean, strict=True)}
+    some = steps > 0
+    if not some.any():
+        return float("nan")
+    return -QUARTER * float(((drive * before).sum(axis=1)[some] / steps[some]).mean())
 
 
 def _profile_rows(fit: _Fit, leading: Sequence[str]) -> list[dict[str, Any]]:
@@ -366,10 +402,9 @@ def _profile_rows(fit: _Fit, leading: Sequence[str]) -> list[dict[str, Any]]:
     rows = []
     for region in leading:
         place = fit.place("x0", region)
-        both = Draws(
-            np.stack([fit.posterior.values[:, place], density], axis=1), *_rest(fit.posterior)
-        )
-        found = profile(both, fit.prior.values[:, place], N_BINS)
+        x0 = _only(fit.posterior, [place])
+        both = Draws(np.stack([x0.values[:, 0], density], axis=1), x0.weights, x0.chain, x0.part)
+        found = profile(both, _only(fit.prior, [place]), N_BINS)
         rows += [
             {
                 "kind": "profile",

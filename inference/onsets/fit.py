@@ -328,11 +328,11 @@ def with_dynamics(
     rng : numpy.random.Generator
         Source of random numbers.
     """
-    active, onset, offset = (values[None] for values in seizing)
+    active, onset, offset = seizing
     draws = _Draws(
-        active=active,
-        onset=onset,
-        offset=offset,
+        active=active[None],
+        onset=onset[None],
+        offset=offset[None],
         ez=ez[None],
         threshold=threshold[None],
         peak=peak[None],
