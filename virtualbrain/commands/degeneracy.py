@@ -1,4 +1,4 @@
-"""Command `degeneracy`: which electrodes, seizures and seconds carry the answer of a fit."""
+"""Command `degeneracy`: what the recording fixes, and which part of it carries the answer."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from virtualbrain.commands.console import err_console, say
+from virtualbrain.commands.identifiability import identify
 from virtualbrain.commands.next_data import next_data, summary
 from virtualbrain.commands.participants import labels_with_results
 from virtualbrain.config import load_config, settings_from
@@ -38,6 +39,9 @@ def degeneracy(options: argparse.Namespace) -> int:
     for layout in layouts:
         problem = _fitted_problem(layout, name, config)
         sample = _sampled(problem, priors, config)
+        for sentence in identify(layout, name, sample, config):
+            say(f"sub-{layout.label}: {sentence}")
+        say(f"sub-{layout.label}: wrote {layout.identifiability(name)}")
         table = _ablated(layout, problem, sample, priors, config)
         _write(layout, name, table, config)
         say(f"sub-{layout.label}: {_summary(table)}; wrote {layout.ablation(name)}")
@@ -77,7 +81,7 @@ def _settings(config: dict[str, Any]) -> "Settings":
 
 
 def _sampled(problem: "Problem", priors: Any, config: dict[str, Any]) -> "OnsetSample":
-    """Sample from all data, for the ablation and for the value of new data."""
+    """Sample from all data, for all that the command writes."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from inference.full_sample import sample_all

@@ -107,6 +107,34 @@ class NextData:
 
 
 @dataclass(frozen=True)
+class IdentifiabilityRow:
+    """One row of identifiability.tsv; the fields are its columns that the report shows."""
+
+    kind: str
+    number: float
+    parameter: str
+    region: str | None
+    seizure: float
+    shift: float
+    contraction: float
+    contraction_error: float
+    loading: float
+    role: str | None
+    correlation: float
+    slope: float
+    slope_error: float
+    slope_expected: float
+
+
+@dataclass(frozen=True)
+class Identifiability:
+    """identifiability.tsv: what the recording fixes of the parameters."""
+
+    table: Table
+    rows: tuple[IdentifiabilityRow, ...]
+
+
+@dataclass(frozen=True)
 class Posterior:
     """The parts of posterior.nc that the report shows.
 
@@ -160,6 +188,18 @@ def load_next_data(path: Path, posterior: Path) -> NextData:
     """
     table = _of_this_fit(path, NextRow, posterior)
     return NextData(table, rows_of(table.frame, NextRow))
+
+
+def load_identifiability(path: Path, posterior: Path) -> Identifiability:
+    """Read identifiability.tsv, which belongs to a posterior.
+
+    Raises
+    ------
+    InputError
+        It was computed for another fit.
+    """
+    table = _of_this_fit(path, IdentifiabilityRow, posterior)
+    return Identifiability(table, rows_of(table.frame, IdentifiabilityRow))
 
 
 def _of_this_fit(path: Path, row: type[Any], posterior: Path) -> Table:

@@ -316,6 +316,10 @@ class PatientLayout:
         """Fits to subsets of the data, from the command `degeneracy`."""
         return self._inference(priors, "ablation.tsv")
 
+    def identifiability(self, priors: str) -> Path:
+        """Table of what the recording fixes, from the command `degeneracy`."""
+        return self._inference(priors, "identifiability.tsv")
+
     def next_data(self, priors: str) -> Path:
         """Value of one more electrode or seizure, from the command `degeneracy`."""
         return self._inference(priors, "next_data.tsv")

@@ -18,11 +18,13 @@ from virtualbrain.io.evoked import Evoked, read_evoked
 from virtualbrain.io.fit_results import (
     Ablation,
     Diagnostics,
+    Identifiability,
     NextData,
     Posterior,
     Zones,
     load_ablation,
     load_diagnostics,
+    load_identifiability,
     load_next_data,
     load_posterior,
     load_zones,
@@ -94,6 +96,7 @@ class PriorResults:
     explanations: Explanations | None = None
     ablation: Ablation | None = None
     next_data: NextData | None = None
+    identifiability: Identifiability | None = None
     subsets: Subsets | None = None
     cortex: tuple[CortexRun, ...] = ()
 
@@ -284,6 +287,12 @@ def _prior_results(out: Path, layout: PatientLayout, name: str) -> PriorResults:
             "ablation",
             layout.ablation(name),
             lambda path: load_ablation(path, layout.posterior(name)),
+            "virtualbrain degeneracy",
+        ),
+        identifiability=reader.part(
+            "identifiability",
+            layout.identifiability(name),
+            lambda path: load_identifiability(path, layout.posterior(name)),
             "virtualbrain degeneracy",
         ),
         next_data=reader.part(

@@ -19,6 +19,7 @@ from virtualbrain.report.explanations import explanations_of
 from virtualbrain.report.explore import explored_of
 from virtualbrain.report.figures import SeizureView, figures_of
 from virtualbrain.report.first_page import first_page
+from virtualbrain.report.identifiability import fixed_of
 from virtualbrain.report.metrics import region_metrics
 from virtualbrain.report.next_data import next_data_of
 from virtualbrain.report.numbers import CI_PROB
@@ -149,6 +150,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "agreement": diagnostics.hypothesis_agreement(regions) if verdict.usable else None,
         "zone_auc": diagnostics.zone_auc(regions),
         "ablated": ablation_of(results, names) if verdict.usable else None,
+        "fixed": fixed_of(results) if verdict.usable else None,
         "next_data": next_data_of(results) if verdict.usable else None,
         "on_cortex": on_cortex_of(results) if verdict.usable else None,
         "explained": explanations_of(results, regions) if verdict.usable else None,
