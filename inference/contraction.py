@@ -22,6 +22,8 @@ Statistic = Callable[[Array], Array]
 PARTS = 5
 # Fewer finite draws than this give no variance.
 FEWEST = 30
+# A variance below this part of the squared mean is rounding.
+_ROUNDING = 1e-24
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def moments(values: Array, weights: Array) -> tuple[Array, Array]:
     counted = np.divide(counted, total, out=np.full_like(counted, np.nan), where=enough)
     filled = np.where(finite, values, 0.0)
     mean = (counted * filled).sum(axis=0)
-    return mean, (counted * (filled - mean) ** 2).sum(axis=0)
+    variance = (counted * (filled - mean) ** 2).sum(axis=0)
+    return mean, np.where(variance <= _ROUNDING * mean**2, 0.0, variance)
 
 
 def covariance(values: Array, weights: Array) -> Array:

@@ -37,6 +37,7 @@ LONGEST = (
     "report/test_browser.py",
     "inference/test_ablation.py",
     "inference/test_next_data.py",
+    "inference/test_identifiability.py",
     "benchmarks/test_tvb_patients.py",
     "synthetic/test_dataset.py",
     "synthetic/test_demo_spes.py",

@@ -8,18 +8,19 @@ import pytest
 import xarray as xr
 
 import inference
-from inference import ablation, full_sample, next_candidates
+from inference import ablation, full_sample, identifiability, next_candidates
 from inference.posterior import load, save
 from inference.settings import Settings
 from virtualbrain import cli
 from virtualbrain.commands.degeneracy import _problem, electrodes_of
 from virtualbrain.connectome import Connectome
 from virtualbrain.errors import FAULT_OF_INPUT, InputError
+from virtualbrain.io.atomic import read_json
 from virtualbrain.io.connectome import write_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.results import load_results
 from virtualbrain.io.seeg import write_envelope
-from virtualbrain.io.tables import read_table, write_matrix, write_table
+from virtualbrain.io.tables import read_table, sidecar_of, write_matrix, write_table
 from virtualbrain.seeg.trajectories import CLEAR_MM
 
 N = 6
@@ -103,6 +104,7 @@ def test_the_command_writes_a_table_that_the_report_reads(patient, monkeypatch, 
     for name, value in (("MOVES", 450), ("DRAWS", 60), ("SECONDS", (10.0,))):
         monkeypatch.setattr(ablation, name, value)
     monkeypatch.setattr(full_sample, "MOVES", 900)
+    monkeypatch.setattr(identifiability, "N_PRIOR", 150)
     assert cli.main(["degeneracy", str(patient.out)]) == 0
     table = read_table(patient.ablation("default"))
     assert list(table.columns) == list(ablation.COLUMNS)
@@ -123,8 +125,15 @@ def test_the_command_writes_a_table_that_the_report_reads(patient, monkeypatch, 
     present = read_table(patient.contacts)[["x", "y", "z"]].to_numpy(float)
     gaps = np.linalg.norm(tips[:, None] - present[None], axis=-1)
     assert (gaps >= CLEAR_MM - 0.2).all()
-    found = load_results(patient.out, "01", ("default",)).main.ablation
-    assert [row.name for row in found.rows] == list(table["name"])
+    results = load_results(patient.out, "01", ("default",)).main
+    assert [row.name for row in results.ablation.rows] == list(table["name"])
+    fixed = read_table(patient.identifiability("default"))
+    assert list(fixed.columns) == list(identifiability.COLUMNS)
+    assert {row.kind for row in results.identifiability.rows} == set(fixed["kind"])
+    assert "of the whole network the recording fixes" in " ".join(printed.split())
+    x0 = fixed[(fixed["kind"] == "parameter") & (fixed["parameter"] == "x0")]
+    assert list(x0["region"]) == NAMES
+    assert read_json(sidecar_of(patient.identifiability("default")))["Leading"][0] == "r0"
 
 
 def test_a_fit_with_another_method_is_refused(patient, tmp_path, capsys):

@@ -578,6 +578,7 @@ def _write_beside_the_plans(layout, priors, names) -> None:
     write_table(layout.next_regions(priors), pd.DataFrame([unseen]), {})
     _write_explanations(layout, priors, names)
     _write_ablation(layout, priors, names)
+    _write_identifiability(layout, priors, names)
     done = {"p_seizure_free": 0.8, "share_free": 0.9, "seizing_before": 11.0,
             "seizing_after": 0.2, "n_regions": 2.0}  # fmt: skip
     write_json(layout.predicted(priors), {"Predicted": done})
@@ -608,6 +609,29 @@ def _write_ablation(layout, priors, names) -> None:
         {"datum": "seizure", "judged": 0.03, "judged_error": 0.01, "p_before": 0.55},
     ]
     write_table(layout.next_data(priors), pd.DataFrame(new), belongs)
+
+
+def _write_identifiability(layout, priors, names) -> None:
+    direction = {"kind": "least", "number": 1, "contraction": -1.2, "contraction_error": 0.3}
+    role = {"kind": "role", "parameter": "x0", "contraction_error": 0.1, "slope_error": 0.002}
+    rows = [
+        {"kind": "parameter", "parameter": "K", "contraction": 0.21, "contraction_error": 0.02},
+        {"kind": "parameter", "parameter": "tau0", "contraction": 0.94, "contraction_error": 0.01},
+        {"kind": "parameter", "parameter": "x0", "region": names[0], "contraction": -0.5},
+        {**direction, "parameter": "K", "loading": 0.8},
+        {**direction, "parameter": "x0", "region": names[0], "loading": -0.55},
+        {**direction, "parameter": "tau0", "loading": 0.1},
+        {**role, "region": names[0], "role": "starts", "contraction": 0.05, "slope": 0.001,
+         "correlation": 0.02},
+        {**role, "region": names[1], "role": "recruited", "contraction": 0.6, "slope": -0.024,
+         "correlation": -0.7, "slope_expected": -0.028},
+    ]  # fmt: skip
+    columns = ("number", "region", "seizure", "shift", "contraction", "contraction_error",
+               "loading", "role", "correlation", "slope", "slope_error",
+               "slope_expected")  # fmt: skip
+    table = pd.DataFrame([{**dict.fromkeys(columns), **row} for row in rows])
+    belongs = {"Posterior": checksum(layout.posterior(priors))}
+    write_table(layout.identifiability(priors), table, belongs)
 
 
 def _write_explanations(layout, priors, names) -> None:

@@ -221,6 +221,37 @@ def test_the_value_of_one_more_seizure_is_in_plain_words(build):
     assert "further electrodes are in" in page  # their values are not shown
 
 
+def test_what_the_recording_fixes_is_in_plain_words(build, make_patient):
+    choices = {"n_regions": 20, "n_channels": 24, "n_plans": 6, "images": False}
+    rows = load_results(make_patient(**choices), "01", ("default",)).main.identifiability.rows
+    page = Page(build(**choices)).text
+    first, second = (spoken_name(row.region) for row in rows if row.kind == "role")
+    assert "fixes tau0 best (contraction 0.94 ± 0.01) and K least (0.21 ± 0.02)." in page
+    assert f"The combination fixed least: K up, x0 of {first} down (contraction −1.20" in page
+    assert "it is less certain than before the recording" in page
+    assert f"Where {first} starts the seizure, x0 is above the threshold; how far above," in page
+    assert f"A larger K goes with a smaller x0 of {second}: -0.024 ± 0.002 for each unit" in page
+    assert "the equations predict -0.028." in page
+    assert "What the recording fixes" not in build(**choices, verdict="do-not-use")
+
+
+def test_identifiability_of_an_earlier_fit_or_a_damaged_table_is_not_shown(make_patient, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(make_patient(n_regions=20, n_channels=24, n_plans=6, images=False), out)
+    folder = out / "sub-01" / "inference" / "default"
+    table, sidecar = folder / "identifiability.tsv", folder / "identifiability.json"
+    whole = table.read_text(encoding="utf-8")
+    table.write_text(whole.replace("contraction_error", "other"), encoding="utf-8")
+    damaged = load_results(out, "01", ("default",)).main
+    assert damaged.identifiability is None
+    assert "contraction_error" in damaged.missing["identifiability"]
+    table.write_text(whole, encoding="utf-8")
+    sidecar.write_text(json.dumps({"Posterior": "another"}), encoding="utf-8")
+    old = load_results(out, "01", ("default",)).main
+    assert old.identifiability is None
+    assert "the table belongs to an earlier fit" in old.missing["identifiability"]
+
+
 def test_an_ablation_of_an_earlier_fit_is_not_shown(make_patient, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(make_patient(n_regions=20, n_channels=24, n_plans=6, images=False), out)

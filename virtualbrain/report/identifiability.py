@@ -126,8 +126,10 @@ def _directions(rows: Sequence[Row], kind: str, named: Named) -> list[tuple[str,
         parts = [row for row in rows if row.kind == kind and row.number == number]
         parts = sorted(parts, key=lambda row: -abs(row.loading))[:MOST_NAMED]
         parts = [row for row in parts if abs(row.loading) >= NAMED_LOADING]
+        words = [f"{_name(r, named)} {'up' if r.loading > 0 else 'down'}" for r in parts]
+        if len(parts) == 1:  # no combination
+            words = [_name(parts[0], named)]
         if parts:
-            words = [f"{_name(r, named)} {'up' if r.loading > 0 else 'down'}" for r in parts]
             found.append((", ".join(words), parts[0]))
     return found
 
