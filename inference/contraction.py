@@ -55,7 +55,7 @@ class Draws:
         return Draws(self.values[rows], weights / weights.sum(), self.chain[rows], self.part[rows])
 
 
-def draws_of(values: Array, weights: Array) -> Draws:
+def draws_of(values: Array, weights: Array, parts: int = PARTS) -> Draws:
     """Return draws of chains after one another.
 
     Parameters
@@ -64,10 +64,12 @@ def draws_of(values: Array, weights: Array) -> Draws:
         Draws.
     weights : numpy.ndarray, shape (n_chains, n_draws)
         Sum 1.
+    parts : int
+        Parts of each chain.
     """
     n_chains, n_draws, n = values.shape
     chain = np.repeat(np.arange(n_chains), n_draws)
-    part = chain * PARTS + np.tile(np.arange(n_draws) * PARTS // n_draws, n_chains)
+    part = chain * parts + np.tile(np.arange(n_draws) * parts // n_draws, n_chains)
     return Draws(values.reshape(-1, n), weights.reshape(-1), chain, part)
 
 

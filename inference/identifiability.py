@@ -41,7 +41,8 @@ from virtualbrain.posterior import HARDLY_SUSPECTED, chain_weights, simulated_x0
 
 Array = NDArray[np.float64]
 
-N_PRIOR = 1000
+# Draws of the prior are independent, so that many parts give its Monte Carlo error.
+N_PRIOR, PRIOR_PARTS = 2000, 40
 # Regions with at least this p_ez lead, at most so many of them.
 LEADING, MOST_LEADING = HARDLY_SUSPECTED, 8
 N_DIRECTIONS, N_BINS = 2, 6

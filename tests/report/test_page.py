@@ -230,6 +230,7 @@ def test_what_the_recording_fixes_is_in_plain_words(build, make_patient):
     assert f"The combination fixed least: K up, x0 of {first} down (contraction −1.20" in page
     assert "it is less certain than before the recording" in page
     assert f"Where {first} starts the seizure, x0 is above the threshold; how far above," in page
+    assert "does not clearly say (contraction at most 0.05 ± 0.10)." in page
     assert f"A larger K goes with a smaller x0 of {second}: -0.024 ± 0.002 for each unit" in page
     assert "the equations predict -0.028." in page
     assert "What the recording fixes" not in build(**choices, verdict="do-not-use")

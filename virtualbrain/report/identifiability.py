@@ -87,12 +87,13 @@ def _least(rows: Sequence[Row], named: Named) -> Iterator[str]:
 
 def _starting(rows: Sequence[Row], named: Named) -> Iterator[str]:
     start = [row for row in rows if row.kind == "role" and row.role == "starts"]
-    open_ = [row for row in start if row.contraction < HARDLY]
-    if open_:
-        regions = _and([named(row.region or "") for row in open_])
+    unknown = [row for row in start if row.contraction - CLEAR * row.contraction_error < HARDLY]
+    if unknown:
+        regions = _or([named(row.region or "") for row in unknown])
+        most = max(unknown, key=lambda row: row.contraction)
         yield (
             f"Where {regions} starts the seizure, x0 is above the threshold; how far above, the "
-            f"recording does not say (contraction at most {max(r.contraction for r in open_):.2f})."
+            f"recording does not clearly say (contraction at most {_number(most)})."
         )
 
 
@@ -153,5 +154,5 @@ def _number(row: Row) -> str:
     return f"{row.contraction:.2f}{error}".replace("-", "−")
 
 
-def _and(names: Sequence[str]) -> str:
+def _or(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
