@@ -373,8 +373,8 @@ def _add_degeneracy(commands: Any) -> None:
     parser = _add_command(
         commands,
         "degeneracy",
-        "fit subsets of fitted patients' data: which electrodes, seizures and seconds carry the "
-        "answer",
+        "which parameters of fitted patients the recording fixes, and which electrodes, seizures "
+        "and seconds carry the answer",
     )
     parser.add_argument("out", metavar="OUT", help="the output folder of a run")
     _add_common(parser)
