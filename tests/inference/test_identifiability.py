@@ -6,8 +6,14 @@ import xarray as xr
 
 from inference.contraction import Draws, contraction, directions, draws_of, profile, slope
 from inference.density import build_density
-from inference.identifiability import COLUMNS, identifiability, mean_slope, prior_of
-from inference.onsets.fit import sample_onsets
+from inference.identifiability import (
+    COLUMNS,
+    identifiability,
+    leading_regions,
+    mean_slope,
+    prior_of,
+)
+from inference.onsets.fit import posterior_of, sample_onsets
 from inference.onsets.prior_draws import OFTEN, prior_draws
 from inference.onsets.recording import unseen_regions
 from inference.priors import load_priors
@@ -239,6 +245,24 @@ def test_a_fit_of_the_network_has_all_its_parameters(quick, small_problem, small
 def sample(small_problem):
     settings = Settings(moves=300, draws=60, chains=1, cores=1, n_steps=60)
     return sample_onsets(small_problem, load_priors("default"), settings)
+
+
+def test_every_seizure_has_its_own_tau0(small_problem):
+    rng, one = np.random.default_rng(4), small_problem.envelope[0]
+    problem = Problem(
+        [one, one + 0.1 * rng.standard_normal(one.shape)], small_problem.gain,
+        small_problem.weights, times=[small_problem.times[0]] * 2,
+    )  # fmt: skip
+    settings = Settings(moves=300, draws=60, chains=2, cores=1, n_steps=60)
+    sample = sample_onsets(problem, load_priors("default"), settings)
+    posterior = posterior_of(sample)
+    leading, _ = leading_regions(posterior)
+    found = identifiability(posterior, prior_draws(sample, 80, leading, rng))
+    tau0 = found[(found["kind"] == "parameter") & (found["parameter"] == "tau0")]
+    assert list(tau0["seizure"]) == [1, 2]
+    assert tau0["contraction"].notna().all()
+    states = found[(found["kind"] == "parameter") & (found["parameter"] == "z_init")]
+    assert len(states) == 2 * problem.n_regions
 
 
 def test_prior_draws_do_not_read_the_recording(sample, small_problem):
