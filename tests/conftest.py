@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -92,3 +93,15 @@ def stimulated_patient(made_once) -> Path:
         "stimulated-patient",
         lambda folder: write_connectome_patient(folder, seed=1, stimulated=True),
     )
+
+
+@pytest.fixture(scope="session")
+def demo_images(made_once):
+    """Head, bundles and diffusion series of the demo patient of seed 1."""
+    from virtualbrain.synthetic.dataset import make_demo_images
+
+    folder = made_once(
+        "demo-images",
+        lambda new: (new / "made.pickle").write_bytes(pickle.dumps(make_demo_images(seed=1))),
+    )
+    return pickle.loads((folder / "made.pickle").read_bytes())

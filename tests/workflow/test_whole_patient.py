@@ -16,10 +16,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.tools]
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def demo(tmp_path_factory, demo_images):
     """A demo patient; its truth is removed from the dataset while the pipeline runs."""
     folder = tmp_path_factory.mktemp("demo")
-    write_demo(folder / "bids", seed=1)
+    write_demo(folder / "bids", seed=1, images=demo_images)
     shutil.move(folder / "bids/derivatives/truth", folder / "truth")
     settings = folder / "quick.yaml"
     settings.write_text(
