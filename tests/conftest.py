@@ -12,6 +12,7 @@ import pytest
 from virtualbrain.pipeline.environment import use_project_caches
 
 use_project_caches()
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each stage would compile the modules again
 
 
 # Files by processor time, the longest first; beside the whole patient, which uses all cores at
