@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from arviz_stats import bfmi, ess, mcse, rhat
 from numpy.typing import NDArray
 
 from inference.zones import zones
@@ -101,6 +100,8 @@ def _convergence(posterior: xr.DataTree, mode: list[int]) -> dict[str, Any]:
             "r_hat_fitted_max": None,
             "ess_fitted_min": None,
         }
+    from arviz_stats import ess, rhat  # slow to import
+
     # the limits apply to x0, which is reported; x0_fitted, which is sampled, is for information
     samples = posterior["posterior"].to_dataset()
     x0 = samples[["x0"]]
@@ -140,6 +141,8 @@ def _p_ez_error(posterior: xr.DataTree, chains: NDArray[np.int64]) -> tuple[str,
 
     A region that starts seizures in all draws or in none has an error of zero.
     """
+    from arviz_stats import mcse  # slow to import
+
     samples = posterior["posterior"].to_dataset()
     starts = starts_seizures(samples, float(posterior.attrs["I1"])).isel(chain=chains)
     with warnings.catch_warnings():
@@ -160,6 +163,8 @@ def _halved(draws: xr.Dataset) -> xr.Dataset:
 
 
 def _sampler(posterior: xr.DataTree) -> dict[str, Any]:
+    from arviz_stats import bfmi  # slow to import
+
     stats = posterior["sample_stats"]
     if "diverging" not in stats:
         return {

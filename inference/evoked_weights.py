@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Array = NDArray[np.float64]
 
@@ -94,7 +93,7 @@ def with_evoked_responses(
         return EvokedWeights(weights, len(i), 0.0)
     size = response[i, j]
     logs = np.log(np.maximum(own, _FLOOR * own[own > 0].min()))
-    scaled = np.interp(rankdata(size), np.arange(1, len(own) + 1), np.sort(logs))
+    scaled = np.interp(pd.Series(size).rank(), np.arange(1, len(own) + 1), np.sort(logs))
     difference = float(np.var((logs - scaled)[own > 0]))
     share = 1.0 if difference <= DIFFUSION_SD_LOG**2 else DIFFUSION_SD_LOG**2 / difference
     changed = np.exp((1 - share) * logs + share * scaled)

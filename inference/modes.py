@@ -4,7 +4,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import gammaln, logsumexp
@@ -92,6 +91,8 @@ def group_chains(x0: Array) -> NDArray[np.int64]:
 
 def leave_one_out(log_likelihood: Array) -> tuple[Array, Array]:
     """Return the PSIS-LOO log density per chain and observation, and the largest k per chain."""
+    from arviz_stats.base.array import array_stats  # slow to import
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         smooth: Any = array_stats.psislw

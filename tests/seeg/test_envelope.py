@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy import signal as dsp
 
 from virtualbrain.errors import InputError
@@ -11,6 +12,7 @@ from virtualbrain.seeg.envelope import (
     mean_square,
     remove_line,
     sample_at,
+    smoothed,
 )
 
 RATE = 512.0
@@ -113,6 +115,13 @@ def test_no_baseline_is_refused(times):
 
 def test_mean_square_of_a_constant_is_its_square():
     np.testing.assert_allclose(mean_square(np.full((2, 100), 3.0), 100.0, 0.25), 9.0)
+
+
+@pytest.mark.parametrize("sd_samples", [0.05, 0.7, 40.0, 300.0])
+def test_smoothing_is_that_of_a_gaussian_filter(sd_samples):
+    values = np.random.default_rng(1).normal(5, 20, (3, 700))
+    expected = ndimage.gaussian_filter1d(values, sd_samples, axis=-1, mode="reflect", truncate=4.0)
+    np.testing.assert_allclose(smoothed(values, sd_samples), expected, rtol=0, atol=1e-11)
 
 
 def test_the_grid_contains_zero_and_limits_its_points():

@@ -1,6 +1,7 @@
 """A complete synthetic patient, from T1, diffusion and SEEG to the report."""
 
 import shutil
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -11,19 +12,25 @@ from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table
 from virtualbrain.synthetic.dataset import write_demo
 from virtualbrain.synthetic.demo_score import score_demo
+from virtualbrain.synthetic.diffusion_signal import Acquisition, make_diffusion
 
 pytestmark = [pytest.mark.slow, pytest.mark.tools]
+COARSE = Acquisition(voxel_mm=3.6, shape=(60, 64, 48))
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def demo(tmp_path_factory, demo_images):
     """A demo patient; its truth is removed from the dataset while the pipeline runs."""
     folder = tmp_path_factory.mktemp("demo")
-    write_demo(folder / "bids", seed=1)
+    diffusion = make_diffusion(
+        demo_images.head, demo_images.bundles, np.random.default_rng(1), COARSE
+    )
+    write_demo(folder / "bids", seed=1, images=replace(demo_images, diffusion=diffusion))
     shutil.move(folder / "bids/derivatives/truth", folder / "truth")
     settings = folder / "quick.yaml"
     settings.write_text(
-        "diffusion: {streamlines: 15000}\nanatomy: {registration: quick, working_mm: 1.6}\n" + QUICK
+        "diffusion: {streamlines: 15000}\n"
+        "anatomy: {registration: quick, working_mm: 2.0, surface_spacing_mm: 3.0}\n" + QUICK
     )
     done = virtualbrain(
         *("run", folder / "bids", folder / "out", "--cores", 2, "--config", settings)

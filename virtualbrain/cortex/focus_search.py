@@ -20,6 +20,7 @@ only if the patch leaves not much more of the recording unexplained than the fit
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,9 +34,11 @@ from virtualbrain.cortex.focus import nearest_first
 from virtualbrain.errors import InputError
 from virtualbrain.models.compile import compiled
 from virtualbrain.models.cortex import Cortex
+from virtualbrain.models.parallel import usable_cores
 from virtualbrain.models.simulation_worker import Progress
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 _AREAS_CM2 = (0.5, 1.0, 1.5, *(2.0 * 1.25**k for k in range(15)))
 _FARTHEST_MM = 60.0
@@ -216,8 +219,8 @@ def search_focus(
     misfit = np.zeros(
         (len(seizures), len(model.log_powers), len(model.elsewhere), cortex.n_vertices)
     )
-    done = 0
-    for tried in _blocks(cortex.regions):
+
+    def fill(tried: Indices) -> int:
         for e, factor in enumerate(model.elsewhere):
             shares = patch_shares(cortex, gain, tried, factor)
             for p, power in enumerate(model.log_powers):
@@ -226,9 +229,14 @@ def search_focus(
                     misfit[s, p, e, tried] = _misfits(
                         data.log_power, modelled, 0.5 / data.variance, model.most
                     )
-        done += len(tried)
-        if progress is not None:
-            progress(done / cortex.n_vertices)
+        return len(tried)
+
+    done = 0
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for count in pool.map(fill, _blocks(cortex.regions)):
+            done += count
+            if progress is not None:
+                progress(done / cortex.n_vertices)
     # Power is that of a seizure; the way it grows is that of the cortex.
     log_p = logsumexp(-model.tempering * misfit, axis=1).sum(axis=0)
     log_p = logsumexp(log_p, axis=0) + np.log(cortex.areas_mm2)
@@ -249,7 +257,7 @@ def search_focus(
     )
 
 
-def _blocks(regions: Sequence[str]) -> Iterator[NDArray[np.int64]]:
+def _blocks(regions: Sequence[str]) -> Iterator[Indices]:
     """Yield vertices of one region, not too many at once."""
     names = np.asarray(regions, dtype=str)
     for name in np.unique(names):
@@ -264,9 +272,7 @@ def fraction_left(pairs: Sequence[tuple[Array, Array]]) -> float:
     return left / whole if whole > 0 else 1.0
 
 
-def patch_shares(
-    cortex: Cortex, gain: Array, middles: NDArray[np.int64], elsewhere: float = 1.0
-) -> Array:
+def patch_shares(cortex: Cortex, gain: Array, middles: Indices, elsewhere: float = 1.0) -> Array:
     """Return the share of each channel's gain in patches of growing area around vertices.
 
     Parameters
@@ -288,11 +294,24 @@ def patch_shares(
     graph = _lengthened(cortex, str(cortex.regions[middles[0]]), elsewhere)
     distance = csgraph.dijkstra(graph, indices=middles, limit=_FARTHEST_MM * elsewhere)
     shares = np.zeros((len(middles), len(_AREAS_CM2) + 1, len(gain)))
+    by_node = np.ascontiguousarray(gain.T)
     for k, row in enumerate(distance):
         order, area = nearest_first(cortex, row)
         last = np.minimum(np.searchsorted(area, _AREAS_CM2), len(order) - 1)
-        shares[k, 1:] = np.cumsum(gain[:, order[: last[-1] + 1]], axis=1)[:, last].T
+        _sum_up_to(by_node, order, last, shares[k, 1:])
     return shares
+
+
+@compiled()
+def _sum_up_to(values: Array, order: Indices, last: Indices, found: Array) -> None:
+    """Sum rows of values in an order; write the sums up to each of the last positions."""
+    total = np.zeros(values.shape[1])
+    done = 0
+    for k in range(len(last)):
+        for position in range(done, last[k] + 1):
+            total += values[order[position]]
+        done = max(done, last[k] + 1)
+        found[k] = total
 
 
 def _lengthened(cortex: Cortex, region: str, elsewhere: float) -> sparse.csr_array:
@@ -360,7 +379,7 @@ def _patches(
     return tuple(patches), fraction_left(pairs)
 
 
-def _growth(cost: Array) -> NDArray[np.int64]:
+def _growth(cost: Array) -> Indices:
     """Return the path of least cost (n_bins, n_areas) that never goes back."""
     n_areas = cost.shape[1]
     total, came, every = np.zeros(n_areas), [], np.arange(n_areas)

@@ -8,10 +8,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from virtualbrain.diffusion import mrtrix
-from virtualbrain.diffusion.alignment_figure import draw_alignment
 from virtualbrain.diffusion.series import Series, read_mif
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path
@@ -94,6 +92,8 @@ def align_t1(files: AlignmentFiles) -> dict[str, Any]:
     white, inside, measured = _white_matter(files)
     quality["white_matter_likeness"] = white_matter_correlation(white[inside], measured[inside])
     if files.picture is not None:
+        from virtualbrain.diffusion.alignment_figure import draw_alignment  # slow to import
+
         draw_alignment(files.picture, series.mean_b0.astype(np.float32), white, inside)
     return quality
 
@@ -112,6 +112,8 @@ def _white_matter(files: AlignmentFiles) -> tuple[NDArray[np.float32], Mask, NDA
 
     The latter is the isotropic part of the FODs.
     """
+    from scipy import ndimage  # slow to import
+
     copy = files.workdir / "white-in-dwi.nii"
     mrtrix.convert(files.fod, copy, "-coord", 3, 0, "-axes", "0,1,2", "-strides", "1,2,3")
     image, tissues = nib.load(copy), nib.load(files.tissues)
@@ -178,6 +180,8 @@ def _dice_in_field(
     head: Mask, affine: Array, inside: Mask, t1_affine: Array, matrix: Array
 ) -> float:
     """Return the Dice overlap of both brains on the diffusion grid, which may not cover all."""
+    from scipy import ndimage  # slow to import
+
     pull = np.linalg.inv(t1_affine) @ matrix @ affine
     moved = (
         ndimage.affine_transform(

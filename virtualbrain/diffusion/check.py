@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import block_reduce
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from virtualbrain.diffusion.fsl import eddy_obstacle
 from virtualbrain.diffusion.gradient_check import check_order, check_orientation
@@ -66,7 +67,8 @@ def check_dwi(
             problems.append(problem)
     problems += [problem for image in epi for problem in _epi_problems(image)]
     if loaded and len(loaded) == len(series) and not problems:
-        problems += _joint_problems(loaded, series)
+        with threadpool_limits(1, user_api="blas"):  # the products are too small for threads
+            problems += _joint_problems(loaded, series)
         problems += _eddy_problems(loaded, settings or DiffusionSettings())
     if loaded and t1 is not None and not problems:
         problems += check_same_head(t1, loaded[0], series[0].image.name)
@@ -116,7 +118,7 @@ def check_same_head(t1: Path, series: Series, name: str) -> list[VirtualBrainErr
     """
     image = read_image(t1)
     b0, b0_affine = _coarse(series.mean_b0, series.affine)
-    head, t1_affine = _coarse(np.asarray(image.dataobj, dtype=float), np.asarray(image.affine))
+    head, t1_affine = _coarse(np.asarray(image.dataobj), np.asarray(image.affine))
     within, filled = head_mask(b0), head_mask(head).astype(np.float32)
 
     def fraction_inside(matrix: Array) -> float:
@@ -154,12 +156,12 @@ def check_same_head(t1: Path, series: Series, name: str) -> list[VirtualBrainErr
     ]
 
 
-def _coarse(volume: Array, affine: Array) -> tuple[Array, Array]:
+def _coarse(volume: NDArray[np.generic], affine: Array) -> tuple[Array, Array]:
     """Average a volume to voxels of about 4 mm."""
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     factors = np.maximum(np.rint(_COARSE_MM / sizes), 1).astype(int)
     kept = tuple(slice(n // f * f) for n, f in zip(volume.shape, factors, strict=True))
-    small = block_reduce(volume[kept], tuple(factors), np.mean)
+    small = block_reduce(volume[kept], tuple(factors), np.mean, func_kwargs={"dtype": np.float64})
     centre = np.eye(4)
     centre[:3, :3], centre[:3, 3] = np.diag(factors), (factors - 1) / 2
     return np.asarray(small), np.asarray(affine @ centre)

@@ -2,11 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 
 def head_mask(mean_b0: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return a rough head mask: Otsu threshold, largest component, holes filled."""
+    from scipy import ndimage  # slow to import, as the next
     from skimage.filters import threshold_otsu
 
     smooth = ndimage.median_filter(mean_b0, size=3)

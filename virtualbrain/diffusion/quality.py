@@ -8,7 +8,6 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import ndimage, stats
 
 from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
@@ -170,7 +169,7 @@ def rank_correlation(first: Array, second: Array) -> float:
     """Return Spearman's correlation; NaN if one variable is constant."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
-    return float(stats.spearmanr(first, second).statistic)
+    return float(pd.Series(first).rank().corr(pd.Series(second).rank()))
 
 
 def compare_connectomes(first: Connectome, second: Connectome) -> dict[str, float]:
@@ -205,6 +204,8 @@ def field_of_view(
     A voxel is covered if there is an FOD within two diffusion voxels, because cortex lies at the
     edge of the mask.
     """
+    from scipy import ndimage  # slow to import
+
     copy = workdir / "fod-extent.nii"
     mrtrix.convert(fod, copy, "-coord", 3, 0, "-axes", "0,1,2", "-strides", "1,2,3")
     image, label_image = nib.load(copy), nib.load(labels)

@@ -184,14 +184,11 @@ def read_given_connectome(path: Path) -> Connectome:
     return read_tvb_zip(path) if path.is_file() else read_ready_connectome(path)
 
 
-def check_connectome(folder: Path, atlas: str = "") -> list[VirtualBrainError]:
-    """Check a ready connectome; return its problem, if any."""
-    try:
-        connectome = read_ready_connectome(folder, atlas)
-        _require_centres(connectome, folder)
-    except VirtualBrainError as error:
-        return [error]
-    return []
+def read_placed_connectome(folder: Path, atlas: str = "") -> Connectome:
+    """Read a ready connectome as `read_ready_connectome`; its regions must have centres."""
+    connectome = read_ready_connectome(folder, atlas)
+    _require_centres(connectome, folder)
+    return connectome
 
 
 def check_reference(path: str) -> list[VirtualBrainError]:

@@ -5,11 +5,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
-from nibabel.affines import apply_affine
-from nibabel.freesurfer import io as fsio
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
@@ -151,6 +148,9 @@ def read_surface(
     InputError
         The surface is unreadable, or the volume has no tkRAS frame.
     """
+    from nibabel.affines import apply_affine  # slow to import, as the next
+    from nibabel.freesurfer import io as fsio
+
     path = Path(path)
     try:
         vertices, triangles = fsio.read_geometry(path)
@@ -183,6 +183,8 @@ def tkras_to_scanner(volume: Path | str) -> NDArray[np.float64]:
     InputError
         The volume is not an MGZ image and therefore has no tkRAS frame.
     """
+    import nibabel as nib  # slow to import
+
     image = open_image(volume)
     if not isinstance(image, nib.MGHImage):
         raise InputError(
@@ -208,6 +210,8 @@ def read_annotation(path: Path | str, prefix: str) -> NDArray[np.object_]:
 
     With `prefix` (``ctx-lh-`` or ``ctx_lh_``) the names equal those of the label image.
     """
+    from nibabel.freesurfer import io as fsio  # slow to import
+
     try:
         codes, _, names = fsio.read_annot(path)
         table = np.array([prefix + name.decode() for name in names] + [""], dtype=object)

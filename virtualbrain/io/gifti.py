@@ -2,15 +2,16 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nibabel as nib
-from nibabel.gifti import GiftiImage
+if TYPE_CHECKING:
+    from nibabel.gifti import GiftiImage
 
 _DIMENSIONALITY = re.compile(rb"Dimensionality\s*=\s*[\"']([^\"']*)")
 _MOST_AXES = 6
 
 
-def load_gifti(path: Path) -> GiftiImage:
+def load_gifti(path: Path) -> "GiftiImage":
     """Load a GIFTI file.
 
     Raises
@@ -20,6 +21,9 @@ def load_gifti(path: Path) -> GiftiImage:
     Exception
         Whatever the library raises on a damaged file.
     """
+    import nibabel as nib  # slow to import
+    from nibabel.gifti import GiftiImage
+
     for stated in _DIMENSIONALITY.findall(path.read_bytes()):
         if not 1 <= int(stated) <= _MOST_AXES:
             raise ValueError(f"an array of {int(stated)} axes")

@@ -1,17 +1,21 @@
-"""Read, check and write NIfTI and MGZ images."""
+"""Read, check and write NIfTI and MGZ images.
+
+nibabel is imported on use: it takes longer than the check of a patient without images.
+"""
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
-from nibabel import imageglobals
-from nibabel.affines import voxel_sizes
-from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.atomic import atomic_path
+
+if TYPE_CHECKING:
+    import nibabel as nib
+    from nibabel.spatialimages import SpatialImage
 
 type Image = SpatialImage
 _ALWAYS_BYTES = 256 * 2**20
@@ -27,6 +31,9 @@ def open_image(path: Path | str) -> Image:
     InputError
         The file does not exist or is not a NIfTI or MGZ image.
     """
+    import nibabel as nib
+    from nibabel.imageglobals import LoggingOutputSuppressor
+
     path = Path(path)
     if not path.is_file():
         is_link = path.is_symlink()
@@ -38,7 +45,7 @@ def open_image(path: Path | str) -> Image:
             else "check the path and the label",
         )
     try:
-        with imageglobals.LoggingOutputSuppressor():  # the error says it in one line
+        with LoggingOutputSuppressor():  # the error says it in one line
             image = nib.load(path)
     except Exception as error:  # damaged headers raise many kinds
         raise InputError(
@@ -50,7 +57,7 @@ def open_image(path: Path | str) -> Image:
     return image
 
 
-def read_image(path: Path | str, *, dimensions: int = 3) -> nib.Nifti1Image:
+def read_image(path: Path | str, *, dimensions: int = 3) -> "nib.Nifti1Image":
     """Read an image into memory as NIfTI and check its affine.
 
     Axes of length 1 are dropped. Integer voxels without scaling remain integer. Single voxels
@@ -143,6 +150,9 @@ def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:
     10 mm; a NIfTI header without coordinate frame (qform and sform code 0); a qform that is
     mirrored relative to the sform.
     """
+    import nibabel as nib
+    from nibabel.affines import voxel_sizes
+
     affine = np.asarray(image.affine, dtype=float)
     expected = "an affine that maps voxels to scanner RAS in mm"
     hint = "convert the image again from the scanner's files"
@@ -166,7 +176,7 @@ def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:
     return _frame_problems(image, name) if isinstance(image, nib.Nifti1Image) else []
 
 
-def _frame_problems(image: nib.Nifti1Image, name: str) -> list[VirtualBrainError]:
+def _frame_problems(image: "nib.Nifti1Image", name: str) -> list[VirtualBrainError]:
     """Check that a NIfTI header states a coordinate frame, and that its frames agree."""
     qcode, scode = int(image.header["qform_code"]), int(image.header["sform_code"])
     if qcode == 0 and scode == 0:
@@ -194,12 +204,14 @@ def _frame_problems(image: nib.Nifti1Image, name: str) -> list[VirtualBrainError
     return []
 
 
-def _forms(image: nib.Nifti1Image) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _forms(image: "nib.Nifti1Image") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.asarray(image.get_qform()), np.asarray(image.get_sform())
 
 
-def make_image(voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> nib.Nifti1Image:
+def make_image(voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> "nib.Nifti1Image":
     """Return a NIfTI image in scanner RAS, in mm, with the data type of `voxels`."""
+    import nibabel as nib
+
     if voxels.dtype == np.bool_:
         voxels = voxels.astype(np.uint8)
     elif voxels.dtype in (np.int64, np.uint64):
@@ -218,7 +230,9 @@ def same_grid(one: Image, other: Image, tolerance_mm: float = 1e-2) -> bool:
     )
 
 
-def write_image(path: Path | str, image: nib.Nifti1Image) -> None:
+def write_image(path: Path | str, image: "nib.Nifti1Image") -> None:
     """Write a NIfTI image atomically; equal images give equal files."""
+    import nibabel as nib
+
     with atomic_path(path) as temporary:
         nib.save(image, temporary)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import atomic_path, write_json
@@ -158,7 +159,7 @@ def _separator_hint(header: Sequence[str]) -> str:
     return f"the header has: {', '.join(header)}"
 
 
-def _column(cells: Sequence[str]) -> pd.Series:
+def _column(cells: Sequence[str]) -> "pd.Series | NDArray[np.generic]":
     """Convert cells to numbers if all present cells are numbers, else keep them as text."""
     present = [cell for cell in cells if cell not in _NO_NUMBER]
     if not present and any(cell not in (MISSING, "") for cell in cells):
@@ -169,12 +170,12 @@ def _column(cells: Sequence[str]) -> pd.Series:
         return pd.Series([None if cell == MISSING else cell for cell in cells], dtype=object)
     if present and len(present) == len(cells) and all(_is_integer(cell) for cell in present):
         try:
-            return pd.Series([int(cell) for cell in cells], dtype="int64")
+            return np.array([int(cell) for cell in cells], dtype=np.int64)
         except OverflowError:
             pass  # more digits than whole numbers have here
     numbers = iter(values)
-    return pd.Series(
-        [np.nan if cell in _NO_NUMBER else next(numbers) for cell in cells], dtype="float64"
+    return np.array(
+        [np.nan if cell in _NO_NUMBER else next(numbers) for cell in cells], dtype=float
     )
 
 
@@ -225,8 +226,8 @@ def read_matrix(path: Path | str) -> pd.DataFrame:
             hint="remove one of the rows",
         )
     body = table.iloc[:, 1:]
-    for column in body:
-        if not pd.api.types.is_numeric_dtype(body[column]):
+    for column, kind in body.dtypes.items():
+        if not pd.api.types.is_numeric_dtype(kind):
             raise _no_number(body[column], str(column), Path(path).name)
     matrix = body.astype(float)
     matrix.index = pd.Index(names, name="name")

@@ -15,7 +15,11 @@ from virtualbrain.config import settings_from
 from virtualbrain.errors import ConfigError, InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles, check_label
 from virtualbrain.io.clinical import check_clinical
-from virtualbrain.io.connectome import check_connectome, check_reference, read_ready_connectome
+from virtualbrain.io.connectome import (
+    check_reference,
+    read_placed_connectome,
+    read_ready_connectome,
+)
 from virtualbrain.io.connectome_folder import place_of
 from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.io.patient_search import search_patient
@@ -164,10 +168,10 @@ def notes_of(bids: Path | str, label: str, config: Mapping[str, Any]) -> list[st
 
 def _stimulation_notes(files: PatientFiles, settings: SeegSettings) -> list[str]:
     """Return why the responses to single pulses cannot be computed; the fit does not need them."""
-    from virtualbrain.stimulation.spes import check_spes  # slow to import
-
     if not is_stimulated(files):
         return []
+    from virtualbrain.stimulation.spes import check_spes  # slow to import
+
     problems = check_spes(files, settings)
     return [f"evoked responses are left out: {problem}" for problem in problems]
 
@@ -202,11 +206,11 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
 
 def _group_notes(files: PatientFiles, config: Mapping[str, Any]) -> list[str]:
     """Return the note that a group connectome is used; its own problems are reported elsewhere."""
+    if not files.uses_group or last_stage(config) == "anatomy":
+        return []
     from virtualbrain.diffusion.group_connectome import check_group, group_note  # slow to import
     from virtualbrain.diffusion.settings import DiffusionSettings
 
-    if not files.uses_group or last_stage(config) == "anatomy":
-        return []
     settings = settings_from(config["diffusion"], DiffusionSettings, "diffusion")
     return [] if check_group(settings, (), files.label) else [group_note(settings)]
 
@@ -215,10 +219,11 @@ def _connectome_problems(folder: Path, atlas: str) -> list[VirtualBrainError]:
     """Check a ready connectome and the frame of its region centres."""
     from virtualbrain.seeg.region_centres import centre_problems  # slow to import
 
-    problems = check_connectome(folder, atlas)
-    if problems:
-        return problems
-    return [*centre_problems(read_ready_connectome(folder, atlas).regions, place_of(folder))]
+    try:
+        connectome = read_placed_connectome(folder, atlas)
+    except VirtualBrainError as error:
+        return [error]
+    return [*centre_problems(connectome.regions, place_of(folder))]
 
 
 def _distance_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
@@ -231,12 +236,12 @@ def _distance_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[V
 
 def _template_problems(files: PatientFiles, config: Mapping[str, Any]) -> list[VirtualBrainError]:
     """Check that contacts in MNI152 are inside the template's brain."""
+    if not files.uses_template:
+        return []
     from virtualbrain.anatomy.template import template_brain  # slow to import, as the next
     from virtualbrain.seeg.contacts import read_contacts
     from virtualbrain.seeg.template_contacts import template_problems
 
-    if not files.uses_template:
-        return []
     settings = settings_from(config["seeg"], SeegSettings, "seeg")
     try:
         contacts = read_contacts(files, settings)

@@ -4,8 +4,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles, json_beside
 from virtualbrain.io.recordings import read_header, read_json
@@ -78,6 +76,8 @@ def _sidecar_lines(path: Path) -> list[str]:
 
 def _image_lines(path: Path) -> list[str]:
     """Return the fields of an image header that contain a date or a name."""
+    import nibabel as nib  # slow to import
+
     try:
         header: Any = nib.load(path).header
     except (OSError, nib.filebasedimages.ImageFileError):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata, spearmanr
 
 from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.results import PatientResults
@@ -146,7 +145,7 @@ def _agreement(between: pd.DataFrame) -> tuple[str, ...]:
         or both["amplitude_v"].nunique() < 2
     ):
         return ("Too few connections are in both, so they are not compared.",)
-    value = float(spearmanr(both["amplitude_v"], both["weight"]).statistic)
+    value = float(both["amplitude_v"].rank().corr(both["weight"].rank()))
     words = "hardly agree" if value < 0.2 else "agree in part" if value < 0.6 else "agree well"
     return (
         f"Responses and diffusion connectome {words}: rank correlation {show(value, 2)} over "
@@ -200,7 +199,7 @@ def _differences(
 
 def _share(values: Array) -> Array:
     """Return the position of each value among all, 0 to 1."""
-    return np.asarray((rankdata(values) - 0.5) / len(values))
+    return np.asarray((pd.Series(values).rank() - 0.5) / len(values))
 
 
 def _pairs_view(

@@ -7,7 +7,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
-from scipy.stats import rankdata
 
 from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.report.numbers import show
@@ -95,7 +94,7 @@ def heat_map(
     ranks = np.zeros(len(values))
     some = values > 0
     if some.any():
-        ranks[some] = rankdata(values[some]) / some.sum()
+        ranks[some] = pd.Series(values[some]).rank() / int(some.sum())
     at = {(row.stimulated, row.recorded): k for k, row in enumerate(pairs.itertuples(index=False))}
     cells = []
     for i, source in enumerate(rows):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 CI_PROB = 0.9
 
@@ -64,6 +64,6 @@ def probability_interval(
     """
     n = max(float(n_effective), 1.0)
     tail = (1 - ci_prob) / 2
-    ends = (float(beta.ppf(q, n * p + 0.5, n * (1 - p) + 0.5)) for q in (tail, 1 - tail))
+    ends = (float(betaincinv(n * p + 0.5, n * (1 - p) + 0.5, q)) for q in (tail, 1 - tail))
     low, high = ends
     return min(low, p), max(high, p)

@@ -1,7 +1,8 @@
 """Match recorded channels to contacts, and collect the channels marked as bad."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -152,16 +153,18 @@ def _choose(
     is_used = table["type"].isin([kind.upper() for kind in settings.channel_types])
     claimed = {tidy(name) for name in table["name"]} & {tidy(name) for name in header.names}
     missing, repeated, unclear = [], [], []
-    for position in np.flatnonzero(is_used):
-        cells = table.iloc[position]
+    exact = {tidy(name): name for name in reversed(header.names)}
+    for position, cells in enumerate(table.to_dict("records")):
+        if not is_used.iloc[position]:
+            continue
         name, is_bad = str(cells["name"]), cells["status"] == "bad"
         if cells["status"] not in ("good", "bad"):
-            unclear.append((f"{name} ({cells['status']})", int(position) + 2))
-        found = _in_recording(name, header.names, claimed)
+            unclear.append((f"{name} ({cells['status']})", position + 2))
+        found = exact.get(tidy(name)) or _spelt_otherwise(name, header.names, claimed)
         if found is None:
-            missing += [] if is_bad else [(name, int(position) + 2)]
+            missing += [] if is_bad else [(name, position + 2)]
         elif found in draft.names:
-            repeated.append((name, int(position) + 2))
+            repeated.append((name, position + 2))
         else:
             draft.names.append(found)
             draft.units[found] = str(cells.get("units", ""))
@@ -178,14 +181,11 @@ def _choose(
     return where
 
 
-def _in_recording(name: str, recorded: Sequence[str], claimed: Collection[str]) -> str | None:
-    """Return the recorded channel of a row: its exact name, or one of another spelling.
+def _spelt_otherwise(name: str, recorded: Sequence[str], claimed: Collection[str]) -> str | None:
+    """Return the recorded channel of a row whose exact name was not recorded.
 
     Channels that other rows name exactly (`claimed`) are theirs; scalp channels come last.
     """
-    exact = next((one for one in recorded if tidy(one) == tidy(name)), None)
-    if exact is not None:
-        return exact
     spelt = [one for one in recorded if key_of(one) == key_of(name)]
     spelt = [one for one in spelt if tidy(one) not in claimed] or spelt
     return min(
@@ -435,7 +435,7 @@ def _listed_units(header: RecordingHeader, names: Sequence[str]) -> str:
     return ", ".join(dict.fromkeys(repr(header.units[name]) for name in names))
 
 
-def _reason(row: pd.Series) -> str:
+def _reason(row: Mapping[Hashable, Any]) -> str:
     """Return the reason for a bad status, with the table's description if there is one."""
     text = row.get("status_description")
     return f"marked bad ({text})" if isinstance(text, str) and text else "marked bad"

@@ -281,11 +281,11 @@ def _spacing_error(spacing: float, system: CoordinateSystem, where: str) -> Inpu
 
 def _is_micro(table: pd.DataFrame) -> list[bool]:
     """Return which contacts are micro contacts by their type, group or description."""
-    columns = [name for name in MICRO_COLUMNS if name in table]
-    return [
-        any("micro" in str(table[name].iloc[i]).casefold() for name in columns)
-        for i in range(len(table))
-    ]
+    columns = [table[name] for name in MICRO_COLUMNS if name in table]
+    if not columns:
+        return [False] * len(table)
+    rows = zip(*columns, strict=True)
+    return [any("micro" in str(cell).casefold() for cell in row) for row in rows]
 
 
 def contacts_from_endpoints(

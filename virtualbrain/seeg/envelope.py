@@ -91,6 +91,21 @@ def mean_square(signal: Signal, rate_hz: float, window_s: float) -> Signal:
     return np.asarray(ndimage.uniform_filter1d(signal**2, width, axis=-1, mode="reflect"))
 
 
+def smoothed(signal: Signal, sd_samples: float) -> Signal:
+    """Return the signal smoothed by a Gaussian of four standard deviations; the edges are mirrored.
+
+    As `scipy.ndimage.gaussian_filter1d`, by Fourier transforms: the Gaussian has thousands of
+    samples.
+    """
+    reach = int(4 * sd_samples + 0.5)
+    if reach == 0:
+        return signal
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sd_samples) ** 2)
+    mirrored = np.pad(signal, ((0, 0), (reach, reach)), mode="symmetric")
+    kernel = weights[None] / weights.sum()
+    return np.asarray(dsp.oaconvolve(mirrored, kernel, mode="valid", axes=-1))
+
+
 def log_power(
     signal: Signal, times_s: Signal, rate_hz: float, choices: EnvelopeChoices
 ) -> tuple[Signal, Signal]:
@@ -131,9 +146,7 @@ def log_power(
         )
     floor = FLOOR_SHARE * np.median(power[:, quiet], axis=1, keepdims=True)
     logarithm = np.log(np.maximum(power, np.maximum(floor, np.finfo(float).tiny)))
-    smooth = ndimage.gaussian_filter1d(
-        logarithm, choices.smoothing_s * rate_hz, axis=-1, mode="reflect", truncate=4.0
-    )
+    smooth = smoothed(logarithm, choices.smoothing_s * rate_hz)
     level = smooth[:, quiet].mean(axis=1)
     return np.asarray(smooth - level[:, None]), np.asarray(level)
 

@@ -10,6 +10,7 @@ bipolar channel of two contacts. A reference that could be a contact (``A1-M1``)
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 _SAME_MARKS = str.maketrans(dict.fromkeys("’‘`´′ʹʼ", "'") | dict.fromkeys("‐‑‒–—−", "-"))
 _PREFIX = re.compile(r"^(?:s?eeg|ieeg|ecog|pol|dc)[\s_.:-]+", re.IGNORECASE)
@@ -33,6 +34,7 @@ class ChannelName:
     cathode: str | None
 
 
+@lru_cache(maxsize=4096)  # every channel is compared with every contact
 def bare_name(name: str) -> str:
     """Return a name without prefix, reference, spaces and leading zeros.
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -145,12 +144,14 @@ def distance_problems(
     found = centre_distance(points, centres, settings.centre_radius_mm)
     if found.share_near >= settings.brain_share_min:
         return []
+    from nibabel.affines import apply_affine  # slow to import
+
     better = [
         f"read as {name}, {share:.0%} would be"
         for name, matrix in _readings(files).items()
         if (
             share := centre_distance(
-                points, nib.affines.apply_affine(matrix, centres), settings.centre_radius_mm
+                points, apply_affine(matrix, centres), settings.centre_radius_mm
             ).share_near
         )
         > max(found.share_near, settings.brain_share_min)

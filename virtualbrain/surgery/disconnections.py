@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -120,6 +119,8 @@ def module_plan(leading: Sequence[str], draws: FittedDraws, seed: int) -> list[C
     Modules are communities of the connectome by the Louvain method; no plan if all regions are in
     one module.
     """
+    import networkx as nx  # slow to import
+
     # Sorted by name: the result must not depend on the order of the table.
     names = sorted(draws.regions)
     place = positions(names, draws.regions)

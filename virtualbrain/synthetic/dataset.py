@@ -1,6 +1,7 @@
 """Write the BIDS datasets of demo patients, with the truth in a separate folder."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,46 @@ from virtualbrain.synthetic.truth_files import ATLAS, write_true_responses, writ
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class DemoImages:
+    """What the images of a demo patient show: head, fibre bundles and diffusion series."""
+
+    head: Head
+    bundles: Bundles
+    diffusion: DiffusionImage
+
+
+def make_demo_images(seed: int, workers: int = 1) -> DemoImages:
+    """Make head, bundles and diffusion series of a demo patient.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed gives the same images.
+    workers : int
+        Number of processes; the images are the same.
+    """
+    streams = demo_streams(seed)
+    _LOG.info("head")
+    head = make_head(streams[0])
+    _LOG.info("fibre bundles")
+    bundles = make_bundles(head, streams[1], workers=workers)
+    _LOG.info("diffusion series")
+    return DemoImages(head, bundles, make_diffusion(head, bundles, streams[2]))
+
+
+def demo_streams(seed: int) -> list[np.random.Generator]:
+    """Return the random numbers of a demo patient: for head, bundles, diffusion and disease."""
+    return np.random.default_rng(seed).spawn(4)
+
+
 def write_demo(
     folder: Path,
     seed: int,
     label: str = "01",
     settings: DemoSettings | None = None,
     workers: int = 1,
+    images: DemoImages | None = None,
 ) -> DemoPatient:
     """Write a demo patient with T1, diffusion MRI, SEEG and clinical tables, and the truth.
 
@@ -52,6 +87,8 @@ def write_demo(
         Disease, electrodes and recording; by default two seizures.
     workers : int
         Number of processes; the files are the same.
+    images : DemoImages, optional
+        The images, if `make_demo_images` made them before; else they are made from the seed.
 
     Returns
     -------
@@ -59,17 +96,12 @@ def write_demo(
         The truth.
     """
     folder, settings = Path(folder), settings or DemoSettings(n_seizures=2)
-    streams = np.random.default_rng(seed).spawn(4)
-    _LOG.info("head")
-    head = make_head(streams[0])
-    _LOG.info("fibre bundles")
-    bundles = make_bundles(head, streams[1], workers=workers)
-    _LOG.info("diffusion series")
-    image = make_diffusion(head, bundles, streams[2])
+    images = images or make_demo_images(seed, workers)
+    head = images.head
     _describe(folder, "Synthetic patient", "T1, diffusion MRI and SEEG of a synthetic patient")
-    _write_images(folder, label, head, image)
+    _write_images(folder, label, head, images.diffusion)
     _LOG.info("disease, seizure and recording")
-    network = _network_of(bundles)
+    network = _network_of(images.bundles)
     points = points_from_labels(head.labels, head.regions)
     patient = write_seeg(
         folder,
@@ -78,7 +110,7 @@ def write_demo(
         head.regions,
         points,
         seed,
-        streams[3],
+        demo_streams(seed)[3],
         settings,
         head.labels,
         stimulated=True,

@@ -1,6 +1,7 @@
 """The synthetic patients of one validation: a seed and a scenario."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -48,6 +49,11 @@ class ValidationCohort:
 
     def draw(self, number: int) -> ValidationPatient:
         """Draw patient `number` (from 0)."""
-        rng = np.random.default_rng([self.seed, number])
-        with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
-            return draw_validation_patient(rng, self.is_sampled(number), self.scenario or "early")
+        return _drawn(self, number)
+
+
+@lru_cache(maxsize=1)  # fit and scores of a patient need it one after the other
+def _drawn(cohort: ValidationCohort, number: int) -> ValidationPatient:
+    rng = np.random.default_rng([cohort.seed, number])
+    with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
+        return draw_validation_patient(rng, cohort.is_sampled(number), cohort.scenario or "early")
