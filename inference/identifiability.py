@@ -36,7 +36,7 @@ from inference.density import Density
 from inference.layout import POSITIVE
 from inference.posterior import named_draws
 from inference.zones import zones
-from virtualbrain.models.reduced_physics import FOLD_X
+from virtualbrain.models.reduced_physics import FOLD_X, X0_PER_INPUT
 from virtualbrain.posterior import HARDLY_SUSPECTED, chain_weights, simulated_x0, starts_seizures
 
 Array = NDArray[np.float64]
@@ -47,7 +47,6 @@ N_PRIOR, PRIOR_PARTS = 2000, 40
 LEADING, MOST_LEADING = HARDLY_SUSPECTED, 8
 N_DIRECTIONS, N_BINS = 2, 6
 STARTS = "starts"
-QUARTER = 0.25  # z' = 4 (x - x0) - z - input: an input changes x0 by a quarter
 REGIONAL = ("x0", "z_init", "onset_s")
 GLOBAL = (
     "K", "tau0", "amplitude", "level", "noise", "recruitment_threshold", "peak_log_power",
@@ -391,7 +390,7 @@ def mean_slope(states: Array, weights: Array, place: int) -> float:
     some = steps > 0
     if not some.any():
         return float("nan")
-    return -QUARTER * float(((drive * before).sum(axis=1)[some] / steps[some]).mean())
+    return -X0_PER_INPUT * float(((drive * before).sum(axis=1)[some] / steps[some]).mean())
 
 
 def _profile_rows(fit: _Fit, leading: Sequence[str]) -> list[dict[str, Any]]:

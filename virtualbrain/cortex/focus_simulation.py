@@ -39,14 +39,13 @@ from virtualbrain.cortex.settings import CortexSettings
 from virtualbrain.models.cortex import Cortex
 from virtualbrain.models.local_kernel import LocalKernel
 from virtualbrain.models.parallel import usable_cores
-from virtualbrain.models.reduced_physics import critical_x0, equilibrium
+from virtualbrain.models.reduced_physics import X0_PER_INPUT, critical_x0, equilibrium
 from virtualbrain.models.simulation_worker import Progress
 from virtualbrain.surgery.draws import FittedDraws
 
 Array = NDArray[np.float64]
 
 _FARTHEST_MM = 40.0
-_QUARTER = 0.25  # z' = 4 (x - x0) - z - ...: an input changes x0 by a quarter
 
 
 @dataclass(frozen=True)
@@ -204,7 +203,7 @@ class FocusSimulator:
         by_node[_around(self.mesh.cortex, guess.vertex, values["area_cm2"])] = (
             limit + values["above"]
         )
-        by_node -= _QUARTER * values["K"] * input_at_rest[region]
+        by_node -= X0_PER_INPUT * values["K"] * input_at_rest[region]
         return by_node, x[region], z[region]
 
 

@@ -25,6 +25,8 @@ FOLD_X = -4.0 / 3.0
 FOLD_Z = 1.0 + REST_CURRENT - 32.0 / 27.0
 # The threshold x0_c in the limit of a large tau0; `critical_x0` gives it for a finite tau0.
 FOLD_X0 = FOLD_X - FOLD_Z / 4.0
+# z' = 4 (x - x0) - z - input: an input changes x0 by a quarter.
+X0_PER_INPUT = 0.25
 
 # A region seizes while its fast variable is above one of these thresholds. Which one depends on
 # the model and on how its trace is treated.

@@ -11,6 +11,7 @@ from virtualbrain.errors import ConvergenceError
 from virtualbrain.models.reduced_physics import (
     FOLD_X,
     REST_CURRENT,
+    X0_PER_INPUT,
     critical_x0,
     equilibrium,
     nullcline_z,
@@ -237,7 +238,7 @@ def recruitment(
     for number in range(1, len(C) + 1):
         seizing = ~np.isnan(rounds)
         coupling = C @ np.where(seizing, seizing_x, rest) - C.sum(axis=1) * FOLD_X
-        reachable = x0 + 0.25 * K * coupling
+        reachable = x0 + X0_PER_INPUT * K * coupling
         new = ~seizing & (reachable > critical)
         if not new.any():
             break
