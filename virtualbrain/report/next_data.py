@@ -29,6 +29,7 @@ def next_data_of(results: PatientResults) -> NextData | None:
         "One more recorded seizure is expected to change the probability that the best plan holds "
         f"the whole EZ from {percent(row.p_before)} to "
         f"{percent(min(row.p_before + max(row.judged, 0.0), 1.0))} "
-        f"(standard error {percent(row.judged_error)})."
+        f"(standard error {percent(row.judged_error)}). Such values were right on average over "
+        "synthetic patients, not for each of them."
     )
     return NextData(sentence, found.table.file)
