@@ -85,7 +85,7 @@ class CortexRequest:
         Find where the seizure starts, and take a focus of this area there if one place explains
         the recording.
     only_foci : bool
-        No seizure starts elsewhere.
+        No seizure starts elsewhere; without effect if no focus was found.
     surgery : Surgery
         The plan; may be empty.
     smallest : float, optional
@@ -181,7 +181,7 @@ def simulate_patient(
             stated.append(StatedFocus(found.vertex, request.find_cm2))
     result = run_cortex(
         mesh, plan, draws, recorded, gain, anatomy.regions, anatomy.labels, request.surgery,
-        _foci(stated, mesh), request.only_foci, settings, seeg, surgery.gone_share, rng, step,
+        _foci(stated, mesh), request.only_foci and bool(stated), settings, seeg, surgery.gone_share, rng, step,
         request.smallest,
     )  # fmt: skip
     result = replace(result, found=found)
