@@ -57,7 +57,7 @@ def recording(onset_s, gain, shift=0.0, pace=1.0, n_bins=25):
     middles = (np.arange(n_bins) + 0.5) * MODEL.bin_s
     seizing = after[None] <= middles[:, None]
     power = np.log1p(np.expm1(LOG_POWER) * (seizing @ gain.T))
-    return SeizureData(power, 0.9 * power, np.full(len(gain), MODEL.noise**2))
+    return SeizureData(power, 0.9 * power, np.full(len(gain), MODEL.noise**2), middles)
 
 
 def found_with(simulator, probability):
@@ -121,8 +121,16 @@ def test_misfit_of_two_seizures_is_the_sum(simulator, gain):
     assert match(onset, gain, [one, other], MODEL, SEARCH).misfit == pytest.approx(sum(each))
 
 
+def test_a_second_without_samples_does_not_move_the_others(simulator, gain):
+    (onset,) = simulator.onsets([guess_at(simulator, (-45, 0, 0))])
+    data, every = recording(onset, gain), np.arange(25) % 6 != 4
+    short = replace(data, log_power=data.log_power[every], middle_s=data.middle_s[every])
+    assert match(onset, gain, [short], MODEL, SEARCH).misfit == pytest.approx(0.0, abs=1e-9)
+
+
 def test_where_nothing_seizes_the_misfit_is_infinite(gain):
-    data = SeizureData(np.zeros((5, len(gain))), np.zeros((5, len(gain))), np.ones(len(gain)))
+    nothing = np.zeros((5, len(gain)))
+    data = SeizureData(nothing, nothing, np.ones(len(gain)), np.arange(5) + 0.5)
     silent = np.full(gain.shape[1], np.nan)
     assert match(silent, gain, [data], MODEL, SEARCH).misfit == np.inf
 

@@ -16,7 +16,8 @@ is bounded, because other cortex may be recruited, and tempered: p is proportion
 the vertex times exp(-k E).
 
 A seizure that starts in several places, or in a nucleus, is not of this kind. So the answer counts
-only if the patch leaves not much more of the recording unexplained than the fitted regions do.
+only if the patch explains half of the recording or more, and leaves not much more of it unexplained
+than the fitted regions do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -75,6 +76,8 @@ class GrowthModel:
     most_left : float
         The patch may leave so many times the power unexplained that the fitted regions leave.
         Synthetic foci: at most 3.6; a seizure that starts in two regions: 12.
+    most_left_alone : float
+        Nor may it leave more than this fraction, however little the fitted regions explain.
     """
 
     bin_s: float = 1.0
@@ -86,6 +89,7 @@ class GrowthModel:
     elsewhere: tuple[float, ...] = (1.0, 3.0)
     near_mm: float = 10.0
     most_left: float = 5.0
+    most_left_alone: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -100,11 +104,14 @@ class SeizureData:
         The same, as the fitted regions predict it.
     variance : numpy.ndarray, shape (n_channels,)
         Variance of the model error and of the rest.
+    middle_s : numpy.ndarray, shape (n_bins,)
+        Middle of each bin, seconds from the marked onset; bins without samples are left out.
     """
 
     log_power: Array
     by_regions: Array
     variance: Array
+    middle_s: Array
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,8 @@ class FoundFocus:
         Fraction of the square of log power that the patch, or that simulation, and the fitted
         regions do not explain.
     supported : bool
-        One growing patch explains the recording about as well as the fitted regions do.
+        One growing patch explains half of the recording or more, and about as much as the fitted
+        regions do.
     simulations : int
         Simulations that the probabilities come from; 0: from the patch alone.
     """
@@ -172,23 +180,29 @@ def seizure_data(
     Raises
     ------
     InputError
-        The envelope has less than one bin after the marked onset.
+        The envelope has less than one bin after the marked onset, or a value that is no number.
     """
+    if not np.isfinite(envelope).all():
+        raise InputError(
+            "the fitted envelope has values that are no numbers", hint="run the stage inference"
+        )
     limited = np.clip(envelope, *_LOG_POWER_RANGE)
     number = np.floor(np.asarray(time_s) / model.bin_s).astype(np.int64)
     last = min(int(number.max()), int(model.longest_s / model.bin_s) - 1)
-    bins = [number == k for k in range(last + 1) if (number == k).any()]
-    if not bins:
+    filled = [k for k in range(last + 1) if (number == k).any()]
+    if not filled:
         raise InputError(
             "the envelope ends before the marked onset",
             expected=f"at least {model.bin_s:g} s after it",
         )
+    bins = [number == k for k in filled]
     rest = np.asarray(time_s) < _REST_BEFORE_S
     spread = limited[rest].std(axis=0) if rest.sum() > 3 else np.zeros(limited.shape[1])
     return SeizureData(
         np.array([limited[one].mean(axis=0) for one in bins]),
         np.array([by_regions[one].mean(axis=0) for one in bins]),
         model.noise**2 + spread**2,
+        (np.array(filled) + 0.5) * model.bin_s,
     )
 
 
@@ -253,7 +267,7 @@ def search_focus(
         seizing_cm2=patches,
         left=left,
         left_by_regions=by_regions,
-        supported=left <= model.most_left * by_regions,
+        supported=left <= min(model.most_left * by_regions, model.most_left_alone),
     )
 
 

@@ -256,7 +256,7 @@ def match(
     seizures : sequence of SeizureData
         The recordings.
     model : GrowthModel
-        Bins, powers and the bound of the misfit.
+        Powers and the bound of the misfit.
     search : SimulatedSearch
         Starts and paces.
     """
@@ -269,9 +269,11 @@ def match(
     powers = np.expm1(model.log_powers)[:, None, None, None]
     summed, seizing, modelled = 0.0, [], []
     for data in seizures:
-        middle = (np.arange(len(data.log_power)) + 0.5) * model.bin_s
         begun = np.array(
-            [np.searchsorted(after * pace + shift, middle, side="right") for pace, shift in starts]
+            [
+                np.searchsorted(after * pace + shift, data.middle_s, side="right")
+                for pace, shift in starts
+            ]
         )
         power = np.log1p(powers * shares[begun])  # (power, start, bin, channel)
         apart = (data.log_power - power) ** 2 * (0.5 / data.variance)

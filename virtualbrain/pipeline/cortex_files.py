@@ -201,7 +201,8 @@ def _write_found(
     units = {
         "p": "probability that the middle of the focus lies in the region",
         "PNear": "probability that it is at most Near (mm) from Centre (mm, scanner RAS)",
-        "Supported": "one growing patch explains the recording about as well as the regions do",
+        "Supported": "one growing patch explains half of the recording or more, and about as much "
+        "as the fitted regions do",
         "Left": "fraction of the square of the channels' log power that the patch, or the "
         "simulation that fits best, leaves",
         "LeftByRegions": "the same of the fitted regions",
