@@ -14,11 +14,13 @@ from tests.cortex.conftest import STARTS, gain_around, posterior_tree, write_fit
 from virtualbrain import cli
 from virtualbrain.cortex.focus_search import (
     GrowthModel,
+    _blocks,
     _growth,
     _misfits,
     patch_shares,
     search_focus,
     seizure_data,
+    sums_within,
 )
 from virtualbrain.errors import FAULT_OF_INPUT, InputError
 from virtualbrain.io.cortex_results import load_cortex_run
@@ -134,6 +136,24 @@ def test_where_other_regions_are_far_a_patch_fills_its_own_first(mesh, gain):
     np.testing.assert_allclose(own_first[:7], whole[:7])  # up to 3.9 cm² nothing of others
     assert (own_first >= plain - 1e-12).all()
     assert own_first[6].sum() > 1.1 * plain[6].sum()
+
+
+def test_many_vertices_are_tried_few_at_once():
+    for n in (1600, 160_000):
+        regions = np.repeat(["a", "b"], [n // 4, n - n // 4])
+        blocks = list(_blocks(regions))
+        assert max(len(one) for one in blocks) * n <= 8_000_000
+        assert all(len(set(regions[one])) == 1 for one in blocks)
+        assert sorted(np.concatenate(blocks)) == list(range(n))
+
+
+def test_sums_of_what_is_near_are_those_of_all_pairs():
+    rng = np.random.default_rng(6)
+    points, values = rng.uniform(0, 30, (4500, 3)), rng.random(4500)
+    some = rng.choice(4500, 50)
+    apart = np.linalg.norm(points[some, None] - points, axis=2)
+    expected = ((apart <= 4.0) * values).sum(axis=1)
+    np.testing.assert_allclose(sums_within(points, 4.0, values)[some], expected)
 
 
 def test_growth_is_the_best_of_all_that_never_shrink():

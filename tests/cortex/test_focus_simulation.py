@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from tests.cortex.conftest import SETTINGS, gain_around
-from virtualbrain.cortex.focus_search import FoundFocus, GrowthModel, SeizureData, neighbours
+from virtualbrain.cortex.focus_search import FoundFocus, GrowthModel, SeizureData, sums_within
 from virtualbrain.cortex.focus_simulation import (
     FocusSimulator,
     Guess,
@@ -61,7 +61,7 @@ def recording(onset_s, gain, shift=0.0, pace=1.0, n_bins=25):
 
 
 def found_with(simulator, probability):
-    near = neighbours(simulator.mesh.cortex.vertices_mm, MODEL.near_mm) @ probability
+    near = sums_within(simulator.mesh.cortex.vertices_mm, MODEL.near_mm, probability)
     return FoundFocus(probability, near, int(near.argmax()), MODEL.near_mm, (), 0.1, 0.1, True)
 
 

@@ -43,7 +43,10 @@ Indices = NDArray[np.int64]
 
 _AREAS_CM2 = (0.5, 1.0, 1.5, *(2.0 * 1.25**k for k in range(15)))
 _FARTHEST_MM = 60.0
-_BLOCK = 400
+# Middles at once: distances from all of them fill at most so many numbers, on each core.
+_BLOCK, _MOST_DISTANCES = 400, 8_000_000
+# Points at once in sums over what is near.
+_NEAR_BLOCK = 2000
 _LOG_POWER_RANGE = (-1.5, 12.0)
 _REST_BEFORE_S = -1.0
 
@@ -255,7 +258,7 @@ def search_focus(
     log_p = logsumexp(-model.tempering * misfit, axis=1).sum(axis=0)
     log_p = logsumexp(log_p, axis=0) + np.log(cortex.areas_mm2)
     probability = np.exp(log_p - logsumexp(log_p))
-    near = neighbours(cortex.vertices_mm, model.near_mm) @ probability
+    near = sums_within(cortex.vertices_mm, model.near_mm, probability)
     vertex = int(near.argmax())
     patches, left = _patches(cortex, gain, seizures, model, vertex, misfit[..., vertex])
     by_regions = fraction_left([(data.log_power, data.by_regions) for data in seizures])
@@ -274,9 +277,10 @@ def search_focus(
 def _blocks(regions: Sequence[str]) -> Iterator[Indices]:
     """Yield vertices of one region, not too many at once."""
     names = np.asarray(regions, dtype=str)
+    most = max(1, min(_BLOCK, _MOST_DISTANCES // len(names)))
     for name in np.unique(names):
         own = np.flatnonzero(names == name)
-        yield from np.array_split(own, -(-len(own) // _BLOCK))
+        yield from np.array_split(own, -(-len(own) // most))
 
 
 def fraction_left(pairs: Sequence[tuple[Array, Array]]) -> float:
@@ -333,17 +337,20 @@ def _lengthened(cortex: Cortex, region: str, elsewhere: float) -> sparse.csr_arr
     if elsewhere == 1.0:
         return cortex.distances_mm
     outside = (np.asarray(cortex.regions, dtype=str) != region).astype(float)
-    pairs = sparse.coo_array(cortex.distances_mm)
-    factor = 1.0 + 0.5 * (elsewhere - 1.0) * (outside[pairs.row] + outside[pairs.col])
-    return sparse.csr_array((pairs.data * factor, (pairs.row, pairs.col)), shape=pairs.shape)
+    known = cortex.distances_mm
+    ends = np.repeat(outside, np.diff(known.indptr)) + outside[known.indices]
+    factor = 1.0 + 0.5 * (elsewhere - 1.0) * ends
+    return sparse.csr_array((known.data * factor, known.indices, known.indptr), shape=known.shape)
 
 
-def neighbours(points: Array, distance: float) -> sparse.csr_array:
-    """Return which points lie within a distance of each other, (n, n)."""
-    tree = cKDTree(points)
-    near = tree.sparse_distance_matrix(tree, distance, output_type="coo_matrix")
-    where, ones = (near.row, near.col), np.ones(len(near.row))
-    return sparse.csr_array((ones, where), shape=(len(points), len(points)))
+def sums_within(points: Array, distance: float, values: Array) -> Array:
+    """Return the sum of the values of all points within a distance of each point, (n,)."""
+    tree, found = cKDTree(points), np.zeros(len(points))
+    for first in range(0, len(points), _NEAR_BLOCK):
+        own = slice(first, first + _NEAR_BLOCK)
+        near = cKDTree(points[own]).sparse_distance_matrix(tree, distance, output_type="ndarray")
+        found[own] = np.bincount(near["i"], weights=values[near["j"]], minlength=len(points[own]))
+    return found
 
 
 @compiled()

@@ -31,7 +31,7 @@ from virtualbrain.cortex.focus_search import (
     GrowthModel,
     SeizureData,
     fraction_left,
-    neighbours,
+    sums_within,
 )
 from virtualbrain.cortex.mesh import PatientMesh
 from virtualbrain.cortex.network import Nodes, States, padded_weights
@@ -328,7 +328,7 @@ def refine_focus(
     if not np.isfinite(misfit).any():
         return found
     probability = probability_of(cortex, [one.vertex for one in guesses], misfit, search)
-    near = neighbours(cortex.vertices_mm, model.near_mm) @ probability
+    near = sums_within(cortex.vertices_mm, model.near_mm, probability)
     (onset_s,) = simulator.onsets([guesses[int(misfit.argmin())]])
     best = match(onset_s, gain, seizures, model, search)
     areas = np.pad(cortex.areas_mm2, (0, len(onset_s) - cortex.n_vertices)) / 100.0
