@@ -28,6 +28,7 @@ from inference.contraction import (
     contraction,
     directions,
     draws_of,
+    independent,
     moments,
     profile,
     slope,
@@ -260,6 +261,7 @@ def _direction_rows(fit: _Fit, leading: Sequence[str]) -> list[dict[str, Any]]:
     ]
     spread = moments(fit.prior.values[:, chosen], fit.prior.weights)[1]
     chosen = [k for k, variance in zip(chosen, spread, strict=True) if variance > 0]
+    chosen = [chosen[k] for k in independent(_only(fit.prior, chosen))]
     if len(chosen) < 2:
         return []
     after, before = (_only(draws, chosen) for draws in (fit.posterior, fit.prior))

@@ -187,6 +187,17 @@ def table():
     return identifiability(tree_of(after), prior)
 
 
+def test_a_parameter_that_follows_from_others_in_the_prior_has_no_direction_of_its_own():
+    rng = np.random.default_rng(8)
+    before = draws(rng)
+    before["x0"][..., 1] = 0.5 * before["x0"][..., 0] - 0.7
+    found = identifiability(tree_of(draws(rng)), tree_of(before)["posterior"].to_dataset())
+    named = found[found["kind"].isin(["least", "most"])]
+    assert NAMES[0] in set(named["region"])
+    assert NAMES[1] not in set(named["region"])
+    assert named["contraction"].notna().all()
+
+
 def test_a_trade_off_is_named(table):
     assert list(table.columns) == list(COLUMNS)
     first = table[(table["kind"] == "least") & (table["number"] == 1)].set_index(
