@@ -213,12 +213,12 @@ def _say_found(label: str, cortex: "Cortex", found: "FoundFocus") -> None:
     if found.simulations:
         what = f"the best of {found.simulations} simulations"
     left = (
-        f"{what} leaves {found.left:.0%} of the power unexplained, the fitted regions "
-        f"{found.left_by_regions:.0%}"
+        f"{what} leaves {found.left:.0%} of the squared log power unexplained, the fitted "
+        f"regions {found.left_by_regions:.0%}"
     )
     if not found.supported:
         warn(
-            f"{label}: {left}: the seizure does not start in one place of the cortex alone; "
+            f"{label}: {left}: one place on the cortex does not explain the recording; "
             "no focus was placed, seizures start where the fit says, and the map of the focus says "
             "nothing"
         )
