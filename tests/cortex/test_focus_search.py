@@ -246,7 +246,9 @@ def test_command_places_no_focus_where_one_place_explains_too_little(tmp_path, c
 
     layout = fitted_with_envelope(tmp_path, power, 0.98)
     assert cli.main(["cortex", str(tmp_path), *SMALL, "--find-focus"]) == 0
-    assert "one place on the cortex does not explain the recording" in " ".join(capsys.readouterr().err.split())
+    assert "one place on the cortex does not explain the recording" in " ".join(
+        capsys.readouterr().err.split()
+    )
     run = json.loads(layout.cortex_result("default", "seizure", "cortex.json").read_text())
     assert run["Foci"] == []
 

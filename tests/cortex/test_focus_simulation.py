@@ -190,6 +190,20 @@ def test_simulations_correct_a_patch_that_points_beside_the_focus(simulator, gai
     assert found.simulations == SEARCH.rounds * SEARCH.runs
     assert shown[-1] == 1.0
     assert found.left < 0.2
+    assert found.supported
     (area,) = found.seizing_cm2
     assert (np.diff(area) >= 0).all()
     assert area[-1] > 1.0
+
+
+def test_where_no_simulation_explains_half_of_the_recording_no_place_is_supported(simulator, gain):
+    few = replace(simulator, search=replace(SEARCH, runs=10, rounds=2))
+    high = np.zeros((25, len(gain)))
+    high[:3] = LOG_POWER  # on all sides, and over when a simulated seizure grows
+    data = SeizureData(high, 0.9 * high, np.ones(len(gain)), np.arange(25) + 0.5)
+    n = simulator.mesh.cortex.n_vertices
+    start = found_with(simulator, np.full(n, 1.0 / n))
+    found = refine_focus(few, gain, [data], MODEL, start, np.random.default_rng(1))
+    assert start.supported
+    assert found.left > MODEL.most_left_alone
+    assert not found.supported

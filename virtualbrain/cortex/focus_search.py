@@ -77,10 +77,11 @@ class GrowthModel:
     near_mm : float
         The answer is the vertex with the most probability within this distance.
     most_left : float
-        The patch may leave so many times the power unexplained that the fitted regions leave.
+        The patch may leave so many times the squared log power that the fitted regions leave.
         Synthetic foci: at most 3.6; a seizure that starts in two regions: 12.
     most_left_alone : float
-        Nor may it leave more than this fraction, however little the fitted regions explain.
+        Nor may it, or the best simulation, leave more than this fraction, however little the fitted
+        regions explain.
     """
 
     bin_s: float = 1.0

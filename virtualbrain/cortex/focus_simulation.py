@@ -301,6 +301,8 @@ def refine_focus(
 ) -> FoundFocus:
     """Return the focus with the probabilities that simulations on the surface give.
 
+    It is not supported if the best simulation explains less than half of the recording.
+
     Parameters
     ----------
     simulator : FocusSimulator
@@ -331,6 +333,9 @@ def refine_focus(
     near = sums_within(cortex.vertices_mm, model.near_mm, probability)
     (onset_s,) = simulator.onsets([guesses[int(misfit.argmin())]])
     best = match(onset_s, gain, seizures, model, search)
+    left = fraction_left(
+        [(data.log_power, one) for data, one in zip(seizures, best.modelled, strict=True)]
+    )
     areas = np.pad(cortex.areas_mm2, (0, len(onset_s) - cortex.n_vertices)) / 100.0
     area = np.cumsum([0.0, *areas[_by_onset(onset_s)]])
     return replace(
@@ -339,9 +344,8 @@ def refine_focus(
         near=near,
         vertex=int(near.argmax()),
         seizing_cm2=tuple(area[count] for count in best.seizing),
-        left=fraction_left(
-            [(data.log_power, one) for data, one in zip(seizures, best.modelled, strict=True)]
-        ),
+        left=left,
+        supported=found.supported and left <= model.most_left_alone,
         simulations=len(guesses),
     )
 
