@@ -273,8 +273,11 @@ def test_without_a_found_focus_seizures_start_where_the_fit_says(tmp_path, capsy
     focus = layout.cortex_result("default", "seizure", "desc-focus_regions.json")
     assert load_cortex_run(layout, "default", "seizure").found is not None
     kept = focus.read_text()
+    operated = layout.cortex_result("default", "seizure", "desc-after_onset.nii.gz")
+    operated.touch()  # of an earlier run with surgery
     assert cli.main(["cortex", str(tmp_path), *SMALL]) == 0
     assert not list(focus.parent.glob("*focus*"))
+    assert not operated.exists()
     focus.write_text(kept)  # a folder that an earlier version left behind
     assert load_cortex_run(layout, "default", "seizure").found is None
 
