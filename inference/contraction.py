@@ -24,6 +24,8 @@ PARTS = 5
 FEWEST = 30
 # A variance below this part of the squared mean is rounding.
 _ROUNDING = 1e-24
+# A column with less than this part of its variance left, given the others, follows from them.
+_LEFT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,20 @@ def contraction(posterior: Draws, prior: Draws) -> tuple[Array, Array]:
     return 1.0 - ratio, error
 
 
+def independent(draws: Draws) -> list[int]:
+    """Return the columns that vary and do not follow linearly from those before them."""
+    apart = (draws.values - draws.weights @ draws.values) * np.sqrt(draws.weights)[:, None]
+    found: list[int] = []
+    basis = np.zeros((len(apart), 0))
+    for k, column in enumerate(apart.T):
+        left = column - basis @ (basis.T @ column)
+        left -= basis @ (basis.T @ left)  # once more, for rounding
+        if left @ left > _LEFT * (column @ column):
+            basis = np.column_stack([basis, left / np.linalg.norm(left)])
+            found.append(k)
+    return found
+
+
 @dataclass(frozen=True)
 class Directions:
     """Combinations of parameters, from the least to the most contraction.
@@ -154,7 +170,8 @@ def directions(posterior: Draws, prior: Draws) -> Directions:
     Parameters
     ----------
     posterior, prior : Draws
-        Of the same parameters, without missing values; every one varies in the prior.
+        Of the same parameters, without missing values; in the prior every one varies, and none
+        follows from the others (`independent`).
     """
     sd = np.sqrt(np.diag(covariance(prior.values, prior.weights)))
     after = covariance(posterior.values / sd, posterior.weights)

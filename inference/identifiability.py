@@ -28,6 +28,7 @@ from inference.contraction import (
     contraction,
     directions,
     draws_of,
+    independent,
     moments,
     profile,
     slope,
@@ -46,7 +47,7 @@ N_PRIOR, PRIOR_PARTS = 2000, 40
 # Regions with at least this p_ez lead, at most so many of them.
 LEADING, MOST_LEADING = HARDLY_SUSPECTED, 8
 N_DIRECTIONS, N_BINS = 2, 6
-STARTS = "starts"
+STARTS, RECRUITED, SILENT = "starts", "recruited", "silent"
 REGIONAL = ("x0", "z_init", "onset_s")
 GLOBAL = (
     "K", "tau0", "amplitude", "level", "noise", "recruitment_threshold", "peak_log_power",
@@ -260,6 +261,7 @@ def _direction_rows(fit: _Fit, leading: Sequence[str]) -> list[dict[str, Any]]:
     ]
     spread = moments(fit.prior.values[:, chosen], fit.prior.weights)[1]
     chosen = [k for k, variance in zip(chosen, spread, strict=True) if variance > 0]
+    chosen = [chosen[k] for k in independent(_only(fit.prior, chosen))]
     if len(chosen) < 2:
         return []
     after, before = (_only(draws, chosen) for draws in (fit.posterior, fit.prior))
@@ -334,7 +336,7 @@ def _trade_off(
         "correlation": correlation,
         "slope": found,
         "slope_error": error,
-        "slope_expected": expected_slope(fit.tree, row["region"], row["role"] == STARTS),
+        "slope_expected": expected_slope(fit.tree, row["region"], row["role"]),
     }
 
 
@@ -349,14 +351,15 @@ def roles_of(samples: xr.Dataset, region: str, I1: float) -> dict[str, NDArray[n
         return {STARTS: starts, "does not start": ~starts}
     onset = x0["onset_s"].transpose("chain", "draw", ...).notnull().to_numpy()
     seizes = onset.reshape(len(starts), -1).any(axis=1)
-    return {STARTS: starts, "recruited": ~starts & seizes, "silent": ~starts & ~seizes}
+    return {STARTS: starts, RECRUITED: ~starts & seizes, SILENT: ~starts & ~seizes}
 
 
-def expected_slope(posterior: xr.DataTree, region: str, starts: bool) -> float:
+def expected_slope(posterior: xr.DataTree, region: str, role: str) -> float:
     """Return dx0/dK of a region by the equations, from simulated draws of the fit.
 
-    Over the draws in which the region starts seizures, or those in which it does not; NaN without
-    any, or where its x is above the fold from the first step. With several seizures, in the first.
+    Over the draws in which the region has the role; it is recruited where its x passes the fold.
+    NaN without such draws, or where its x is above the fold from the first step. With several
+    seizures, in the first.
     """
     sources = posterior["sources"]
     x = sources["x"]
@@ -364,9 +367,14 @@ def expected_slope(posterior: xr.DataTree, region: str, starts: bool) -> float:
         x = x.isel(seizure=0)
     names = [str(name) for name in sources["region"].to_numpy()]
     place = names.index(region)
-    chosen = sources["above_threshold"].to_numpy()[:, place] == starts
-    states = x.transpose("sample", "time", "region").to_numpy().astype(np.float64)[chosen]
-    return mean_slope(states, posterior["constant_data"]["weights"].to_numpy()[place], place)
+    states = x.transpose("sample", "time", "region").to_numpy().astype(np.float64)
+    chosen = sources["above_threshold"].to_numpy()[:, place] == (role == STARTS)
+    if role in (RECRUITED, SILENT):
+        passes = (states[:, :, place] > FOLD_X).any(axis=1)
+        chosen &= passes == (role == RECRUITED)
+    return mean_slope(
+        states[chosen], posterior["constant_data"]["weights"].to_numpy()[place], place
+    )
 
 
 def mean_slope(states: Array, weights: Array, place: int) -> float:

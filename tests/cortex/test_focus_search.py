@@ -14,13 +14,17 @@ from tests.cortex.conftest import STARTS, gain_around, posterior_tree, write_fit
 from virtualbrain import cli
 from virtualbrain.cortex.focus_search import (
     GrowthModel,
+    _blocks,
     _growth,
     _misfits,
     patch_shares,
     search_focus,
     seizure_data,
+    sums_within,
 )
 from virtualbrain.errors import FAULT_OF_INPUT, InputError
+from virtualbrain.io.cortex_results import load_cortex_run
+from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table
 
 MODEL = GrowthModel()
@@ -107,6 +111,7 @@ def test_silence_says_nothing_about_the_place(mesh, gain):
     data = seizure_data(quiet, np.zeros_like(quiet), TIMES_S, MODEL)
     found = search_focus(mesh.cortex, gain, [data], MODEL)
     assert found.p_near < 0.2
+    assert not found.supported  # the fitted regions explain as little
 
 
 def test_shares_are_sums_of_the_gain_over_the_nearest_cortex(mesh, gain):
@@ -133,6 +138,24 @@ def test_where_other_regions_are_far_a_patch_fills_its_own_first(mesh, gain):
     assert own_first[6].sum() > 1.1 * plain[6].sum()
 
 
+def test_many_vertices_are_tried_few_at_once():
+    for n in (1600, 160_000):
+        regions = np.repeat(["a", "b"], [n // 4, n - n // 4])
+        blocks = list(_blocks(regions))
+        assert max(len(one) for one in blocks) * n <= 8_000_000
+        assert all(len(set(regions[one])) == 1 for one in blocks)
+        assert sorted(np.concatenate(blocks)) == list(range(n))
+
+
+def test_sums_of_what_is_near_are_those_of_all_pairs():
+    rng = np.random.default_rng(6)
+    points, values = rng.uniform(0, 30, (4500, 3)), rng.random(4500)
+    some = rng.choice(4500, 50)
+    apart = np.linalg.norm(points[some, None] - points, axis=2)
+    expected = ((apart <= 4.0) * values).sum(axis=1)
+    np.testing.assert_allclose(sums_within(points, 4.0, values)[some], expected)
+
+
 def test_growth_is_the_best_of_all_that_never_shrink():
     rng = np.random.default_rng(2)
     observed, modelled = rng.normal(size=(5, 3)), rng.normal(size=(2, 4, 3))
@@ -155,6 +178,20 @@ def test_bins_are_means_and_the_rest_adds_to_the_variance():
     assert data.variance[0] == pytest.approx(0.25**2 + values[TIMES_S < -1].var())
     with pytest.raises(InputError, match="ends before the marked onset"):
         seizure_data(values[:10], values[:10], TIMES_S[:10], MODEL)
+
+
+def test_bins_know_their_time_where_samples_are_rare():
+    times = np.arange(-6.0, 30.0, 1.2)
+    data = seizure_data(np.zeros((30, 2)), np.zeros((30, 2)), times, MODEL)
+    assert list(data.middle_s[:6]) == [0.5, 1.5, 2.5, 3.5, 4.5, 6.5]
+    assert len(data.middle_s) == len(data.log_power)
+
+
+def test_an_envelope_without_numbers_is_refused():
+    values = np.zeros((len(TIMES_S), 2))
+    values[30, 1] = np.nan
+    with pytest.raises(InputError, match="no numbers"):
+        seizure_data(values, values, TIMES_S, MODEL)
 
 
 # ---- the command ----------------------------------------------------------------------------
@@ -209,7 +246,9 @@ def test_command_places_no_focus_where_one_place_explains_too_little(tmp_path, c
 
     layout = fitted_with_envelope(tmp_path, power, 0.98)
     assert cli.main(["cortex", str(tmp_path), *SMALL, "--find-focus"]) == 0
-    assert "does not start in one place" in " ".join(capsys.readouterr().err.split())
+    assert "one place on the cortex does not explain the recording" in " ".join(
+        capsys.readouterr().err.split()
+    )
     run = json.loads(layout.cortex_result("default", "seizure", "cortex.json").read_text())
     assert run["Foci"] == []
 
@@ -219,3 +258,42 @@ def test_a_stated_and_a_found_focus_exclude_each_other(tmp_path, capsys):
     options = ["--find-focus", "--focus", "3,2"]
     assert cli.main(["cortex", str(tmp_path), *SMALL, *options]) == FAULT_OF_INPUT
     assert "--focus and --find-focus" in capsys.readouterr().err
+
+
+def test_without_a_found_focus_seizures_start_where_the_fit_says(tmp_path, capsys):
+    def power(time_s):
+        return np.where(time_s[:, None] >= 0, [3.0, 0, 0, 2.5, 0, 3.0, 0, 3.0], 0.0)
+
+    layout = fitted_with_envelope(tmp_path, power, 0.98)
+    assert cli.main(["cortex", str(tmp_path), *SMALL, "--find-focus", "--only-focus"]) == 0
+    assert "where the fit says" in " ".join(capsys.readouterr().err.split())
+    table = read_table(layout.cortex_result("default", "seizure", "desc-outcome.tsv"))
+    assert table["recruited_cm2"][0] > 1.0
+    assert table["share_free"][0] == 0.0
+    focus = layout.cortex_result("default", "seizure", "desc-focus_regions.json")
+    assert load_cortex_run(layout, "default", "seizure").found is not None
+    kept = focus.read_text()
+    operated = layout.cortex_result("default", "seizure", "desc-after_onset.nii.gz")
+    operated.touch()  # of an earlier run with surgery
+    assert cli.main(["cortex", str(tmp_path), *SMALL]) == 0
+    assert not list(focus.parent.glob("*focus*"))
+    assert not operated.exists()
+    focus.write_text(kept)  # a folder that an earlier version left behind
+    assert load_cortex_run(layout, "default", "seizure").found is None
+
+
+@pytest.mark.parametrize("area", ["0", "-1", "nan", "inf"])
+def test_a_focus_without_area_is_refused_before_the_search(tmp_path, capsys, area):
+    write_fitted(tmp_path)
+    options = [f"--find-focus={area}"]
+    assert cli.main(["cortex", str(tmp_path), *SMALL, *options]) == FAULT_OF_INPUT
+    assert "an area above zero" in capsys.readouterr().err
+    assert not PatientLayout(tmp_path, "01").cortex.exists()
+
+
+def test_a_posterior_without_envelopes_is_refused_before_the_search(tmp_path, capsys):
+    write_fitted(tmp_path)
+    assert cli.main(["cortex", str(tmp_path), *SMALL, "--find-focus"]) == FAULT_OF_INPUT
+    said = capsys.readouterr().err
+    assert "the posterior has no envelopes" in said
+    assert not PatientLayout(tmp_path, "01").cortex.exists()

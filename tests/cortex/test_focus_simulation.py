@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from tests.cortex.conftest import SETTINGS, gain_around
-from virtualbrain.cortex.focus_search import FoundFocus, GrowthModel, SeizureData, neighbours
+from virtualbrain.cortex.focus_search import FoundFocus, GrowthModel, SeizureData, sums_within
 from virtualbrain.cortex.focus_simulation import (
     FocusSimulator,
     Guess,
@@ -57,11 +57,11 @@ def recording(onset_s, gain, shift=0.0, pace=1.0, n_bins=25):
     middles = (np.arange(n_bins) + 0.5) * MODEL.bin_s
     seizing = after[None] <= middles[:, None]
     power = np.log1p(np.expm1(LOG_POWER) * (seizing @ gain.T))
-    return SeizureData(power, 0.9 * power, np.full(len(gain), MODEL.noise**2))
+    return SeizureData(power, 0.9 * power, np.full(len(gain), MODEL.noise**2), middles)
 
 
 def found_with(simulator, probability):
-    near = neighbours(simulator.mesh.cortex.vertices_mm, MODEL.near_mm) @ probability
+    near = sums_within(simulator.mesh.cortex.vertices_mm, MODEL.near_mm, probability)
     return FoundFocus(probability, near, int(near.argmax()), MODEL.near_mm, (), 0.1, 0.1, True)
 
 
@@ -121,8 +121,16 @@ def test_misfit_of_two_seizures_is_the_sum(simulator, gain):
     assert match(onset, gain, [one, other], MODEL, SEARCH).misfit == pytest.approx(sum(each))
 
 
+def test_a_second_without_samples_does_not_move_the_others(simulator, gain):
+    (onset,) = simulator.onsets([guess_at(simulator, (-45, 0, 0))])
+    data, every = recording(onset, gain), np.arange(25) % 6 != 4
+    short = replace(data, log_power=data.log_power[every], middle_s=data.middle_s[every])
+    assert match(onset, gain, [short], MODEL, SEARCH).misfit == pytest.approx(0.0, abs=1e-9)
+
+
 def test_where_nothing_seizes_the_misfit_is_infinite(gain):
-    data = SeizureData(np.zeros((5, len(gain))), np.zeros((5, len(gain))), np.ones(len(gain)))
+    nothing = np.zeros((5, len(gain)))
+    data = SeizureData(nothing, nothing, np.ones(len(gain)), np.arange(5) + 0.5)
     silent = np.full(gain.shape[1], np.nan)
     assert match(silent, gain, [data], MODEL, SEARCH).misfit == np.inf
 
@@ -182,6 +190,20 @@ def test_simulations_correct_a_patch_that_points_beside_the_focus(simulator, gai
     assert found.simulations == SEARCH.rounds * SEARCH.runs
     assert shown[-1] == 1.0
     assert found.left < 0.2
+    assert found.supported
     (area,) = found.seizing_cm2
     assert (np.diff(area) >= 0).all()
     assert area[-1] > 1.0
+
+
+def test_where_no_simulation_explains_half_of_the_recording_no_place_is_supported(simulator, gain):
+    few = replace(simulator, search=replace(SEARCH, runs=10, rounds=2))
+    high = np.zeros((25, len(gain)))
+    high[:3] = LOG_POWER  # on all sides, and over when a simulated seizure grows
+    data = SeizureData(high, 0.9 * high, np.ones(len(gain)), np.arange(25) + 0.5)
+    n = simulator.mesh.cortex.n_vertices
+    start = found_with(simulator, np.full(n, 1.0 / n))
+    found = refine_focus(few, gain, [data], MODEL, start, np.random.default_rng(1))
+    assert start.supported
+    assert found.left > MODEL.most_left_alone
+    assert not found.supported

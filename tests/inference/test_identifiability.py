@@ -8,6 +8,7 @@ from inference.contraction import Draws, contraction, directions, draws_of, prof
 from inference.density import build_density
 from inference.identifiability import (
     COLUMNS,
+    expected_slope,
     identifiability,
     leading_regions,
     mean_slope,
@@ -132,6 +133,19 @@ def test_the_predicted_slope_is_a_quarter_of_the_input_before_the_fold():
     assert np.isnan(mean_slope(states, np.array([0.0, 0.5, 0.25]), 0))
 
 
+def test_the_predicted_slope_is_that_of_the_draws_with_the_role():
+    tree = tree_of(draws(np.random.default_rng(1)))
+    x = tree["sources"]["x"].to_numpy()
+    x[:] = -1.6
+    x[:, :, 0] = 0.4  # an input of 2.0 to the third region, which starts nothing
+    x[:5, 4:, 2] = 0.4  # recruited in five of twenty draws
+    x[5:, :, 1] = -1.1  # a further input of 0.5 where it stays silent
+    found = [expected_slope(tree, NAMES[2], role) for role in ("recruited", "silent")]
+    assert found == pytest.approx([-0.5, -0.625])
+    assert expected_slope(tree, NAMES[2], "does not start") == pytest.approx(-0.59375)
+    assert np.isnan(expected_slope(tree, NAMES[2], "starts"))
+
+
 def tree_of(values: dict, seed=0) -> xr.DataTree:
     """A posterior of three regions; the second starts, K trades off with x0 of the first."""
     n = len(NAMES)
@@ -185,6 +199,17 @@ def table():
     after["K"] = np.exp(0.6 * traded)
     after["x0"][..., 0] = -2.0 - 0.2 * traded + 0.01 * rng.standard_normal((CHAINS, DRAWS))
     return identifiability(tree_of(after), prior)
+
+
+def test_a_parameter_that_follows_from_others_in_the_prior_has_no_direction_of_its_own():
+    rng = np.random.default_rng(8)
+    before = draws(rng)
+    before["x0"][..., 1] = 0.5 * before["x0"][..., 0] - 0.7
+    found = identifiability(tree_of(draws(rng)), tree_of(before)["posterior"].to_dataset())
+    named = found[found["kind"].isin(["least", "most"])]
+    assert NAMES[0] in set(named["region"])
+    assert NAMES[1] not in set(named["region"])
+    assert named["contraction"].notna().all()
 
 
 def test_a_trade_off_is_named(table):

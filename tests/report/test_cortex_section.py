@@ -116,7 +116,9 @@ def test_a_run_without_focus_and_surgery_is_the_one_that_is_drawn(patient):
 def write_found(layout, name, **changes):
     found = {"Region": "ctx-lh-insula", "Centre": [-38.42, 4.0, 1.6], "PNear": 0.87, "Near": 10.0}
     table = layout.cortex_result("default", name, "desc-focus_regions.tsv")
-    found |= {"Supported": True}
+    found |= {"Supported": True, "Simulations": 480}
+    outcome = layout.cortex_result("default", name, "desc-outcome.json")
+    outcome.write_text(json.dumps(json.loads(outcome.read_text()) | {"FindFocus": 2.0}))
     write_table(table, pd.DataFrame({"region": ["a"], "p": [1.0]}), {"Found": found | changes})
     return table.with_suffix(".json")
 
@@ -125,8 +127,9 @@ def test_the_place_that_was_found_is_stated(patient):
     write_run(patient, "plain")
     write_run(patient, "search", foci=[{"Vertex": 3}])
     assert "place the start" not in Page(section(patient)).text
-    write_found(patient, "search")
+    sidecar = write_found(patient, "search")
     words = Page(section(patient)).text
+    assert "Simulations on this cortex place the start" in words
     assert (
         "place the start within 10 mm of -38, 4, 2 mm (scanner RAS; left insula) with "
         "probability 87 %" in words
@@ -136,6 +139,10 @@ def test_the_place_that_was_found_is_stated(patient):
     words = Page(section(patient)).text
     assert "Seizures start at the place that was found." in words
     assert "stated as a hypothesis" not in words
+    about = json.loads(sidecar.read_text())
+    del about["Found"]["Simulations"]  # as an earlier version wrote it
+    sidecar.write_text(json.dumps(about))
+    assert "A growing patch places the start within 10 mm" in Page(section(patient)).text
 
 
 def test_no_place_is_stated_where_one_does_not_explain_the_recording(patient):

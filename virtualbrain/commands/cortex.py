@@ -60,6 +60,7 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 def _request(options: argparse.Namespace) -> "CortexRequest":
     """Return what the options ask for."""
+    from virtualbrain.cortex.focus import require_area
     from virtualbrain.cortex.smallest import require_share
     from virtualbrain.pipeline.cortex import CortexRequest
 
@@ -67,6 +68,8 @@ def _request(options: argparse.Namespace) -> "CortexRequest":
         raise InputError("--only-focus without --focus", hint="state where the focus is")
     if options.focus and options.find_focus is not None:
         raise InputError("--focus and --find-focus", expected="one of them")
+    if options.find_focus is not None:
+        require_area(options.find_focus)
     if not _NAME.fullmatch(options.name):
         raise InputError(f"--name {options.name}", expected="letters, digits and hyphens")
     surgery = _surgery(options)
@@ -210,13 +213,14 @@ def _say_found(label: str, cortex: "Cortex", found: "FoundFocus") -> None:
     if found.simulations:
         what = f"the best of {found.simulations} simulations"
     left = (
-        f"{what} leaves {found.left:.0%} of the power unexplained, the fitted regions "
-        f"{found.left_by_regions:.0%}"
+        f"{what} leaves {found.left:.0%} of the squared log power unexplained, the fitted "
+        f"regions {found.left_by_regions:.0%}"
     )
     if not found.supported:
         warn(
-            f"{label}: {left}: the seizure does not start in one place of the cortex alone; "
-            "no focus was placed, and the map of the focus says nothing"
+            f"{label}: {left}: one place on the cortex does not explain the recording; "
+            "no focus was placed, seizures start where the fit says, and the map of the focus says "
+            "nothing"
         )
         return
     place = ", ".join(f"{value:.0f}" for value in cortex.vertices_mm[found.vertex])

@@ -55,6 +55,18 @@ def nearest_vertex(
     return nearest
 
 
+def require_area(area_cm2: float) -> None:
+    """Raise an error if a focus cannot have an area.
+
+    Raises
+    ------
+    InputError
+        The area is not above zero.
+    """
+    if not (np.isfinite(area_cm2) and area_cm2 > 0):
+        raise InputError(f"a focus of {area_cm2:g} cm²", expected="an area above zero")
+
+
 def focus_around(cortex: Cortex, centre: int, area_cm2: float) -> Focus:
     """Return the patch of a stated area around a vertex: the nearest vertices by geodesic distance.
 
@@ -68,8 +80,7 @@ def focus_around(cortex: Cortex, centre: int, area_cm2: float) -> Focus:
         raise InputError(
             f"no vertex {centre}", expected=f"a number from 0 to {cortex.n_vertices - 1}"
         )
-    if not (np.isfinite(area_cm2) and area_cm2 > 0):
-        raise InputError(f"a focus of {area_cm2} cm²", expected="an area above zero")
+    require_area(area_cm2)
     # A path that grows until the area is reached; steps are exact distances within the reach.
     limit = 20.0 + 4.0 * 10.0 * np.sqrt(area_cm2 / np.pi)
     distance = csgraph.dijkstra(cortex.distances_mm, indices=centre, limit=limit)

@@ -16,7 +16,8 @@ is bounded, because other cortex may be recruited, and tempered: p is proportion
 the vertex times exp(-k E).
 
 A seizure that starts in several places, or in a nucleus, is not of this kind. So the answer counts
-only if the patch leaves not much more of the recording unexplained than the fitted regions do.
+only if the patch explains half of the recording or more, and leaves not much more of it unexplained
+than the fitted regions do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +43,10 @@ Indices = NDArray[np.int64]
 
 _AREAS_CM2 = (0.5, 1.0, 1.5, *(2.0 * 1.25**k for k in range(15)))
 _FARTHEST_MM = 60.0
-_BLOCK = 400
+# Middles at once: distances from all of them fill at most so many numbers, on each core.
+_BLOCK, _MOST_DISTANCES = 400, 8_000_000
+# Points at once in sums over what is near.
+_NEAR_BLOCK = 2000
 _LOG_POWER_RANGE = (-1.5, 12.0)
 _REST_BEFORE_S = -1.0
 
@@ -73,8 +77,11 @@ class GrowthModel:
     near_mm : float
         The answer is the vertex with the most probability within this distance.
     most_left : float
-        The patch may leave so many times the power unexplained that the fitted regions leave.
+        The patch may leave so many times the squared log power that the fitted regions leave.
         Synthetic foci: at most 3.6; a seizure that starts in two regions: 12.
+    most_left_alone : float
+        Nor may it, or the best simulation, leave more than this fraction, however little the fitted
+        regions explain.
     """
 
     bin_s: float = 1.0
@@ -86,6 +93,7 @@ class GrowthModel:
     elsewhere: tuple[float, ...] = (1.0, 3.0)
     near_mm: float = 10.0
     most_left: float = 5.0
+    most_left_alone: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -100,11 +108,14 @@ class SeizureData:
         The same, as the fitted regions predict it.
     variance : numpy.ndarray, shape (n_channels,)
         Variance of the model error and of the rest.
+    middle_s : numpy.ndarray, shape (n_bins,)
+        Middle of each bin, seconds from the marked onset; bins without samples are left out.
     """
 
     log_power: Array
     by_regions: Array
     variance: Array
+    middle_s: Array
 
 
 @dataclass(frozen=True)
@@ -128,7 +139,8 @@ class FoundFocus:
         Fraction of the square of log power that the patch, or that simulation, and the fitted
         regions do not explain.
     supported : bool
-        One growing patch explains the recording about as well as the fitted regions do.
+        One growing patch explains half of the recording or more, and about as much as the fitted
+        regions do.
     simulations : int
         Simulations that the probabilities come from; 0: from the patch alone.
     """
@@ -172,23 +184,29 @@ def seizure_data(
     Raises
     ------
     InputError
-        The envelope has less than one bin after the marked onset.
+        The envelope has less than one bin after the marked onset, or a value that is no number.
     """
+    if not np.isfinite(envelope).all():
+        raise InputError(
+            "the fitted envelope has values that are no numbers", hint="run the stage inference"
+        )
     limited = np.clip(envelope, *_LOG_POWER_RANGE)
     number = np.floor(np.asarray(time_s) / model.bin_s).astype(np.int64)
     last = min(int(number.max()), int(model.longest_s / model.bin_s) - 1)
-    bins = [number == k for k in range(last + 1) if (number == k).any()]
-    if not bins:
+    filled = [k for k in range(last + 1) if (number == k).any()]
+    if not filled:
         raise InputError(
             "the envelope ends before the marked onset",
             expected=f"at least {model.bin_s:g} s after it",
         )
+    bins = [number == k for k in filled]
     rest = np.asarray(time_s) < _REST_BEFORE_S
     spread = limited[rest].std(axis=0) if rest.sum() > 3 else np.zeros(limited.shape[1])
     return SeizureData(
         np.array([limited[one].mean(axis=0) for one in bins]),
         np.array([by_regions[one].mean(axis=0) for one in bins]),
         model.noise**2 + spread**2,
+        (np.array(filled) + 0.5) * model.bin_s,
     )
 
 
@@ -241,7 +259,7 @@ def search_focus(
     log_p = logsumexp(-model.tempering * misfit, axis=1).sum(axis=0)
     log_p = logsumexp(log_p, axis=0) + np.log(cortex.areas_mm2)
     probability = np.exp(log_p - logsumexp(log_p))
-    near = neighbours(cortex.vertices_mm, model.near_mm) @ probability
+    near = sums_within(cortex.vertices_mm, model.near_mm, probability)
     vertex = int(near.argmax())
     patches, left = _patches(cortex, gain, seizures, model, vertex, misfit[..., vertex])
     by_regions = fraction_left([(data.log_power, data.by_regions) for data in seizures])
@@ -253,16 +271,17 @@ def search_focus(
         seizing_cm2=patches,
         left=left,
         left_by_regions=by_regions,
-        supported=left <= model.most_left * by_regions,
+        supported=left <= min(model.most_left * by_regions, model.most_left_alone),
     )
 
 
 def _blocks(regions: Sequence[str]) -> Iterator[Indices]:
     """Yield vertices of one region, not too many at once."""
     names = np.asarray(regions, dtype=str)
+    most = max(1, min(_BLOCK, _MOST_DISTANCES // len(names)))
     for name in np.unique(names):
         own = np.flatnonzero(names == name)
-        yield from np.array_split(own, -(-len(own) // _BLOCK))
+        yield from np.array_split(own, -(-len(own) // most))
 
 
 def fraction_left(pairs: Sequence[tuple[Array, Array]]) -> float:
@@ -319,17 +338,20 @@ def _lengthened(cortex: Cortex, region: str, elsewhere: float) -> sparse.csr_arr
     if elsewhere == 1.0:
         return cortex.distances_mm
     outside = (np.asarray(cortex.regions, dtype=str) != region).astype(float)
-    pairs = sparse.coo_array(cortex.distances_mm)
-    factor = 1.0 + 0.5 * (elsewhere - 1.0) * (outside[pairs.row] + outside[pairs.col])
-    return sparse.csr_array((pairs.data * factor, (pairs.row, pairs.col)), shape=pairs.shape)
+    known = cortex.distances_mm
+    ends = np.repeat(outside, np.diff(known.indptr)) + outside[known.indices]
+    factor = 1.0 + 0.5 * (elsewhere - 1.0) * ends
+    return sparse.csr_array((known.data * factor, known.indices, known.indptr), shape=known.shape)
 
 
-def neighbours(points: Array, distance: float) -> sparse.csr_array:
-    """Return which points lie within a distance of each other, (n, n)."""
-    tree = cKDTree(points)
-    near = tree.sparse_distance_matrix(tree, distance, output_type="coo_matrix")
-    where, ones = (near.row, near.col), np.ones(len(near.row))
-    return sparse.csr_array((ones, where), shape=(len(points), len(points)))
+def sums_within(points: Array, distance: float, values: Array) -> Array:
+    """Return the sum of the values of all points within a distance of each point, (n,)."""
+    tree, found = cKDTree(points), np.zeros(len(points))
+    for first in range(0, len(points), _NEAR_BLOCK):
+        own = slice(first, first + _NEAR_BLOCK)
+        near = cKDTree(points[own]).sparse_distance_matrix(tree, distance, output_type="ndarray")
+        found[own] = np.bincount(near["i"], weights=values[near["j"]], minlength=len(points[own]))
+    return found
 
 
 @compiled()

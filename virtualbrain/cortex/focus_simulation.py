@@ -31,7 +31,7 @@ from virtualbrain.cortex.focus_search import (
     GrowthModel,
     SeizureData,
     fraction_left,
-    neighbours,
+    sums_within,
 )
 from virtualbrain.cortex.mesh import PatientMesh
 from virtualbrain.cortex.network import Nodes, States, padded_weights
@@ -256,7 +256,7 @@ def match(
     seizures : sequence of SeizureData
         The recordings.
     model : GrowthModel
-        Bins, powers and the bound of the misfit.
+        Powers and the bound of the misfit.
     search : SimulatedSearch
         Starts and paces.
     """
@@ -269,9 +269,11 @@ def match(
     powers = np.expm1(model.log_powers)[:, None, None, None]
     summed, seizing, modelled = 0.0, [], []
     for data in seizures:
-        middle = (np.arange(len(data.log_power)) + 0.5) * model.bin_s
         begun = np.array(
-            [np.searchsorted(after * pace + shift, middle, side="right") for pace, shift in starts]
+            [
+                np.searchsorted(after * pace + shift, data.middle_s, side="right")
+                for pace, shift in starts
+            ]
         )
         power = np.log1p(powers * shares[begun])  # (power, start, bin, channel)
         apart = (data.log_power - power) ** 2 * (0.5 / data.variance)
@@ -298,6 +300,8 @@ def refine_focus(
     progress: Progress | None = None,
 ) -> FoundFocus:
     """Return the focus with the probabilities that simulations on the surface give.
+
+    It is not supported if the best simulation explains less than half of the recording.
 
     Parameters
     ----------
@@ -326,9 +330,12 @@ def refine_focus(
     if not np.isfinite(misfit).any():
         return found
     probability = probability_of(cortex, [one.vertex for one in guesses], misfit, search)
-    near = neighbours(cortex.vertices_mm, model.near_mm) @ probability
+    near = sums_within(cortex.vertices_mm, model.near_mm, probability)
     (onset_s,) = simulator.onsets([guesses[int(misfit.argmin())]])
     best = match(onset_s, gain, seizures, model, search)
+    left = fraction_left(
+        [(data.log_power, one) for data, one in zip(seizures, best.modelled, strict=True)]
+    )
     areas = np.pad(cortex.areas_mm2, (0, len(onset_s) - cortex.n_vertices)) / 100.0
     area = np.cumsum([0.0, *areas[_by_onset(onset_s)]])
     return replace(
@@ -337,9 +344,8 @@ def refine_focus(
         near=near,
         vertex=int(near.argmax()),
         seizing_cm2=tuple(area[count] for count in best.seizing),
-        left=fraction_left(
-            [(data.log_power, one) for data, one in zip(seizures, best.modelled, strict=True)]
-        ),
+        left=left,
+        supported=found.supported and left <= model.most_left_alone,
         simulations=len(guesses),
     )
 

@@ -50,6 +50,8 @@ class FoundPlace:
         Distance.
     supported : bool
         One place explains the recording; otherwise the rest says nothing.
+    simulations : int
+        Simulations that it comes from; 0: from a growing patch alone.
     """
 
     region: str
@@ -57,6 +59,7 @@ class FoundPlace:
     p_near: float
     near_mm: float
     supported: bool
+    simulations: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def load_cortex_run(layout: PatientLayout, priors: str, name: str) -> CortexRun:
         agreement={kind: channels[kind.capitalize()] for kind in _MODELS},
         local=float(about["LocalStrength"]),
         foci=len(about["Foci"]),
-        found=_found(layout, priors, name),
+        found=_found(layout, priors, name) if about.get("FindFocus") is not None else None,
         searched="SmallestResection" in about,
         surfaces=surfaces,
         onset_s=onset_s,
@@ -157,6 +160,7 @@ def _found(layout: PatientLayout, priors: str, name: str) -> FoundPlace | None:
             float(found["PNear"]),
             float(found["Near"]),
             bool(found["Supported"]),
+            int(found.get("Simulations", 0)),  # lacking before they were simulated
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError("no readable place of the focus", where=path.name) from error

@@ -14,6 +14,7 @@ from virtualbrain.cortex.focus import Focus, focus_around, nearest_vertex
 from virtualbrain.cortex.focus_search import (
     FoundFocus,
     GrowthModel,
+    SeizureData,
     search_focus,
     seizure_data,
 )
@@ -85,7 +86,7 @@ class CortexRequest:
         Find where the seizure starts, and take a focus of this area there if one place explains
         the recording.
     only_foci : bool
-        No seizure starts elsewhere.
+        No seizure starts elsewhere; without effect if no focus was found.
     surgery : Surgery
         The plan; may be empty.
     smallest : float, optional
@@ -168,6 +169,8 @@ def simulate_patient(
     require_known(request.surgery, draws.regions)
     plan = mesh_plan(anatomy.surfaces, settings)
     recorded = _recorded(layout, posterior, draws, surgery)
+    model = GrowthModel()
+    seizures = _seizures(posterior, model) if request.find_cm2 is not None else []
     mesh = _mesh(layout, anatomy, settings, plan, step)
     nodes = nodes_of(mesh, draws.regions)
     gain = channel_gain(
@@ -176,13 +179,13 @@ def simulate_patient(
     found, stated = None, list(request.foci)
     if request.find_cm2 is not None:
         simulator = FocusSimulator(mesh, nodes, draws, plan.kernel, settings, SimulatedSearch())
-        found = _found(posterior, simulator, gain, rng, step)
+        found = _found(seizures, model, simulator, gain, rng, step)
         if found.supported:
             stated.append(StatedFocus(found.vertex, request.find_cm2))
     result = run_cortex(
         mesh, plan, draws, recorded, gain, anatomy.regions, anatomy.labels, request.surgery,
-        _foci(stated, mesh), request.only_foci, settings, seeg, surgery.gone_share, rng, step,
-        request.smallest,
+        _foci(stated, mesh), request.only_foci and bool(stated), settings, seeg,
+        surgery.gone_share, rng, step, request.smallest,
     )  # fmt: skip
     result = replace(result, found=found)
     step("writing")
@@ -228,26 +231,31 @@ def _mesh(
     return mesh
 
 
+def _seizures(posterior: xr.DataTree, model: GrowthModel) -> list[SeizureData]:
+    """Return the fitted envelopes as the search for the focus takes them."""
+    try:
+        predicted = posterior["posterior_predictive"]["envelope"].sel(quantile=0.5).to_numpy()
+        envelope = posterior["observed_data"]["envelope"].to_numpy()
+    except KeyError as error:
+        raise InputError(
+            "the posterior has no envelopes, so that no focus can be found",
+            hint="run the stage inference, or state --focus",
+        ) from error
+    time_s = posterior["constant_data"]["time_s"].to_numpy()
+    shape = (-1, *envelope.shape[-2:])
+    every = (envelope.reshape(shape), predicted.reshape(shape), time_s.reshape(-1, shape[1]))
+    return [seizure_data(*one, model) for one in zip(*every, strict=True)]
+
+
 def _found(
-    posterior: xr.DataTree,
+    seizures: Sequence[SeizureData],
+    model: GrowthModel,
     simulator: FocusSimulator,
     gain: Array,
     rng: np.random.Generator,
     step: Step,
 ) -> FoundFocus:
     """Find where on the cortex the fitted seizures start: by a patch, then by simulation."""
-    model = GrowthModel()
-    predicted = posterior["posterior_predictive"]["envelope"].sel(quantile=0.5).to_numpy()
-    envelope = posterior["observed_data"]["envelope"].to_numpy()
-    time_s = posterior["constant_data"]["time_s"].to_numpy()
-    shape = (-1, *envelope.shape[-2:])
-    seizures = [
-        seizure_data(*one, model)
-        for one in zip(
-            envelope.reshape(shape), predicted.reshape(shape), time_s.reshape(-1, shape[1]),
-            strict=True,
-        )
-    ]  # fmt: skip
     cortex = simulator.mesh.cortex
     found = search_focus(cortex, gain, seizures, model, step("searching for the focus"))
     if not found.supported:

@@ -73,6 +73,7 @@ def write_results(
         return layout.cortex_result(priors, name, rest)
 
     about = {**about, **_model(result)}
+    _remove_earlier(layout.cortex_run(priors, name), result)
     _write_surfaces(path, result)
     for scenario, values in _maps(result).items():
         _write_maps(path, result, anatomy, scenario, values)
@@ -94,6 +95,14 @@ def write_results(
     write_text(
         layout.cortex_page(priors, name), cortex_page(layout.label, name, result, anatomy.surfaces)
     )
+
+
+def _remove_earlier(folder: Path, result: CortexResult) -> None:
+    """Remove files of an earlier run of this name that this one does not write again."""
+    for kind, again in (("focus", result.found), ("after", result.after)):
+        if again is None:
+            for file in folder.glob(f"*_desc-{kind}_*"):
+                file.unlink()
 
 
 def _model(result: CortexResult) -> dict[str, Any]:
@@ -192,7 +201,8 @@ def _write_found(
     units = {
         "p": "probability that the middle of the focus lies in the region",
         "PNear": "probability that it is at most Near (mm) from Centre (mm, scanner RAS)",
-        "Supported": "one growing patch explains the recording about as well as the regions do",
+        "Supported": "one growing patch explains about as much as the fitted regions do; it, and "
+        "the best simulation, explain half of the recording or more",
         "Left": "fraction of the square of the channels' log power that the patch, or the "
         "simulation that fits best, leaves",
         "LeftByRegions": "the same of the fitted regions",

@@ -105,8 +105,9 @@ def _starts(runs: Sequence[CortexRun]) -> tuple[str, ...]:
     if not found.supported:
         return ("No single place on the cortex explains the recording.",)
     place = ", ".join(f"{value:.0f}" for value in found.centre_mm)
+    what = "Simulations on this cortex place" if found.simulations else "A growing patch places"
     return (
-        f"Simulations on this cortex place the start within {found.near_mm:g} mm of {place} mm "
+        f"{what} the start within {found.near_mm:g} mm of {place} mm "
         f"(scanner RAS; {spoken_name(found.region)}) with probability {percent(found.p_near)}.",
     )
 
