@@ -196,7 +196,7 @@ def test_simulations_correct_a_patch_that_points_beside_the_focus(simulator, gai
     assert area[-1] > 1.0
 
 
-def test_where_no_simulation_explains_half_of_the_recording_no_place_is_supported(simulator, gain):
+def test_where_no_simulation_explains_the_recording_no_place_is_supported(simulator, gain):
     few = replace(simulator, search=replace(SEARCH, runs=10, rounds=2))
     high = np.zeros((25, len(gain)))
     high[:3] = LOG_POWER  # on all sides, and over when a simulated seizure grows

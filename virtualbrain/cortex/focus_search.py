@@ -16,7 +16,7 @@ is bounded, because other cortex may be recruited, and tempered: p is proportion
 the vertex times exp(-k E).
 
 A seizure that starts in several places, or in a nucleus, is not of this kind. So the answer counts
-only if the patch explains half of the recording or more, and leaves not much more of it unexplained
+only if the patch explains a fifth of the recording or more, and leaves not much more unexplained
 than the fitted regions do.
 """
 
@@ -81,7 +81,8 @@ class GrowthModel:
         Synthetic foci: at most 3.6; a seizure that starts in two regions: 12.
     most_left_alone : float
         Nor may it, or the best simulation, leave more than this fraction, however little the fitted
-        regions explain.
+        regions explain. Synthetic foci with large errors of the gain: up to 0.55 where the answer
+        was right, 0.83 in one where it was wrong; noise alone: 1.
     """
 
     bin_s: float = 1.0
@@ -93,7 +94,7 @@ class GrowthModel:
     elsewhere: tuple[float, ...] = (1.0, 3.0)
     near_mm: float = 10.0
     most_left: float = 5.0
-    most_left_alone: float = 0.5
+    most_left_alone: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class FoundFocus:
         Fraction of the square of log power that the patch, or that simulation, and the fitted
         regions do not explain.
     supported : bool
-        One growing patch explains half of the recording or more, and about as much as the fitted
+        One growing patch explains a fifth of the recording or more, and about as much as the fitted
         regions do.
     simulations : int
         Simulations that the probabilities come from; 0: from the patch alone.

@@ -301,7 +301,7 @@ def refine_focus(
 ) -> FoundFocus:
     """Return the focus with the probabilities that simulations on the surface give.
 
-    It is not supported if the best simulation explains less than half of the recording.
+    It is not supported if the best simulation explains less than a fifth of the recording.
 
     Parameters
     ----------

@@ -202,7 +202,7 @@ def _write_found(
         "p": "probability that the middle of the focus lies in the region",
         "PNear": "probability that it is at most Near (mm) from Centre (mm, scanner RAS)",
         "Supported": "one growing patch explains about as much as the fitted regions do; it, and "
-        "the best simulation, explain half of the recording or more",
+        "the best simulation, explain a fifth of the recording or more",
         "Left": "fraction of the square of the channels' log power that the patch, or the "
         "simulation that fits best, leaves",
         "LeftByRegions": "the same of the fitted regions",
