@@ -7,11 +7,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from virtualbrain.pipeline.environment import use_project_caches
 
 use_project_caches()
+hypothesis.settings.register_profile("no-clock", deadline=None)
+hypothesis.settings.load_profile("no-clock")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each stage would compile the modules again
 
 

@@ -2,13 +2,21 @@
 
 import errno
 import json
+import os
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from virtualbrain.errors import InputError
-from virtualbrain.io.atomic import atomic_path, read_json, write_json, write_text
+from virtualbrain.io.atomic import (
+    atomic_path,
+    read_json,
+    remove_abandoned,
+    write_json,
+    write_text,
+)
 
 
 def test_exception_keeps_the_earlier_file_and_removes_the_temporary_one(tmp_path):
@@ -19,6 +27,19 @@ def test_exception_keeps_the_earlier_file_and_removes_the_temporary_one(tmp_path
         raise RuntimeError
     assert target.read_text() == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["a.nii.gz"]
+
+
+def test_files_that_killed_processes_left_go_and_those_being_written_stay(tmp_path):
+    target, begin = tmp_path / "a" / "b.nc", time.time()
+    with atomic_path(target) as left:
+        left.write_text("half")
+        kept = left.with_name(".partial-old.nc")
+        kept.write_text("half")
+        os.utime(kept, (begin - 10, begin - 10))
+        remove_abandoned(tmp_path, begin - 1)
+        assert left.is_file()
+        assert not kept.exists()
+    assert [path.name for path in target.parent.iterdir()] == ["b.nc"]
 
 
 def test_temporary_name_keeps_the_suffixes(tmp_path):

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from virtualbrain.commands.console import (
 from virtualbrain.commands.participants import chosen_labels, file_options
 from virtualbrain.config import load_config
 from virtualbrain.errors import FAULT_OF_INPUT, FAULT_OF_PROGRAM, VirtualBrainError
-from virtualbrain.io.atomic import read_json, write_json, write_text
+from virtualbrain.io.atomic import read_json, remove_abandoned, write_json, write_text
 from virtualbrain.io.connectome import group_path
 from virtualbrain.io.layout import NOT_IN_BIDS, PatientLayout
 from virtualbrain.io.manifest import adopt_earlier_manifest, remove_damaged
@@ -118,6 +119,7 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
         },
     }
     with only_run(out) as lock:
+        begin_s = time.time()
         _describe_dataset(out)
         start = Start(out, options, lock)
         if not options.dry_run:
@@ -129,6 +131,8 @@ def _run_good(options: argparse.Namespace, config: dict[str, Any], labels: list[
         name = "dry-run" if options.dry_run else "snakemake"
         with compiling_ahead(wanted=_has_time_to_compile(options, config, labels)):
             outcome = start.workflow(config, name, (), _outdated(out, config, labels))
+        if not outcome.exit_code and not options.dry_run:
+            remove_abandoned(out, begin_s)
         finished = [label for label in labels if PatientLayout(out, label).report.is_file()]
         is_whole = last_stage(config) == "report"
         if outcome.exit_code and outcome.failures and finished and is_whole:

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from virtualbrain.errors import InputError
 from virtualbrain.io.text import read_text
 
 _LIMIT_BYTES = 64 * 2**20
+_PARTIAL = ".partial-"
 _NO_SPACE_BYTES = 2**20
 
 
@@ -38,7 +39,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
-        prefix=".partial-", suffix="".join(target.suffixes[-2:]), dir=target.parent
+        prefix=_PARTIAL, suffix="".join(target.suffixes[-2:]), dir=target.parent
     )
     os.close(handle)
     temporary = Path(name)
@@ -51,6 +52,14 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path, before_s: float) -> None:
+    """Remove temporary files of killed processes, last written before a time (epoch, s)."""
+    for path in folder.rglob(f"{_PARTIAL}*"):
+        with suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_mtime < before_s:
+                path.unlink()
 
 
 def _require_space(target: Path, error: Exception) -> None:
