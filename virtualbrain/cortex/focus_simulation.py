@@ -325,13 +325,12 @@ def refine_focus(
     ModelError
         The mesh is too coarse for the kernel, or a step is unstable.
     """
-    guesses, misfit = simulated_guesses(simulator, gain, seizures, model, found, rng, progress)
+    guesses, misfit, onset_s = _simulated(simulator, gain, seizures, model, found, rng, progress)
     cortex, search = simulator.mesh.cortex, simulator.search
     if not np.isfinite(misfit).any():
         return found
     probability = probability_of(cortex, [one.vertex for one in guesses], misfit, search)
     near = sums_within(cortex.vertices_mm, model.near_mm, probability)
-    (onset_s,) = simulator.onsets([guesses[int(misfit.argmin())]])
     best = match(onset_s, gain, seizures, model, search)
     left = fraction_left(
         [(data.log_power, one) for data, one in zip(seizures, best.modelled, strict=True)]
@@ -350,33 +349,34 @@ def refine_focus(
     )
 
 
-def simulated_guesses(
+def _simulated(
     simulator: FocusSimulator,
     gain: Array,
     seizures: Sequence[SeizureData],
     model: GrowthModel,
     found: FoundFocus,
     rng: np.random.Generator,
-    progress: Progress | None = None,
-) -> tuple[list[Guess], Array]:
-    """Return every simulated guess and its misfit."""
+    progress: Progress | None,
+) -> tuple[list[Guess], Array, Array]:
+    """Return every simulated guess, its misfit, and the onsets of the best one."""
     search, tree = simulator.search, cKDTree(simulator.mesh.cortex.vertices_mm)
     n_regions = len(simulator.nodes.regions)
     guesses: list[Guess] = []
-    misfit = np.zeros(0)
+    misfit, best_onset_s = np.zeros(0), np.zeros(0)
     for number in range(search.rounds):
         if number == 0:
             new = first_guesses(found, tree, n_regions, search, rng)
         else:
             best = [guesses[k] for k in np.argsort(misfit, kind="stable")[: search.parents]]
             new = [changed(best, tree, search, rng) for _ in range(search.runs)]
-        scores = [
-            match(onset, gain, seizures, model, search).misfit for onset in simulator.onsets(new)
-        ]
+        onsets = simulator.onsets(new)
+        scores = np.array([match(one, gain, seizures, model, search).misfit for one in onsets])
+        if scores.min() < misfit.min(initial=np.inf):
+            best_onset_s = onsets[scores.argmin()]
         guesses, misfit = guesses + new, np.concatenate([misfit, scores])
         if progress is not None:
             progress((number + 1) / search.rounds)
-    return guesses, misfit
+    return guesses, misfit, best_onset_s
 
 
 def first_guesses(
