@@ -4,37 +4,30 @@ Each subset is fitted again with the onset model. Its chains start from draws of
 data, so that few moves suffice. The Monte Carlo error of every change is stated.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from inference.diagnose import diagnose
+from inference.answers import Answer, PlanOf, answer_of, compared
 from inference.initialisation import Progress
 from inference.onsets.fit import TEMPERATURES, OnsetSample, posterior_of, sample_onsets
 from inference.onsets.sampler import Kept, Start
 from inference.priors import Priors
 from inference.problem import MIN_TIMES, Problem
 from inference.settings import Settings
-from inference.zones import zones
 from virtualbrain.errors import InputError
 
 Array = NDArray[np.float64]
 Kind = Literal["all", "without", "kept"]
-Plan = Callable[[xr.DataTree], tuple[str, ...]]
-Holds = Callable[[xr.DataTree, tuple[str, ...]], float]
 
 MOVES, DRAWS, CHAINS = 4000, 150, 2
-# A change counts if it is larger than this many Monte Carlo errors.
-CLEAR = 2.0
 FRACTIONS = (0.25, 0.5, 0.75)
 SECONDS = (5.0, 10.0, 20.0, 40.0)
-_BATCHES = 5
 COLUMNS = (
     "kind", "part", "name", "n_channels", "n_seizures", "duration_s", "fraction", "region",
     "rank", "p_ez", "p_ez_error", "first_region", "first_p_ez", "changed_region",
@@ -66,14 +59,6 @@ class Subset:
     channels: tuple[int, ...]
     seizures: tuple[int, ...]
     until_s: float = np.inf
-
-
-@dataclass(frozen=True)
-class PlanOf:
-    """The plan of a posterior, and how often a plan holds the zone of its draws."""
-
-    first: Plan
-    holds: Holds
 
 
 def subsets_of(
@@ -240,7 +225,8 @@ def ablate(
         - ``region``: the first region of the fit to all data; its ``rank`` and ``p_ez`` here with
           its Monte Carlo error; ``first_region`` and ``first_p_ez``: the first region here.
         - ``changed_region``: region whose p_ez differs most from the fit to all data, by ``change``
-          with the Monte Carlo error ``change_error``; ``clear``: the change exceeds `CLEAR` errors.
+          with the Monte Carlo error ``change_error``; ``clear``: the change exceeds
+          `inference.answers.CLEAR` errors.
         - ``verdict``; ``plan``, and whether it is the plan from all data (``same_plan``);
           ``p_plan_holds``: how often the plan from all data holds the zone of these draws.
 
@@ -255,7 +241,7 @@ def ablate(
         normalisation=problem.normalisation,
     )  # fmt: skip
     subsets = subsets_of(problem, electrodes, rng)
-    found: list[_Answer] = []
+    found: list[Answer] = []
     with threadpool_limits(1, user_api="blas"):
         for number, subset in enumerate(subsets):
             part = reduced(problem, subset)
@@ -263,11 +249,12 @@ def ablate(
             if number > 0:
                 starts = starts_from(sample.chains, subset, part, rng)
                 one = sample_onsets(part, priors, small, starts=starts)
-            found.append(_answer(one, plan, found[0].plan if found else None))
+            reference = found[0] if found else None
+            found.append(answer_of(one, posterior_of(one), plan, reference))
             if progress is not None:
                 progress(_words(subset), (number + 1) / len(subsets))
     rows = [
-        {**_size(problem, subset), **_compared(answer, found[0])}
+        {**_size(problem, subset), **compared(answer, found[0])}
         for subset, answer in zip(subsets, found, strict=True)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -275,50 +262,6 @@ def ablate(
 
 def _words(subset: Subset) -> str:
     return subset.name if subset.kind == "all" else f"{subset.kind} {subset.part} {subset.name}"
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What a fit says."""
-
-    regions: tuple[str, ...]
-    p_ez: Array
-    error: Array
-    ranked: tuple[str, ...]
-    verdict: str
-    plan: tuple[str, ...]
-    p_plan_holds: float
-
-
-def _answer(sample: OnsetSample, plan: PlanOf, reference: tuple[str, ...] | None) -> _Answer:
-    posterior = posterior_of(sample)
-    p_ez, error = _mean_and_error(np.stack([chain.p_ez for chain in sample.chains]))
-    first = plan.first(posterior)
-    return _Answer(
-        regions=tuple(sample.density.problem.regions),
-        p_ez=p_ez,
-        error=error,
-        ranked=tuple(zones(posterior)["region"]),
-        verdict=str(diagnose(posterior)["verdict"]),
-        plan=first,
-        p_plan_holds=plan.holds(posterior, first if reference is None else reference),
-    )
-
-
-def _mean_and_error(p_ez: Array) -> tuple[Array, Array]:
-    """Return the mean of the draws (chain, draw, region), and its Monte Carlo error.
-
-    The error is that of the means of the chains, or of the means of parts of the chains; the
-    larger one counts.
-    """
-    n_chains, n_draws, n = p_ez.shape
-    length = n_draws // _BATCHES
-    parts = p_ez[:, : length * _BATCHES].reshape(n_chains * _BATCHES, length, n).mean(axis=1)
-    of_chains = p_ez.mean(axis=1)
-    error = parts.std(axis=0, ddof=1) / np.sqrt(len(parts))
-    if n_chains > 1:
-        error = np.maximum(error, of_chains.std(axis=0, ddof=1) / np.sqrt(n_chains))
-    return of_chains.mean(axis=0), error
 
 
 def _size(problem: Problem, subset: Subset) -> dict[str, Any]:
@@ -339,30 +282,4 @@ def _size(problem: Problem, subset: Subset) -> dict[str, Any]:
         "n_seizures": len(kept),
         "duration_s": used,
         "fraction": fraction * used / full,
-    }
-
-
-def _compared(answer: _Answer, everything: _Answer) -> dict[str, Any]:
-    """Return an answer beside that from all data."""
-    leading = everything.ranked[0]
-    place = answer.regions.index(leading)
-    change = answer.p_ez - everything.p_ez
-    error = np.hypot(answer.error, everything.error)
-    most = int(np.abs(change).argmax())
-    itself = answer is everything
-    return {
-        "region": leading,
-        "rank": answer.ranked.index(leading) + 1,
-        "p_ez": answer.p_ez[place],
-        "p_ez_error": answer.error[place],
-        "first_region": answer.ranked[0],
-        "first_p_ez": answer.p_ez[answer.regions.index(answer.ranked[0])],
-        "changed_region": None if itself else answer.regions[most],
-        "change": np.nan if itself else change[most],
-        "change_error": np.nan if itself else error[most],
-        "clear": bool(abs(change[most]) > CLEAR * error[most]) and not itself,
-        "verdict": answer.verdict,
-        "plan": ",".join(answer.plan) or None,
-        "same_plan": set(answer.plan) == set(everything.plan),
-        "p_plan_holds": answer.p_plan_holds,
     }

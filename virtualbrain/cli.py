@@ -379,6 +379,26 @@ def _add_degeneracy(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help="the output folder of a run")
     _add_common(parser)
     _add_prior_set(parser)
+    parser.add_argument(
+        "--connectomes",
+        metavar="DIR",
+        help="explain the same seizures with the connectomes of other persons or groups: one "
+        "subfolder, zip or NAME.tsv each, with the patient's regions; only this is computed then",
+    )
+    parser.add_argument(
+        "--connectome-variants",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the same with N random variants of each kind of the patient's own connectome",
+    )
+    parser.add_argument(
+        "--without-connections",
+        action="append",
+        metavar="NAMES",
+        help="the same without the connections among these regions; names separated by commas; "
+        "repeat for several",
+    )
     parser.set_defaults(command="degeneracy.degeneracy")
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from inference import ablation, full_sample
-from inference.ablation import PlanOf, Subset, ablate, reduced, starts_from, subsets_of
+from inference.ablation import Subset, ablate, reduced, starts_from, subsets_of
+from inference.answers import PlanOf, mean_and_error
 from inference.onsets.fit import sample_onsets
 from inference.onsets.sampler import fill_power
 from inference.priors import load_priors
@@ -141,8 +142,8 @@ def test_the_electrode_that_sees_the_zone_carries_the_answer(problem, monkeypatc
 
 def test_the_error_of_a_mean_covers_chains_that_disagree():
     apart = np.stack([np.zeros((50, 1)), np.ones((50, 1))])
-    mean, error = ablation._mean_and_error(apart)
+    mean, error = mean_and_error(apart)
     assert (mean[0], error[0]) == (pytest.approx(0.5), pytest.approx(0.5))
     rng = np.random.default_rng(4)
-    _, small = ablation._mean_and_error(rng.random((2, 500, 20)))
+    _, small = mean_and_error(rng.random((2, 500, 20)))
     assert small.mean() == pytest.approx(np.sqrt(1 / 12 / 1000), rel=0.4)

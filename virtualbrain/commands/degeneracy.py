@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from virtualbrain.commands.console import err_console, say
 from virtualbrain.commands.identifiability import identify
 from virtualbrain.commands.next_data import next_data, summary
+from virtualbrain.commands.other_connectomes import (
+    Asked,
+    asked_connectomes,
+    other_connectomes,
+    persons_of,
+)
 from virtualbrain.commands.participants import labels_with_results
+from virtualbrain.commands.zone_plans import plan_of
 from virtualbrain.config import load_config, settings_from
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import check_label
@@ -19,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from inference.ablation import PlanOf
     from inference.onsets.fit import OnsetSample
     from inference.problem import Problem
     from inference.settings import Settings
@@ -36,8 +42,12 @@ def degeneracy(options: argparse.Namespace) -> int:
     layouts = [PatientLayout.of_results(options.out, label) for label in labels]
     for layout in layouts:
         _require_onsets(layout, name)
+    asked = asked_connectomes(options)
     for layout in layouts:
         problem = _fitted_problem(layout, name, config)
+        if asked is not None:
+            _with_other_connectomes(layout, name, problem, priors, asked, config)
+            continue
         sample = _sampled(problem, priors, config)
         for sentence in identify(layout, name, sample, config):
             say(f"sub-{layout.label}: {sentence}")
@@ -49,6 +59,18 @@ def degeneracy(options: argparse.Namespace) -> int:
         say(f"sub-{layout.label}: {summary(ranked)}; wrote {layout.next_data(name)}")
     say("run `virtualbrain run` again to show this in the reports")
     return 0
+
+
+def _with_other_connectomes(
+    layout: PatientLayout, name: str, problem: "Problem", priors: Any, asked: Asked,
+    config: dict[str, Any],
+) -> None:  # fmt: skip
+    """Explain the same seizures with other connectomes; nothing else is computed."""
+    persons = persons_of(layout, problem, asked, config)  # raises an error before a long fit
+    sample = _sampled(problem, priors, config)
+    for sentence in other_connectomes(layout, name, sample, asked, persons, config):
+        say(f"sub-{layout.label}: {sentence}")
+    say(f"sub-{layout.label}: wrote {layout.other_connectomes(name)}")
 
 
 def _require_onsets(layout: PatientLayout, priors: str) -> None:
@@ -102,7 +124,7 @@ def _ablated(
     from inference.ablation import ablate
     from virtualbrain.surgery.settings import SurgerySettings
 
-    plan = _plan_of(settings_from(config["surgery"], SurgerySettings, "surgery"), problem.regions)
+    plan = plan_of(settings_from(config["surgery"], SurgerySettings, "surgery"), problem.regions)
     with Progress(console=err_console, transient=True) as bar:
         task = bar.add_task(f"sub-{layout.label}", total=1.0)
         return ablate(
@@ -170,32 +192,11 @@ def electrodes_of(layout: PatientLayout, channels: Sequence[str]) -> list[str]:
     return [str(electrode[anode[name]]) for name in channels]
 
 
-def _plan_of(settings: Any, regions: Sequence[str]) -> "PlanOf":
-    """Return the smallest set of regions that holds the zone of the draws as the plan."""
-    import pandas as pd
-
-    from inference.ablation import PlanOf
-    from virtualbrain.surgery.explanations import smallest_plan
-    from virtualbrain.surgery.ez_sets import p_holds_ez
-    from virtualbrain.surgery.resection_constraints import ResectionConstraints
-    from virtualbrain.surgery.zone_clusters import zone_draws
-
-    free = ResectionConstraints(pd.DataFrame({"name": list(regions)}))
-
-    def first(posterior: "xr.DataTree") -> tuple[str, ...]:
-        return smallest_plan(zone_draws(posterior, settings.suspicion), settings, free)
-
-    def holds(posterior: "xr.DataTree", plan: tuple[str, ...]) -> float:
-        draws = zone_draws(posterior, settings.suspicion)
-        return p_holds_ez(plan, draws) if draws.explained else float("nan")
-
-    return PlanOf(first, holds)
-
-
 def _write(
     layout: PatientLayout, priors: str, table: "pd.DataFrame", config: dict[str, Any]
 ) -> None:
-    from inference.ablation import CHAINS, CLEAR, DRAWS, MOVES
+    from inference.ablation import CHAINS, DRAWS, MOVES
+    from inference.answers import CLEAR
     from inference.full_sample import MOVES as MOVES_ALL
     from virtualbrain.io.manifest import checksum
     from virtualbrain.io.provenance import sidecar

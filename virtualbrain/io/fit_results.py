@@ -135,6 +135,38 @@ class Identifiability:
 
 
 @dataclass(frozen=True)
+class ConnectomeRow:
+    """One row of connectomes.tsv; the fields are its columns that the report shows."""
+
+    kind: str
+    name: str
+    similarity: float
+    zone_strength: float
+    zone_recruited: float
+    zone_others: float
+    rest: float
+    region: str
+    rank: int
+    p_ez: float
+    p_ez_error: float
+    first_region: str
+    moved: float
+    same_zone: bool
+    overlap: float
+    plan: str | None
+    same_plan: bool
+    p_plan_holds: float
+
+
+@dataclass(frozen=True)
+class OtherConnectomes:
+    """connectomes.tsv: fits with other connectomes, the patient's own first."""
+
+    table: Table
+    rows: tuple[ConnectomeRow, ...]
+
+
+@dataclass(frozen=True)
 class Posterior:
     """The parts of posterior.nc that the report shows.
 
@@ -200,6 +232,18 @@ def load_identifiability(path: Path, posterior: Path) -> Identifiability:
     """
     table = _of_this_fit(path, IdentifiabilityRow, posterior)
     return Identifiability(table, rows_of(table.frame, IdentifiabilityRow))
+
+
+def load_other_connectomes(path: Path, posterior: Path) -> OtherConnectomes:
+    """Read connectomes.tsv, which belongs to a posterior.
+
+    Raises
+    ------
+    InputError
+        It was computed for another fit.
+    """
+    table = _of_this_fit(path, ConnectomeRow, posterior)
+    return OtherConnectomes(table, rows_of(table.frame, ConnectomeRow))
 
 
 def _of_this_fit(path: Path, row: type[Any], posterior: Path) -> Table:

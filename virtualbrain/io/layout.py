@@ -324,6 +324,10 @@ class PatientLayout:
         """Value of one more electrode or seizure, from the command `degeneracy`."""
         return self._inference(priors, "next_data.tsv")
 
+    def other_connectomes(self, priors: str) -> Path:
+        """Fits with other connectomes, from the command `degeneracy`."""
+        return self._inference(priors, "connectomes.tsv")
+
     def outcomes(self, priors: str) -> Path:
         """Table of surgical plans, ranked."""
         return Path(self.out) / f"sub-{self.label}" / "surgery" / priors / "outcomes.tsv"

@@ -20,12 +20,14 @@ from virtualbrain.io.fit_results import (
     Diagnostics,
     Identifiability,
     NextData,
+    OtherConnectomes,
     Posterior,
     Zones,
     load_ablation,
     load_diagnostics,
     load_identifiability,
     load_next_data,
+    load_other_connectomes,
     load_posterior,
     load_zones,
 )
@@ -97,6 +99,7 @@ class PriorResults:
     ablation: Ablation | None = None
     next_data: NextData | None = None
     identifiability: Identifiability | None = None
+    other_connectomes: OtherConnectomes | None = None
     subsets: Subsets | None = None
     cortex: tuple[CortexRun, ...] = ()
 
@@ -294,6 +297,12 @@ def _prior_results(out: Path, layout: PatientLayout, name: str) -> PriorResults:
             layout.identifiability(name),
             lambda path: load_identifiability(path, layout.posterior(name)),
             "virtualbrain degeneracy",
+        ),
+        other_connectomes=reader.part(
+            "other_connectomes",
+            layout.other_connectomes(name),
+            lambda path: load_other_connectomes(path, layout.posterior(name)),
+            "virtualbrain degeneracy --connectomes",
         ),
         next_data=reader.part(
             "next_data",

@@ -23,6 +23,7 @@ from virtualbrain.report.identifiability import fixed_of
 from virtualbrain.report.metrics import region_metrics
 from virtualbrain.report.next_data import next_data_of
 from virtualbrain.report.numbers import CI_PROB
+from virtualbrain.report.other_connectomes import others_of
 from virtualbrain.report.page import counts, environment, region_names
 from virtualbrain.report.page_data import page_data
 from virtualbrain.report.privacy import scrub
@@ -152,6 +153,7 @@ def page_content(results: PatientResults) -> dict[str, Any]:
         "ablated": ablation_of(results, names) if verdict.usable else None,
         "fixed": fixed_of(results) if verdict.usable else None,
         "next_data": next_data_of(results) if verdict.usable else None,
+        "other_connectomes": others_of(results, names) if verdict.usable else None,
         "on_cortex": on_cortex_of(results) if verdict.usable else None,
         "explained": explanations_of(results, regions) if verdict.usable else None,
         "evoked": evoked_of(results, names),

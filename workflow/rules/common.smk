@@ -164,8 +164,10 @@ def per_prior_set(name):
 
 
 def ablations(wildcards):
-    """Return the fits to subsets of the data that exist; `virtualbrain degeneracy` writes them."""
-    return [path for path in per_prior_set("ablation")(wildcards) if path.is_file()]
+    """Return the further fits that exist; `virtualbrain degeneracy` writes them."""
+    tables = ("ablation", "other_connectomes")
+    found = [path for name in tables for path in per_prior_set(name)(wildcards)]
+    return [path for path in found if path.is_file()]
 
 
 def cortex_runs(wildcards):
