@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import inference
-from inference import ablation, full_sample, identifiability, next_candidates
+from inference import ablation, full_sample, identifiability, next_candidates, population
 from inference.posterior import load, save
 from inference.settings import Settings
 from virtualbrain import cli
@@ -150,4 +150,65 @@ def test_a_patient_without_a_fit_is_one_line(tmp_path, capsys):
     assert cli.main(["degeneracy", str(tmp_path)]) == FAULT_OF_INPUT
     error = " ".join(capsys.readouterr().err.split())
     assert "no such posterior" in error
+    assert "Traceback" not in error
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Few moves; the modules that read them by name have copies."""
+    for module in (ablation, population):
+        monkeypatch.setattr(module, "MOVES", 450)
+        monkeypatch.setattr(module, "DRAWS", 60)
+    monkeypatch.setattr(full_sample, "MOVES", 900)
+
+
+@pytest.mark.slow
+def test_other_connectomes_are_fitted_and_the_report_reads_them(patient, quick, tmp_path, capsys):
+    weights = load(patient.posterior("default"))["constant_data"]["weights"].to_numpy()
+    write_matrix(tmp_path / "own.tsv", 3.0 * weights, NAMES, NAMES, {})
+    order = NAMES[::-1]
+    changed = np.where(np.eye(N) > 0, 0.0, 1.0)
+    write_matrix(tmp_path / "even.tsv", changed, order, order, {})
+    asked = ["--connectomes", str(tmp_path), "--connectome-variants", "1"]
+    removed = ["--without-connections", "r0, r1"]
+    before = patient.ablation("default").exists()
+    assert cli.main(["degeneracy", str(patient.out), *asked, *removed]) == 0
+    assert patient.ablation("default").exists() == before  # nothing else is computed
+    table = read_table(patient.other_connectomes("default"))
+    assert list(table.columns) == list(population.COLUMNS)
+    by_name = table.set_index("name")
+    assert by_name.loc["own", "kind"].tolist() == ["own", "person"]
+    assert by_name.loc["own", "similarity"].to_numpy() == pytest.approx(1.0)
+    assert by_name.loc["own", "rest"].to_numpy() == pytest.approx(0.0, abs=1e-9)
+    assert by_name.loc["even", "rest"] > 0.05
+    assert by_name.loc["without r0,r1", "zone_strength"] < 0
+    kinds = {"own", "person", "again", "factors", "rest", "rewired", "zone-strength", "weakest"}
+    assert kinds < set(table["kind"])
+    about = read_json(sidecar_of(patient.other_connectomes("default")))
+    assert about["Zone"][0] == "r0"
+    assert {one["structure"] for one in about["Effects"]} <= set(population.STRUCTURE)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "2 fits, each with a connectome of another person or group: r0 is first in" in printed
+    assert "A repeated fit moves all P(EZ) together by" in printed
+    results = load_results(patient.out, "01", ("default",)).main
+    assert [row.name for row in results.other_connectomes.rows] == list(table["name"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["--connectomes", "nowhere"], "no such folder"),
+        (["--connectome-variants", "-1"], "-1 variants"),
+        (["--without-connections", "r0,r9"], "no region r9"),
+        (["--without-connections", "r0"], "no connection among r0"),
+    ],
+)
+def test_a_wrong_option_is_one_line_before_any_fit(patient, asked, words, monkeypatch, capsys):
+    def fail(*_: object) -> None:
+        raise AssertionError("a fit was started")
+
+    monkeypatch.setattr(full_sample, "sample_onsets", fail)
+    assert cli.main(["degeneracy", str(patient.out), *asked]) == FAULT_OF_INPUT
+    error = " ".join(capsys.readouterr().err.split())
+    assert words in error
     assert "Traceback" not in error

@@ -579,6 +579,7 @@ def _write_beside_the_plans(layout, priors, names) -> None:
     _write_explanations(layout, priors, names)
     _write_ablation(layout, priors, names)
     _write_identifiability(layout, priors, names)
+    _write_other_connectomes(layout, priors, names)
     done = {"p_seizure_free": 0.8, "share_free": 0.9, "seizing_before": 11.0,
             "seizing_after": 0.2, "n_regions": 2.0}  # fmt: skip
     write_json(layout.predicted(priors), {"Predicted": done})
@@ -632,6 +633,29 @@ def _write_identifiability(layout, priors, names) -> None:
     table = pd.DataFrame([{**dict.fromkeys(columns), **row} for row in rows])
     belongs = {"Posterior": checksum(layout.posterior(priors))}
     write_table(layout.identifiability(priors), table, belongs)
+
+
+def _write_other_connectomes(layout, priors, names) -> None:
+    common = {"similarity": 0.8, "zone_strength": 0.1, "zone_recruited": 0.2, "zone_others": 0.3,
+              "rest": 0.4, "region": names[0], "rank": 1, "p_ez": 0.9, "p_ez_error": 0.01,
+              "first_region": names[0], "moved": 0.1, "same_zone": True, "overlap": 0.8,
+              "plan": names[0], "same_plan": True, "p_plan_holds": 0.9}  # fmt: skip
+    rows = [
+        {"kind": "own", "name": "own", "moved": 0.0, "p_ez": 0.95},
+        {"kind": "person", "name": "anna", "p_ez": 0.97},
+        {"kind": "person", "name": "ben", "p_ez": 0.4, "rank": 2, "first_region": names[1],
+         "same_plan": False, "same_zone": False, "plan": names[1], "moved": 0.6},
+        {"kind": "again", "name": "own, fit 2", "moved": 0.1},
+        {"kind": "factors", "name": "factors 1", "moved": 0.5, "p_ez": 0.6},
+        {"kind": "rest", "name": "rest 1", "moved": 0.15},
+    ]  # fmt: skip
+    effects = [{"structure": "zone_recruited", "answer": "moved", "n": 6, "chance": 0.001,
+                "rank_correlation": 0.9},
+               {"structure": "rest", "answer": "moved", "n": 6, "chance": None,
+                "rank_correlation": None}]  # fmt: skip
+    table = pd.DataFrame([{**common, **row} for row in rows])
+    about = {"Posterior": checksum(layout.posterior(priors)), "Effects": effects}
+    write_table(layout.other_connectomes(priors), table, about)
 
 
 def _write_explanations(layout, priors, names) -> None:

@@ -239,6 +239,24 @@ def test_what_the_recording_fixes_is_in_plain_words(build, make_patient):
     assert "What the recording fixes" not in build(**choices, verdict="do-not-use")
 
 
+def test_other_connectomes_are_in_plain_words(build, make_patient):
+    choices = {"n_regions": 20, "n_channels": 24, "n_plans": 6, "images": False}
+    first = load_results(make_patient(**choices), "01", ("default",)).main.other_connectomes.rows[0]
+    page = Page(build(**choices)).text
+    assert (
+        f"2 fits, each with a connectome of another person or group: {spoken_name(first.region)} "
+        "is first in 1; its P(EZ) is 40 % to 97 % (95 % with the own connectome); the most "
+        "probable zone is the same in 1, the smallest plan in 1." in page
+    )
+    assert "2 fits, each with a variant of the own connectome" in page
+    assert "A repeated fit moves all P(EZ) together by 0.10 regions." in page
+    assert "leave the answer alone (less than twice that): random factors on connections" in page
+    assert "Changes that move it: random factors on all connections (0.50)." in page
+    assert "The more the connections between the EZ and recruited regions change, the more" in page
+    assert "(rank correlation 0.90 over 6 connectomes)" in page
+    assert "with other connectomes (for research)" not in build(**choices, verdict="do-not-use")
+
+
 def test_identifiability_of_an_earlier_fit_or_a_damaged_table_is_not_shown(make_patient, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(make_patient(n_regions=20, n_channels=24, n_plans=6, images=False), out)
