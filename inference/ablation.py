@@ -222,8 +222,9 @@ def ablate(
 
         - ``kind part name``: see `Subset`; ``n_channels n_seizures duration_s``: the data kept,
           and ``fraction``, the product of their fractions.
-        - ``region``: the first region of the fit to all data; its ``rank`` and ``p_ez`` here with
-          its Monte Carlo error; ``first_region`` and ``first_p_ez``: the first region here.
+        - ``region``: the first region of the fit to all data; its ``p_ez`` here with its Monte
+          Carlo error, and its ``rank``, one more than the regions whose p_ez is clearly larger;
+          ``first_region`` and ``first_p_ez``: the first region here.
         - ``changed_region``: region whose p_ez differs most from the fit to all data, by ``change``
           with the Monte Carlo error ``change_error``; ``clear``: the change exceeds
           `inference.answers.CLEAR` errors.

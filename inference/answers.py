@@ -119,7 +119,7 @@ def compared(answer: Answer, reference: Answer) -> dict[str, Any]:
     itself = answer is reference
     return {
         "region": leading,
-        "rank": answer.ranked.index(leading) + 1,
+        "rank": _rank(answer, place),
         "p_ez": answer.p_ez[place],
         "p_ez_error": answer.error[place],
         "first_region": answer.ranked[0],
@@ -133,3 +133,9 @@ def compared(answer: Answer, reference: Answer) -> dict[str, Any]:
         "same_plan": set(answer.plan) == set(reference.plan),
         "p_plan_holds": answer.p_plan_holds,
     }
+
+
+def _rank(answer: Answer, place: int) -> int:
+    """Return a region's rank: one more than the regions whose p_ez is clearly larger."""
+    larger = answer.p_ez - answer.p_ez[place]
+    return 1 + int((larger > CLEAR * np.hypot(answer.error, answer.error[place])).sum())

@@ -30,9 +30,10 @@ Mask = NDArray[np.bool_]
 LEAST_P = 0.5
 # Random orders that give the chance of a rank correlation.
 _ORDERS = 4000
-FEWEST = 5
+FEWEST = 10
 STRUCTURE = ("zone_strength", "zone_recruited", "zone_others", "rest")
 ANSWER = ("moved", "holds_less")
+EFFECTS = ("structure", "answer", "n", "rank_correlation", "partial", "chance")
 COLUMNS = (
     "kind", "name", "similarity", *STRUCTURE, "region", "rank", "p_ez", "p_ez_error",
     "first_region", "first_p_ez", "moved", "changed_region", "change", "change_error", "clear",
@@ -106,8 +107,9 @@ class Population:
     effects : pandas.DataFrame
         Rank correlation over all other connectomes of a change of structure (``structure``) with a
         change of the answer (``answer``: ``moved``, or ``holds_less``, how much less often the
-        plan of the reference holds the zone): ``n``, ``rank_correlation``, and ``chance``, the
-        probability of one that large in random order. Empty with fewer than five.
+        plan of the reference holds the zone): ``n``, ``rank_correlation``, ``partial``, the same
+        at equal ranks of the other changes of structure, and ``chance``, the probability of a
+        partial one that large in random order. Empty with fewer than ten.
     zone, recruited : tuple of str
         Regions of the reference by which connections are grouped.
     """
@@ -237,11 +239,16 @@ def structure_of(weights: Array, own: Array, zones: Zones) -> dict[str, float]:
 
 def _change(new: Array, old: Array, group: Mask) -> float:
     total = old[group].sum()
-    return float(np.abs(new - old)[group].sum() / total) if total > 0 else float("nan")
+    return _rounded(np.abs(new - old)[group].sum() / total) if total > 0 else float("nan")
 
 
 def _log_ratio(new: float, old: float) -> float:
-    return float(np.log(new / old)) if new > 0 and old > 0 else float("nan")
+    return _rounded(np.log(new / old)) if new > 0 and old > 0 else float("nan")
+
+
+def _rounded(change: float) -> float:
+    """Return a change without rounding errors, which would have ranks."""
+    return round(float(change), 9)
 
 
 def _rank_correlation(one: Array, other: Array) -> float:
@@ -257,13 +264,26 @@ def _centred_ranks(values: Array) -> Array:
     return np.asarray(ranks / norm if norm > 0 else 0.0 * ranks)
 
 
-def _chance(one: Array, other: Array, rng: np.random.Generator) -> float:
-    """Return the probability of such a rank correlation in random order."""
-    a, b = _centred_ranks(one), _centred_ranks(other)
+def _beside(values: Array, others: Array) -> Array:
+    """Return centred ranks minus what the ranks of other columns explain, with the norm 1."""
+    ranks = _centred_ranks(values)
+    if others.shape[1]:
+        columns = np.stack([_centred_ranks(column) for column in others.T], axis=1)
+        ranks = ranks - columns @ np.linalg.lstsq(columns, ranks, rcond=None)[0]
+    norm = np.linalg.norm(ranks)
+    return np.asarray(ranks / norm if norm > 1e-9 else 0.0 * ranks)
+
+
+def _partial(
+    one: Array, other: Array, beside: Array, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Return the partial rank correlation, and the probability of such a one in random order."""
+    a, b = _beside(one, beside), _beside(other, beside)
     if not a.any() or not b.any():
-        return float("nan")
+        return float("nan"), float("nan")
+    found = float(a @ b)
     by_chance = rng.permuted(np.tile(a, (_ORDERS, 1)), axis=1) @ b
-    return float(np.mean(np.abs(by_chance) >= abs(a @ b) - 1e-9))
+    return found, float(np.mean(np.abs(by_chance) >= abs(found) - 1e-9))
 
 
 def effects_of(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -277,17 +297,20 @@ def effects_of(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         Draws the random orders.
     """
     others = table[~table["kind"].isin(["own", "again"])]
+    sizes = others[list(STRUCTURE)].abs().dropna(axis=1, how="all")
     own = float(table["p_plan_holds"].iloc[0])
-    answers = {"moved": others["moved"], "holds_less": own - others["p_plan_holds"]}
+    changed = pd.DataFrame(
+        {"moved": others["moved"], "holds_less": own - others["p_plan_holds"]}
+    ).dropna()
+    known = sizes.index[sizes.notna().all(axis=1)].intersection(changed.index)
     rows = []
-    for structure in STRUCTURE:
-        size = others[structure].abs()
+    for structure in map(str, sizes if len(known) >= FEWEST else ()):
+        size = sizes.loc[known, structure].to_numpy(float)
+        beside = sizes.loc[known].drop(columns=structure).to_numpy(float)
         for answer in ANSWER:
-            known = (size.notna() & answers[answer].notna()).to_numpy()
-            if known.sum() < FEWEST:
-                continue
-            pair = size.to_numpy(float)[known], answers[answer].to_numpy(float)[known]
-            rows.append({"structure": structure, "answer": answer, "n": int(known.sum()),
-                         "rank_correlation": _rank_correlation(*pair),
-                         "chance": _chance(*pair, rng)})  # fmt: skip
-    return pd.DataFrame(rows, columns=["structure", "answer", "n", "rank_correlation", "chance"])
+            change = changed.loc[known, answer].to_numpy(float)
+            partial, chance = _partial(size, change, beside, rng)
+            rows.append({"structure": structure, "answer": answer, "n": len(known),
+                         "rank_correlation": _rank_correlation(size, change),
+                         "partial": partial, "chance": chance})  # fmt: skip
+    return pd.DataFrame(rows, columns=list(EFFECTS))

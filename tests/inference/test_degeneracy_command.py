@@ -188,7 +188,7 @@ def test_other_connectomes_are_fitted_and_the_report_reads_them(patient, quick, 
     assert about["Zone"][0] == "r0"
     assert {one["structure"] for one in about["Effects"]} <= set(population.STRUCTURE)
     printed = " ".join(capsys.readouterr().out.split())
-    assert "2 fits, each with a connectome of another person or group: r0 is first in" in printed
+    assert "2 fits, each with the connectome of another person or group: no region is" in printed
     assert "A repeated fit moves all P(EZ) together by" in printed
     results = load_results(patient.out, "01", ("default",)).main
     assert [row.name for row in results.other_connectomes.rows] == list(table["name"])

@@ -159,7 +159,9 @@ def test_scaled_weights_are_no_change_of_structure():
 def table_with(change: np.ndarray, moved: np.ndarray) -> pd.DataFrame:
     rows = len(change)
     table = pd.DataFrame({name: np.zeros(rows) for name in population.STRUCTURE})
-    table = table.assign(kind="factors", moved=moved, p_plan_holds=0.9 - 0.1 * moved, rest=change)
+    other = np.random.default_rng(3).random((rows, 2))
+    table = table.assign(kind="factors", moved=moved, p_plan_holds=0.9 - 0.1 * moved, rest=change,
+                         zone_recruited=other[:, 0], zone_strength=other[:, 1])  # fmt: skip
     own = table.iloc[:1].assign(kind="own", moved=0.0, p_plan_holds=0.9)
     again = table.iloc[:1].assign(kind="again", moved=99.0)
     return pd.concat([own, again, table], ignore_index=True)
@@ -171,16 +173,29 @@ def test_an_effect_of_structure_is_found_and_a_constant_one_is_not():
     effects = effects.set_index(["structure", "answer"])
     assert set(effects["n"]) == {12}
     assert effects.loc[("rest", "moved"), "rank_correlation"] == pytest.approx(1.0)
+    assert effects.loc[("rest", "moved"), "partial"] > 0.99
     assert effects.loc[("rest", "moved"), "chance"] < 0.001
+    assert np.isnan(effects.loc[("zone_recruited", "moved"), "partial"])  # nothing is left
     assert effects.loc[("rest", "holds_less"), "rank_correlation"] == pytest.approx(1.0)
     assert np.isnan(effects.loc[("zone_others", "moved"), "rank_correlation"])
+
+
+def test_a_change_that_only_goes_with_another_one_has_no_partial_effect():
+    rng = np.random.default_rng(4)
+    change = rng.random(60)
+    table = table_with(change, change + 0.02 * rng.random(60))
+    table["zone_others"] = np.r_[0.0, 0.0, change + 0.2 * rng.random(60)]
+    effects = effects_of(table, rng).set_index(["structure", "answer"])
+    assert effects.loc[("zone_others", "moved"), "rank_correlation"] > 0.8
+    assert abs(effects.loc[("zone_others", "moved"), "partial"]) < 0.3
+    assert effects.loc[("rest", "moved"), "partial"] > 0.9
 
 
 def test_the_chance_of_an_effect_of_nothing_is_even():
     rng = np.random.default_rng(2)
     chances = []
     for _ in range(40):
-        table = table_with(rng.random(8), rng.random(8))
+        table = table_with(rng.random(12), rng.random(12))
         effects = effects_of(table, rng)
         chances.append(effects[effects["structure"] == "rest"]["chance"].iloc[0])
     assert 0.3 < np.mean(chances) < 0.7

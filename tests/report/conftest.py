@@ -650,9 +650,9 @@ def _write_other_connectomes(layout, priors, names) -> None:
         {"kind": "rest", "name": "rest 1", "moved": 0.15},
     ]  # fmt: skip
     effects = [{"structure": "zone_recruited", "answer": "moved", "n": 6, "chance": 0.001,
-                "rank_correlation": 0.9},
+                "rank_correlation": 0.9, "partial": 0.8},
                {"structure": "rest", "answer": "moved", "n": 6, "chance": None,
-                "rank_correlation": None}]  # fmt: skip
+                "rank_correlation": None, "partial": None}]  # fmt: skip
     table = pd.DataFrame([{**common, **row} for row in rows])
     about = {"Posterior": checksum(layout.posterior(priors)), "Effects": effects}
     write_table(layout.other_connectomes(priors), table, about)

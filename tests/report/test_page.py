@@ -244,16 +244,18 @@ def test_other_connectomes_are_in_plain_words(build, make_patient):
     first = load_results(make_patient(**choices), "01", ("default",)).main.other_connectomes.rows[0]
     page = Page(build(**choices)).text
     assert (
-        f"2 fits, each with a connectome of another person or group: {spoken_name(first.region)} "
-        "is first in 1; its P(EZ) is 40 % to 97 % (95 % with the own connectome); the most "
-        "probable zone is the same in 1, the smallest plan in 1." in page
+        "2 fits, each with the connectome of another person or group: no region is clearly more "
+        f"probable than {spoken_name(first.region)} in 1; its P(EZ) is 40 % to 97 %; the most "
+        "probable zone is the same in 1; the plan of the own connectome holds the EZ in 90 % to "
+        "90 % of the draws (90 % of its own)." in page
     )
     assert "2 fits, each with a variant of the own connectome" in page
+    assert "1 fit, repeated with the own connectome" in page
     assert "A repeated fit moves all P(EZ) together by 0.10 regions." in page
-    assert "leave the answer alone (less than twice that): random factors on connections" in page
+    assert "alone (less than twice that): random factors on connections without the EZ" in page
     assert "Changes that move it: random factors on all connections (0.50)." in page
-    assert "The more the connections between the EZ and recruited regions change, the more" in page
-    assert "(rank correlation 0.90 over 6 connectomes)" in page
+    assert "The more the connections between the EZ and recruited regions change, at" in page
+    assert "(partial rank correlation 0.80 over 6 connectomes)" in page
     assert "with other connectomes (for research)" not in build(**choices, verdict="do-not-use")
 
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from virtualbrain.anatomy.spoken_names import spoken_name
 from virtualbrain.io.fit_results import ConnectomeRow, OtherConnectomes
 from virtualbrain.io.results import PatientResults
-from virtualbrain.report.numbers import percent, show
+from virtualbrain.report.numbers import is_number, percent, show
 from virtualbrain.report.tables import (
     Cell,
     Column,
@@ -34,7 +34,7 @@ WORDS = {
 """Kinds of variants, in words."""
 
 STRUCTURE = {
-    "zone_strength": "the strength of the connections that leave the EZ",
+    "zone_strength": "the strengths of the connections that leave the EZ",
     "zone_recruited": "the connections between the EZ and recruited regions",
     "zone_others": "the other connections of the EZ",
     "rest": "the connections without the EZ",
@@ -88,27 +88,36 @@ def sentences(found: OtherConnectomes, named: Named) -> tuple[str, ...]:
         Gives the name of a region in words.
     """
     own, rows = found.rows[0], found.rows[1:]
+    again = [row for row in rows if row.kind == "again"]
     persons = [row for row in rows if row.kind == "person"]
     others = [row for row in rows if row.kind in WORDS]
     return (
-        *_stable(own, persons, "connectome of another person or group", named),
-        *_stable(own, others, "variant of the own connectome", named),
+        *_stable(own, again, "repeated with the own connectome", named),
+        *_stable(own, persons, "each with the connectome of another person or group", named),
+        *_stable(own, others, "each with a variant of the own connectome", named),
         *_by_kind(rows),
         *_effects(found),
     )
 
 
 def _stable(own: Row, rows: Sequence[Row], what: str, named: Named) -> Iterator[str]:
+    """Return whether first region, zone and plan stay."""
     if not rows:
         return
     low, high = min(row.p_ez for row in rows), max(row.p_ez for row in rows)
     first = sum(row.rank == 1 for row in rows)
-    plan = sum(row.same_plan for row in rows)
     zone = sum(row.same_zone for row in rows)
+    held = [row.p_plan_holds for row in rows if is_number(row.p_plan_holds)]
+    plan = (
+        f"; the plan of the own connectome holds the EZ in {percent(min(held))} to "
+        f"{percent(max(held))} of the draws ({percent(own.p_plan_holds)} of its own)"
+        if held
+        else ""
+    )
     yield (
-        f"{len(rows)} fits, each with a {what}: {named(own.region)} is first in {first}; its P(EZ) "
-        f"is {percent(low)} to {percent(high)} ({percent(own.p_ez)} with the own connectome); the "
-        f"most probable zone is the same in {zone}, the smallest plan in {plan}."
+        f"{len(rows)} {'fit' if len(rows) == 1 else 'fits'}, {what}: no region is clearly more "
+        f"probable than {named(own.region)} in {first}; its P(EZ) is {percent(low)} to "
+        f"{percent(high)}; the most probable zone is the same in {zone}{plan}."
     )
 
 
@@ -127,7 +136,8 @@ def _by_kind(rows: Sequence[Row]) -> Iterator[str]:
     loud = sorted((w for w in moved if w not in quiet), key=lambda words: -moved[words])
     yield (
         f"A repeated fit moves all P(EZ) together by {show(scatter, 2)} regions. "
-        + (f"Changes that leave the answer alone (less than twice that): {'; '.join(quiet)}. "
+        + ("Changes that leave the answer alone (less than twice that): "
+           + "; ".join(f"{words} ({show(moved[words], 2)})" for words in quiet) + ". "
            if quiet else "No kind of change leaves the answer alone. ")
         + ("Changes that move it: "
            + "; ".join(f"{words} ({show(moved[words], 2)})" for words in loud) + "."
@@ -140,18 +150,20 @@ def _effects(found: OtherConnectomes) -> Iterator[str]:
     effects = [one for one in found.table.sidecar.get("Effects", []) if one["chance"] is not None]
     if not effects:
         return
-    best = min(effects, key=lambda one: (one["chance"], -abs(one["rank_correlation"])))
+    best = min(effects, key=lambda one: (one["chance"], -abs(one["partial"])))
     if best["chance"] * len(effects) > CHANCE:
         yield (
-            f"Over {best['n']} other connectomes, no change of structure goes with the size of the "
-            "change of the answer more than by chance."
+            f"Over {best['n']} other connectomes, the change of no group of connections goes with "
+            "the size of the change of the answer, at equal changes of the others, more than by "
+            "chance."
         )
         return
-    more = "more" if best["rank_correlation"] > 0 else "less"
-    answer = "P(EZ) moves" if best["answer"] == "moved" else "often the plan loses the EZ"
+    more = "more" if best["partial"] > 0 else "less"
+    answer = "P(EZ) moves" if best["answer"] == "moved" else "often the plan misses the EZ"
     yield (
-        f"The more {STRUCTURE[best['structure']]} change, the {more} {answer} (rank correlation "
-        f"{best['rank_correlation']:.2f} over {best['n']} connectomes)."
+        f"The more {STRUCTURE[best['structure']]} change, at equal changes of the others, the "
+        f"{more} {answer} (partial rank correlation {best['partial']:.2f} over {best['n']} "
+        "connectomes)."
     )
 
 
