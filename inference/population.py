@@ -167,11 +167,12 @@ def refit(
             if progress is not None:
                 progress(variant.name, (number + 1) / len(others))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    names = np.array(problem.regions)
-    return Population(
-        table, effects_of(table, np.random.default_rng([seed, 5])),
-        tuple(names[zones.zone]), tuple(names[zones.recruited]),
-    )  # fmt: skip
+    effects = effects_of(table, np.random.default_rng([seed, 5]))
+    zone, recruited = (
+        tuple(str(problem.regions[i]) for i in np.flatnonzero(mask))
+        for mask in (zones.zone, zones.recruited)
+    )
+    return Population(table, effects, zone, recruited)
 
 
 def zones_of(answer: Answer) -> Zones:
