@@ -1,4 +1,4 @@
-"""Value of all candidate electrodes, and of one more seizure, from one fit."""
+"""Value of candidate electrodes, one more seizure and an own connectome, from one fit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from inference.futures import Futures, futures_of
+from inference.next_connectome import connectome_value
 from inference.next_data import Value, electrode_value, plan_size
 from inference.next_seizure import seizure_value
 from inference.onsets.fit import OnsetSample
@@ -69,15 +70,19 @@ def values(
     patient: FittedPatient, candidates: Sequence[Candidate], seed: int,
     progress: Callable[[str, float], None] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return the value of each candidate, and of one more seizure, the largest gain first.
+    """Return the value of each candidate and of other new data, the largest gain first.
+
+    Other new data are one more seizure and, where the connectome is that of a group, the patient's
+    own one.
 
     Returns
     -------
     pandas.DataFrame
-        Columns: ``datum`` (electrode or seizure); ``target``, and ``seen``, regions that only the
-        new channels see; contacts, length, tip and entry (mm, scanner RAS); ``value``, ``share``
-        and ``entropy_drop``: `Value.stated`, `Value.share`, `Value.entropy_drop`; ``judged`` with
-        its Monte Carlo error: `Value.gain`; ``p_before effective flattened``: see `Value`.
+        Columns: ``datum`` (electrode, seizure or connectome); ``target``, and ``seen``, regions
+        that only the new channels see; contacts, length, tip and entry (mm, scanner RAS);
+        ``value``, ``share`` and ``entropy_drop``: `Value.stated`, `Value.share`,
+        `Value.entropy_drop`; ``judged`` with its Monte Carlo error: `Value.gain`; ``p_before
+        effective flattened``: see `Value`.
     """
     sample, futures = patient.sample, patient.futures
     size = plan_size(futures)
@@ -93,6 +98,9 @@ def values(
             progress(one.target, (number + 1) / len(candidates))
     seizure = seizure_value(futures, sample, size, np.random.default_rng([seed, 3]))
     rows.append({"datum": "seizure", **_worth(seizure)})
+    if sample.density.problem.group_connectome:
+        own = connectome_value(futures, sample, size, np.random.default_rng([seed, 4]))
+        rows.append({"datum": "connectome", **_worth(own)})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.sort_values("share", ascending=False, kind="stable", ignore_index=True)
 

@@ -169,7 +169,7 @@ def refit(
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     effects = effects_of(table, np.random.default_rng([seed, 5]))
     zone, recruited = (
-        tuple(str(problem.regions[i]) for i in np.flatnonzero(mask))
+        tuple(name for name, chosen in zip(problem.regions, mask, strict=True) if chosen)
         for mask in (zones.zone, zones.recruited)
     )
     return Population(table, effects, zone, recruited)

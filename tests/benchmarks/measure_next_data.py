@@ -2,13 +2,17 @@
 
     python tests/benchmarks/measure_next_data.py OUT.tsv [--scenario early] [--patients 40]
         [--seed N] [--first 0] [--moves 15000] [--held-out 4]
-        [--datum electrode|seizure|nothing]
+        [--datum electrode|seizure|connectome|nothing]
 
 Of each synthetic patient with a sampled zone some electrodes are held out at random. The fit to
 the others predicts the value of each; a fit with it gives the realised gain: one row for each
-patient and held-out electrode. With `--datum seizure` (and a scenario of several seizures) the fit
-to the first seizure predicts the value of the second: one row for each patient. `--datum nothing`
-fits the same data twice: what the random numbers of a fit change by themselves.
+patient and held-out electrode. With other data one row for each patient:
+
+- `--datum seizure` (with a scenario of several seizures): the fit to the first seizure predicts the
+  value of the second;
+- `--datum connectome`: a fit with a made-up group connectome (`measure_group_connectome.of_group`)
+  predicts the value of the patient's own one;
+- `--datum nothing`: the same data are fitted twice: what random numbers change.
 
 - ``predicted``: `Value.gain`, and the other fields of `Value`;
 - ``gained``: probability by the fit with the new data that its plan holds the zone, minus that
@@ -25,6 +29,7 @@ The truth is read after all fits.
 """
 
 import argparse
+import sys
 import time
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -35,7 +40,9 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from inference.ablation import Subset, reduced
+from inference.connectome_variants import LOG_SD
 from inference.futures import Futures, futures_of
+from inference.next_connectome import connectome_value
 from inference.next_data import Value, best_set, electrode_value, entropy, p_right, plan_size
 from inference.next_seizure import seizure_value
 from inference.onsets.fit import OnsetSample, calibrated_p_ez, sample_onsets
@@ -47,6 +54,9 @@ from inference.validate import problem_of
 from virtualbrain.posterior import connected_shares, expected_ez_regions, p_ez_sampled
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.benchmarks.measure_group_connectome import of_group
 
 ALL = Subset("kept", "", "", (), ())
 
@@ -156,6 +166,27 @@ def seizure_rows(patient: Any, number: int, arguments: argparse.Namespace) -> li
     return [{"patient": number, "nearest": 0.0, "unsampled": 0.0, **row, "seconds": seconds}]
 
 
+def connectome_rows(
+    patient: Any, number: int, arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Return the row of a patient's own connectome, after a fit with that of a group."""
+    rng = np.random.default_rng([arguments.seed, number, 6])
+    own = problem_of(patient)
+    group = replace(
+        own, weights=of_group(patient.weights, rng, LOG_SD), group_connectome="made",
+        envelope=list(own.envelope), times=list(own.times),
+    )  # fmt: skip
+    settings, seed = fit_settings(arguments), arguments.seed + number
+    sample, futures = fitted(group, settings, seed)
+    size = plan_size(futures)
+    started = time.process_time()
+    value = connectome_value(futures, sample, size, np.random.default_rng([seed, 2]))
+    seconds = time.process_time() - started
+    _, after = fitted(own, settings, seed)
+    row = row_of(value, futures, after, size, zone_of(patient))
+    return [{"patient": number, "nearest": 0.0, "unsampled": 0.0, **row, "seconds": seconds}]
+
+
 def nothing_rows(patient: Any, number: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the row of the same data fitted again with other random numbers."""
     rng = np.random.default_rng([arguments.seed, number, 5])
@@ -213,7 +244,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found).T
 
 
-ROWS = {"electrode": electrode_rows, "seizure": seizure_rows, "nothing": nothing_rows}
+ROWS = {"electrode": electrode_rows, "seizure": seizure_rows, "connectome": connectome_rows,
+        "nothing": nothing_rows}  # fmt: skip
 
 
 def main() -> None:
