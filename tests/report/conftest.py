@@ -608,6 +608,7 @@ def _write_ablation(layout, priors, names) -> None:
     new = [
         {"datum": "electrode", "judged": 0.12, "judged_error": 0.02, "p_before": 0.55},
         {"datum": "seizure", "judged": 0.03, "judged_error": 0.01, "p_before": 0.55},
+        {"datum": "connectome", "judged": 0.06, "judged_error": 0.02, "p_before": 0.55},
     ]
     write_table(layout.next_data(priors), pd.DataFrame(new), belongs)
 

@@ -220,7 +220,10 @@ def test_the_electrode_that_carries_the_answer_is_named(build, make_patient):
 
 def test_the_value_of_one_more_seizure_is_in_plain_words(build):
     page = Page(build(n_regions=20, n_channels=24, n_plans=6, images=False)).text
+    assert "One more recorded seizure is expected" in page
     assert "holds the whole EZ from 55 % to 58 % (standard error 1 %)." in page
+    assert "The patient's own connectome in place of the group's is expected" in page
+    assert "from 55 % to 61 % (standard error 2 %)." in page
     assert "further electrodes are in" in page  # their values are not shown
 
 

@@ -1,4 +1,4 @@
-"""Value of one more electrode and seizure of a fitted patient, for the command `degeneracy`."""
+"""Value of new data of a fitted patient, for the command `degeneracy`."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def next_data(
     layout: PatientLayout, name: str, sample: "OnsetSample", config: dict[str, Any]
 ) -> "pd.DataFrame":
-    """Return the value of feasible electrodes and of one more seizure, and write them."""
+    """Return the value of feasible electrodes and of other new data, and write them."""
     from inference.next_candidates import fitted_patient, values
     from virtualbrain.surgery.settings import SurgerySettings
 
@@ -144,10 +144,16 @@ def _write(
 
 
 def summary(table: "pd.DataFrame") -> str:
-    """Return what one more seizure is worth, and where the values of electrodes are, in words."""
-    seizure = table[table["datum"] == "seizure"].iloc[0]
+    """Return what a seizure or an own connectome is worth, and where electrodes are, in words."""
+    judged = table.set_index("datum")["judged"]
+    count = int((table["datum"] == "electrode").sum())
+    own = (
+        f", the patient's own connectome by {judged['connectome']:.3f}"
+        if "connectome" in judged
+        else ""
+    )
     return (
         "one more seizure is expected to change the probability of the right plan by "
-        f"{seizure['judged']:.3f}; values of {int((table['datum'] == 'electrode').sum())} feasible "
+        f"{judged['seizure']:.3f}{own}; values of {count} feasible "
         "electrodes are in the table (in 20 synthetic patients the first one beat a random choice)"
     )
