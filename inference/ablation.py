@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from inference.answers import Answer, PlanOf, answer_of, compared
+from inference.answers import Answer, answer_of, compared
 from inference.initialisation import Progress
 from inference.onsets.fit import TEMPERATURES, OnsetSample, posterior_of, sample_onsets
 from inference.onsets.sampler import Kept, Start
@@ -21,6 +21,7 @@ from inference.priors import Priors
 from inference.problem import MIN_TIMES, Problem
 from inference.settings import Settings
 from virtualbrain.errors import InputError
+from virtualbrain.posterior import PlanOf
 
 Array = NDArray[np.float64]
 Kind = Literal["all", "without", "kept"]

@@ -1,6 +1,5 @@
 """What a fit says, and how it differs from another fit of the same patient."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +10,13 @@ from numpy.typing import NDArray
 from inference.diagnose import diagnose
 from inference.onsets.fit import OnsetSample, calibrated_p_ez
 from inference.zones import zones
+from virtualbrain.posterior import PlanOf
 
 Array = NDArray[np.float64]
-Plan = Callable[[xr.DataTree], tuple[str, ...]]
-Holds = Callable[[xr.DataTree, tuple[str, ...]], float]
 
 # A change counts if it is larger than this many Monte Carlo errors.
 CLEAR = 2.0
 _BATCHES = 5
-
-
-@dataclass(frozen=True)
-class PlanOf:
-    """The plan of a posterior, and how often a plan holds the zone of its draws."""
-
-    first: Plan
-    holds: Holds
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,13 @@ from scipy.stats import rankdata
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from inference.ablation import CHAINS, DRAWS, MOVES, Subset, starts_from
-from inference.answers import Answer, PlanOf, answer_of, compared
+from inference.answers import Answer, answer_of, compared
 from inference.connectome_variants import Groups, Variant, Zones, groups_of, variants
 from inference.initialisation import Progress
 from inference.onsets.fit import STEPS_FACTOR, OnsetSample, posterior_of, sample_onsets
 from inference.problem import Problem
 from virtualbrain.network import normalise_weights
+from virtualbrain.posterior import PlanOf, ZoneList
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -40,28 +41,6 @@ COLUMNS = (
     "zone", "same_zone", "overlap", "n_explanations", "index", "verdict", "plan", "same_plan",
     "p_plan_holds",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ZoneList:
-    """The explanations that a fit lists.
-
-    Parameters
-    ----------
-    zone : tuple of str
-        Regions of the most probable zone of the first explanation.
-    named : frozenset of str
-        Regions that are certain or possible in a listed explanation.
-    count : int
-        Explanations listed.
-    index : float
-        Degeneracy index.
-    """
-
-    zone: tuple[str, ...]
-    named: frozenset[str]
-    count: int
-    index: float
 
 
 @dataclass(frozen=True)

@@ -353,6 +353,17 @@ def _add_validate(commands: Any) -> None:
     parser.add_argument(
         "--surgery", action="store_true", help="also apply surgical plans to the true models"
     )
+    parser.add_argument(
+        "--explanations",
+        action="store_true",
+        help="also score the lists of explanations: do they hold the true zone, how long are they",
+    )
+    parser.add_argument(
+        "--ablation",
+        action="store_true",
+        help="also fit each patient without each electrode and seizure, and with less data, and "
+        "score the answers (minutes a patient; needs the onset model)",
+    )
     _add_seed(parser)
     parser.add_argument("--out", default="validation", metavar="DIR", help="default: validation")
     parser.add_argument("--priors", default="default", help="name in config/priors, or a file")

@@ -16,6 +16,10 @@ NUMBERS = [f"{number:03d}" for number in range(1, CASE["patients"] + 1)]
 SURGERY = (
     [OUT / "surgery.tsv", OUT / "surgery.json"] if CASE["surgery"] is not None else []
 )
+EXPLAINED = CASE["explanations"] is not None
+DEGENERACY = [OUT / "explanations.tsv", OUT / "degeneracy.json"] if EXPLAINED else []
+if CASE["ablation"]:
+    DEGENERACY.append(OUT / "ablation.tsv")
 
 
 wildcard_constraints:
@@ -63,6 +67,7 @@ rule synthetic_score:
     """Compare the fit of one synthetic patient with its truth."""
     input:
         rules.synthetic_fit.output,
+        CASE["priors"] if CASE["ablation"] else [],
     output:
         OUT / "scores" / "patient-{number}.json",
     log:
@@ -79,6 +84,8 @@ rule synthetic_score:
         seed=CASE["seed"],
         scenario=CASE["scenario"],
         surgery=CASE["surgery"],
+        explanations=CASE["explanations"],
+        ablation=CASE["inference"] if CASE["ablation"] else None,
     message:
         "patient {wildcards.number}: comparing with the truth"
     script:
@@ -94,6 +101,7 @@ rule validation:
         OUT / "regions.tsv",
         OUT / "calibration.png",
         *SURGERY,
+        *DEGENERACY,
         summary=OUT / "summary.json",
     log:
         OUT / "logs" / "all" / "validation.log",
@@ -111,6 +119,7 @@ rule validation:
         scenario=CASE["scenario"],
         settings=CASE["inference"],
         surgery=CASE["surgery"],
+        explanations=CASE["explanations"],
     message:
         "scores, calibration and verdicts over all patients"
     script:

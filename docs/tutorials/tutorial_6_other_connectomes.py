@@ -23,8 +23,8 @@ import inference
 from inference.onsets.fit import sample_onsets
 from inference.population import Wanted, refit
 from inference.validate import problem_of
-from virtualbrain.commands.zone_plans import plan_of, zone_list_of
 from virtualbrain.surgery.settings import SurgerySettings
+from virtualbrain.surgery.zone_plans import plan_of, zone_list_of
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
 
 patient = ValidationCohort(11, "late").draw(0)

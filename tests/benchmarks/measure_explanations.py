@@ -6,14 +6,7 @@
 One row for each synthetic patient of a validation with a sampled zone. The truth is read after the
 fit.
 
-- ``in_family``: the true zone is one of the zones of a listed explanation: it holds all its certain
-  regions and no region that the explanation does not name;
-- ``without_excluded``: the same without the regions that are only not excluded;
-- ``in_draws``: it is the zone of a posterior draw of a listed explanation (the strict measure);
-- ``in_leading``: as many regions with the largest p_ez as the explanations name hold it;
-- ``n_listed n_named n_possible n_not_excluded n_zones``: length of the list;
-- ``index effective_zones p_first left_out``: what might separate right from wrong lists; the last
-  is the summed p_ez of the seen regions that are not named;
+- `inference.validate_degeneracy.score_list`: whether it is right, and its length;
 - ``verdict``, and ``first_in_zone``: whether the region of largest p_ez is in the zone.
 """
 
@@ -28,42 +21,12 @@ from scipy.stats import mannwhitneyu
 from inference.diagnose import diagnose
 from inference.settings import Settings
 from inference.validate import fit_patient, problem_of
+from inference.validate_degeneracy import score_list
 from inference.zones import zones
-from virtualbrain.seeg.gain import LOW_OBSERVABILITY
-from virtualbrain.surgery.explanations import Explanations, explanations
+from virtualbrain.surgery.explanations import explanations
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
-
-
-def named(names: str | None) -> set[str]:
-    """Return the regions of a cell of the table."""
-    return set(names.split(",")) if isinstance(names, str) else set()
-
-
-def scored(found: Explanations, table: pd.DataFrame, zone: frozenset[str]) -> dict[str, Any]:
-    """Return how long the list is and whether it holds the zone; `table` is that of `zones`."""
-    credible = found.table["credible"].to_numpy(bool)
-    among = [zone in listed for listed, use in zip(found.zones, credible, strict=True) if use]
-    rows = list(found.table[credible].itertuples())
-    families = [(named(row.certain), named(row.possible), named(row.not_excluded)) for row in rows]
-    every = set().union(*(set().union(*family) for family in families))
-    seen = table["observability"] >= LOW_OBSERVABILITY
-    return {
-        "in_family": any(sure <= zone <= sure | free | more for sure, free, more in families),
-        "without_excluded": any(sure <= zone <= sure | free for sure, free, _ in families),
-        "in_draws": any(among),
-        "in_leading": zone <= set(table["region"].iloc[: len(every)]),
-        "n_listed": len(found.table),
-        "n_named": len(every),
-        "n_possible": max((len(free | more) for _, free, more in families), default=0),
-        "n_not_excluded": max((len(more) for *_, more in families), default=0),
-        "n_zones": sum(row.n_zones for row in rows),
-        "index": found.index,
-        "effective_zones": found.index_zones,
-        "p_first": float(table["p_ez"].iloc[0]),
-        "left_out": float(table["p_ez"][seen & ~table["region"].isin(every)].sum()),
-    }
 
 
 def measure(arguments: argparse.Namespace) -> pd.DataFrame:
@@ -81,14 +44,14 @@ def measure(arguments: argparse.Namespace) -> pd.DataFrame:
             names = np.array(problem.regions)
             free = ResectionConstraints(pd.DataFrame({"name": names}))
             found, table = explanations(posterior, surgery, free), zones(posterior)
-            zone = frozenset(str(name) for name in names[patient.truth.ez])
+            zone = patient.true_zone
             rows.append(
                 {
                     "patient": number,
                     "n_zone": len(zone),
                     "verdict": diagnose(posterior)["verdict"],
                     "first_in_zone": table["region"].iloc[0] in zone,
-                    **scored(found, table, zone),
+                    **score_list(found, table, zone),
                 }
             )
             pd.DataFrame(rows).to_csv(arguments.out, sep="\t", index=False)

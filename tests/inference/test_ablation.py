@@ -7,7 +7,7 @@ import pytest
 
 from inference import ablation, full_sample
 from inference.ablation import Subset, ablate, reduced, starts_from, subsets_of
-from inference.answers import PlanOf, answer_of, mean_and_error
+from inference.answers import answer_of, mean_and_error
 from inference.onsets.fit import posterior_of, sample_onsets
 from inference.onsets.sampler import fill_power
 from inference.priors import load_priors
@@ -15,6 +15,7 @@ from inference.problem import Problem
 from inference.settings import Settings
 from inference.zones import zones
 from virtualbrain.errors import InputError
+from virtualbrain.posterior import PlanOf
 
 N, M, EZ, RECRUITED = 10, 30, 2, 6
 SECONDS = np.arange(-5.0, 45.0, 0.5)

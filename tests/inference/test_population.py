@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference import population
-from inference.answers import PlanOf
 from inference.connectome_variants import (
     Zones,
     groups_of,
@@ -19,12 +18,13 @@ from inference.connectome_variants import (
 )
 from inference.onsets.fit import sample_onsets
 from inference.onsets.sampler import fill_power
-from inference.population import Wanted, ZoneList, effects_of, refit, structure_of
+from inference.population import Wanted, effects_of, refit, structure_of
 from inference.priors import load_priors
 from inference.problem import Problem
 from inference.settings import Settings
 from virtualbrain.errors import InputError
 from virtualbrain.network import normalise_weights
+from virtualbrain.posterior import PlanOf, ZoneList
 
 N, M, EZ, RECRUITED = 10, 30, 2, 6
 SECONDS = np.arange(-5.0, 45.0, 0.5)

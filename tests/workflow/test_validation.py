@@ -9,13 +9,14 @@ QUICK = """\
 inference: {chains: 2, moves: 600, draws: 40, n_steps: 40}
 surgery: {draws: 10, sham: 2, leading: 2}
 """
-WRITTEN = ("patients.tsv", "regions.tsv", "surgery.tsv", "summary.json", "surgery.json")
+WRITTEN = ("patients.tsv", "regions.tsv", "surgery.tsv", "summary.json", "surgery.json",
+           "explanations.tsv", "degeneracy.json")  # fmt: skip
 
 
 def test_jobs_give_the_results_of_one_process_and_finished_jobs_are_kept(tmp_path):
     settings, out = tmp_path / "quick.yaml", tmp_path / "jobs"
     settings.write_text(QUICK)
-    common = ("validate", "--seed", 5, "--surgery", "--config", settings)
+    common = ("validate", "--seed", 5, "--surgery", "--explanations", "--config", settings)
     here = virtualbrain(*common, "--patients", 2, "--out", tmp_path / "here", "--cores", 2)
     assert here.returncode == 0, here.stderr
     jobs = (*common, "--out", out, "--profile", "default", "--cores", 1)

@@ -15,7 +15,6 @@ from virtualbrain.commands.other_connectomes import (
     persons_of,
 )
 from virtualbrain.commands.participants import labels_with_results
-from virtualbrain.commands.zone_plans import plan_of
 from virtualbrain.config import load_config, settings_from
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import check_label
@@ -123,6 +122,7 @@ def _ablated(
 
     from inference.ablation import ablate
     from virtualbrain.surgery.settings import SurgerySettings
+    from virtualbrain.surgery.zone_plans import plan_of
 
     plan = plan_of(settings_from(config["surgery"], SurgerySettings, "surgery"), problem.regions)
     with Progress(console=err_console, transient=True) as bar:

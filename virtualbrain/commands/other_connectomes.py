@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from virtualbrain.commands.console import err_console
-from virtualbrain.commands.zone_plans import plan_of, zone_list_of
 from virtualbrain.config import settings_from
 from virtualbrain.errors import InputError
 from virtualbrain.io.layout import PatientLayout
@@ -92,6 +91,7 @@ def other_connectomes(
     from virtualbrain.io.fit_results import load_other_connectomes
     from virtualbrain.report.other_connectomes import sentences
     from virtualbrain.surgery.settings import SurgerySettings
+    from virtualbrain.surgery.zone_plans import plan_of, zone_list_of
 
     surgery = settings_from(config["surgery"], SurgerySettings, "surgery")
     regions = sample.density.problem.regions

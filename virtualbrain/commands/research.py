@@ -4,7 +4,7 @@ import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -12,11 +12,18 @@ from virtualbrain.commands.console import err_console, say
 from virtualbrain.commands.participants import labels_with_results
 from virtualbrain.commands.pipeline import report_failures
 from virtualbrain.config import load_config, settings_from
+from virtualbrain.errors import ConfigError
 from virtualbrain.io.atomic import plain, read_json, write_text
 from virtualbrain.io.bids import check_label
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.pipeline.prior_files import chosen_priors
 from virtualbrain.pipeline.snakemake_runner import only_run, run_workflow, snakemake_command
+
+if TYPE_CHECKING:
+    from inference.settings import Settings
+    from inference.validate_degeneracy import DegeneracyScorer
+    from inference.validate_surgery import SurgeryScorer
+    from virtualbrain.synthetic.validation_cohort import ValidationCohort
 
 
 def simulate(options: argparse.Namespace) -> int:
@@ -48,6 +55,13 @@ def simulate(options: argparse.Namespace) -> int:
 def validate(options: argparse.Namespace) -> int:
     """Fit synthetic patients, then compare the fits with the truth."""
     config = load_config(options.config)
+    if options.ablation and config["inference"]["method"] != "onsets":
+        raise ConfigError(
+            f"no ablation with the method {config['inference']['method']}",
+            where="inference.method",
+            expected="onsets",
+            hint="leave out --ablation, or change the setting",
+        )
     run_all = _validate_in_jobs if options.profile else _validate_in_this_process
     code = run_all(options, config)
     if not code:
@@ -67,13 +81,12 @@ def _validate_in_this_process(options: argparse.Namespace, config: dict[str, Any
     def report_progress(line: str) -> None:
         err_console.print(line, highlight=False, markup=False)
 
-    scorer = None
-    if options.surgery:
-        from inference.validate_surgery import SurgeryScorer
-        from virtualbrain.surgery.settings import SurgerySettings
+    scorers = _scorers(options, config, cohort, settings)
 
-        plans = settings_from(config["surgery"], SurgerySettings, "surgery")
-        scorer = SurgeryScorer(cohort, Path(options.out), plans)
+    def on_fit(*fit: Any) -> None:
+        for scorer in scorers:
+            scorer(*fit)
+
     found = run_validation(
         options.patients,
         cohort,
@@ -81,12 +94,31 @@ def _validate_in_this_process(options: argparse.Namespace, config: dict[str, Any
         replace(settings, cores=options.cores or os.cpu_count() or 1),
         options.priors,
         report_progress,
-        scorer,
+        on_fit,
     )
-    _say_mapping(found.summary)
-    if scorer is not None:
-        _say_mapping(scorer.summary())
+    for summary in (found.summary, *(scorer.summary() for scorer in scorers)):
+        _say_mapping(summary)
     return 0
+
+
+def _scorers(
+    options: argparse.Namespace, config: dict[str, Any], cohort: "ValidationCohort",
+    settings: "Settings",
+) -> "list[SurgeryScorer | DegeneracyScorer]":  # fmt: skip
+    """Return what is scored beside the fits."""
+    from inference.priors import load_priors
+    from inference.validate_degeneracy import AblationFits, DegeneracyScorer
+    from inference.validate_surgery import SurgeryScorer
+    from virtualbrain.surgery.settings import SurgerySettings
+
+    plans = settings_from(config["surgery"], SurgerySettings, "surgery")
+    found: list[SurgeryScorer | DegeneracyScorer] = []
+    if options.surgery:
+        found.append(SurgeryScorer(cohort, Path(options.out), plans))
+    if options.explanations or options.ablation:
+        fits = AblationFits(load_priors(options.priors), settings) if options.ablation else None
+        found.append(DegeneracyScorer(cohort, Path(options.out), plans, fits))
+    return found
 
 
 def _validate_in_jobs(options: argparse.Namespace, config: dict[str, Any]) -> int:
@@ -103,6 +135,8 @@ def _validate_in_jobs(options: argparse.Namespace, config: dict[str, Any]) -> in
         "priors": str(priors),
         "inference": config["inference"],
         "surgery": config["surgery"] if options.surgery else None,
+        "explanations": config["surgery"] if options.explanations or options.ablation else None,
+        "ablation": options.ablation,
     }
     with only_run(out) as lock:
         resolved = out / "logs" / "validation.yaml"
@@ -113,7 +147,11 @@ def _validate_in_jobs(options: argparse.Namespace, config: dict[str, Any]) -> in
         outcome = run_workflow(command, resolved.with_suffix(".log"), lock, err_console)
     code = report_failures(outcome, out, resolved.stem)
     if not code:
-        for name in ("summary", "surgery") if options.surgery else ("summary",):
+        wanted = {
+            "surgery": options.surgery,
+            "degeneracy": options.explanations or options.ablation,
+        }
+        for name in ("summary", *(name for name, asked in wanted.items() if asked)):
             content = read_json(out / f"{name}.json")
             about = ("seed", "scenario", "settings")
             _say_mapping({key: content[key] for key in content if key not in about})
