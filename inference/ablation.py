@@ -1,10 +1,10 @@
-"""Fit subsets of a patient's data: which electrode, seizure and seconds carry the answer.
+"""Fit subsets of a patient's data: which part of them carries the answer.
 
 Each subset is fitted again with the onset model. Its chains start from draws of the fit to all
 data, so that few moves suffice. The Monte Carlo error of every change is stated.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -45,7 +45,7 @@ class Subset:
     kind : {"all", "without", "kept"}
         All data; all but one part; or only some of the parts.
     part : str
-        ``electrode``, ``seizure`` or ``seconds``; empty for all data.
+        ``electrode``, ``seizure``, ``seconds`` or ``band``; empty for all data.
     name : str
         What is left out or kept.
     channels, seizures : tuple of int
@@ -154,6 +154,12 @@ def _seconds_kept(everything: Subset, problem: Problem) -> Iterator[Subset]:
             )
 
 
+def _bands_kept(problem: Problem, bands: Mapping[str, Problem]) -> Iterator[Subset]:
+    for name, part in bands.items():
+        channels = tuple(problem.channels.index(channel) for channel in part.channels)
+        yield Subset("kept", "band", name, channels, tuple(range(problem.n_seizures)))
+
+
 def reduced(problem: Problem, subset: Subset) -> Problem:
     """Return the problem with a subset of its data."""
     channels = list(subset.channels)
@@ -198,6 +204,7 @@ def ablate(
     settings: Settings,
     plan: PlanOf,
     progress: Progress | None = None,
+    bands: Mapping[str, Problem] | None = None,
 ) -> pd.DataFrame:
     """Fit every subset, and compare the answers with that of all data.
 
@@ -215,6 +222,8 @@ def ablate(
         The plan of a posterior.
     progress : callable, optional
         Called with the name of the subset and the fraction that is done.
+    bands : mapping of str to Problem, optional
+        The problem with the log power of one frequency band, by name.
 
     Returns
     -------
@@ -242,11 +251,14 @@ def ablate(
         settings, method="onsets", moves=MOVES, extension=0.0, draws=DRAWS, chains=CHAINS,
         normalisation=problem.normalisation,
     )  # fmt: skip
-    subsets = subsets_of(problem, electrodes, rng)
+    of_band = bands or {}
+    subsets = [*subsets_of(problem, electrodes, rng), *_bands_kept(problem, of_band)]
     found: list[Answer] = []
     with threadpool_limits(1, user_api="blas"):
         for number, subset in enumerate(subsets):
-            part = reduced(problem, subset)
+            part = (
+                bands[subset.name] if bands and subset.part == "band" else reduced(problem, subset)
+            )
             one = sample
             if number > 0:
                 starts = starts_from(sample.chains, subset, part, rng)

@@ -55,7 +55,11 @@ LONGEST = (
     "models/test_cortex.py",
     "inference/test_validate.py",
     "inference/test_ablation.py",
+    "inference/test_validate_degeneracy.py",
+    "inference/test_population.py",
     "inference/test_next_data.py",
+    "inference/test_next_connectome.py",
+    "inference/test_bands.py",
     "inference/test_identifiability.py",
     "report/test_evoked.py",
 )

@@ -391,6 +391,11 @@ def _add_degeneracy(commands: Any) -> None:
     _add_common(parser)
     _add_prior_set(parser)
     parser.add_argument(
+        "--bids",
+        metavar="BIDS",
+        help="the BIDS dataset of the run: also fit the log power of each frequency band",
+    )
+    parser.add_argument(
         "--connectomes",
         metavar="DIR",
         help="explain the same seizures with the connectomes of other persons or groups: one "

@@ -145,6 +145,26 @@ def test_the_electrode_that_sees_the_zone_carries_the_answer(problem, monkeypatc
 
 
 @pytest.mark.slow
+def test_a_band_without_the_seizure_does_not_carry_the_answer(problem, monkeypatch):
+    monkeypatch.setattr(full_sample, "MOVES", 3000)
+    monkeypatch.setattr(ablation, "subsets_of", lambda *_: subsets_of(problem, ["A"] * M, _[2])[:1])
+    quiet = [0.2 * np.random.default_rng(3).standard_normal(e.shape) for e in problem.envelope]
+    common = {"times": list(problem.times)}
+    few = {"gain": problem.gain[:-3], "channels": problem.channels[:-3]}
+    bands = {
+        "4-13 Hz": replace(problem, envelope=quiet, **common),
+        "30-60 Hz": replace(problem, envelope=[problem.envelope[0][:, :-3]], **few, **common),
+    }
+    plan = PlanOf(lambda tree: (f"region-{EZ + 1}",), lambda tree, plan: 1.0)
+    sample = full_sample.sample_all(problem, load_priors(), SETTINGS)
+    found = ablate(problem, ELECTRODES, sample, load_priors(), SETTINGS, plan, bands=bands)
+    assert list(found["part"])[1:] == ["band", "band"]
+    by_name = found.set_index("name")
+    assert by_name.loc["4-13 Hz", "p_ez"] < 0.3 < 0.7 < by_name.loc["30-60 Hz", "p_ez"]
+    assert list(found["n_channels"]) == [M, M, M - 3]
+
+
+@pytest.mark.slow
 def test_p_ez_is_the_calibrated_one_that_the_zones_have(problem):
     sample = sample_onsets(problem, load_priors(), replace(SETTINGS, moves=2000, draws=400))
     posterior = posterior_of(sample)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from virtualbrain.commands.bands import bands_of
 from virtualbrain.commands.console import err_console, say
 from virtualbrain.commands.identifiability import identify
 from virtualbrain.commands.next_data import next_data, summary
@@ -42,6 +43,7 @@ def degeneracy(options: argparse.Namespace) -> int:
     for layout in layouts:
         _require_onsets(layout, name)
     asked = asked_connectomes(options)
+    bands = _bands(layouts, name, options, config) if asked is None else {}
     for layout in layouts:
         problem = _fitted_problem(layout, name, config)
         if asked is not None:
@@ -51,13 +53,27 @@ def degeneracy(options: argparse.Namespace) -> int:
         for sentence in identify(layout, name, sample, config):
             say(f"sub-{layout.label}: {sentence}")
         say(f"sub-{layout.label}: wrote {layout.identifiability(name)}")
-        table = _ablated(layout, problem, sample, priors, config)
+        table = _ablated(layout, problem, sample, priors, config, bands[layout.label])
         _write(layout, name, table, config)
         say(f"sub-{layout.label}: {_summary(table)}; wrote {layout.ablation(name)}")
         ranked = next_data(layout, name, sample, config)
         say(f"sub-{layout.label}: {summary(ranked)}; wrote {layout.next_data(name)}")
     say("run `virtualbrain run` again to show this in the reports")
     return 0
+
+
+def _bands(
+    layouts: Sequence[PatientLayout], name: str, options: argparse.Namespace,
+    config: dict[str, Any],
+) -> "dict[str, dict[str, Problem]]":  # fmt: skip
+    """Return the problems of single frequency bands of each patient, where recordings are given."""
+    if options.bids is None:
+        say("frequency bands are not compared: that needs the recordings (--bids)")
+        return {layout.label: {} for layout in layouts}
+    return {
+        layout.label: bands_of(layout, _fitted_problem(layout, name, config), options.bids, config)
+        for layout in layouts
+    }
 
 
 def _with_other_connectomes(
@@ -117,6 +133,7 @@ def _ablated(
     sample: "OnsetSample",
     priors: Any,
     config: dict[str, Any],
+    bands: "dict[str, Problem]",
 ) -> "pd.DataFrame":
     from rich.progress import Progress
 
@@ -135,6 +152,7 @@ def _ablated(
             _settings(config),
             plan,
             lambda step, fraction: bar.update(task, description=step, completed=fraction),
+            bands,
         )
 
 
