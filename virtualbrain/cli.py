@@ -396,6 +396,24 @@ def _add_degeneracy(commands: Any) -> None:
         help="the BIDS dataset of the run: also fit the log power of each frequency band",
     )
     parser.add_argument(
+        "--vessels",
+        metavar="NIFTI",
+        help="mask of vessels in scanner coordinates of the T1w image: one more electrode must "
+        "keep clear of them",
+    )
+    parser.add_argument(
+        "--vessel-distance",
+        type=float,
+        metavar="MM",
+        help="distance from vessels that an electrode keeps; default: 3",
+    )
+    parser.add_argument(
+        "--avoid",
+        metavar="NAMES",
+        help="regions that no electrode may pass, beside the eloquent ones of the last run; names "
+        "separated by commas",
+    )
+    parser.add_argument(
         "--connectomes",
         metavar="DIR",
         help="explain the same seizures with the connectomes of other persons or groups: one "

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from inference.posterior import load, save
 from inference.settings import Settings
 from virtualbrain import cli
 from virtualbrain.commands.degeneracy import _problem, electrodes_of
+from virtualbrain.commands.next_data import Avoid, _forbidden
 from virtualbrain.connectome import Connectome
 from virtualbrain.errors import FAULT_OF_INPUT, InputError
 from virtualbrain.io.atomic import read_json
@@ -82,6 +84,21 @@ def _contacts() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory) -> PatientLayout:
     return fitted(tmp_path_factory.mktemp("out"))
+
+
+def test_regions_and_vessels_to_avoid_are_both_forbidden(patient):
+    regions = read_table(patient.connectome_regions)
+    centres = regions[["x", "y", "z"]].to_numpy(float)
+    voxels = np.zeros((41, 41, 41), dtype=np.uint8)
+    voxels[20, 20, 20] = 1
+    affine = np.eye(4)
+    affine[:3, 3] = centres[3] - 20.0
+    mask = nib.Nifti1Image(voxels, affine)
+    only = _forbidden(regions, None, Avoid(("r1",)))
+    both = _forbidden(regions, None, Avoid(("r1",), mask, "vessels.nii.gz", 2.0))
+    places = np.array([centres[1], centres[3], centres[3] + 500.0])
+    assert list(only(places)) == [True, False, False]
+    assert list(both(places)) == [True, True, False]
 
 
 def test_an_electrode_is_the_shaft_of_the_contacts(patient):
@@ -201,9 +218,26 @@ def test_other_connectomes_are_fitted_and_the_report_reads_them(patient, quick, 
         (["--connectome-variants", "-1"], "-1 variants"),
         (["--without-connections", "r0,r9"], "no region r9"),
         (["--without-connections", "r0"], "no connection among r0"),
+        (["--avoid", "r0,r9"], "unknown region r9"),
+        (["--vessel-distance", "2"], "a distance to vessels, but no vessels"),
+        (["--vessels", "nowhere.nii.gz"], "nowhere.nii.gz"),
+        (["--vessels", "EMPTY"], "no vessel in the mask"),
+        (["--vessels", "FAR"], "holds no contact of the patient"),
+        (["--bids", "nowhere"], "nowhere"),
     ],
 )
-def test_a_wrong_option_is_one_line_before_any_fit(patient, asked, words, monkeypatch, capsys):
+def test_a_wrong_option_is_one_line_before_any_fit(
+    patient, asked, words, monkeypatch, capsys, tmp_path
+):
+    voxels = np.zeros((9, 9, 9), dtype=np.uint8)
+    nib.save(nib.Nifti1Image(voxels, np.eye(4)), tmp_path / "EMPTY.nii.gz")
+    voxels[4, 4, 4] = 1
+    away = np.eye(4)
+    away[:3, 3] = 500.0
+    nib.save(nib.Nifti1Image(voxels, away), tmp_path / "FAR.nii.gz")
+    made = {name: str(tmp_path / f"{name}.nii.gz") for name in ("EMPTY", "FAR")}
+    asked = [made.get(word, word) for word in asked]
+
     def fail(*_: object) -> None:
         raise AssertionError("a fit was started")
 

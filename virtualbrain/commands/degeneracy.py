@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from virtualbrain.commands.bands import bands_of
 from virtualbrain.commands.console import err_console, say
 from virtualbrain.commands.identifiability import identify
-from virtualbrain.commands.next_data import next_data, summary
+from virtualbrain.commands.next_data import avoided, check_avoided, next_data, summary
 from virtualbrain.commands.other_connectomes import (
     Asked,
     asked_connectomes,
@@ -43,6 +43,9 @@ def degeneracy(options: argparse.Namespace) -> int:
     for layout in layouts:
         _require_onsets(layout, name)
     asked = asked_connectomes(options)
+    avoid = avoided(options)
+    for layout in layouts:
+        check_avoided(layout, avoid)
     bands = _bands(layouts, name, options, config) if asked is None else {}
     for layout in layouts:
         problem = _fitted_problem(layout, name, config)
@@ -56,7 +59,7 @@ def degeneracy(options: argparse.Namespace) -> int:
         table = _ablated(layout, problem, sample, priors, config, bands[layout.label])
         _write(layout, name, table, config)
         say(f"sub-{layout.label}: {_summary(table)}; wrote {layout.ablation(name)}")
-        ranked = next_data(layout, name, sample, config)
+        ranked = next_data(layout, name, sample, config, avoid)
         say(f"sub-{layout.label}: {summary(ranked)}; wrote {layout.next_data(name)}")
     say("run `virtualbrain run` again to show this in the reports")
     return 0

@@ -1,6 +1,9 @@
 """Value of new data of a fitted patient, for the command `degeneracy`."""
 
+import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,20 +19,92 @@ if TYPE_CHECKING:
     from virtualbrain.io.anatomy import Anatomy
     from virtualbrain.seeg.trajectories import Inside
 
+# From vessels, if not stated otherwise.
+VESSEL_MM = 3.0
+
+
+@dataclass(frozen=True)
+class Avoid:
+    """What a new electrode must keep clear of.
+
+    Parameters
+    ----------
+    regions : tuple of str
+        Regions, beside the eloquent ones of the last results of virtual surgery.
+    vessels : nibabel image, optional
+        Mask of vessels in the patient's frame.
+    vessels_file : str
+        Name of its file.
+    distance_mm : float
+        From vessels.
+    """
+
+    regions: tuple[str, ...] = ()
+    vessels: Any = None
+    vessels_file: str = ""
+    distance_mm: float = VESSEL_MM
+
+
+def avoided(options: argparse.Namespace) -> Avoid:
+    """Return what the options of the command say.
+
+    Raises
+    ------
+    InputError
+        The mask is unreadable or no mask of vessels, or there is a distance but no mask.
+    """
+    from virtualbrain.errors import InputError
+    from virtualbrain.io.images import read_image
+    from virtualbrain.seeg.vessels import near_vessels
+
+    names = tuple(name.strip() for name in (options.avoid or "").split(",") if name.strip())
+    distance = VESSEL_MM if options.vessel_distance is None else options.vessel_distance
+    if options.vessels is None:
+        if options.vessel_distance is not None:
+            raise InputError("a distance to vessels, but no vessels", where="--vessel-distance",
+                             expected="a mask with --vessels")  # fmt: skip
+        return Avoid(names)
+    file = Path(options.vessels).name
+    mask = read_image(options.vessels)
+    near_vessels(mask, distance, file)  # raises an error before a long fit
+    return Avoid(names, mask, file, distance)
+
+
+def check_avoided(layout: PatientLayout, avoid: Avoid) -> None:
+    """Raise an error if a region is unknown, or the mask is not in the patient's frame."""
+    from virtualbrain.io.tables import read_table
+    from virtualbrain.seeg.vessels import require_in_frame
+    from virtualbrain.surgery.clinical_plans import require_regions
+
+    require_regions(avoid.regions, read_table(layout.connectome_regions), "--avoid")
+    if avoid.vessels is not None:
+        require_in_frame(avoid.vessels, _contacts(layout), avoid.vessels_file)
+
 
 def next_data(
-    layout: PatientLayout, name: str, sample: "OnsetSample", config: dict[str, Any]
-) -> "pd.DataFrame":
+    layout: PatientLayout, name: str, sample: "OnsetSample", config: dict[str, Any],
+    avoid: Avoid | None = None,
+) -> "pd.DataFrame":  # fmt: skip
     """Return the value of feasible electrodes and of other new data, and write them."""
     from inference.next_candidates import fitted_patient, values
     from virtualbrain.surgery.settings import SurgerySettings
 
     surgery = settings_from(config["surgery"], SurgerySettings, "surgery")
     patient = fitted_patient(sample, surgery.suspicion, config["seed"])
-    forbidden = _eloquent(layout, name)
-    table = values(patient, _candidates(layout, patient, forbidden, config), config["seed"])
-    _write(layout, name, table, forbidden, config)
+    kept_clear = avoid or Avoid()
+    stated = dict.fromkeys([*_eloquent(layout, name), *kept_clear.regions])
+    clear_of = replace(kept_clear, regions=tuple(stated))
+    table = values(patient, _candidates(layout, patient, clear_of, config), config["seed"])
+    _write(layout, name, table, clear_of, config)
     return table
+
+
+def _contacts(layout: PatientLayout) -> Any:
+    """Return the places of the contacts that are known, mm."""
+    from virtualbrain.io.seeg import read_contacts
+
+    places = read_contacts(layout.contacts)[["x", "y", "z"]].to_numpy(float)
+    return places[np.isfinite(places).all(axis=1)]
 
 
 def _eloquent(layout: PatientLayout, priors: str) -> list[str]:
@@ -43,13 +118,11 @@ def _eloquent(layout: PatientLayout, priors: str) -> list[str]:
 
 
 def _candidates(
-    layout: PatientLayout, patient: "FittedPatient", forbidden: Sequence[str],
-    config: Mapping[str, Any],
+    layout: PatientLayout, patient: "FittedPatient", avoid: Avoid, config: Mapping[str, Any],
 ) -> "list[Candidate]":  # fmt: skip
     """Return feasible electrodes to the regions whose p_ez is least certain."""
     from inference.next_candidates import Candidate, uncertain_regions
     from virtualbrain.io.anatomy import read_anatomy
-    from virtualbrain.io.seeg import read_contacts
     from virtualbrain.io.tables import read_table
     from virtualbrain.seeg.gain import make_sources, power_gain
     from virtualbrain.seeg.settings import SeegSettings
@@ -67,10 +140,8 @@ def _candidates(
     place = {str(region): row for row, region in enumerate(regions["name"])}
     order = [place[str(region)] for region in patient.sample.density.problem.regions]
     centres = regions[["x", "y", "z"]].to_numpy(float)
-    contacts = read_contacts(layout.contacts)[["x", "y", "z"]].to_numpy(float)
-    midline = float(np.nanmean(centres[:, 0]))
-    contacts = contacts[np.isfinite(contacts).all(axis=1)]
-    inside, eloquent = _brain(regions, anatomy), _within(regions, anatomy, forbidden)
+    midline, contacts = float(np.nanmean(centres[:, 0])), _contacts(layout)
+    inside, forbidden = _brain(regions, anatomy), _forbidden(regions, anatomy, avoid)
     return [
         Candidate(
             target,
@@ -83,7 +154,7 @@ def _candidates(
         )
         for target in uncertain_regions(patient)
         if np.isfinite(centres[place[target]]).all()
-        for one in trajectories(centres[place[target]], inside, eloquent, contacts, midline)
+        for one in trajectories(centres[place[target]], inside, forbidden, contacts, midline)
     ]  # fmt: skip
 
 
@@ -100,6 +171,17 @@ def _brain(regions: "pd.DataFrame", anatomy: "Anatomy | None") -> "Inside":
     balls = centre_sources(regions, np.ones(len(regions), dtype=bool))
     hull = Delaunay(balls.points)
     return lambda points: np.asarray(hull.find_simplex(points) >= 0)
+
+
+def _forbidden(regions: "pd.DataFrame", anatomy: "Anatomy | None", avoid: Avoid) -> "Inside":
+    """Return which points lie in regions to avoid, or near vessels."""
+    from virtualbrain.seeg.vessels import near_vessels
+
+    within = _within(regions, anatomy, avoid.regions)
+    if avoid.vessels is None:
+        return within
+    near = near_vessels(avoid.vessels, avoid.distance_mm, avoid.vessels_file)
+    return lambda points: within(points) | near(points)
 
 
 def _within(
@@ -125,7 +207,7 @@ def _within(
 
 
 def _write(
-    layout: PatientLayout, priors: str, table: "pd.DataFrame", forbidden: Sequence[str],
+    layout: PatientLayout, priors: str, table: "pd.DataFrame", avoid: Avoid,
     config: Mapping[str, Any],
 ) -> None:  # fmt: skip
     from inference.full_sample import CHAINS, DRAWS, MOVES
@@ -138,7 +220,10 @@ def _write(
     about = sidecar(dict(config), ("inference", "seeg", "surgery", "seed"), sources)
     fit = {"Moves": MOVES, "Draws": DRAWS, "Chains": CHAINS}
     rules = {"SpacingMm": SPACING_MM, "ReachMm": REACH_MM, "ClearMm": CLEAR_MM,
-             "AvoidedRegions": list(forbidden), "VesselsKnown": False}  # fmt: skip
+             "AvoidedRegions": list(avoid.regions),
+             "VesselsKnown": avoid.vessels is not None}  # fmt: skip
+    if avoid.vessels is not None:
+        rules |= {"Vessels": avoid.vessels_file, "VesselMm": avoid.distance_mm}
     belongs = {"Posterior": checksum(layout.posterior(priors))}
     write_table(layout.next_data(priors), table, {**about, **fit, **rules, **belongs})
 

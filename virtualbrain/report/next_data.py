@@ -1,7 +1,6 @@
 """Put the value of one more seizure, and of an own connectome, into words.
 
-The value of further electrodes stays in the table: the amounts predicted are too small, and vessels
-are not known.
+The value of further electrodes stays in the table: the amounts predicted are too small.
 """
 
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ class NextData:
 
     sentences: tuple[str, ...]
     table: str
+    vessels: str
 
 
 OFFERS = {
@@ -37,7 +37,9 @@ def next_data_of(results: PatientResults) -> NextData | None:
         "Such values of a seizure were right on average over synthetic patients, not for each of "
         "them."
     )
-    return NextData((*said, trust), found.table.file)
+    known = found.table.sidecar.get("VesselsKnown", False)
+    vessels = "vessels are those of the given mask" if known else "vessels are not known"
+    return NextData((*said, trust), found.table.file, vessels)
 
 
 def _sentence(what: str, row: NextRow) -> str:
