@@ -256,7 +256,10 @@ def test_other_connectomes_are_in_plain_words(build, make_patient):
     assert "1 fit, repeated with the own connectome" in page
     assert "A repeated fit moves all P(EZ) together by 0.10 regions." in page
     assert "alone (less than twice that): random factors on connections without the EZ" in page
-    assert "Changes that move it: random factors on all connections (0.50)." in page
+    assert (
+        "Changes that move it: random factors on all connections (0.50); connectomes of other "
+        "persons or groups (0.35)." in page
+    )
     assert "The more the connections between the EZ and recruited regions change, at" in page
     assert "(partial rank correlation 0.80 over 6 connectomes)" in page
     assert "with other connectomes (for research)" not in build(**choices, verdict="do-not-use")

@@ -33,6 +33,8 @@ WORDS = {
 }
 """Kinds of variants, in words."""
 
+PERSONS = {"person": "connectomes of other persons or groups"}
+
 STRUCTURE = {
     "zone_strength": "the strengths of the connections that leave the EZ",
     "zone_recruited": "the connections between the EZ and recruited regions",
@@ -129,7 +131,7 @@ def _by_kind(rows: Sequence[Row]) -> Iterator[str]:
     scatter = fmean(again)
     moved = {
         words: fmean(values)
-        for kind, words in WORDS.items()
+        for kind, words in {**PERSONS, **WORDS}.items()
         if (values := [row.moved for row in rows if row.kind == kind])
     }
     quiet = [words for words, value in moved.items() if value <= CLEAR * scatter]
