@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virtualbrain.commands.bands import bands_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from inference.onsets.fit import OnsetSample
+    from inference.priors import Priors
     from inference.problem import Problem
     from inference.settings import Settings
 
@@ -43,15 +45,23 @@ def degeneracy(options: argparse.Namespace) -> int:
     for layout in layouts:
         _require_onsets(layout, name)
     asked = asked_connectomes(options)
+    run = _everything if asked is None else partial(_with_other_connectomes, asked)
+    run(layouts, name, priors, options, config)
+    say("run `virtualbrain run` again to show this in the reports")
+    return 0
+
+
+def _everything(
+    layouts: Sequence[PatientLayout], name: str, priors: "Priors", options: argparse.Namespace,
+    config: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write what the recording fixes, what carries the answer and what new data would add."""
     avoid = avoided(options)
     for layout in layouts:
         check_avoided(layout, avoid)
-    bands = _bands(layouts, name, options, config) if asked is None else {}
+    bands = _bands(layouts, name, options, config)
     for layout in layouts:
         problem = _fitted_problem(layout, name, config)
-        if asked is not None:
-            _with_other_connectomes(layout, name, problem, priors, asked, config)
-            continue
         sample = _sampled(problem, priors, config)
         for sentence in identify(layout, name, sample, config):
             say(f"sub-{layout.label}: {sentence}")
@@ -61,8 +71,6 @@ def degeneracy(options: argparse.Namespace) -> int:
         say(f"sub-{layout.label}: {_summary(table)}; wrote {layout.ablation(name)}")
         ranked = next_data(layout, name, sample, config, avoid)
         say(f"sub-{layout.label}: {summary(ranked)}; wrote {layout.next_data(name)}")
-    say("run `virtualbrain run` again to show this in the reports")
-    return 0
 
 
 def _bands(
@@ -80,15 +88,20 @@ def _bands(
 
 
 def _with_other_connectomes(
-    layout: PatientLayout, name: str, problem: "Problem", priors: Any, asked: Asked,
-    config: dict[str, Any],
+    asked: Asked, layouts: Sequence[PatientLayout], name: str, priors: "Priors",
+    _: argparse.Namespace, config: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Explain the same seizures with other connectomes; nothing else is computed."""
-    persons = persons_of(layout, problem, asked, config)  # raises an error before a long fit
-    sample = _sampled(problem, priors, config)
-    for sentence in other_connectomes(layout, name, sample, asked, persons, config):
-        say(f"sub-{layout.label}: {sentence}")
-    say(f"sub-{layout.label}: wrote {layout.other_connectomes(name)}")
+    """Explain the same seizures with other connectomes; all of them are read before a fit."""
+    problems = [_fitted_problem(layout, name, config) for layout in layouts]
+    persons = [
+        persons_of(layout, problem, asked, config)
+        for layout, problem in zip(layouts, problems, strict=True)
+    ]
+    for layout, problem, weights in zip(layouts, problems, persons, strict=True):
+        sample = _sampled(problem, priors, config)
+        for sentence in other_connectomes(layout, name, sample, asked, weights, config):
+            say(f"sub-{layout.label}: {sentence}")
+        say(f"sub-{layout.label}: wrote {layout.other_connectomes(name)}")
 
 
 def _require_onsets(layout: PatientLayout, priors: str) -> None:
