@@ -18,6 +18,36 @@ HARDLY_SUSPECTED = 0.05
 SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = -2.037, 4.696
 
 
+@dataclass(frozen=True)
+class PlanOf:
+    """The plan of a posterior, and how often a plan holds the zone of its draws, as functions."""
+
+    first: Callable[[xr.DataTree], tuple[str, ...]]
+    holds: Callable[[xr.DataTree, tuple[str, ...]], float]
+
+
+@dataclass(frozen=True)
+class ZoneList:
+    """The explanations that a fit lists.
+
+    Parameters
+    ----------
+    zone : tuple of str
+        Regions of the most probable zone of the first explanation.
+    named : frozenset of str
+        Regions that are certain or possible in a listed explanation.
+    count : int
+        Explanations listed.
+    index : float
+        Degeneracy index.
+    """
+
+    zone: tuple[str, ...]
+    named: frozenset[str]
+    count: int
+    index: float
+
+
 def simulated_x0(samples: xr.Dataset) -> xr.DataArray:
     """Return the x0 with which the model reproduces the seizure, from the group `posterior`.
 
@@ -149,33 +179,3 @@ def connected_shares(weights: Array, p_ez: Array, unseen: NDArray[np.int64]) -> 
     strength = ((weights + weights.T) @ p_ez)[unseen]
     total = strength.sum()
     return strength / total if total > 0 else np.full(len(unseen), 1.0 / max(len(unseen), 1))
-
-
-@dataclass(frozen=True)
-class PlanOf:
-    """The plan of a posterior, and how often a plan holds the zone of its draws, as functions."""
-
-    first: Callable[[xr.DataTree], tuple[str, ...]]
-    holds: Callable[[xr.DataTree, tuple[str, ...]], float]
-
-
-@dataclass(frozen=True)
-class ZoneList:
-    """The explanations that a fit lists.
-
-    Parameters
-    ----------
-    zone : tuple of str
-        Regions of the most probable zone of the first explanation.
-    named : frozenset of str
-        Regions that are certain or possible in a listed explanation.
-    count : int
-        Explanations listed.
-    index : float
-        Degeneracy index.
-    """
-
-    zone: tuple[str, ...]
-    named: frozenset[str]
-    count: int
-    index: float
