@@ -58,7 +58,7 @@ class DiffusionSettings:
     """
 
     streamlines: int = 1_000_000
-    agreement: float = 0.97
+    agreement: float = 0.95
     seed: int = 1
     denoise: bool = True
     unring: bool = True
