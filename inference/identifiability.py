@@ -38,7 +38,13 @@ from inference.layout import POSITIVE
 from inference.posterior import named_draws
 from inference.zones import zones
 from virtualbrain.models.reduced_physics import FOLD_X, X0_PER_INPUT
-from virtualbrain.posterior import HARDLY_SUSPECTED, chain_weights, simulated_x0, starts_seizures
+from virtualbrain.posterior import (
+    HARDLY_SUSPECTED,
+    chain_weights,
+    first_seizure,
+    simulated_x0,
+    starts_seizures,
+)
 
 Array = NDArray[np.float64]
 
@@ -362,9 +368,7 @@ def expected_slope(posterior: xr.DataTree, region: str, role: str) -> float:
     seizures, in the first.
     """
     sources = posterior["sources"]
-    x = sources["x"]
-    if "seizure" in x.dims:
-        x = x.isel(seizure=0)
+    x = first_seizure(sources.to_dataset()["x"])
     names = [str(name) for name in sources["region"].to_numpy()]
     place = names.index(region)
     states = x.transpose("sample", "time", "region").to_numpy().astype(np.float64)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.anatomy.region_names import hemisphere_of
 from virtualbrain.models.reduced_physics import SEIZING_X_2D
-from virtualbrain.posterior import chain_weights, starts_seizures
+from virtualbrain.posterior import chain_weights, first_seizure, starts_seizures
 from virtualbrain.seeg.gain import observability
 
 Array = NDArray[np.float64]
@@ -117,12 +117,8 @@ def _recruited(posterior: xr.DataTree, p_ez: Array) -> tuple[Array, Array]:
     samples = posterior["posterior"].to_dataset()
     if "onset_s" in samples:
         return _recruited_in_draws(samples, float(posterior.attrs["I1"]), p_ez)
-    x = posterior["sources"]["x"]
-    time_s = posterior["constant_data"]["time_s"]
-    if "seizure" in x.dims:
-        x = x.isel(seizure=0)
-    if "seizure" in time_s.dims:
-        time_s = time_s.isel(seizure=0)
+    x = first_seizure(posterior["sources"].to_dataset()["x"])
+    time_s = first_seizure(posterior["constant_data"].to_dataset()["time_s"])
     seizing = x.transpose("sample", "time", "region").to_numpy() > SEIZING_X_2D
     seizes = seizing.any(axis=1)
     starts = posterior["sources"]["above_threshold"].to_numpy()
@@ -142,10 +138,7 @@ def _p_recruited(seizes: NDArray[np.bool_], starts: NDArray[np.bool_], p_ez: Arr
 
 def _recruited_in_draws(samples: xr.Dataset, I1: float, p_ez: Array) -> tuple[Array, Array]:
     """Return the same from the sampled onsets."""
-    onset = samples["onset_s"]
-    if "seizure" in onset.dims:
-        onset = onset.isel(seizure=0)
-    onset = onset.transpose("chain", "draw", "region")
+    onset = first_seizure(samples["onset_s"]).transpose("chain", "draw", "region")
     seizes = onset.notnull()
     starts = starts_seizures(samples, I1).to_numpy()
     n = starts.shape[-1]

@@ -179,3 +179,8 @@ def connected_shares(weights: Array, p_ez: Array, unseen: NDArray[np.int64]) -> 
     strength = ((weights + weights.T) @ p_ez)[unseen]
     total = strength.sum()
     return strength / total if total > 0 else np.full(len(unseen), 1.0 / max(len(unseen), 1))
+
+
+def first_seizure[Values: (xr.DataArray, xr.Dataset)](values: Values) -> Values:
+    """Return the values of the first seizure; values without a dimension seizure are unchanged."""
+    return values.isel(seizure=0) if "seizure" in values.dims else values

@@ -135,15 +135,30 @@ def volume_to_ants(values: NDArray[np.float32], affine: Array) -> Any:
 
 
 def read_itk_matrix(path: Path) -> Array:
-    """Read a linear ITK transform as a matrix in scanner RAS (fixed to moving points)."""
-    ants = import_ants()
-    transform = ants.read_transform(str(path))
-    parameters = np.asarray(transform.parameters, dtype=float)
-    centre = np.asarray(transform.fixed_parameters, dtype=float)
+    """Read a linear ITK transform as a matrix in scanner RAS (fixed to moving points).
+
+    A text file is read without ANTs, which takes seconds to import.
+    """
+    if path.suffix == ".txt":
+        parameters, centre = _text_parameters(path)
+    else:
+        transform = import_ants().read_transform(str(path))
+        parameters = np.asarray(transform.parameters, dtype=float)
+        centre = np.asarray(transform.fixed_parameters, dtype=float)
     lps = np.eye(4)
     lps[:3, :3] = parameters[:9].reshape(3, 3)
     lps[:3, 3] = parameters[9:12] + centre - lps[:3, :3] @ centre
     return np.asarray(_LPS @ lps @ _LPS)
+
+
+def _text_parameters(path: Path) -> tuple[Array, Array]:
+    """Return the 12 parameters and the centre of an affine ITK transform in a text file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    parameters, centre = (
+        np.array(fields[name].split(), dtype=float) for name in ("Parameters", "FixedParameters")
+    )
+    return parameters, centre
 
 
 def write_itk_matrix(path: Path, matrix: Array) -> None:

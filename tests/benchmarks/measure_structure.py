@@ -42,11 +42,12 @@ from virtualbrain.connectome import Connectome
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.alignment import AlignmentFiles, align_t1
 from virtualbrain.diffusion.check import check_dwi
-from virtualbrain.diffusion.connectome import ConnectomeFiles, Edges, build_connectome
+from virtualbrain.diffusion.connectome import ConnectomeFiles, build_connectome
 from virtualbrain.diffusion.fod import estimate_fod
 from virtualbrain.diffusion.head_mask import head_mask
 from virtualbrain.diffusion.preprocess import preprocess_dwi
 from virtualbrain.diffusion.quality import compare_connectomes
+from virtualbrain.diffusion.region_ends import Edges
 from virtualbrain.diffusion.series import load_series
 from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.diffusion.tracks import (
@@ -270,7 +271,6 @@ def connectome_of(dwi: Path, structure: Structure, out: Path, settings, threads)
         ),
         structure.regions,
         settings,
-        threads,
     )
     short = ("n_edges", "edge_share", "isolated_regions", "poorly_covered_regions",
              "assigned_share", "left_right_correlation")  # fmt: skip
@@ -451,7 +451,6 @@ def measure_memory(run: Path, label: str, out: Path, settings, threads, copies):
         ),
         read_table(layout.regions),
         settings,
-        threads,
     )
     print(f"connectome of {built.connectome.n_regions} regions: {peaks()}")
     files.tracks.unlink()

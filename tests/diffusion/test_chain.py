@@ -1,6 +1,7 @@
 """All stages from a series with known bundles to the connectome, with MRtrix3."""
 
 from dataclasses import replace
+from functools import partial
 
 import nibabel as nib
 import numpy as np
@@ -18,6 +19,7 @@ from virtualbrain.diffusion.alignment import AlignmentFiles, align_t1
 from virtualbrain.diffusion.connectome import ConnectomeFiles, build_connectome
 from virtualbrain.diffusion.fod import estimate_fod
 from virtualbrain.diffusion.preprocess import preprocess_dwi
+from virtualbrain.diffusion.region_ends import counts_between, write_regions_in_dwi
 from virtualbrain.diffusion.series import read_mif
 from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.diffusion.tracks import TrackFiles, generate_tracks
@@ -91,7 +93,7 @@ def built(folder, name="tracks"):
         fod=folder / "fod.mif",
         workdir=folder / "work",
     )
-    return build_connectome(files, region_table(), SETTINGS, 1)
+    return build_connectome(files, region_table(), SETTINGS)
 
 
 def test_corrections_are_reported(made):
@@ -151,6 +153,27 @@ def test_same_seed_gives_the_same_files_on_any_number_of_cores(made):
     a, b = built(folder), built(folder, "again")
     assert np.array_equal(a.connectome.weights, b.connectome.weights)
     assert np.array_equal(a.reliability, b.reliability)
+
+
+def test_tracking_ends_early_if_the_bundles_are_found_again(made):
+    folder, _ = made
+    files = track_files(folder, "early")
+    files.workdir.mkdir()
+    table = region_table()
+    nodes = write_regions_in_dwi(folder / "labels.nii.gz", folder / "x.txt", table, files.workdir)
+    counts_of = partial(
+        counts_between,
+        nodes=nodes,
+        n_regions=len(table),
+        search_radius_mm=SETTINGS.search_radius_mm,
+        workdir=files.workdir,
+    )
+    settings = replace(SETTINGS, agreement=0.5)
+    quality = generate_tracks(files, settings, 2, counts_of)
+    assert quality["split_half_agreement"] >= 0.5
+    assert quality["streamlines"] == 2 * SETTINGS.streamlines // SETTINGS.parts
+    assert built(folder, "early").counts.sum() > 0
+    assert not list(files.workdir.glob("*.tck"))
 
 
 def test_another_seed_gives_other_streamlines(made):

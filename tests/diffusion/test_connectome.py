@@ -6,12 +6,10 @@ from hypothesis import strategies as st
 
 from tests.diffusion.phantom import region_table
 from virtualbrain.diffusion.connectome import (
-    ConnectomeFiles,
-    Edges,
-    _nodes_in_dwi,
     density_of,
     edge_reliability,
 )
+from virtualbrain.diffusion.region_ends import Edges, regions_in_dwi
 from virtualbrain.errors import InputError
 from virtualbrain.rigid_registration import write_itk_matrix
 
@@ -89,24 +87,16 @@ def files(tmp_path):
     shift = np.eye(4)
     shift[:3, 3] = [10, 0, 0]
     write_itk_matrix(tmp_path / "x.txt", shift)
-    missing = tmp_path / "none"
-    return ConnectomeFiles(
-        tracks=missing,
-        weights=missing,
-        labels=tmp_path / "labels.nii.gz",
-        t1_to_dwi=tmp_path / "x.txt",
-        fod=missing,
-        workdir=tmp_path,
-    )
+    return tmp_path / "labels.nii.gz", tmp_path / "x.txt"
 
 
 def test_node_image_is_in_diffusion_space_and_in_the_order_of_the_table(files):
-    image = _nodes_in_dwi(files, region_table())
+    image = regions_in_dwi(*files, region_table())
     nodes = np.asarray(image.dataobj)
     assert nodes[0, 0, 0] == 5
     assert nodes[1, 1, 1] == 2
     table = region_table().iloc[::-1]
-    nodes = np.asarray(_nodes_in_dwi(files, table).dataobj)
+    nodes = np.asarray(regions_in_dwi(*files, table).dataobj)
     assert nodes[0, 0, 0] == 2
     assert nodes[1, 1, 1] == 5
     # The transform from diffusion to T1w space is a shift by +10, so the T1 is shifted by -10.
@@ -115,4 +105,4 @@ def test_node_image_is_in_diffusion_space_and_in_the_order_of_the_table(files):
 
 def test_a_label_without_a_row_is_rejected(files):
     with pytest.raises(InputError, match="label 5"):
-        _nodes_in_dwi(files, region_table().iloc[:3])
+        regions_in_dwi(*files, region_table().iloc[:3])

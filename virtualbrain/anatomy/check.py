@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.atlases import desikan_killiany, load_atlas
+from virtualbrain.anatomy.atlases import desikan_killiany, load_atlas, require_atlas
 from virtualbrain.anatomy.brain_mask import require_contrast
 from virtualbrain.anatomy.parcellation import has_subcortex
 from virtualbrain.anatomy.reconstruct import reconstruction_obstacle
@@ -59,7 +59,7 @@ def check_t1(path: Path) -> list[VirtualBrainError]:
 
 def check_atlas(settings: AnatomySettings) -> list[VirtualBrainError]:
     """Check that the atlas is known and its label image and label table match."""
-    return _problems_of(lambda: load_atlas(settings))
+    return _problems_of(lambda: require_atlas(settings))
 
 
 def expected_regions(settings: AnatomySettings) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
-"""Compile the code of fit and surgery on a small made-up patient, before a run needs it.
+"""Compile the code of simulation, fit and surgery on a small made-up patient, before it is needed.
 
-`virtualbrain.pipeline.compile_ahead` starts this module beside the first stages of a run.
+`virtualbrain.pipeline.compile_ahead` starts this module beside the first stages of a run and beside
+the writing of a demo patient.
 """
 
 import os
@@ -12,12 +13,28 @@ from inference.fit import fit
 from inference.problem import Problem
 from inference.settings import Settings
 from inference.zones import zones
+from virtualbrain.models.epileptor import Epileptor
+from virtualbrain.models.simulation import Options, simulate
+from virtualbrain.network import Network
 from virtualbrain.pipeline.compile_ahead import mark_compiled
 from virtualbrain.surgery.run import Patient, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
 
 _N_REGIONS, _N_CHANNELS = 8, 16
 _SETTINGS = Settings(moves=600, draws=100, chains=1, cores=1)
+
+
+def compile_simulation() -> None:
+    """Simulate a moment of two regions, as surgery and the demo do: the demo needs this first."""
+    network = Network(np.array([[0.0, 1.0], [1.0, 0.0]]))
+    simulate(
+        network,
+        Epileptor(),
+        duration=0.1,
+        seed=1,
+        noise={"x2": 0.001},
+        options=Options(dtype="float32"),
+    )
 
 
 def compile_fit_and_surgery() -> None:
@@ -40,5 +57,6 @@ def compile_fit_and_surgery() -> None:
 
 if __name__ == "__main__":
     os.nice(10)
+    compile_simulation()
     compile_fit_and_surgery()
     mark_compiled()

@@ -7,6 +7,7 @@ from virtualbrain.commands.console import out_console, say
 from virtualbrain.commands.pipeline import run
 from virtualbrain.io.bids import check_label, participants
 from virtualbrain.io.layout import PatientLayout
+from virtualbrain.pipeline.compile_ahead import compiling_ahead
 from virtualbrain.pipeline.snakemake_runner import DEFAULT_PROFILE
 
 
@@ -20,10 +21,11 @@ def demo(options: argparse.Namespace) -> int:
         return 0
     if options.on:
         return _demo_on(options, folder)
-    if options.ready_connectome:
-        write_connectome_patient(folder, seed=options.seed)
-    else:
-        write_demo(folder, seed=options.seed, workers=options.cores)
+    with compiling_ahead(wanted=True):
+        if options.ready_connectome:
+            write_connectome_patient(folder, seed=options.seed)
+        else:
+            write_demo(folder, seed=options.seed, workers=options.cores)
     say(f"wrote a synthetic patient to {folder}, its truth to {folder}/derivatives/truth")
     return 0
 

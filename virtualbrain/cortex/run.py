@@ -16,19 +16,17 @@ from virtualbrain.cortex.channels import (
     agreement,
     comparison,
     median_channel_onsets,
-    onset_share,
 )
 from virtualbrain.cortex.ensemble import Ensemble, Simulator
 from virtualbrain.cortex.focus import Focus
 from virtualbrain.cortex.focus_search import FoundFocus
 from virtualbrain.cortex.mesh import MeshPlan, PatientMesh
-from virtualbrain.cortex.network import nodes_of, states_of
+from virtualbrain.cortex.network import Nodes, states_of
 from virtualbrain.cortex.resection import Operated, Surgery, operated, taken_of_images
 from virtualbrain.cortex.settings import CortexSettings
 from virtualbrain.cortex.smallest import Search, Smallest, smallest_resection
 from virtualbrain.cortex.x0_field import with_field, x0_fields
 from virtualbrain.models.simulation_worker import Progress
-from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.surgery.draws import FittedDraws
 
 Array = NDArray[np.float64]
@@ -46,20 +44,31 @@ class Recorded:
         Contacts.
     gain : numpy.ndarray, shape (n_channels, n_regions)
         Gain as fitted; rows sum to one.
+    surface_gain : numpy.ndarray, shape (n_channels, n_nodes)
+        Gain of the nodes of the surface (`virtualbrain.cortex.channels.channel_gain`).
     region_onset_s : numpy.ndarray, shape (n_draws, n_regions)
         Onsets of the regions in the fit.
     simulated_onset_s : numpy.ndarray, shape (n_draws, n_regions)
         Onsets of the network of regions, simulated with the draws of the surface model.
-    log_power : float or None
-        Median log power of a seizing source, if it was fitted.
+    share : float
+        Share of a channel's gain that must seize.
     """
 
     channels: pd.DataFrame
-    contacts: pd.DataFrame
     gain: Array
+    surface_gain: Array
     region_onset_s: Array
     simulated_onset_s: Array
-    log_power: float | None
+    share: float
+
+    def against(self, simulated: Ensemble) -> pd.DataFrame:
+        """Return the recorded onsets beside those of the surface and of the regions."""
+        return comparison(
+            self.channels,
+            median_channel_onsets(self.surface_gain, simulated.onset_s, self.share),
+            median_channel_onsets(self.gain, self.region_onset_s, self.share),
+            median_channel_onsets(self.gain, self.simulated_onset_s, self.share),
+        )
 
 
 @dataclass(frozen=True)
@@ -124,57 +133,127 @@ class CortexResult:
         return full
 
 
+@dataclass(frozen=True)
+class FittedSurface:
+    """A patient's surface and the draws of the fit on it.
+
+    Parameters
+    ----------
+    mesh : PatientMesh
+        The surface.
+    plan : MeshPlan
+        Kernel and spacing.
+    nodes : Nodes
+        Vertices, and regions without vertices.
+    draws : FittedDraws
+        The draws.
+    settings : CortexSettings
+        Step, samples, strength of the local coupling.
+    """
+
+    mesh: PatientMesh
+    plan: MeshPlan
+    nodes: Nodes
+    draws: FittedDraws
+    settings: CortexSettings
+
+    def simulator(
+        self, foci: Sequence[Focus], only_foci: bool, rng: np.random.Generator
+    ) -> Simulator:
+        """Return the model before surgery, with fields of x0 if the settings ask for them.
+
+        Raises
+        ------
+        InputError
+            Surface and fit have no region in common.
+        """
+        draws, settings = self.draws, self.settings
+        states, field = states_of(draws, self.nodes, None, foci, only_foci), None
+        if settings.x0_sd:
+            field = x0_fields(self.mesh, self.nodes, draws.n_draws, settings.x0_sd, rng)
+            field[:, [v for focus in foci for v in focus.vertices]] = 0.0
+            states = with_field(states, draws, field)
+        return Simulator(
+            self.mesh, self.nodes, draws, states, self.plan.kernel, settings, only_foci, field=field
+        )
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is done to the surface, and what is needed to do it.
+
+    Parameters
+    ----------
+    surgery : Surgery
+        The plan; may be empty.
+    smallest : float, optional
+        Search the smallest resection that leaves this share of the draws without a seizure, in
+        place of the plan.
+    regions : pandas.DataFrame
+        Region table.
+    labels : nibabel image
+        Label image.
+    gone_share : float
+        Fraction from which a region without vertices counts as removed by a resection.
+    thickness_mm : float
+        Thickness of the cortex.
+    """
+
+    surgery: Surgery
+    smallest: float | None
+    regions: pd.DataFrame
+    labels: Any
+    gone_share: float
+    thickness_mm: float
+
+    def planned(self, simulator: Simulator, foci: Sequence[Focus]) -> Operated | None:
+        """Return the model after the plan; None if it is empty."""
+        if not self.surgery:
+            return None
+        nodes = simulator.nodes
+        names = [str(name) for name in nodes.names[nodes.n_vertices :]]
+        taken = taken_of_images(self.surgery, self.labels, self.regions, names)
+        return operated(simulator, self.surgery, taken, foci, self.gone_share)
+
+    def smallest_for(
+        self, simulator: Simulator, foci: Sequence[Focus], before: Ensemble, progress: Progress
+    ) -> Smallest | None:
+        """Return the smallest resection that is enough; None if none is asked for."""
+        if self.smallest is None:
+            return None
+        volumes = nuclei_cm3(self.regions) if "volume" in self.regions else {}
+        search = Search(simulator, self.smallest, foci, self.gone_share, self.thickness_mm, volumes)
+        return smallest_resection(search, before, progress)
+
+
 def run_cortex(
-    mesh: PatientMesh,
-    plan: MeshPlan,
-    draws: FittedDraws,
-    recorded: Recorded,
-    gain: Array,
-    regions: pd.DataFrame,
-    labels: Any,
-    surgery: Surgery,
+    surface: FittedSurface,
     foci: Sequence[Focus],
-    only_foci: bool,
-    settings: CortexSettings,
-    seeg: SeegSettings,
-    gone_share: float,
+    operation: Operation,
+    recorded: Recorded,
     rng: np.random.Generator,
     step: Callable[[str], Progress] | None = None,
-    smallest: float | None = None,
+    *,
+    only_foci: bool = False,
 ) -> CortexResult:
     """Simulate the draws on the surface, compare with the recording, and operate.
 
     Parameters
     ----------
-    mesh, plan
-        The surface, and its kernel.
-    draws : FittedDraws
-        The draws.
-    recorded : Recorded
-        Recorded onsets and the region model.
-    gain : numpy.ndarray, shape (n_channels, n_nodes)
-        Of `virtualbrain.cortex.channels.channel_gain`.
-    regions : pandas.DataFrame
-        Region table.
-    labels : nibabel image
-        Label image.
-    surgery : Surgery
-        The plan; may be empty.
+    surface : FittedSurface
+        The surface and the draws.
     foci : sequence of Focus
         Patches in which seizures start.
-    only_foci : bool
-        No seizure starts elsewhere.
-    settings, seeg
-        Settings.
-    gone_share : float
-        Fraction from which a region without vertices counts as removed by a resection.
+    operation : Operation
+        The plan, or the search for the smallest resection.
+    recorded : Recorded
+        Recorded onsets and the region model.
     rng : numpy.random.Generator
         Random numbers of the fields of x0.
     step : callable, optional
         Called with the name of each part; returns what is called with the fraction done.
-    smallest : float, optional
-        Search the smallest resection that leaves this share of the draws without a seizure, in
-        place of the plan.
+    only_foci : bool
+        No seizure starts outside the foci.
 
     Raises
     ------
@@ -184,39 +263,18 @@ def run_cortex(
         The mesh is too coarse for the kernel, or no resection of the search is enough.
     """
     report = step or (lambda _: lambda _fraction: None)
-    nodes = nodes_of(mesh, draws.regions)
-    states, field = states_of(draws, nodes, None, foci, only_foci), None
-    if settings.x0_sd:
-        field = x0_fields(mesh, nodes, draws.n_draws, settings.x0_sd, rng)
-        field[:, [v for focus in foci for v in focus.vertices]] = 0.0
-        states = with_field(states, draws, field)
-    simulator = Simulator(mesh, nodes, draws, states, plan.kernel, settings, only_foci, field=field)
-    after, cut, least = None, None, None
-    if surgery:
-        names = [str(name) for name in nodes.names[nodes.n_vertices :]]
-        taken = taken_of_images(surgery, labels, regions, names)
-        cut = operated(simulator, surgery, taken, foci, gone_share)
+    simulator = surface.simulator(foci, only_foci, rng)
+    cut = operation.planned(simulator, foci)  # before the simulation: it may be refused
     before = simulator.ensemble(report("before surgery"))
-    if smallest is not None:
-        volumes = nuclei_cm3(regions) if "volume" in regions else {}
-        search = Search(
-            simulator, smallest, foci, gone_share, seeg.cortical_thickness_mm, volumes
-        )  # fmt: skip
-        least = smallest_resection(search, before, report("smallest resection"))
+    least = operation.smallest_for(simulator, foci, before, report("smallest resection"))
+    if least is not None:
         cut = least.operated
-    if cut is not None:
-        after = cut.simulator.ensemble(report("after surgery"))
-    share = onset_share(recorded.log_power, seeg.onset_factor)
-    table = comparison(
-        recorded.channels,
-        median_channel_onsets(gain, before.onset_s, share),
-        median_channel_onsets(recorded.gain, recorded.region_onset_s, share),
-        median_channel_onsets(recorded.gain, recorded.simulated_onset_s, share),
-    )
+    after = None if cut is None else cut.simulator.ensemble(report("after surgery"))
+    table = recorded.against(before)
     seen = table["onset_recorded_s"].to_numpy()
     return CortexResult(
-        mesh=mesh,
-        plan=plan,
+        mesh=surface.mesh,
+        plan=surface.plan,
         simulator=simulator,
         before=before,
         typical=simulator.draw(before.typical),
@@ -226,7 +284,7 @@ def run_cortex(
         surface=agreement(seen, table["onset_surface_s"].to_numpy()),
         region=agreement(seen, table["onset_region_s"].to_numpy()),
         simulated=agreement(seen, table["onset_simulated_s"].to_numpy()),
-        share=share,
+        share=recorded.share,
         foci=tuple(foci),
         smallest=least,
     )

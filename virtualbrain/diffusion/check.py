@@ -119,7 +119,8 @@ def check_same_head(t1: Path, series: Series, name: str) -> list[VirtualBrainErr
     image = read_image(t1)
     b0, b0_affine = _coarse(series.mean_b0, series.affine)
     head, t1_affine = _coarse(np.asarray(image.dataobj), np.asarray(image.affine))
-    within, filled = head_mask(b0), head_mask(head).astype(np.float32)
+    within = _coarse(series.head, series.affine)[0] > 0.5
+    filled = head_mask(head).astype(np.float32)
 
     def fraction_inside(matrix: Array) -> float:
         """Return the fraction of the series' head inside the transformed head of the T1."""

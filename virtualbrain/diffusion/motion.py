@@ -6,6 +6,7 @@ would bias the result towards no motion. The b = 0 volumes are registered to the
 """
 
 import logging
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import ndimage
 from virtualbrain.diffusion.series import Series
 from virtualbrain.diffusion.tensor import predict_left_out
 from virtualbrain.io.gradients import GradientTable
-from virtualbrain.rigid_registration import RegistrationTask, register_all
+from virtualbrain.rigid_registration import RegistrationTask, one_thread_workers, register_rigid
 
 Array = NDArray[np.float64]
 Volume = NDArray[np.float32]
@@ -59,13 +60,16 @@ def estimate_motion(series: Series, workers: int) -> Motion:
     rounds = [_mean_targets]
     if n >= _MIN_VOLUMES_FOR_PREDICTION:
         rounds.append(_predicted_targets)
-    for number, targets_of in enumerate(rounds, start=1):
-        logger.info("motion: round %d of %d, %d volumes", number, len(rounds), n)
-        corrected = resample(series, matrices)
-        targets = targets_of(corrected, dilated)
-        tasks = [_task(series, targets[..., i], series.volumes[..., i], dilated) for i in range(n)]
-        matrices = np.array(register_all(tasks, workers))
-    matrices = _relative_to_first_b0(series, matrices, mask, dilated)
+    with one_thread_workers(workers) as pool:
+        for number, targets_of in enumerate(rounds, start=1):
+            logger.info("motion: round %d of %d, %d volumes", number, len(rounds), n)
+            corrected = resample(series, matrices)
+            targets = targets_of(corrected, dilated)
+            tasks = (
+                _task(series, targets[..., i], series.volumes[..., i], dilated) for i in range(n)
+            )
+            matrices = np.array(list(pool.map(register_rigid, tasks)))
+        matrices = _relative_to_first_b0(series, matrices, mask, dilated, pool)
     return Motion(matrices, displacements(matrices, mask, series.affine))
 
 
@@ -102,7 +106,9 @@ def _predicted_targets(series: Series, mask: Mask) -> Volume:
     return targets
 
 
-def _relative_to_first_b0(series: Series, matrices: Array, mask: Mask, dilated: Mask) -> Array:
+def _relative_to_first_b0(
+    series: Series, matrices: Array, mask: Mask, dilated: Mask, pool: Executor
+) -> Array:
     """Return the motion relative to the first b = 0 volume.
 
     The weighted volumes are linked to it by registering their mean to the mean b = 0 volume. Their
@@ -116,7 +122,7 @@ def _relative_to_first_b0(series: Series, matrices: Array, mask: Mask, dilated: 
     corrected = resample(series, matrices)
     weighted_mean = corrected.volumes[..., weighted].mean(axis=3)
     pair = [np.asarray(image, dtype=np.float32) for image in (corrected.mean_b0, weighted_mean)]
-    between = register_all([_task(series, pair[0], pair[1], dilated)], 1)[0]
+    between = pool.submit(register_rigid, _task(series, pair[0], pair[1], dilated)).result()
     if displacements(between[None], mask, series.affine)[0] < series.voxel_sizes.max():
         between = np.eye(4)
     joined = matrices.copy()

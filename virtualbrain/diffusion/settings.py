@@ -13,7 +13,11 @@ class DiffusionSettings:
     Parameters
     ----------
     streamlines : int
-        Number of streamlines.
+        Largest number of streamlines.
+    agreement : float
+        Tracking ends before that number if the connectome repeats so well: expected rank
+        correlation of the streamline counts with those of as many new streamlines
+        (`split_half_agreement`). 0: all streamlines are tracked.
     seed : int
         Seed of all random numbers of these stages.
     denoise, unring : bool
@@ -54,6 +58,7 @@ class DiffusionSettings:
     """
 
     streamlines: int = 1_000_000
+    agreement: float = 0.95
     seed: int = 1
     denoise: bool = True
     unring: bool = True
@@ -82,6 +87,12 @@ class DiffusionSettings:
                     where=f"configuration, diffusion.{name}",
                     expected="1 or more",
                 )
+        if not 0 <= self.agreement < 1:
+            raise ConfigError(
+                f"agreement is {self.agreement:g}",
+                where="configuration, diffusion.agreement",
+                expected="0 or more and less than 1",
+            )
         if not 0 <= self.min_length_mm < self.max_length_mm:
             raise ConfigError(
                 f"min_length_mm is {self.min_length_mm:g} and max_length_mm is "

@@ -7,18 +7,24 @@ of cores.
 """
 
 import logging
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.settings import DiffusionSettings
+from virtualbrain.diffusion.split_half import split_half_agreement
 from virtualbrain.errors import ConfigError, ToolError
 from virtualbrain.io.atomic import atomic_path
 
+Array = NDArray[np.float64]
+Counter = Callable[[Path], Array]
+"""Returns the streamline counts between all regions of one tck file."""
 logger = logging.getLogger(__name__)
 
 
@@ -45,8 +51,12 @@ class TrackFiles:
     workdir: Path
 
 
-def generate_tracks(files: TrackFiles, settings: DiffusionSettings, threads: int) -> dict[str, Any]:
+def generate_tracks(
+    files: TrackFiles, settings: DiffusionSettings, threads: int, counts_of: Counter | None = None
+) -> dict[str, Any]:
     """Generate streamlines and weight them so that their density fits the diffusion signal.
+
+    Tracking ends early if the connectome repeats well enough (`settings.agreement`).
 
     Parameters
     ----------
@@ -56,11 +66,14 @@ def generate_tracks(files: TrackFiles, settings: DiffusionSettings, threads: int
         Number of streamlines, seeding, limits, seed.
     threads : int
         Number of cores; the result does not depend on it.
+    counts_of : callable, optional
+        Returns the streamline counts of a tck file; without it, tracking does not end early.
 
     Returns
     -------
     dict
-        Quality figures: streamlines, seeding, use of the tissue constraint, mu of SIFT2.
+        Quality figures: streamlines, agreement of their halves, seeding, use of the tissue
+        constraint, mu of SIFT2.
 
     Raises
     ------
@@ -72,9 +85,46 @@ def generate_tracks(files: TrackFiles, settings: DiffusionSettings, threads: int
     files.workdir.mkdir(parents=True, exist_ok=True)
     tissues = _tissue_constraint(files, settings)
     options = [*_seeding(files, settings, tissues), *_limits(settings, tissues)]
+    used, agreement = _track(files, settings, options, threads, counts_of)
+    with atomic_path(files.tracks) as temporary:
+        mrtrix.run("tckedit", *used, temporary, "-force", threads=0)
+    wanted = sum(_part_sizes(settings.streamlines, settings.parts)[: len(used)])
+    for path in files.workdir.glob("part-*.tck"):
+        path.unlink()
+    n_tracks = count_tracks(files.tracks)
+    if n_tracks < wanted:
+        raise ToolError(
+            f"tractography found only {n_tracks} of {wanted} streamlines",
+            where=files.tracks.name,
+            expected="the number in diffusion.streamlines",
+            hint="inspect the alignment of T1 and diffusion series, or set "
+            "diffusion.streamlines lower",
+        )
+    mu = weight_tracks(files, tissues)
+    return {
+        "streamlines": n_tracks,
+        **({} if agreement is None else {"split_half_agreement": agreement}),
+        "tissue_constraint": tissues is not None,
+        "seeding": options[0],
+        "sift2_mu": mu,
+    }
+
+
+def _track(
+    files: TrackFiles,
+    settings: DiffusionSettings,
+    options: Sequence[object],
+    threads: int,
+    counts_of: Counter | None,
+) -> tuple[list[Path], float | None]:
+    """Track part after part until all are finished or two halves of them agree.
+
+    Halves are compared after every second part. Parts that further cores tracked meanwhile are
+    left out, so that the result does not depend on their number.
+    """
     sizes = _part_sizes(settings.streamlines, settings.parts)
-    logger.info("tracking %d streamlines in %d parts", settings.streamlines, len(sizes))
     paths = [files.workdir / f"part-{i}.tck" for i in range(len(sizes))]
+    logger.info("tracking %d streamlines in %d parts", settings.streamlines, len(sizes))
 
     def track(i: int) -> None:
         """Generate one part with its own seed and without threads."""
@@ -85,28 +135,24 @@ def generate_tracks(files: TrackFiles, settings: DiffusionSettings, threads: int
         )  # fmt: skip
         logger.info("part %d of %d is finished", i + 1, len(sizes))
 
+    counts: list[Array] = []
+    agreement = None
+    at_once = 2 * ((threads + 1) // 2)
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        list(pool.map(track, range(len(sizes))))
-    with atomic_path(files.tracks) as temporary:
-        mrtrix.run("tckedit", *paths, temporary, "-force", threads=0)
-    for path in paths:
-        path.unlink()
-    n_tracks = count_tracks(files.tracks)
-    if n_tracks < settings.streamlines:
-        raise ToolError(
-            f"tractography found only {n_tracks} of {settings.streamlines} streamlines",
-            where=files.tracks.name,
-            expected="the number in diffusion.streamlines",
-            hint="inspect the alignment of T1 and diffusion series, or set "
-            "diffusion.streamlines lower",
-        )
-    mu = weight_tracks(files, tissues)
-    return {
-        "streamlines": n_tracks,
-        "tissue_constraint": tissues is not None,
-        "seeding": options[0],
-        "sift2_mu": mu,
-    }
+        for start in range(0, len(paths), at_once):
+            wave = range(start, min(start + at_once, len(paths)))
+            list(pool.map(track, wave))
+            if counts_of is None:
+                continue
+            for i in wave:
+                counts.append(counts_of(paths[i]))
+                if i % 2 == 0:
+                    continue
+                agreement = split_half_agreement(counts)
+                logger.info("agreement of the halves of %d parts: %.3f", i + 1, agreement)
+                if 0 < settings.agreement <= agreement:
+                    return paths[: i + 1], agreement
+    return paths, agreement
 
 
 def weight_tracks(files: TrackFiles, tissues: Path | None) -> float:

@@ -1,6 +1,6 @@
 """Names of all output files under OUT; no other module states them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 COHORT = "cohort"
@@ -85,10 +85,21 @@ class PatientLayout:
     def of_results(cls, out: Path | str, label: str) -> "PatientLayout":
         """Return the layout of existing results under `out`, with the atlas in their names."""
         anywhere = cls(Path(out), label, "*")
-        for path in (anywhere.connectome_regions, anywhere.regions, anywhere.relmat("streamlines")):
+        tables = (anywhere.connectome_regions, anywhere.regions, anywhere.relmat("streamlines"))
+        return anywhere._of_the_first(*tables)
+
+    @classmethod
+    def of_anatomy(cls, out: Path | str, label: str) -> "PatientLayout":
+        """Return the layout with the atlas of the anatomy; the connectome may be an older one's."""
+        anywhere = cls(Path(out), label, "*")
+        return anywhere._of_the_first(anywhere.regions)
+
+    def _of_the_first(self, *patterns: Path) -> "PatientLayout":
+        """Return the layout with the atlas in the name of the first file that exists."""
+        for path in patterns:
             for found in sorted(path.parent.glob(path.name)):
-                return cls(Path(out), label, found.name.split("_atlas-")[1].split("_")[0])
-        return cls(Path(out), label)
+                return replace(self, atlas=found.name.split("_atlas-")[1].split("_")[0])
+        return PatientLayout(self.out, self.label)
 
     def _folder(self, name: str) -> Path:
         return Path(self.out) / f"sub-{self.label}" / name

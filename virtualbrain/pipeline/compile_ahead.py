@@ -1,4 +1,4 @@
-"""Compile the code of fit and surgery while the first stages of a run leave a core idle."""
+"""Compile the code of simulation, fit and surgery while other work leaves a core idle."""
 
 import os
 import subprocess

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from virtualbrain.config import settings_from
-from virtualbrain.cortex.channels import channel_gain, rows_of
+from virtualbrain.cortex.channels import channel_gain, onset_share, rows_of
 from virtualbrain.cortex.focus import Focus, focus_around, nearest_vertex
 from virtualbrain.cortex.focus_search import (
     FoundFocus,
@@ -29,7 +30,7 @@ from virtualbrain.cortex.mesh import (
 )
 from virtualbrain.cortex.network import nodes_of
 from virtualbrain.cortex.resection import Surgery, require_known
-from virtualbrain.cortex.run import CortexResult, Recorded, run_cortex
+from virtualbrain.cortex.run import CortexResult, FittedSurface, Operation, Recorded, run_cortex
 from virtualbrain.cortex.settings import NAME, CortexSettings
 from virtualbrain.errors import InputError
 from virtualbrain.io.anatomy import read_surface
@@ -42,6 +43,7 @@ from virtualbrain.io.seeg import read_channels, read_contacts, read_gain
 from virtualbrain.io.tables import read_table
 from virtualbrain.models.simulation_worker import Progress
 from virtualbrain.pipeline.cortex_files import CorticalAnatomy, write_results
+from virtualbrain.posterior import first_seizure
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.surgery.draws import FittedDraws, draws_from
 from virtualbrain.surgery.network_change import Change
@@ -168,25 +170,39 @@ def simulate_patient(
     draws = draws_from(posterior, settings.draws, rng, surgery.suspicion)
     require_known(request.surgery, draws.regions)
     plan = mesh_plan(anatomy.surfaces, settings)
-    recorded = _recorded(layout, posterior, draws, surgery)
     model = GrowthModel()
     seizures = _seizures(posterior, model) if request.find_cm2 is not None else []
+    channels, contacts = _fitted_channels(layout, posterior), read_contacts(layout.contacts)
     mesh = _mesh(layout, anatomy, settings, plan, step)
-    nodes = nodes_of(mesh, draws.regions)
+    surface = FittedSurface(mesh, plan, nodes_of(mesh, draws.regions), draws, settings)
     gain = channel_gain(
-        mesh, nodes, recorded.channels, recorded.contacts, anatomy.regions, anatomy.labels, seeg
+        mesh, surface.nodes, channels, contacts, anatomy.regions, anatomy.labels, seeg
     )
     found, stated = None, list(request.foci)
     if request.find_cm2 is not None:
-        simulator = FocusSimulator(mesh, nodes, draws, plan.kernel, settings, SimulatedSearch())
+        simulator = FocusSimulator(
+            mesh, surface.nodes, draws, plan.kernel, settings, SimulatedSearch()
+        )
         found = _found(seizures, model, simulator, gain, rng, step)
         if found.supported:
             stated.append(StatedFocus(found.vertex, request.find_cm2))
+    operation = Operation(
+        request.surgery,
+        request.smallest,
+        anatomy.regions,
+        anatomy.labels,
+        surgery.gone_share,
+        seeg.cortical_thickness_mm,
+    )
     result = run_cortex(
-        mesh, plan, draws, recorded, gain, anatomy.regions, anatomy.labels, request.surgery,
-        _foci(stated, mesh), request.only_foci and bool(stated), settings, seeg,
-        surgery.gone_share, rng, step, request.smallest,
-    )  # fmt: skip
+        surface,
+        _foci(stated, mesh),
+        operation,
+        _recorded(layout, posterior, draws, channels, gain, surgery, seeg.onset_factor),
+        rng,
+        step,
+        only_foci=request.only_foci and bool(stated),
+    )
     result = replace(result, found=found)
     step("writing")
     sources = [layout.pial("L").name, layout.relmat("streamlines").name, "posterior.nc"]
@@ -275,10 +291,8 @@ def _foci(stated: Sequence[StatedFocus], mesh: PatientMesh) -> list[Focus]:
     return found
 
 
-def _recorded(
-    layout: PatientLayout, posterior: xr.DataTree, draws: FittedDraws, surgery: SurgerySettings
-) -> Recorded:
-    """Return the recorded onsets of the fitted channels, and those of the region model."""
+def _fitted_channels(layout: PatientLayout, posterior: xr.DataTree) -> pd.DataFrame:
+    """Return the fitted channels in the order of the fit."""
     channels = read_channels(layout.channels)
     fitted = [str(name) for name in posterior["constant_data"]["channel"].to_numpy()]
     missing = set(fitted) - set(channels["name"])
@@ -286,17 +300,30 @@ def _recorded(
         raise InputError(
             f"no channel {min(missing)}", where=layout.channels.name, hint="run the stage seeg"
         )
+    return channels.set_index("name", drop=False).loc[fitted].reset_index(drop=True)
+
+
+def _recorded(
+    layout: PatientLayout,
+    posterior: xr.DataTree,
+    draws: FittedDraws,
+    channels: pd.DataFrame,
+    surface_gain: Array,
+    surgery: SurgerySettings,
+    onset_factor: float,
+) -> Recorded:
+    """Return the recorded onsets of the fitted channels, and those of the region model."""
     gain = read_gain(layout.gain)
     samples = posterior["posterior"].to_dataset()
     simulated = _simulated_onsets(draws, surgery)
     power = float(samples["peak_log_power"].median()) if "peak_log_power" in samples else None
     return Recorded(
-        channels=channels.set_index("name", drop=False).loc[fitted].reset_index(drop=True),
-        contacts=read_contacts(layout.contacts),
-        gain=rows_of(gain[list(draws.regions)], fitted),
+        channels=channels,
+        gain=rows_of(gain[list(draws.regions)], [str(name) for name in channels["name"]]),
+        surface_gain=surface_gain,
         region_onset_s=_fitted_onsets(samples, simulated),
         simulated_onset_s=simulated,
-        log_power=power,
+        share=onset_share(power, onset_factor),
     )
 
 
@@ -304,9 +331,12 @@ def _fitted_onsets(samples: xr.Dataset, simulated: Array) -> Array:
     """Return onsets of the regions over draws: those of the fit, if it has them."""
     if "onset_s" not in samples:
         return simulated
-    onset = samples["onset_s"]
-    onset = onset.isel(seizure=0) if "seizure" in onset.dims else onset
-    every = onset.stack(sample=("chain", "draw")).transpose("sample", "region").to_numpy()
+    every = (
+        first_seizure(samples["onset_s"])
+        .stack(sample=("chain", "draw"))
+        .transpose("sample", "region")
+        .to_numpy()
+    )
     return np.asarray(every[:: max(1, len(every) // _REGION_DRAWS)], dtype=np.float64)
 
 

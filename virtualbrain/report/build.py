@@ -28,7 +28,7 @@ from virtualbrain.report.page import counts, environment, region_names
 from virtualbrain.report.page_data import page_data
 from virtualbrain.report.privacy import scrub
 from virtualbrain.report.reliability import measured_for
-from virtualbrain.report.scene import build_scene
+from virtualbrain.report.scene import build_scene, volumes_of
 from virtualbrain.report.seizures import side_by_side
 from virtualbrain.report.words import in_words
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
@@ -83,11 +83,13 @@ def write_page(
     template : str
         Name of the template.
     """
+    names = content["names"]
+    scene = build_scene(results, names)
     for voxel_mm in VOXELS_MM:
-        page = render(content, build_scene(results, content["names"], voxel_mm), template)
+        page = render(content, scene | volumes_of(results, names, voxel_mm), template)
         if len(page.encode("utf-8")) <= MAX_BYTES:
             break
-        logger.warning("report too large with voxels of %s mm: using larger voxels", voxel_mm)
+        logger.info("report too large with voxels of %s mm: using larger voxels", voxel_mm)
     write_text(target, page)
     logger.info("report: %d bytes", len(page.encode("utf-8")))
     return target

@@ -49,6 +49,7 @@ _LABELS = {
     "n_shells": "diffusion shells",
     "white_matter_likeness": "correlation of white matter, T1 and diffusion MRI",
     "streamlines": "streamlines",
+    "split_half_agreement": "rank correlation with new streamlines",
     "tissue_constraint": "anatomically constrained",
     "seeding": "seeding option",
     "sift2_mu": "SIFT2 µ",

@@ -15,7 +15,7 @@ from nibabel.affines import apply_affine
 from nibabel.processing import resample_from_to
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import find_objects, gaussian_filter
 from skimage.measure import marching_cubes
 
 from virtualbrain.io.anatomy import Surface
@@ -103,7 +103,12 @@ def deep_surface(results: PatientResults) -> Surface | None:
     frame = results.regions.frame
     deep = frame.loc[frame["structure"] == "subcortex", "index"].astype(int)
     labels = np.asarray(results.labels.dataobj).astype(np.int64)
-    parts = [_outline(labels, results.labels.affine, label) for label in deep]
+    boxes = find_objects(labels)
+    parts = [
+        _outline(labels, box, results.labels.affine, label)
+        for label, box in ((label, boxes[label - 1]) for label in deep if 0 < label <= len(boxes))
+        if box is not None
+    ]
     found = [part for part in parts if part is not None]
     if not found:
         return None
@@ -115,16 +120,18 @@ def deep_surface(results: PatientResults) -> Surface | None:
     )
 
 
-def _outline(labels: NDArray[np.int64], affine: NDArray[np.float64], label: int) -> Surface | None:
-    """Return one region's smoothed outline."""
-    voxels = np.argwhere(labels == label)
+def _outline(
+    labels: NDArray[np.int64], box: tuple[slice, ...], affine: NDArray[np.float64], label: int
+) -> Surface | None:
+    """Return one region's smoothed outline; it lies in the box."""
+    voxels = np.argwhere(labels[box] == label) + [side.start for side in box]
     if len(voxels) < 8:
         return None
     low = voxels.min(axis=0) - 3
     shape = voxels.max(axis=0) + 4 - low
-    box = np.zeros(shape, dtype=np.float32)
-    box[tuple((voxels - low).T)] = 1.0
-    soft = gaussian_filter(box, 0.8)
+    region = np.zeros(shape, dtype=np.float32)
+    region[tuple((voxels - low).T)] = 1.0
+    soft = gaussian_filter(region, 0.8)
     with warnings.catch_warnings():
         # scikit-image sets an array's shape in place, which NumPy 2.5 deprecates
         warnings.filterwarnings("ignore", "Setting the shape", DeprecationWarning)
@@ -183,10 +190,9 @@ def labels_on(grid: Grid, labels: SpatialImage, positions: Mapping[int, int]) ->
     return nib.Nifti1Image(table[np.clip(moved, 0, None)].astype(kind), grid.affine)
 
 
-def build_scene(results: PatientResults, names: Sequence[str], voxel_mm: float) -> dict[str, Any]:
-    """Return the embedded meshes, volumes and contacts; missing parts are omitted."""
+def build_scene(results: PatientResults, names: Sequence[str]) -> dict[str, Any]:
+    """Return the embedded meshes and contacts; missing parts are omitted."""
     positions = _position_of_label(results, names)
-    contacts = None if results.contacts is None else results.contacts.frame
     scene: dict[str, Any] = {"meshes": {}, "contacts": _contacts(results, names)}
     surfaces = {side: simplify(surface) for side, surface in sorted(results.surfaces.items())}
     deep = deep_surface(results)
@@ -200,12 +206,21 @@ def build_scene(results: PatientResults, names: Sequence[str], voxel_mm: float) 
             "mz3": pack(mz3(small)),
             "regions": pack(table[np.clip(small.regions, 0, None)].tobytes()),
         }
-    if results.t1 is not None and results.labels is not None:
-        grid = display_grid(results.labels, contacts, voxel_mm)
-        scene["t1"] = pack(t1_on(grid, results.t1).to_bytes())
-        scene["first_label"] = first_label(len(positions))
-        scene["labels"] = pack(labels_on(grid, results.labels, positions).to_bytes())
     return scene
+
+
+def volumes_of(results: PatientResults, names: Sequence[str], voxel_mm: float) -> dict[str, Any]:
+    """Return the embedded T1 and labels in voxels of a size; empty without images."""
+    if results.t1 is None or results.labels is None:
+        return {}
+    positions = _position_of_label(results, names)
+    contacts = None if results.contacts is None else results.contacts.frame
+    grid = display_grid(results.labels, contacts, voxel_mm)
+    return {
+        "t1": pack(t1_on(grid, results.t1).to_bytes()),
+        "first_label": first_label(len(positions)),
+        "labels": pack(labels_on(grid, results.labels, positions).to_bytes()),
+    }
 
 
 def _position_of_label(results: PatientResults, names: Sequence[str]) -> dict[int, int]:

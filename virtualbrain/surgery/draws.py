@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from virtualbrain.posterior import (
     chain_weights,
     expected_ez_regions,
+    first_seizure,
     simulated_x0,
     starts_seizures,
 )
@@ -136,8 +137,7 @@ def draws_from(
     weights = chain_weights(posterior.children.get("sample_stats"), samples.sizes["chain"])
     attributes = posterior.attrs
     above = starts_seizures(samples, float(attributes["I1"])).to_numpy()
-    if "seizure" in samples.dims:
-        samples = samples.isel(seizure=0)
+    samples = first_seizure(samples)
     p_ez = weights @ above.mean(axis=1)
     suspected = p_ez >= suspicion
     starts = above & suspected
@@ -176,10 +176,7 @@ def draws_from(
 
 def _times(constants: xr.Dataset) -> Array:
     """Return the times of the states of the first seizure, in seconds."""
-    times = constants["time_s"]
-    if "seizure" in times.dims:
-        times = times.isel(seizure=0)
-    return np.asarray(times.to_numpy(), dtype=np.float64)
+    return np.asarray(first_seizure(constants["time_s"]).to_numpy(), dtype=np.float64)
 
 
 def chosen_draws(

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from virtualbrain.posterior import effective_zones
+from virtualbrain.posterior import effective_zones, first_seizure
 from virtualbrain.surgery.ez_sets import p_holds_ez, smallest_holding
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.settings import SurgerySettings
@@ -182,9 +182,7 @@ def _courses(posterior: xr.DataTree, draws: ZoneDraws) -> _Courses:
     regions = tuple(str(name) for name in samples["region"].to_numpy())
     onset = None
     if "onset_s" in samples:
-        every = samples["onset_s"]
-        every = every.isel(seizure=0) if "seizure" in every.dims else every
-        values = every.transpose("chain", "draw", "region").to_numpy()
+        values = first_seizure(samples["onset_s"]).transpose("chain", "draw", "region").to_numpy()
         onset = np.nan_to_num(values[draws.chain, draws.draw], nan=np.inf)
     return _Courses(regions, onset, _best_channels(constants, len(regions)))
 

@@ -135,6 +135,11 @@ def anatomy_result(wildcards):
     return [] if PATIENTS[wildcards.label].connectome else ANY.anatomy
 
 
+def ready_connectome(wildcards):
+    """Return the connectome if the dataset has a ready one, whose regions are then used."""
+    return ANY.connectome if PATIENTS[wildcards.label].connectome else []
+
+
 def connectome_sources(wildcards):
     """Return the files of a ready connectome, anatomy and group, or streamlines and labels."""
     files = PATIENTS[wildcards.label]

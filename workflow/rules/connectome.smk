@@ -12,7 +12,7 @@ rule connectome:
         ANY.benchmark("connectome")
     conda:
         "../../envs/mrtrix3.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=4000,
         runtime=60,

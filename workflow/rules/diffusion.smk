@@ -96,6 +96,8 @@ rule dwi_tracks:
     input:
         fod=ANY.fod,
         tissues=ANY.tissues_in_dwi,
+        transform=ANY.t1_to_dwi,
+        anatomy=ANY.anatomy,
     output:
         record=stage_record("dwi_tracks"),
         tracks=ANY.tracks if config["keep_streamlines"] else temp(ANY.tracks),

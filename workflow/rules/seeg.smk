@@ -4,7 +4,7 @@ rule seeg:
         checked=ANY.inputs,
         files=seeg_inputs,
         anatomy=anatomy_result,
-        connectome=ANY.connectome,
+        connectome=ready_connectome,
     output:
         record=stage_record("seeg"),
         seeg=directory(ANY.seeg),

@@ -66,7 +66,6 @@ with run_job(snakemake):
                 ),
                 read_table(layout.regions),
                 settings,
-                snakemake.threads,
                 reference,
             )
         write_connectome(layout, built.connectome, about)

@@ -17,9 +17,13 @@ with run_job(snakemake):
     label, params = snakemake.wildcards.label, snakemake.params
     which = settings_from(params.file_settings, FileSettings, "files")
     files = find_patient(params.bids, label, which)
-    layout = PatientLayout.of_results(params.out, label)
     settings = settings_from(params.settings, SeegSettings, "seeg")
-    regions = read_table(layout.connectome_regions)
+    if files.connectome:
+        layout = PatientLayout.of_results(params.out, label)
+        regions = read_table(layout.connectome_regions)
+    else:
+        layout = PatientLayout.of_anatomy(params.out, label)
+        regions = read_table(layout.regions)
     anatomy = read_anatomy(layout) if snakemake.input.anatomy else None
     seeg = run_seeg(
         files,
