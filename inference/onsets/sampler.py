@@ -3,8 +3,9 @@
 A move (`inference.onsets.moves`) switches a region on or off, exchanges it for one that the same
 channels see, or changes its onset, end, power or slope. Often several explanations of a recording
 are as good, with none between them that is likely. So the moves learn during the warm-up where
-these are (`inference.onsets.learned`), and each chain is a ladder of replicas at rising temperatures that exchange their states (parallel tempering, Geyer 1991): hot ones move
-freely, the coldest is the posterior.
+these are (`inference.onsets.learned`), and each chain is a ladder of replicas at rising
+temperatures that exchange their states (parallel tempering, Geyer 1991): hot ones move freely, the
+coldest is the posterior.
 """
 
 import math
@@ -371,6 +372,7 @@ def _move_region(
     silent = (False, 0.0, 0.0, 0.0, 0.0)
     reach = replicas.top[r, i]
     is_exchange = kind in (EXCHANGE, REPLACE)
+    partner = j if is_exchange or kind == EXCHANGE_ALL else -1
     if kind == EXCHANGE_ALL:
         scratch.peak[:] = state.peak[:, i]
         _exchange_all(
@@ -382,16 +384,7 @@ def _move_region(
     else:
         _set(replicas, r, s, i, values, data, rules)
     reach = max(reach, replicas.top[r, i])
-    change = _likelihood_change(
-        replicas,
-        r,
-        i,
-        j if is_exchange or kind == EXCHANGE_ALL else -1,
-        reach,
-        data,
-        rules,
-        scratch,
-    )
+    change = _likelihood_change(replicas, r, i, partner, reach, data, rules, scratch)
     prior = _log_prior_of(replicas, r, data, rules, scratch)
     total = (rules.tempering * change + prior - replicas.prior[r]) / temperature + log_ratio
     if math.log(rng.random()) < total:
