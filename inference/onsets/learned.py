@@ -47,7 +47,7 @@ class Learned(NamedTuple):
         Probability with which a region (row) is exchanged for each other, cumulated.
     state : numpy.ndarray, shape (n_seizures, n_regions, N_STATES, N_NUMBERS)
         States in which a region seized.
-    count : numpy.ndarray of int, shape (n_seizures, n_regions)
+    held : numpy.ndarray of int, shape (n_seizures, n_regions)
         Number of these states.
     width : numpy.ndarray, shape (n_seizures, n_regions, N_NUMBERS)
         Standard deviations of the kernels.
@@ -60,7 +60,7 @@ class Learned(NamedTuple):
     chance: Array
     partner_chance: Array
     state: Array
-    count: Integers
+    held: Integers
     width: Array
     visits: Integers
     looks: Integers
@@ -89,13 +89,13 @@ def look(
             if not active[s, i]:
                 continue
             learned.visits[s, i] += 1
-            place = learned.count[s, i]
+            place = learned.held[s, i]
             if place == N_STATES:
                 place = int(rng.random() * learned.visits[s, i])
                 if place >= N_STATES:
                     continue
             else:
-                learned.count[s, i] += 1
+                learned.held[s, i] += 1
             state = learned.state[s, i, place]
             state[0] = onset[s, i]
             state[1] = math.log(offset[s, i] - onset[s, i])
@@ -114,10 +114,10 @@ def lessons(seen: Learned, chance: Array, partner_chance: Array) -> Learned:
     chance, partner_chance : numpy.ndarray
         Cumulated probabilities before the warm-up.
     """
-    n_seizures, n = seen.count.shape
+    n_seizures, n = seen.held.shape
     new: Learned = nothing_learned(chance, partner_chance, n_seizures)
     new.state[:] = seen.state
-    new.count[:] = seen.count
+    new.held[:] = seen.held
     often = np.zeros(n)  # in any seizure
     unsure = np.zeros(n)
     for i in range(n):
@@ -126,7 +126,7 @@ def lessons(seen: Learned, chance: Array, partner_chance: Array) -> Learned:
             often[i] = max(often[i], part)
             unsure[i] = max(unsure[i], math.sqrt(part * (1.0 - part)))
             for k in range(N_NUMBERS):
-                spread = seen.state[s, i, : seen.count[s, i], k].std() if seen.count[s, i] else 0.0
+                spread = seen.state[s, i, : seen.held[s, i], k].std() if seen.held[s, i] else 0.0
                 new.width[s, i, k] = max(_WIDTH * spread, _LEAST_WIDTH[k])
     if unsure.sum() > 0.0:
         own = unsure / unsure.sum()
@@ -149,7 +149,7 @@ def draw_state(
     rules: Rules, rng: np.random.Generator,
 ) -> tuple[float, float, float, float]:  # fmt: skip
     """Draw onset, logarithm of the duration, log power and slope of a region that seizes."""
-    count = learned.count[s, i]
+    count = learned.held[s, i]
     if rng.random() < FROM_STATES * count / N_STATES:
         state = learned.state[s, i, int(rng.random() * count)]
         width = learned.width[s, i]
@@ -180,7 +180,7 @@ def log_density(
     z = (state[0] - hint) / _HINT_S
     density = 0.5 / (last - first + BEFORE_S)
     density += 0.5 * math.exp(-0.5 * z * z) / (_HINT_S * ROOT_2PI)
-    count = learned.count[s, i]
+    count = learned.held[s, i]
     if count == 0:
         return math.log(density)
     part = FROM_STATES * count / N_STATES

@@ -38,20 +38,23 @@ def propose(
 ) -> Move:  # fmt: skip
     """Return a move in seizure s: kind (-1: none), region, its partner, log ratio, new values."""
     choice = rng.random()
+    move: Move = _NOTHING
     if choice < _SHARES[0]:
         i = min(np.searchsorted(learned.chance, rng.random()), state.active.shape[1] - 1)
-        return _switch(state, data, learned, s, i, first, last, patient_peak, rules, rng)
-    i = _random_active(state.active[s], rng)
+    else:
+        i = _random_active(state.active[s], rng)
     if i < 0:
-        return _NOTHING
-    if choice < _SHARES[1]:
-        return _exchange(state, data, learned, s, i, patient_peak, rules, rng)
-    if choice < _SHARES[3]:
-        j = i
-        if choice < _SHARES[2]:
-            j = _partner(learned, i, rng)
-        return _replace(state, data, learned, s, i, j, first, last, patient_peak, rules, rng)
-    return _shift(state, s, i, choice, first, last, patient_peak, rules, rng)
+        return move
+    if choice < _SHARES[0]:
+        move = _switch(state, data, learned, s, i, first, last, patient_peak, rules, rng)
+    elif choice < _SHARES[1]:
+        move = _exchange(state, data, learned, s, i, patient_peak, rules, rng)
+    elif choice < _SHARES[3]:
+        j = _partner(learned, i, rng) if choice < _SHARES[2] else i
+        move = _replace(state, data, learned, s, i, j, first, last, patient_peak, rules, rng)
+    else:
+        move = _shift(state, s, i, choice, first, last, patient_peak, rules, rng)
+    return move
 
 
 @jit

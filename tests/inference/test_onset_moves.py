@@ -102,9 +102,9 @@ def test_the_density_of_a_proposal_is_that_of_its_draws(count):
 
 def test_of_many_visited_states_each_is_remembered_as_often():
     seen, _ = learned_from([(float(k), k + 20.0, 4.0, 1.0) for k in range(4000)])
-    assert seen.count[0, 1] == N_STATES
+    assert seen.held[0, 1] == N_STATES
     assert 1200 < seen.state[0, 1, :, 0].mean() < 2800
-    assert seen.count[0, [0, 2]].sum() == 0
+    assert seen.held[0, [0, 2]].sum() == 0
 
 
 def test_regions_that_seize_in_some_states_only_are_proposed_more_often():
