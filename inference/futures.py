@@ -21,7 +21,8 @@ from inference.onsets.channels import channel_scratch, log_channel
 from inference.onsets.fit import OnsetSample, calibrated_p_ez
 from inference.onsets.recording import unseen_regions
 from inference.onsets.rules import Rules
-from inference.onsets.sampler import Recording, fill_power
+from inference.onsets.sampler import fill_power
+from inference.onsets.states import Recording
 from virtualbrain.posterior import connected_shares, expected_ez_regions, p_ez_sampled
 
 Array = NDArray[np.float64]

@@ -23,7 +23,7 @@ from inference.futures import Futures, likelihoods
 from inference.onsets.channels import LARGEST_ERROR
 from inference.onsets.recording import flattened, unseen_regions
 from inference.onsets.rules import Rules
-from inference.onsets.sampler import Recording
+from inference.onsets.states import Recording
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -49,6 +49,7 @@ LONGEST = (
     "synthetic/test_scenarios.py",
     "seeg/test_channel_names.py",
     "inference/test_onsets.py",
+    "inference/test_onset_moves.py",
     "cortex/test_command.py",
     "cortex/test_cortex.py",
     "models/test_mean_field.py",

@@ -44,6 +44,8 @@ class Constants(NamedTuple):
 LEARNED = Constants(-1.095, 0.345, 3.889, 1.730, 6.036)
 # p_ez of the onset model is kept this far from 0 and 1.
 LEAST_P_EZ = 0.01
+# So many successive draws are put into a random order when epileptogenic regions are drawn.
+SUCCESSIVE = 50
 _FURTHEST_LOG_ODDS = 40.0
 _N_BISECTIONS = 50
 
@@ -159,9 +161,9 @@ def shifted(p_ez: Array, mean: Array) -> Array:
 def drawn(p_ez: Array, rng: np.random.Generator) -> Mask:
     """Draw which regions are epileptogenic, with the least Monte Carlo error of their frequency.
 
-    Systematic sampling: in a random order of the draws, a region is epileptogenic where the sum
-    of its probabilities passes a whole number. Its frequency differs from the mean probability by
-    less than one draw.
+    Systematic sampling: in a random order of each `SUCCESSIVE` draws, a region is epileptogenic
+    where the sum of its probabilities passes a whole number. Its frequency differs from the mean
+    probability by less than one draw, in all draws and in each part of a chain.
 
     Parameters
     ----------
@@ -174,7 +176,8 @@ def drawn(p_ez: Array, rng: np.random.Generator) -> Mask:
     -------
     numpy.ndarray of bool, shape (n_draws, n_regions)
     """
-    order = np.argsort(rng.random(p_ez.shape), axis=0)
+    part = np.arange(len(p_ez)) // SUCCESSIVE
+    order = np.argsort(part[:, None] + rng.random(p_ez.shape), axis=0)
     summed = np.cumsum(np.take_along_axis(p_ez, order, axis=0), axis=0) + rng.random(p_ez.shape[1])
     passes = np.diff(np.floor(summed), axis=0, prepend=0.0) > 0.0
     ez = np.empty(p_ez.shape, dtype=bool)

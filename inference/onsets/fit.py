@@ -20,12 +20,12 @@ from inference.onsets.rules import Rules
 from inference.onsets.sampler import (
     ERRORS_EVERY,
     Kept,
-    Recording,
     Start,
     fill_power,
     sample_chain,
     silent_start,
 )
+from inference.onsets.states import Recording
 from inference.posterior import (
     attributes_of,
     constants_of,

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.onsets.sampler import Recording
+from inference.onsets.states import Recording
 from inference.problem import Problem
 from inference.sources import source_excess
 from virtualbrain.network import normalise_weights
@@ -16,7 +16,8 @@ GAIN_POWER = 0.8
 LOG_POWER_RANGE = (-1.5, 12.0)
 # Regions that no channel sees better than this are never switched on.
 LEAST_GAIN = 0.06
-N_PARTNERS = 12
+# How often regions are exchanged: power of the cosine of their gains, and the least.
+PARTNER_POWER, LEAST_PARTNER = 3.0, 1e-3
 LOUDNESS_FRACTION = 0.5
 _HINT_POWER = 4.0
 _REST_BEFORE_S = -1.0
@@ -44,7 +45,6 @@ def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float
     gain = flattened(problem.gain)
     power = [np.log1p(source_excess(envelope, problem.gain)) for envelope in envelopes]
     chance = _switch_chance(power, gain)
-    partner, partner_chance = _partners(gain, chance)
     rest = times < _REST_BEFORE_S
     spread = observed[:, rest].std(axis=1) if rest.sum() > 3 else np.zeros(len(observed))
     return Recording(
@@ -57,8 +57,7 @@ def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float
         bounds=np.arange(0, len(times) + 1, n_steps),
         chance=np.cumsum(chance),
         hint_s=np.stack([_onset_hint(p, s) for p, s in zip(power, seconds, strict=True)]),
-        partner=partner,
-        partner_chance=partner_chance,
+        partner_chance=_partner_chance(gain, chance),
         loudness=LOUDNESS_FRACTION * np.log(np.linalg.norm(gain, axis=0)),
     )
 
@@ -90,9 +89,12 @@ def _onset_hint(power: Array, seconds: Array) -> Array:
     return np.asarray(np.where(high.any(axis=0), seconds[high.argmax(axis=0)], middle))
 
 
-def _partners(gain: Array, chance: Array) -> tuple[NDArray[np.int64], Array]:
-    """Return the regions of most similar gain columns, and their cumulated probabilities."""
-    similar = column_cosines(gain)
-    partner = np.argsort(-similar, axis=1)[:, :N_PARTNERS].copy()
-    weight = (np.take_along_axis(similar, partner, axis=1) + 1e-3) * (chance[partner] > 0) + 1e-12
-    return partner, np.cumsum(weight / weight.sum(axis=1, keepdims=True), axis=1)
+def _partner_chance(gain: Array, chance: Array) -> Array:
+    """Return how often each region (row) is exchanged for each other, cumulated, (n, n).
+
+    Regions with similar gain columns are chosen more often; unseen ones never.
+    """
+    weight = (column_cosines(gain) ** PARTNER_POWER + LEAST_PARTNER) * (chance > 0)
+    np.fill_diagonal(weight, 0.0)
+    summed = np.cumsum(weight, axis=1)
+    return np.asarray(summed / np.maximum(summed[:, -1:], LEAST_PARTNER))

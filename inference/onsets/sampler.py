@@ -1,10 +1,11 @@
 """Sample which regions seize, when and how strongly: Metropolis moves on one patient.
 
-A move switches a region on or off, exchanges it for one that the same channels see (in one seizure,
-or in all of them), or shifts its onset, end, power or slope. Often several explanations of a
-recording are as good, with none between them that is likely. So each chain is a ladder of replicas
-at rising temperatures that exchange their states (parallel tempering, Geyer 1991): hot ones move
-freely, the coldest is the posterior.
+A move (`inference.onsets.moves`) switches a region on or off, exchanges it for one that the same
+channels see, or changes its onset, end, power or slope. Often several explanations of a recording
+are as good, with none between them that is likely. So the moves learn during the warm-up where
+these are (`inference.onsets.learned`), and each chain is a ladder of replicas at rising
+temperatures that exchange their states (parallel tempering, Geyer 1991): hot ones move freely, the
+coldest is the posterior.
 """
 
 import math
@@ -20,74 +21,20 @@ from inference.onsets.channels import (
     channel_scratch,
     log_channel,
 )
-from inference.onsets.recruitment import ROOT_2PI, log_prior_of_onsets
+from inference.onsets.learned import Learned, lessons, look, nothing_learned
+from inference.onsets.moves import EXCHANGE, EXCHANGE_ALL, N_KINDS, REPLACE, propose
+from inference.onsets.recruitment import log_prior_of_onsets
 from inference.onsets.rules import Rules
+from inference.onsets.states import Recording, Regions
 
 Array = NDArray[np.float64]
 
-# Scatter of a proposed onset about the one found in the source powers, seconds.
-_PROPOSAL_S = 1.5
 _PATIENT_EVERY, _SWAP_EVERY = 100, 2
-# Kinds of moves.
-SWITCH, EXCHANGE, SHIFT, POWER, END, SLOPE, EXCHANGE_ALL = 0, 1, 2, 3, 4, 5, 6
-N_KINDS = 7
+# States are looked at for the learned proposals every so many moves, at so many temperatures; the
+# first lessons are drawn after this part of the warm-up, and the last at its end.
+_LOOK_EVERY, _LOOK_LEVELS, _FIRST_LESSONS = 10, 3, 0.4
 # The gain errors are kept for every so many draws.
 ERRORS_EVERY = 10
-
-
-class Recording(NamedTuple):
-    """Data of one patient for compiled code.
-
-    Parameters
-    ----------
-    observed : numpy.ndarray, shape (n_channels, n_times)
-        Log power; the seizures follow each other.
-    variance : numpy.ndarray, shape (n_channels,)
-        Scale of the noise variance.
-    gain : numpy.ndarray, shape (n_channels, n_regions)
-        H of `inference.onsets.channels`.
-    weights : numpy.ndarray, shape (n_regions, n_regions)
-        Connection weights.
-    times : numpy.ndarray, shape (n_times,)
-        Seconds from the marked onset of each seizure.
-    bounds : numpy.ndarray of int, shape (n_seizures + 1,)
-        First step of each seizure.
-    prior_p_ez : numpy.ndarray, shape (n_regions,)
-        Prior probability of being epileptogenic.
-    chance : numpy.ndarray, shape (n_regions,)
-        Probability with which a region is chosen for a switch, cumulated.
-    hint_s : numpy.ndarray, shape (n_seizures, n_regions)
-        Onset found in the source powers.
-    partner : numpy.ndarray of int, shape (n_regions, n_partners)
-        Regions that the same channels see.
-    partner_chance : numpy.ndarray, shape (n_regions, n_partners)
-        Probability of each for an exchange, cumulated.
-    loudness : numpy.ndarray, shape (n_regions,)
-        Logarithm of the norm of each region's gain.
-    """
-
-    observed: Array
-    variance: Array
-    gain: Array
-    weights: Array
-    times: Array
-    bounds: NDArray[np.int64]
-    prior_p_ez: Array
-    chance: Array
-    hint_s: Array
-    partner: NDArray[np.int64]
-    partner_chance: Array
-    loudness: Array
-
-
-class Regions(NamedTuple):
-    """State of the regions, each (n_seizures, n_regions): seizing, from, to, log power, slope."""
-
-    active: NDArray[np.bool_]
-    onset: Array
-    offset: Array
-    peak: Array
-    slope: Array
 
 
 class Replicas(NamedTuple):
@@ -290,13 +237,20 @@ def _sampled(
     place = np.arange(len(temperatures))
     every = max((n_moves - n_unused) // n_kept, 1)
     done = 0
+    learned = nothing_learned(data.chance, data.partner_chance, n_seizures)
+    seen = nothing_learned(data.chance, data.partner_chance, n_seizures)
     for move in range(n_moves):
+        if move < n_unused and move % _LOOK_EVERY == 0:
+            _look(seen, replicas, place, rng)
+        if move > 0 and (move == int(_FIRST_LESSONS * n_unused) or move == n_unused):
+            learned = lessons(seen, data.chance, data.partner_chance)
+            seen = nothing_learned(data.chance, data.partner_chance, n_seizures)
         for level in range(len(temperatures)):
             r = place[level]
             if move % _PATIENT_EVERY == 0:
                 _move_patient(replicas, r, data, rules, temperatures[level], scratch, rng)
             _move_region(
-                replicas, r, data, rules, temperatures[level], scratch,
+                replicas, r, data, rules, learned, temperatures[level], scratch,
                 kept.accepted if level == 0 else kept.accepted_hot, rng,
             )  # fmt: skip
         if move % _SWAP_EVERY == 0:
@@ -310,6 +264,18 @@ def _sampled(
         replicas.patient_peak[place],
     )  # fmt: skip
     return kept, end
+
+
+@jit
+def _look(
+    seen: Learned, replicas: Replicas, place: NDArray[np.int64], rng: np.random.Generator
+) -> None:
+    """Remember the states of the coldest replicas."""
+    for r in place[:_LOOK_LEVELS]:
+        look(
+            seen, replicas.active[r], replicas.onset[r], replicas.offset[r], replicas.peak[r],
+            replicas.slope[r], rng,
+        )  # fmt: skip
 
 
 @jit
@@ -383,8 +349,8 @@ def _log_prior_of(
 
 @jit
 def _move_region(
-    replicas: Replicas, r: int, data: Recording, rules: Rules, temperature: float,
-    scratch: Scratch, accepted: Array, rng: np.random.Generator,
+    replicas: Replicas, r: int, data: Recording, rules: Rules, learned: Learned,
+    temperature: float, scratch: Scratch, accepted: Array, rng: np.random.Generator,
 ) -> None:  # fmt: skip
     """Propose one move of a region, and accept or reject it."""
     state = Regions(
@@ -392,9 +358,10 @@ def _move_region(
         replicas.slope[r],
     )  # fmt: skip
     s = int(rng.random() * len(scratch.first))
-    kind, i, j, log_ratio, values = _propose(
-        state, data, s, scratch.first[s], scratch.last[s], replicas.patient_peak[r], rules, rng
-    )
+    kind, i, j, log_ratio, values = propose(
+        state, data, learned, s, scratch.first[s], scratch.last[s], replicas.patient_peak[r], rules,
+        rng,
+    )  # fmt: skip
     if kind < 0:
         return
     accepted[0, kind] += 1
@@ -404,21 +371,20 @@ def _move_region(
     )  # fmt: skip
     silent = (False, 0.0, 0.0, 0.0, 0.0)
     reach = replicas.top[r, i]
+    is_exchange = kind in (EXCHANGE, REPLACE)
+    partner = j if is_exchange or kind == EXCHANGE_ALL else -1
     if kind == EXCHANGE_ALL:
         scratch.peak[:] = state.peak[:, i]
         _exchange_all(
             replicas, r, i, j, scratch.peak + data.loudness[i] - data.loudness[j], data, rules
         )
-    elif kind == EXCHANGE:
+    elif is_exchange:
         _set(replicas, r, s, j, values, data, rules)
         _set(replicas, r, s, i, silent, data, rules)
     else:
         _set(replicas, r, s, i, values, data, rules)
     reach = max(reach, replicas.top[r, i])
-    is_exchange = kind in (EXCHANGE, EXCHANGE_ALL)
-    change = _likelihood_change(
-        replicas, r, i, j if is_exchange else -1, reach, data, rules, scratch
-    )
+    change = _likelihood_change(replicas, r, i, partner, reach, data, rules, scratch)
     prior = _log_prior_of(replicas, r, data, rules, scratch)
     total = (rules.tempering * change + prior - replicas.prior[r]) / temperature + log_ratio
     if math.log(rng.random()) < total:
@@ -432,7 +398,7 @@ def _move_region(
     if kind == EXCHANGE_ALL:
         _exchange_all(replicas, r, j, i, scratch.peak, data, rules)
         return
-    if kind == EXCHANGE:
+    if is_exchange:
         _set(replicas, r, s, j, silent, data, rules)
     _set(replicas, r, s, i, before, data, rules)
 
@@ -559,114 +525,3 @@ def _keep(
     kept.log_density[done] = rules.tempering * replicas.likelihood[r].sum() + replicas.prior[r]
     if done % ERRORS_EVERY == 0 and done // ERRORS_EVERY < len(kept.errors):
         kept.errors[done // ERRORS_EVERY] = replicas.errors[r]
-
-
-@jit
-def _log_onset_proposal(onset: float, hint: float, window: float) -> float:
-    z = (onset - hint) / _PROPOSAL_S
-    return math.log(0.5 / window + 0.5 * math.exp(-0.5 * z * z) / (_PROPOSAL_S * ROOT_2PI))
-
-
-@jit
-def _propose(
-    state: Regions, data: Recording, s: int, first: float, last: float, patient_peak: float,
-    rules: Rules, rng: np.random.Generator,
-) -> tuple[int, int, int, float, tuple[bool, float, float, float, float]]:  # fmt: skip
-    """Return a move: kind (-1: none), region, its partner, log ratio, and the new values."""
-    window = last - first
-    nothing = (-1, 0, 0, 0.0, (False, 0.0, 0.0, 0.0, 0.0))
-    choice = rng.random()
-    n = state.active.shape[1]
-    if choice < 0.3:
-        i = min(np.searchsorted(data.chance, rng.random()), n - 1)
-        hint = data.hint_s[s, i]
-        if state.active[s, i]:
-            ratio = _log_onset_proposal(state.onset[s, i], hint, window)
-            return (SWITCH, i, 0, ratio, (False, 0.0, 0.0, 0.0, 0.0))
-        if rng.random() < 0.5:
-            onset = first + window * rng.random()
-        else:
-            onset = hint + _PROPOSAL_S * rng.standard_normal()
-        length = rules.length * window * math.exp(rules.length_sd * rng.standard_normal())
-        peak = patient_peak + rules.peak_sd * rng.standard_normal()
-        slope = rules.slope + rules.slope_sd * rng.standard_normal()
-        if onset < first - 2.0 or onset > last:
-            return nothing
-        ratio = -_log_onset_proposal(onset, hint, window)
-        return (SWITCH, i, 0, ratio, (True, onset, onset + length, peak, slope))
-    i = _random_active(state.active[s], rng)
-    if i < 0:
-        return nothing
-    onset, offset = state.onset[s, i], state.offset[s, i]
-    peak, slope = state.peak[s, i], state.slope[s, i]
-    if choice < 0.5:
-        place = np.searchsorted(data.partner_chance[i], rng.random())
-        place = min(place, data.partner.shape[1] - 1)
-        j = data.partner[i, place]
-        in_all = len(state.active) > 1 and rng.random() < 0.5
-        if state.active[:, j].any() if in_all else state.active[s, j]:
-            return nothing
-        back = -1.0
-        for q in range(data.partner.shape[1]):
-            if data.partner[j, q] == i:
-                back = _chance_of(data.partner_chance[j], q)
-        if back <= 0.0:
-            return nothing
-        ratio = math.log(back / _chance_of(data.partner_chance[i], place))
-        louder = data.loudness[i] - data.loudness[j]  # the same power in the channels
-        for other_s in range(len(state.active)):
-            if other_s == s or (in_all and state.active[other_s, i]):
-                away = state.peak[other_s, i] - patient_peak
-                ratio -= 0.5 * ((away + louder) ** 2 - away**2) / rules.peak_sd**2
-        kind = EXCHANGE_ALL if in_all else EXCHANGE
-        return (kind, i, j, ratio, (True, onset, offset, peak + louder, slope))
-    if choice < 0.7:
-        moved = onset + (0.3 if rng.random() < 0.6 else 2.5) * rng.standard_normal()
-        if moved < first - 2.0 or moved > last or moved > offset - 1.0:
-            return nothing
-        ratio = _log_length(offset - moved, window, rules) - _log_length(
-            offset - onset, window, rules
-        )
-        return (SHIFT, i, 0, ratio, (True, moved, offset, peak, slope))
-    if choice < 0.85:
-        other = peak + 0.35 * rng.standard_normal()
-        ratio = -0.5 * ((other - patient_peak) ** 2 - (peak - patient_peak) ** 2)
-        return (POWER, i, 0, ratio / rules.peak_sd**2, (True, onset, offset, other, slope))
-    if choice < 0.93:
-        moved = offset + (0.7 if rng.random() < 0.6 else 4.0) * rng.standard_normal()
-        if moved < onset + 1.0:
-            return nothing
-        ratio = _log_length(moved - onset, window, rules) - _log_length(
-            offset - onset, window, rules
-        )
-        return (END, i, 0, ratio, (True, onset, moved, peak, slope))
-    other = slope + 0.5 * rng.standard_normal()
-    ratio = -0.5 * ((other - rules.slope) ** 2 - (slope - rules.slope) ** 2) / rules.slope_sd**2
-    return (SLOPE, i, 0, ratio, (True, onset, offset, peak, other))
-
-
-@jit
-def _random_active(active: NDArray[np.bool_], rng: np.random.Generator) -> int:
-    """Return a region that seizes, each with equal probability; -1 if there is none."""
-    count = active.sum()
-    if count == 0:
-        return -1
-    wanted = int(rng.random() * count)
-    for i in range(len(active)):
-        if active[i]:
-            if wanted == 0:
-                return i
-            wanted -= 1
-    return -1
-
-
-@jit
-def _chance_of(cumulated: Array, place: int) -> float:
-    return float(cumulated[place] - (cumulated[place - 1] if place > 0 else 0.0))
-
-
-@jit
-def _log_length(length: float, window: float, rules: Rules) -> float:
-    """Return the log density of the duration of a region's seizure."""
-    z = (math.log(length) - math.log(rules.length * window)) / rules.length_sd
-    return -0.5 * z * z - math.log(length)

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import logit
 
 from inference.onsets.calibration import (
+    SUCCESSIVE,
     RegionEvidence,
     calibrated,
     drawn,
@@ -82,6 +83,8 @@ def test_drawn_frequencies_miss_the_mean_by_less_than_one_draw():
     p_ez = rng.random((300, 40))
     frequency = drawn(p_ez, rng).mean(axis=0)
     assert (abs(frequency - p_ez.mean(axis=0)) < 1.0 / 300 + 1e-12).all()
+    part = p_ez[:SUCCESSIVE]
+    assert (abs(drawn(part, rng).sum(axis=0) - part.sum(axis=0)) < 1.0 + 1e-9).all()
     half = drawn(np.full((2000, 2), 0.5), rng)
     assert (half[:, 0] & half[:, 1]).mean() == pytest.approx(0.25, abs=0.04)  # independent
 
