@@ -14,6 +14,7 @@ import inference
 from inference.problem import Problem
 from inference.settings import Settings
 from inference.zones import zones
+from virtualbrain.commands import compile_ahead as command
 from virtualbrain.commands.compile_ahead import compile_fit_and_surgery
 from virtualbrain.pipeline import compile_ahead
 from virtualbrain.surgery.run import Patient, run_surgery
@@ -64,6 +65,15 @@ def test_a_process_compiles_beside_the_block_and_ends_with_it(monkeypatch, tmp_p
     with compile_ahead.compiling_ahead(wanted=True):
         assert children() == before + 1
     assert children() == before
+
+
+def test_beside_a_demo_only_the_simulation_is_compiled(monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "compile_fit_and_surgery", lambda: pytest.fail("compiles the fit"))
+    monkeypatch.setattr(command, "mark_compiled", lambda: pytest.fail("marks all as compiled"))
+    monkeypatch.setattr(command, "compile_simulation", lambda: done.append("simulation"))
+    done: list[str] = []
+    command.main([compile_ahead.SIMULATION_ONLY])
+    assert done == ["simulation"]
 
 
 @pytest.mark.parametrize(("wanted", "marked", "cores"), [(False, 0, 2), (True, 1, 2), (True, 0, 1)])

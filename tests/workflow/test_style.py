@@ -16,6 +16,8 @@ VALIDATION = {
     "priors": "default",
     "inference": {},
     "surgery": {},
+    "explanations": {},
+    "ablation": True,
 }
 
 

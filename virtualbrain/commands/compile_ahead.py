@@ -5,6 +5,8 @@ the writing of a demo patient.
 """
 
 import os
+import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from inference.zones import zones
 from virtualbrain.models.epileptor import Epileptor
 from virtualbrain.models.simulation import Options, simulate
 from virtualbrain.network import Network
-from virtualbrain.pipeline.compile_ahead import mark_compiled
+from virtualbrain.pipeline.compile_ahead import SIMULATION_ONLY, mark_compiled
 from virtualbrain.surgery.run import Patient, run_surgery
 from virtualbrain.surgery.settings import SurgerySettings
 
@@ -55,8 +57,14 @@ def compile_fit_and_surgery() -> None:
     run_surgery(posterior, Patient(zones(posterior), regions), settings, rng)
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Compile everything, or the simulation alone if the arguments say so."""
+    compile_simulation()
+    if SIMULATION_ONLY not in arguments:
+        compile_fit_and_surgery()
+        mark_compiled()
+
+
 if __name__ == "__main__":
     os.nice(10)
-    compile_simulation()
-    compile_fit_and_surgery()
-    mark_compiled()
+    main(sys.argv[1:])

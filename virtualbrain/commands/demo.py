@@ -21,7 +21,7 @@ def demo(options: argparse.Namespace) -> int:
         return 0
     if options.on:
         return _demo_on(options, folder)
-    with compiling_ahead(wanted=True):
+    with compiling_ahead(wanted=True, simulation_only=True):
         if options.ready_connectome:
             write_connectome_patient(folder, seed=options.seed)
         else:

@@ -9,12 +9,16 @@ from pathlib import Path
 
 from virtualbrain.pipeline.snakemake_runner import end_with_parent
 
+SIMULATION_ONLY = "simulation"
 _MARK = "fit-and-surgery"
 
 
 @contextmanager
-def compiling_ahead(*, wanted: bool) -> Iterator[None]:
+def compiling_ahead(*, wanted: bool, simulation_only: bool = False) -> Iterator[None]:
     """Compile in a process of low priority beside the block, if wanted and not yet in the cache.
+
+    With `simulation_only` the fit is left out: its largest function takes longer to compile than
+    the writing of a demo patient leaves a core idle.
 
     Stages that come first use the machine code as soon as it is there, and compile themselves what
     is not. The process ends with the block. A fault in it changes nothing but the time.
@@ -23,7 +27,12 @@ def compiling_ahead(*, wanted: bool) -> Iterator[None]:
         yield
         return
     process = subprocess.Popen(
-        [sys.executable, "-m", "virtualbrain.commands.compile_ahead"],
+        [
+            sys.executable,
+            "-m",
+            "virtualbrain.commands.compile_ahead",
+            *([SIMULATION_ONLY] if simulation_only else []),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
