@@ -106,21 +106,27 @@ def _stable(own: Row, rows: Sequence[Row], what: str, named: Named) -> Iterator[
     """Return whether first region, zone and plan stay."""
     if not rows:
         return
-    low, high = min(row.p_ez for row in rows), max(row.p_ez for row in rows)
+    p_ez = [row.p_ez for row in rows]
     first = sum(row.rank == 1 for row in rows)
     zone = sum(row.same_zone for row in rows)
     held = [row.p_plan_holds for row in rows if is_number(row.p_plan_holds)]
     plan = (
-        f"; the plan of the own connectome holds the EZ in {percent(min(held))} to "
-        f"{percent(max(held))} of the draws ({percent(own.p_plan_holds)} of its own)"
+        f"; the plan of the own connectome holds the EZ in {_between(held)} of the draws "
+        f"({percent(own.p_plan_holds)} of its own)"
         if held
         else ""
     )
     yield (
         f"{len(rows)} {'fit' if len(rows) == 1 else 'fits'}, {what}: no region is clearly more "
-        f"probable than {named(own.region)} in {first}; its P(EZ) is {percent(low)} to "
-        f"{percent(high)}; the most probable zone is the same in {zone}{plan}."
+        f"probable than {named(own.region)} in {first}; its P(EZ) is "
+        f"{_between(p_ez)}; the most probable zone is the same in {zone}{plan}."
     )
+
+
+def _between(values: Sequence[float]) -> str:
+    """Return the smallest and the largest value in words; one if they read the same."""
+    low, high = percent(min(values)), percent(max(values))
+    return low if low == high else f"{low} to {high}"
 
 
 def _by_kind(rows: Sequence[Row]) -> Iterator[str]:
