@@ -51,7 +51,9 @@ def test_a_patient_of_another_size_compiles_nothing_more():
     run_surgery(fitted, Patient(zones(fitted), regions), settings, rng)
     more = {name for name, n in signatures().items() if n > before.get(name, 0)}
     assert more == set()
-    assert sum(before.values()) > 10
+    # Functions that only others call have no signature if the cache held them.
+    largest = {"inference.onsets.sampler.sample_chain", "virtualbrain.models.integrate.advance"}
+    assert largest <= {name for name, n in before.items() if n > 0}
 
 
 def children() -> int:
