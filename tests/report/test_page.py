@@ -249,8 +249,8 @@ def test_other_connectomes_are_in_plain_words(build, make_patient):
     assert (
         "2 fits, each with the connectome of another person or group: no region is clearly more "
         f"probable than {spoken_name(first.region)} in 1; its P(EZ) is 40 % to 97 %; the most "
-        "probable zone is the same in 1; the plan of the own connectome holds the EZ in 90 % to "
-        "90 % of the draws (90 % of its own)." in page
+        "probable zone is the same in 1; the plan of the own connectome holds the EZ in 90 % "
+        "of the draws (90 % of its own)." in page
     )
     assert "2 fits, each with a variant of the own connectome" in page
     assert "1 fit, repeated with the own connectome" in page
