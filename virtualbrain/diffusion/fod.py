@@ -50,6 +50,8 @@ def estimate_fod(dwi: Path, fod: Path, workdir: Path, threads: int) -> dict[str,
         "dwi2response", "dhollander", dwi, *responses.values(), "-mask", mask, "-force",
         "-scratch", workdir, threads=1,
     )  # fmt: skip
+    for path in responses.values():
+        round_numbers(path)
     n_shells = len([b for b in series.table.shells() if b > 0])
     used = tissues if n_shells > 1 else ("wm", "csf")
     raw = {tissue: workdir / f"fod-{tissue}.mif" for tissue in used}
@@ -62,3 +64,17 @@ def estimate_fod(dwi: Path, fod: Path, workdir: Path, threads: int) -> dict[str,
     with atomic_path(fod) as temporary:
         mrtrix.convert(normalised["wm"], temporary)
     return {"tissues": list(used), "n_shells": n_shells}
+
+
+def round_numbers(path: Path, digits: int = 9) -> None:
+    """Round the numbers of a text file; comments stay.
+
+    The last digits of dwi2response differ between runs of the same data, even with one thread.
+    """
+    lines = (
+        line
+        if line.startswith("#")
+        else " ".join(f"{float(number):.{digits}g}" for number in line.split())
+        for line in path.read_text(encoding="utf-8").splitlines()
+    )
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
