@@ -256,9 +256,8 @@ def ablate(
     found: list[Answer] = []
     with threadpool_limits(1, user_api="blas"):
         for number, subset in enumerate(subsets):
-            part = (
-                bands[subset.name] if bands and subset.part == "band" else reduced(problem, subset)
-            )
+            is_band = subset.part == "band"
+            part = of_band[subset.name] if is_band else reduced(problem, subset)
             one = sample
             if number > 0:
                 starts = starts_from(sample.chains, subset, part, rng)

@@ -31,6 +31,7 @@ The truth is read after all fits.
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -151,19 +152,31 @@ def seizure_rows(patient: Any, number: int, arguments: argparse.Namespace) -> li
     problem = problem_of(patient)
     if problem.n_seizures < 2:
         return []
-    settings, seed = fit_settings(arguments), arguments.seed + number
     one, two = (
         reduced(problem, replace(ALL, channels=tuple(range(problem.n_channels)), seizures=chosen))
         for chosen in ((0,), (0, 1))
     )
-    sample, futures = fitted(one, settings, seed)
+    return [row_without_channels(seizure_value, one, two, patient, number, arguments)]
+
+
+def row_without_channels(
+    value_of: Callable[..., Value],
+    before: Problem,
+    with_it: Problem,
+    patient: Any,
+    number: int,
+    arguments: argparse.Namespace,
+) -> dict[str, Any]:
+    """Return the row of new data that bring no channels: value before, and a fit with them."""
+    settings, seed = fit_settings(arguments), arguments.seed + number
+    sample, futures = fitted(before, settings, seed)
     size = plan_size(futures)
     started = time.process_time()
-    value = seizure_value(futures, sample, size, np.random.default_rng([seed, 2]))
+    value = value_of(futures, sample, size, np.random.default_rng([seed, 2]))
     seconds = time.process_time() - started
-    _, after = fitted(two, settings, seed)
+    _, after = fitted(with_it, settings, seed)
     row = row_of(value, futures, after, size, zone_of(patient))
-    return [{"patient": number, "nearest": 0.0, "unsampled": 0.0, **row, "seconds": seconds}]
+    return {"patient": number, "nearest": 0.0, "unsampled": 0.0, **row, "seconds": seconds}
 
 
 def connectome_rows(
@@ -176,15 +189,7 @@ def connectome_rows(
         own, weights=of_group(patient.weights, rng, LOG_SD), group_connectome="made",
         envelope=list(own.envelope), times=list(own.times),
     )  # fmt: skip
-    settings, seed = fit_settings(arguments), arguments.seed + number
-    sample, futures = fitted(group, settings, seed)
-    size = plan_size(futures)
-    started = time.process_time()
-    value = connectome_value(futures, sample, size, np.random.default_rng([seed, 2]))
-    seconds = time.process_time() - started
-    _, after = fitted(own, settings, seed)
-    row = row_of(value, futures, after, size, zone_of(patient))
-    return [{"patient": number, "nearest": 0.0, "unsampled": 0.0, **row, "seconds": seconds}]
+    return [row_without_channels(connectome_value, group, own, patient, number, arguments)]
 
 
 def nothing_rows(patient: Any, number: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:

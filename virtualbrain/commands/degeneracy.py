@@ -59,9 +59,9 @@ def _everything(
     avoid = avoided(options)
     for layout in layouts:
         check_avoided(layout, avoid)
-    bands = _bands(layouts, name, options, config)
-    for layout in layouts:
-        problem = _fitted_problem(layout, name, config)
+    problems = [_fitted_problem(layout, name, config) for layout in layouts]
+    bands = _bands(layouts, problems, options, config)
+    for layout, problem in zip(layouts, problems, strict=True):
         sample = _sampled(problem, priors, config)
         for sentence in identify(layout, name, sample, config):
             say(f"sub-{layout.label}: {sentence}")
@@ -74,7 +74,7 @@ def _everything(
 
 
 def _bands(
-    layouts: Sequence[PatientLayout], name: str, options: argparse.Namespace,
+    layouts: Sequence[PatientLayout], problems: "Sequence[Problem]", options: argparse.Namespace,
     config: dict[str, Any],
 ) -> "dict[str, dict[str, Problem]]":  # fmt: skip
     """Return the problems of single frequency bands of each patient, where recordings are given."""
@@ -82,8 +82,8 @@ def _bands(
         say("frequency bands are not compared: that needs the recordings (--bids)")
         return {layout.label: {} for layout in layouts}
     return {
-        layout.label: bands_of(layout, _fitted_problem(layout, name, config), options.bids, config)
-        for layout in layouts
+        layout.label: bands_of(layout, problem, options.bids, config)
+        for layout, problem in zip(layouts, problems, strict=True)
     }
 
 
@@ -232,15 +232,12 @@ def _write(
     from inference.ablation import CHAINS, DRAWS, MOVES
     from inference.answers import CLEAR
     from inference.full_sample import MOVES as MOVES_ALL
-    from virtualbrain.io.manifest import checksum
-    from virtualbrain.io.provenance import sidecar
+    from virtualbrain.io.provenance import sidecar_of_fit
     from virtualbrain.io.tables import write_table
 
-    sources = [layout.gain.name, layout.relmat("streamlines").name, "posterior.nc"]
-    about = sidecar(config, ("inference", "surgery", "seed"), sources)
+    about = sidecar_of_fit(layout, priors, config, ("inference", "surgery", "seed"))
     fits = {"MovesAllData": MOVES_ALL, "Moves": MOVES, "Draws": DRAWS, "Chains": CHAINS}
-    belongs = {"Posterior": checksum(layout.posterior(priors)), "ClearErrors": CLEAR}
-    write_table(layout.ablation(priors), table, {**about, **fits, **belongs})
+    write_table(layout.ablation(priors), table, {**about, **fits, "ClearErrors": CLEAR})
 
 
 def _summary(table: "pd.DataFrame") -> str:

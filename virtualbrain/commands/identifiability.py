@@ -31,8 +31,7 @@ def identify(
     from inference.onsets.prior_draws import prior_draws
     from inference.posterior import load
     from virtualbrain.io.fit_results import load_identifiability
-    from virtualbrain.io.manifest import checksum
-    from virtualbrain.io.provenance import sidecar
+    from virtualbrain.io.provenance import sidecar_of_fit
     from virtualbrain.io.tables import write_table
     from virtualbrain.report.identifiability import sentences
 
@@ -40,8 +39,7 @@ def identify(
     posterior = load(fitted)
     leading, _ = leading_regions(posterior)
     prior = prior_draws(sample, N_PRIOR, leading, np.random.default_rng([config["seed"], 2]))
-    sources = [layout.gain.name, layout.relmat("streamlines").name, "posterior.nc"]
-    about = sidecar(dict(config), ("inference", "seed"), sources)
-    belongs = {"PriorDraws": N_PRIOR, "Leading": leading, "Posterior": checksum(fitted)}
-    write_table(path, identifiability(posterior, prior), {**about, **belongs})
+    about = sidecar_of_fit(layout, name, config, ("inference", "seed"))
+    about |= {"PriorDraws": N_PRIOR, "Leading": leading}
+    write_table(path, identifiability(posterior, prior), about)
     return sentences(load_identifiability(path, fitted).rows, str)

@@ -115,16 +115,13 @@ def _write(layout: PatientLayout, priors: str, found: "Population", config: dict
     from inference.answers import CLEAR
     from inference.connectome_variants import LOG_SD, WEAKEST
     from inference.full_sample import MOVES as MOVES_OWN
-    from virtualbrain.io.manifest import checksum
-    from virtualbrain.io.provenance import sidecar
+    from virtualbrain.io.provenance import sidecar_of_fit
     from virtualbrain.io.tables import write_table
 
-    sources = [layout.gain.name, layout.relmat("streamlines").name, "posterior.nc"]
-    about = sidecar(config, ("inference", "surgery", "seed"), sources)
+    about = sidecar_of_fit(layout, priors, config, ("inference", "surgery", "seed"))
     fits = {"MovesOwn": MOVES_OWN, "Moves": MOVES, "Draws": DRAWS, "Chains": CHAINS}
     rules = {"LogSd": LOG_SD, "Weakest": WEAKEST, "ClearErrors": CLEAR}
     regions = {"Zone": list(found.zone), "Recruited": list(found.recruited)}
     effects = {"Effects": found.effects.to_dict("records")}
-    belongs = {"Posterior": checksum(layout.posterior(priors))}
     path = layout.other_connectomes(priors)
-    write_table(path, found.table, {**about, **fits, **rules, **regions, **effects, **belongs})
+    write_table(path, found.table, {**about, **fits, **rules, **regions, **effects})

@@ -87,3 +87,12 @@ def sidecar(
         "GeneratedBy": [{"Name": "virtualbrain", "Version": software["virtualbrain"]}],
         "Versions": software,
     }
+
+
+def sidecar_of_fit(
+    layout: PatientLayout, priors: str, config: Mapping[str, Any], sections: Iterable[str]
+) -> dict[str, Any]:
+    """Return the sidecar of a table that belongs to a fit; it states the fit's checksum."""
+    sources = [layout.gain.name, layout.relmat("streamlines").name, "posterior.nc"]
+    about = sidecar(config, sections, sources)
+    return {**about, "Posterior": checksum(layout.posterior(priors))}
