@@ -1,6 +1,7 @@
 """Write the BIDS datasets of demo patients, with the truth in a separate folder."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +52,21 @@ def make_demo_images(seed: int, workers: int = 1) -> DemoImages:
     workers : int
         Number of processes; the images are the same.
     """
+    head, bundles = _head_and_bundles(seed, workers)
+    return DemoImages(head, bundles, _diffusion_of(head, bundles, seed))
+
+
+def _head_and_bundles(seed: int, workers: int) -> tuple[Head, Bundles]:
     streams = demo_streams(seed)
     _LOG.info("head")
     head = make_head(streams[0])
     _LOG.info("fibre bundles")
-    bundles = make_bundles(head, streams[1], workers=workers)
+    return head, make_bundles(head, streams[1], workers=workers)
+
+
+def _diffusion_of(head: Head, bundles: Bundles, seed: int) -> DiffusionImage:
     _LOG.info("diffusion series")
-    return DemoImages(head, bundles, make_diffusion(head, bundles, streams[2]))
+    return make_diffusion(head, bundles, demo_streams(seed)[2])
 
 
 def demo_streams(seed: int) -> list[np.random.Generator]:
@@ -96,25 +105,30 @@ def write_demo(
         The truth.
     """
     folder, settings = Path(folder), settings or DemoSettings(n_seizures=2)
-    images = images or make_demo_images(seed, workers)
-    head = images.head
+    head, bundles = (images.head, images.bundles) if images else _head_and_bundles(seed, workers)
     _describe(folder, "Synthetic patient", "T1, diffusion MRI and SEEG of a synthetic patient")
-    _write_images(folder, label, head, images.diffusion)
-    _LOG.info("disease, seizure and recording")
-    network = _network_of(images.bundles)
-    points = points_from_labels(head.labels, head.regions)
-    patient = write_seeg(
-        folder,
-        label,
-        network,
-        head.regions,
-        points,
-        seed,
-        demo_streams(seed)[3],
-        settings,
-        head.labels,
-        stimulated=True,
-    )
+    _write_t1(folder, label, head)
+
+    def write_series() -> None:
+        made = images.diffusion if images else _diffusion_of(head, bundles, seed)
+        _write_series(folder, label, made)
+
+    with ThreadPoolExecutor(1) as pool:  # NumPy, SciPy and Numba release the interpreter lock
+        series = pool.submit(write_series)
+        _LOG.info("disease, seizure and recording")
+        patient = write_seeg(
+            folder,
+            label,
+            _network_of(bundles),
+            head.regions,
+            points_from_labels(head.labels, head.regions),
+            seed,
+            demo_streams(seed)[3],
+            settings,
+            head.labels,
+            stimulated=True,
+        )
+        series.result()
     names = [str(name) for name in head.regions["name"]]
     onsets = patient.recordings[0].channel_onsets
     write_clinical(folder, label, clinical_tables(patient.contacts, onsets, names))
@@ -238,16 +252,19 @@ def _describe(folder: Path, name: str, text: str) -> None:
     write_text(folder / "README", f"{text}. The truth is in derivatives/truth.\n")
 
 
-def _write_images(folder: Path, label: str, head: Head, image: DiffusionImage) -> None:
-    """Write T1 and diffusion series."""
-    subject = folder / f"sub-{label}"
-    t1 = subject / "anat" / f"sub-{label}_T1w"
+def _write_t1(folder: Path, label: str, head: Head) -> None:
+    """Write the T1 and its sidecar."""
+    t1 = folder / f"sub-{label}" / "anat" / f"sub-{label}_T1w"
     write_image(t1.with_suffix(".nii.gz"), head.t1)
     write_json(
         t1.with_suffix(".json"),
         {"Modality": "MR", "MagneticFieldStrength": 3, "Manufacturer": "n/a"},
     )
-    dwi = subject / "dwi" / f"sub-{label}_dwi"
+
+
+def _write_series(folder: Path, label: str, image: DiffusionImage) -> None:
+    """Write the diffusion series, its gradients and its sidecar."""
+    dwi = folder / f"sub-{label}" / "dwi" / f"sub-{label}_dwi"
     write_image(dwi.with_suffix(".nii.gz"), image.series)
     write_json(dwi.with_suffix(".json"), image.sidecar)
     write_text(dwi.with_suffix(".bval"), " ".join(f"{b:g}" for b in image.bvals) + "\n")
