@@ -5,18 +5,15 @@ same on any number of cores.
 """
 
 import importlib
-import multiprocessing
-import os
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -56,27 +53,18 @@ class RegistrationTask:
     sampling: float = 0.25
 
 
-@contextmanager
-def one_thread_workers(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of processes in which ITK and OpenMP use one thread."""
+def itk_workers(workers: int, threads: int = 1) -> ProcessPoolExecutor:
+    """Return a pool of processes in which ITK and OpenMP use so many threads, to use in `with`.
+
+    A script that uses it needs no guard for its main module.
+    """
     names = (THREADS_VARIABLE, "OMP_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(max_workers=max(1, workers), mp_context=context) as pool:
-            yield pool
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    return ProcessPoolExecutor(max_workers=max(1, workers), env=dict.fromkeys(names, str(threads)))
 
 
 def register_all(tasks: Iterable[RegistrationTask], workers: int) -> list[Array]:
     """Return the result of `register_rigid` for every task, computed in worker processes."""
-    with one_thread_workers(workers) as pool:
+    with itk_workers(workers) as pool:
         return list(pool.map(register_rigid, tasks))
 
 

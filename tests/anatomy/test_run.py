@@ -224,6 +224,21 @@ def test_the_registration_of_the_template_repeats_to_the_last_bit(brain, tmp_pat
     assert np.array_equal(moved[0], moved[2])
 
 
+def test_the_deformable_registration_does_not_depend_on_its_threads(brain, tmp_path, monkeypatch):
+    t1, template = read_image(brain[0]), load_template().t1
+    start = template_registration.register_affine(t1, template, tmp_path, 1)
+    moved = []
+    for threads in (1, 2, 2):
+        monkeypatch.setattr(template_registration, "_THREADS", threads)
+        warp = template_registration.register_deformable(
+            [template_registration.Pair(t1, template)], start, tmp_path, 1, effort="quick"
+        )
+        moved.append(np.asarray(warp.apply(template, t1).dataobj))
+    assert not np.array_equal(moved[0], np.asarray(start.apply(template, t1).dataobj))
+    assert np.array_equal(moved[0], moved[1])
+    assert np.array_equal(moved[0], moved[2])
+
+
 def test_a_t1_or_a_subject_is_required(subject):
     with pytest.raises(InputError, match="no T1w image"):
         run_anatomy(AnatomySettings())

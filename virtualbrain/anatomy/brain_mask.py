@@ -34,8 +34,8 @@ def correct_bias(image: nib.Nifti1Image, mask: NDArray[np.bool_] | None = None) 
     """Divide an image by its bias field, estimated with N4 inside a mask.
 
     Outside the mask the field is clipped to its range inside. The mean intensity inside the
-    mask is preserved. Without a mask the field is estimated at half the resolution, which is
-    enough to find the brain.
+    mask is preserved. Without a mask the field is estimated more coarsely, which is enough to find
+    the brain.
 
     Parameters
     ----------
@@ -53,10 +53,11 @@ def correct_bias(image: nib.Nifti1Image, mask: NDArray[np.bool_] | None = None) 
     voxels = np.asarray(image.dataobj, dtype=np.float32)
     inside = (voxels > voxels[voxels > 0].mean() * 0.5) if mask is None else mask
     flat = make_image(voxels, image.affine)
+    coarse = 8 if mask is None else 6
     field = load_ants().n4_bias_field_correction(
         to_ants(flat),
         mask=to_ants(make_image(inside, image.affine)),
-        shrink_factor=(4 if min(image.shape) > 120 else 2) * (2 if mask is None else 1),
+        shrink_factor=coarse if min(image.shape) > 120 else 4,
         convergence={"iters": [40, 40, 30, 20], "tol": 1e-6},
         return_bias_field=True,
     )

@@ -13,6 +13,7 @@ from virtualbrain.anatomy.settings import Registration
 from virtualbrain.anatomy.voxel_grids import from_ants, isotropic, load_ants, resample, to_ants
 from virtualbrain.errors import ToolError
 from virtualbrain.io.images import make_image
+from virtualbrain.rigid_registration import import_ants, itk_workers
 
 # Voxel size in mm of the deformation, and iterations at 4, 2 and 1 times that size.
 # 1 mm takes many times longer and follows the cortical folds hardly better.
@@ -20,6 +21,8 @@ _EFFORTS: dict[Registration, tuple[float, tuple[int, ...]]] = {
     "standard": (2.0, (60, 40, 15)),
     "quick": (3.0, (30, 15, 5)),
 }
+# Threads of the deformable registration: its result does not depend on their number.
+_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,17 @@ def register_deformable(
     ToolError
         ANTs failed.
     """
+    with itk_workers(1, _THREADS) as pool:
+        warp: Warp = pool.submit(_deformable, pairs, start, folder, seed, effort, healthy).result()
+    return warp
+
+
+def _deformable(
+    pairs: list[Pair], start: Warp, folder: Path, seed: int, effort: Registration,
+    healthy: NDArray[np.bool_] | None,
+) -> Warp:  # fmt: skip
+    """Do the work of `register_deformable` in a process with more threads."""
+    import_ants()
     size_mm, iterations = _EFFORTS[effort]
     grid = isotropic(pairs[0].patient, size_mm)
     first, *others = [

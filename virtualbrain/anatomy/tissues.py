@@ -4,12 +4,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.voxel_grids import from_ants, load_ants, to_ants
+from virtualbrain.anatomy.voxel_grids import load_ants, to_ants
 from virtualbrain.io.images import make_image
 
 CORTICAL, SUBCORTICAL, WHITE, FLUID, PATHOLOGICAL = range(5)
@@ -62,17 +63,25 @@ def segment_tissues(
     stack = np.where(mask, stack / stack.sum(axis=0), 0).astype(np.float32)
     with _own_temporary_folder():
         found = ants.atropos(
-            a=to_ants(brain),
-            x=to_ants(make_image(mask, brain.affine)),
-            i=[to_ants(make_image(one, brain.affine)) for one in stack],
+            a=_aligned(np.asarray(brain.dataobj), brain.affine),
+            x=_aligned(mask, brain.affine),
+            i=[_aligned(one, brain.affine) for one in stack],
             m="[0.1,1x1x1]",
             c="[3,0]",
             priorweight=prior_weight,
         )["probabilityimages"]
-    csf, gm, wm = (
-        np.where(mask, from_ants(one, brain).get_fdata(dtype=np.float32), 0) for one in found
-    )
+    csf, gm, wm = (np.where(mask, one.numpy().astype(np.float32)[: len(mask)], 0) for one in found)
     return Tissues(csf=csf, gm=gm, wm=wm)
+
+
+def _aligned(volume: NDArray[Any], affine: NDArray[np.float64]) -> Any:
+    """Return an ANTs image with empty slices at its end, so that their number divides by four.
+
+    Atropos takes half as long again if the voxels of a slice do not divide by four.
+    """
+    empty = -len(volume) % 4
+    padded = np.pad(volume.astype(np.float32), [(0, empty), (0, 0), (0, 0)])
+    return to_ants(make_image(padded, affine))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Crop and resample images, and convert them to and from ANTs."""
 
 import os
+import sys
 from typing import Any
 
 import nibabel as nib
@@ -13,13 +14,15 @@ from scipy import ndimage
 from virtualbrain.io.images import make_image, same_grid
 from virtualbrain.rigid_registration import THREADS_VARIABLE, import_ants, volume_to_ants
 
-# With more, threads add to the sums of a metric in the order in which they end, which changes.
-ITK_THREADS = 1
-
 
 def load_ants() -> Any:
-    """Import ANTs with one thread: the same seed must give the same result."""
-    os.environ[THREADS_VARIABLE] = str(ITK_THREADS)
+    """Import ANTs with one thread: the same seed must give the same result.
+
+    More threads add to the sums of a metric in the order in which they end, which changes. A
+    worker of `virtualbrain.rigid_registration.itk_workers` keeps the number that it was given.
+    """
+    if "ants" not in sys.modules:
+        os.environ[THREADS_VARIABLE] = "1"
     return import_ants()
 
 

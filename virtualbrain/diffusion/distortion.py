@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from virtualbrain.diffusion.series import PhaseEncoding
-from virtualbrain.rigid_registration import import_ants, one_thread_workers
+from virtualbrain.rigid_registration import import_ants, itk_workers
 
 Array = NDArray[np.float64]
 Volume = NDArray[np.float32]
@@ -71,7 +71,7 @@ def estimate_unwarping(forward: Volume, backward: Volume, sizes: Array, axis: in
         Image axis of the phase encoding.
     """
     logger.info("susceptibility: registering the two phase-encoding directions")
-    with one_thread_workers(1) as pool:
+    with itk_workers(1) as pool:
         displacement = pool.submit(_displacement, forward, backward, sizes, axis).result()
     return unwarping_from(displacement / sizes[axis], axis)
 

@@ -16,7 +16,7 @@ from scipy import ndimage
 from virtualbrain.diffusion.series import Series
 from virtualbrain.diffusion.tensor import predict_left_out
 from virtualbrain.io.gradients import GradientTable
-from virtualbrain.rigid_registration import RegistrationTask, one_thread_workers, register_rigid
+from virtualbrain.rigid_registration import RegistrationTask, itk_workers, register_rigid
 
 Array = NDArray[np.float64]
 Volume = NDArray[np.float32]
@@ -60,7 +60,7 @@ def estimate_motion(series: Series, workers: int) -> Motion:
     rounds = [_mean_targets]
     if n >= _MIN_VOLUMES_FOR_PREDICTION:
         rounds.append(_predicted_targets)
-    with one_thread_workers(workers) as pool:
+    with itk_workers(workers) as pool:
         for number, targets_of in enumerate(rounds, start=1):
             logger.info("motion: round %d of %d, %d volumes", number, len(rounds), n)
             corrected = resample(series, matrices)

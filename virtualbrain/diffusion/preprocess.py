@@ -43,7 +43,7 @@ from virtualbrain.io.gradients import GradientTable
 from virtualbrain.rigid_registration import (
     RegistrationTask,
     import_ants,
-    one_thread_workers,
+    itk_workers,
     register_all,
     volume_to_ants,
 )
@@ -366,7 +366,7 @@ def _without_bias(series: Series, settings: DiffusionSettings, log: _CorrectionL
     if not settings.bias:
         log.note("bias", done=False, how="switched off")
         return series
-    with one_thread_workers(1) as pool:
+    with itk_workers(1) as pool:
         bias = pool.submit(_bias_field, series.mean_b0, series.affine).result()
     log.note("bias", done=True, how="N4 on the mean b = 0 volume (ANTs)")
     return series.with_volumes(series.volumes / bias[..., None])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.graph import MCP_Geometric
 
-from virtualbrain.rigid_registration import one_thread_workers
+from virtualbrain.rigid_registration import itk_workers
 from virtualbrain.synthetic.head import Head
 
 Floats = NDArray[np.float64]
@@ -259,7 +259,7 @@ def _grow_trees(ground: _Ground, rng: np.random.Generator, workers: int) -> _Tre
     feet = np.arange(len(ground.feet))
     tasks = [(costs, ground.feet, part) for part in np.array_split(feet, workers)]
     if workers > 1:
-        with one_thread_workers(workers) as pool:
+        with itk_workers(workers) as pool:
             found = list(pool.map(_search, tasks))
     else:
         found = [_search(task) for task in tasks]
