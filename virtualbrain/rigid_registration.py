@@ -5,7 +5,10 @@ same on any number of cores.
 """
 
 import importlib
+import os
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -56,10 +59,26 @@ class RegistrationTask:
 def itk_workers(workers: int, threads: int = 1) -> ProcessPoolExecutor:
     """Return a pool of processes in which ITK and OpenMP use so many threads, to use in `with`.
 
-    A script that uses it needs no guard for its main module.
+    A script that uses it needs no guard for its main module. The processes end with this one.
     """
     names = (THREADS_VARIABLE, "OMP_NUM_THREADS")
-    return ProcessPoolExecutor(max_workers=max(1, workers), env=dict.fromkeys(names, str(threads)))
+    return ProcessPoolExecutor(
+        max_workers=max(1, workers),
+        initializer=_end_with,
+        initargs=(os.getpid(),),
+        env=dict.fromkeys(names, str(threads)),
+    )
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when its parent has ended, killed or not."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def register_all(tasks: Iterable[RegistrationTask], workers: int) -> list[Array]:
