@@ -214,6 +214,11 @@ def _deformable(
         outprefix=str(folder / "syn_"),
         random_seed=seed + 1,
     )
+    return _warp_of(found, start)
+
+
+def _warp_of(found: dict[str, Any], start: Warp) -> Warp:
+    """Return the deformation that ANTs found, after the affine transform that it started from."""
     warps = [name for name in found["fwdtransforms"] if name.endswith("Warp.nii.gz")]
     inverse = [name for name in found["invtransforms"] if name.endswith("InverseWarp.nii.gz")]
     return Warp((*warps[:1], *start.transforms), inverse[0] if inverse else None)
