@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import tempfile
+import time
 
 import numpy as np
 import pytest
@@ -81,16 +82,32 @@ def test_5ttcheck_accepts_the_image(tissues, mask, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_atropos_finds_the_shells_and_leaves_no_file(mask, tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def noisy_shells(mask, noise_sd=5.0):
+    """Return a T1 of the shells with noise, and soft priors of grey and white matter."""
     white, grey, _ = shells()
     ideal = np.where(white, 110.0, np.where(grey, 75.0, 30.0)) * mask
-    noise = np.random.default_rng(1).normal(0, 5, SHAPE)
+    noise = np.random.default_rng(1).normal(0, noise_sd, SHAPE)
     brain = make_image(((ideal + noise) * mask).astype(np.float32), np.eye(4))
     priors = tuple(
         make_image(ndimage.gaussian_filter(part.astype(np.float32), 1.5), np.eye(4))
         for part in (grey, white)
     )
+    return brain, priors
+
+
+def test_atropos_gives_the_same_bits_again(mask):
+    brain, priors = noisy_shells(mask, noise_sd=25.0)
+    first = segment_tissues(brain, mask, priors)
+    time.sleep(1.1)  # without a seed Atropos takes the second of the clock
+    again = segment_tissues(brain, mask, priors)
+    assert np.array_equal(first.gm, again.gm)
+    assert np.array_equal(first.wm, again.wm)
+
+
+def test_atropos_finds_the_shells_and_leaves_no_file(mask, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    white, grey, _ = shells()
+    brain, priors = noisy_shells(mask)
     found = segment_tissues(brain, mask, priors)
     assert (found.is_white[white]).mean() > 0.97
     assert (found.is_grey[grey]).mean() > 0.9

@@ -69,6 +69,7 @@ def segment_tissues(
             m="[0.1,1x1x1]",
             c="[3,0]",
             priorweight=prior_weight,
+            r=0,  # a constant seed instead of the time
         )["probabilityimages"]
     csf, gm, wm = (np.where(mask, one.numpy().astype(np.float32)[: len(mask)], 0) for one in found)
     return Tissues(csf=csf, gm=gm, wm=wm)
