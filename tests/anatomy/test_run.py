@@ -234,6 +234,8 @@ def test_the_deformable_registration_does_not_depend_on_its_threads(brain, tmp_p
             [template_registration.Pair(t1, template)], start, tmp_path, 1, effort="quick"
         )
         moved.append(np.asarray(warp.apply(template, t1).dataobj))
+        assert warp.transforms[1:] == start.transforms
+        assert warp.inverse_deformation is not None
     assert not np.array_equal(moved[0], np.asarray(start.apply(template, t1).dataobj))
     assert np.array_equal(moved[0], moved[1])
     assert np.array_equal(moved[0], moved[2])

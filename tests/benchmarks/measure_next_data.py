@@ -167,7 +167,7 @@ def row_without_channels(
     number: int,
     arguments: argparse.Namespace,
 ) -> dict[str, Any]:
-    """Return the row of new data that bring no channels: value before, and a fit with them."""
+    """Return the row of new data that have no channels: value before, and a fit with them."""
     settings, seed = fit_settings(arguments), arguments.seed + number
     sample, futures = fitted(before, settings, seed)
     size = plan_size(futures)

@@ -75,7 +75,7 @@ def run_anatomy(
     seed : int
         Seed of ROBEX and ANTs; the same seed gives the same result.
     threads : int
-        Cores for recon-all and FastSurfer. ANTs has one thread: with more its results vary.
+        Cores for recon-all and FastSurfer. ANTs has a fixed number: its results depend on it.
     subject : Path, optional
         Folder for the subject computed by recon-all or FastSurfer.
     template : bool
