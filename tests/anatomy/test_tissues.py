@@ -104,8 +104,18 @@ def test_atropos_gives_the_same_bits_again(mask):
     assert np.array_equal(first.wm, again.wm)
 
 
+def test_atropos_gives_the_same_bits_with_any_number_of_threads(mask, monkeypatch):
+    brain, priors = noisy_shells(mask, noise_sd=25.0)
+    two = segment_tissues(brain, mask, priors)
+    monkeypatch.setattr("virtualbrain.anatomy.tissues._THREADS", 1)
+    one = segment_tissues(brain, mask, priors)
+    assert np.array_equal(one.gm, two.gm)
+    assert np.array_equal(one.wm, two.wm)
+
+
 def test_atropos_finds_the_shells_and_leaves_no_file(mask, tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # the process of Atropos has it, too
     white, grey, _ = shells()
     brain, priors = noisy_shells(mask)
     found = segment_tissues(brain, mask, priors)

@@ -69,6 +69,16 @@ def test_resampling_a_cropped_image_back_is_exact(order):
     np.testing.assert_array_equal(np.asarray(resample(cropped, image, order=order).dataobj), labels)
 
 
+def test_a_crop_at_the_faces_of_an_image_gets_empty_slices():
+    image = make_image(np.ones((10, 17, 9), np.float32), OBLIQUE)
+    cropped = crop(image, np.ones((10, 17, 9), bool), 3.0)
+    assert cropped.shape == (12, 20, 12)
+    np.testing.assert_array_equal(cropped.affine, image.affine)
+    voxels = np.asarray(cropped.dataobj)
+    assert voxels[:10, :17, :9].all()
+    assert voxels.sum() == 10 * 17 * 9
+
+
 def test_resampling_to_a_disjoint_grid_gives_background():
     image = make_image(ball().astype(np.float32), np.eye(4))
     far = make_image(np.zeros((9, 9, 9)), nib.affines.from_matvec(np.eye(3), [500, 0, 0]))
@@ -93,6 +103,7 @@ def test_the_working_grid_keeps_voxels_of_similar_size(sizes, kept):
     grid = working_grid(image, ball(), 1.0)
     found = nib.affines.voxel_sizes(grid.affine)
     np.testing.assert_allclose(found, sizes if kept else (1.0, 1.0, 1.0))
+    assert not np.any(np.array(grid.shape) % 4)
     volume = np.asarray(grid.dataobj).sum() * voxel_volume(grid.affine)
     assert volume == pytest.approx(ball().sum() * np.prod(sizes), rel=0.05)
 

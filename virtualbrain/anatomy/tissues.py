@@ -10,11 +10,12 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.voxel_grids import load_ants, to_ants
-from virtualbrain.io.images import make_image
+from virtualbrain.rigid_registration import import_ants, itk_workers, volume_to_ants
 
 CORTICAL, SUBCORTICAL, WHITE, FLUID, PATHOLOGICAL = range(5)
 Volume = NDArray[np.float32]
+# Threads of Atropos: with a constant seed its result does not depend on their number.
+_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -55,34 +56,36 @@ def segment_tissues(
     prior_weight : float
         0 uses the intensities alone, 1 the priors alone.
     """
-    ants = load_ants()
     grey, white = (np.clip(np.asarray(p.dataobj, dtype=np.float32), 0, 1) for p in priors)
     fluid = np.clip(1 - grey - white, 0, 1)
     # The floor keeps every class possible in every voxel.
     stack = np.stack([fluid, grey, white]) * 0.97 + 0.01
     stack = np.where(mask, stack / stack.sum(axis=0), 0).astype(np.float32)
+    with itk_workers(1, _THREADS) as pool:
+        found = pool.submit(_atropos, brain, mask, stack, prior_weight).result()
+    return Tissues(*(np.where(mask, one, 0).astype(np.float32) for one in found))
+
+
+def _atropos(
+    brain: nib.Nifti1Image, mask: NDArray[np.bool_], priors: Volume, prior_weight: float
+) -> list[Volume]:
+    """Return the probability of each class, in a process with more threads."""
+    ants = import_ants()
+
+    def converted(volume: NDArray[Any]) -> Any:
+        return volume_to_ants(volume.astype(np.float32), brain.affine)
+
     with _own_temporary_folder():
         found = ants.atropos(
-            a=_aligned(np.asarray(brain.dataobj), brain.affine),
-            x=_aligned(mask, brain.affine),
-            i=[_aligned(one, brain.affine) for one in stack],
+            a=converted(np.asarray(brain.dataobj)),
+            x=converted(mask),
+            i=[converted(one) for one in priors],
             m="[0.1,1x1x1]",
             c="[3,0]",
             priorweight=prior_weight,
             r=0,  # a constant seed instead of the time
         )["probabilityimages"]
-    csf, gm, wm = (np.where(mask, one.numpy().astype(np.float32)[: len(mask)], 0) for one in found)
-    return Tissues(csf=csf, gm=gm, wm=wm)
-
-
-def _aligned(volume: NDArray[Any], affine: NDArray[np.float64]) -> Any:
-    """Return an ANTs image with empty slices at its end, so that their number divides by four.
-
-    Atropos takes half as long again if the voxels of a slice do not divide by four.
-    """
-    empty = -len(volume) % 4
-    padded = np.pad(volume.astype(np.float32), [(0, empty), (0, 0), (0, 0)])
-    return to_ants(make_image(padded, affine))
+    return [one.numpy() for one in found]
 
 
 @contextmanager
