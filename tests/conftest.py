@@ -15,7 +15,6 @@ from virtualbrain.pipeline.environment import use_project_caches
 use_project_caches()
 hypothesis.settings.register_profile("no-clock", deadline=None)
 hypothesis.settings.load_profile("no-clock")
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each stage would compile the modules again
 
 
 # Files by processor time, the longest first; beside the whole patient, which uses all cores at

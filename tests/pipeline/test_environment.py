@@ -1,6 +1,7 @@
 """Caches of compiled code."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def test_without_a_home_the_cache_is_temporary_and_private(wheel):
     folder = caches()
     assert folder == wheel / "temporary" / f"virtualbrain-{os.getuid()}"
     assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_stages_keep_the_modules_that_python_compiles(wheel, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    use_project_caches()
+    assert "PYTHONDONTWRITEBYTECODE" not in os.environ
+    assert not sys.dont_write_bytecode
 
 
 def test_snakemake_gets_a_cache_that_it_can_write(wheel):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -15,7 +16,13 @@ RUN_VARIABLE = "VIRTUALBRAIN_RUN"
 
 
 def use_project_caches() -> None:
-    """Set the compilers' cache folders to the project's, so that a second run starts faster."""
+    """Set the compilers' cache folders to the project's, so that a second run starts faster.
+
+    Python keeps its compiled modules even where PYTHONDONTWRITEBYTECODE is set: without them each
+    stage would compile every package again.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     home = _cache_folder()
     os.environ.setdefault("NUMBA_CACHE_DIR", str(home / "numba" / _kernel_checksum()))
     os.environ.setdefault("PYTENSOR_FLAGS", f"base_compiledir={home / 'pytensor'}")
