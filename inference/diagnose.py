@@ -201,7 +201,7 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
     table = zones(posterior)
     seen = observability(posterior["constant_data"]["gain"].to_numpy())
     margin = posterior.attrs.get("unsampled_margin")
-    expected = expected_ez_regions(table["p_ez"].to_numpy())
+    p_ez = table["p_ez"].to_numpy()
     return {
         "leading": table["region"].iloc[0],
         "leading_p_ez": float(table["p_ez"].iloc[0]),
@@ -210,8 +210,8 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
         "unsampled_margin": None if margin is None else float(margin),
         "unsampled_region": str(posterior.attrs.get("unsampled_region", "")),
         "regions_above_half": int((table["p_ez"] > LIKELY).sum()),
-        "expected_ez_regions": expected,
-        "p_ez_sampled": p_ez_sampled(expected),
+        "expected_ez_regions": expected_ez_regions(p_ez),
+        "p_ez_sampled": p_ez_sampled(p_ez),
         "effective_zones": _number_of_zones(posterior),
     }
 
@@ -274,8 +274,9 @@ def _sampled_ez_reasons(figures: dict[str, Any]) -> list[str]:
         return []
     return [
         f"The electrodes may not have sampled the EZ: {figures['expected_ez_regions']:.1f} "
-        "expected EZ regions. In synthetic patients with as few, the electrodes had "
-        f"sampled the EZ in {_percent(figures['p_ez_sampled'])}."
+        f"expected EZ regions, and a p_ez of {figures['leading_p_ez']:.2f} of the leading one. In "
+        "synthetic patients with such figures, the electrodes had sampled the EZ in "
+        f"{_percent(figures['p_ez_sampled'])}."
     ]
 
 

@@ -23,7 +23,7 @@ from inference.onsets.recording import unseen_regions
 from inference.onsets.rules import Rules
 from inference.onsets.sampler import fill_power
 from inference.onsets.states import Recording
-from virtualbrain.posterior import connected_shares, expected_ez_regions, p_ez_sampled
+from virtualbrain.posterior import connected_shares, p_ez_sampled
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -101,7 +101,7 @@ def futures_of(sample: OnsetSample, suspicion: float, rng: np.random.Generator) 
     p_ez = calibrated_p_ez(sample)
     mean = p_ez.mean(axis=0)
     unseen = unseen_regions(sample.data.gain)
-    q = p_ez_sampled(expected_ez_regions(mean)) if unseen.any() else 1.0
+    q = p_ez_sampled(mean) if unseen.any() else 1.0
     rows = np.concatenate([_spaced(len(p_ez), N_SEEN), _spaced(len(p_ez), N_HIDDEN)])
     hidden = np.zeros((len(rows), len(unseen)), dtype=bool)
     hidden[N_SEEN:] = _hidden_regions(mean, q, unseen, sample.data.weights, rng)

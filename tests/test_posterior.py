@@ -69,10 +69,17 @@ def test_simulated_x0_is_the_fitted_one_if_there_is_one(samples):
 
 
 def test_p_ez_sampled_rises_with_the_expected_ez_regions():
-    values = [p_ez_sampled(expected) for expected in (0.0, 0.5, 1.0, 2.0, 5.0)]
+    values = [p_ez_sampled(np.repeat([0.95, 0.0], [n, 90])) for n in range(6)]
     assert values == sorted(values)
     assert values[0] < 0.01
     assert values[-1] > 0.99
+
+
+def test_p_ez_sampled_rises_with_the_largest_p_ez():
+    pairs = ((0.5, 0.5), (0.7, 0.3), (0.9, 0.1), (0.94, 0.06))  # one expected EZ region in each
+    values = [p_ez_sampled(np.array(pair)) for pair in pairs]
+    assert values == sorted(values)
+    assert p_ez_sampled(np.array([1.0, 1.0])) < 1.0
 
 
 def test_zones_count_by_the_weight_of_their_chain(samples):

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from virtualbrain.models.reduced_physics import REST_CURRENT, critical_x0
 
@@ -14,8 +15,20 @@ Array = NDArray[np.float64]
 
 # Regions with a smaller p_ez are left out of the expected number of EZ regions.
 HARDLY_SUSPECTED = 0.05
+
+
+class SampledConstants(NamedTuple):
+    """Intercept and slopes of the log odds that the EZ is sampled; see `p_ez_sampled`."""
+
+    intercept: float
+    per_log_regions: float
+    per_log_odds: float
+
+
 # From tests/benchmarks/learn_onset_calibration.py; see docs/validation.md.
-SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = -2.037, 4.696
+SAMPLED = SampledConstants(-6.900, 4.621, 1.986)
+# The largest p_ez is kept this far from 0 and 1: draws cannot tell more.
+_LEAST_P_EZ = 0.01
 
 
 @dataclass(frozen=True)
@@ -150,18 +163,44 @@ def expected_ez_regions(p_ez: Array) -> float:
     return float(p_ez[p_ez >= HARDLY_SUSPECTED].sum())
 
 
-def log_expected_ez_regions(expected: float) -> float:
-    """Return the logarithm of the expected number of EZ regions, finite at zero."""
-    return float(np.log(expected + 0.1))
+def signs_of_sampling(p_ez: Array) -> tuple[float, float]:
+    """Return what tells whether the EZ was sampled: two numbers that are finite for all p_ez.
 
+    Parameters
+    ----------
+    p_ez : numpy.ndarray, shape (n_regions,)
+        Probability of being epileptogenic.
 
-def p_ez_sampled(expected: float) -> float:
-    """Return the probability that the electrodes sampled the EZ.
-
-    It is the frequency among synthetic patients whose fits gave as many expected EZ regions.
+    Returns
+    -------
+    tuple of float
+        Logarithm of the expected number of EZ regions, and log odds of the largest p_ez.
     """
-    log_regions = log_expected_ez_regions(expected)
-    return float(expit(SAMPLED_INTERCEPT + SAMPLED_PER_LOG_REGIONS * log_regions))
+    largest = np.clip(p_ez.max(), _LEAST_P_EZ, 1.0 - _LEAST_P_EZ)
+    return float(np.log(expected_ez_regions(p_ez) + 0.1)), float(logit(largest))
+
+
+def p_ez_sampled(p_ez: Array) -> float:
+    r"""Return the probability that the electrodes sampled the EZ.
+
+    It is the frequency among synthetic patients whose fits gave as many expected EZ regions m and
+    as large a p_ez of the leading region,
+
+    .. math:: \mathrm{logit}\, P = a + b \log(m + 0.1) + c\, \mathrm{logit} \max_i p_i.
+
+    Parameters
+    ----------
+    p_ez : numpy.ndarray, shape (n_regions,)
+        Probability of being epileptogenic.
+    """
+    log_regions, log_odds = signs_of_sampling(p_ez)
+    return float(
+        expit(
+            SAMPLED.intercept
+            + SAMPLED.per_log_regions * log_regions
+            + SAMPLED.per_log_odds * log_odds
+        )
+    )
 
 
 def connected_shares(weights: Array, p_ez: Array, unseen: NDArray[np.int64]) -> Array:

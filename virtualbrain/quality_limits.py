@@ -183,16 +183,16 @@ FIT_LIMITS: Mapping[str, QualityLimit] = {
         0.6,
         np.inf,
         "probability that the electrodes sampled the EZ",
-        "It is the frequency among synthetic patients with as many expected EZ regions. Where the "
-        "electrodes did not sample the EZ, they recorded propagation only, and the leading "
-        "regions are wrong.",
+        "It is the frequency among synthetic patients with as many expected EZ regions and as "
+        "large a p_ez of the leading one. Where the electrodes did not sample the EZ, they "
+        "recorded propagation only, and the leading regions are wrong.",
     ),
     "effective_zones": QualityLimit(
         -np.inf,
-        15.0,
+        20.0,
         "effective number of different zones in the draws",
         "In synthetic patients without any other reason for caution, the first region was wrong in "
-        "three of ten above this limit, and in one of 62 below it.",
+        "one of six above this limit, and in one of 30 below it.",
     ),
     "modes": QualityLimit(
         1,

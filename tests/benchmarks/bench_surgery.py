@@ -39,6 +39,7 @@ def fitted_draws(rng):
         x0=x0, own_x0=x0, in_ez=x0 > critical_x0(tau0)[:, None], x_init=x_init, z_init=z_init,
         K=rng.uniform(1, 3, N_DRAWS), tau0=tau0, dt=0.1, time_s=np.linspace(-5, 40, N_STEPS + 1),
         I1=3.1, integrator="euler", explained=1.0, p_elsewhere=0.0, expected_ez_regions=3.0,
+        p_sampled=1.0,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from inference.validate import problem_of
 from virtualbrain.io.connectome import read_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.seeg import read_envelopes, read_gain
-from virtualbrain.posterior import expected_ez_regions, log_expected_ez_regions
+from virtualbrain.posterior import SampledConstants, signs_of_sampling
 from virtualbrain.synthetic.scenarios import SCENARIOS
 from virtualbrain.synthetic.scores import top_k_recall
 from virtualbrain.synthetic.validation_cohort import UNSAMPLED_EVERY, ValidationCohort
@@ -138,14 +138,14 @@ def learned(patients: list[Known]) -> Constants:
     return Constants(model.intercept_[0] - prior, of_model, of_peak, of_order, -of_recruited)
 
 
-def sampled_constants(patients: list[Known], values: list[np.ndarray]) -> tuple[float, float]:
-    """Return intercept and slope of the probability that the EZ is sampled."""
+def sampled_constants(patients: list[Known], values: list[np.ndarray]) -> SampledConstants:
+    """Return intercept and slopes of the log odds that the EZ is sampled."""
     sampled = np.array([patient.sampled for patient in patients])
-    regions = [[log_expected_ez_regions(expected_ez_regions(value))] for value in values]
+    signs = [signs_of_sampling(value) for value in values]
     share = sampled.mean()
     weight = np.where(sampled, (1.0 - UNSAMPLED) / share, UNSAMPLED / (1.0 - share))
-    model = LogisticRegression(C=100.0).fit(regions, sampled, sample_weight=weight)
-    return float(model.intercept_[0]), float(model.coef_[0, 0])
+    model = LogisticRegression(C=100.0).fit(signs, sampled, sample_weight=weight)
+    return SampledConstants(*map(float, [*model.intercept_, *model.coef_[0]]))
 
 
 def left_out(patients: list[Known]) -> list[np.ndarray]:
@@ -176,8 +176,7 @@ def report(patients: list[Known]) -> None:
     """Print the constants and the scores of each cohort."""
     print("LEARNED = Constants(" + ", ".join(f"{value:.3f}" for value in learned(patients)) + ")")
     values = left_out(patients)
-    intercept, slope = sampled_constants(patients, values)
-    print(f"SAMPLED_INTERCEPT, SAMPLED_PER_LOG_REGIONS = {intercept:.3f}, {slope:.3f}")
+    print("SAMPLED =", sampled_constants(patients, values))
     print("AUC-PR, top-k recall (said, seen, number above one half)")
     print("cohort | patients | onset model | source evidence | calibrated, left out")
     cohorts = sorted({patient.cohort for patient in patients})

@@ -229,6 +229,7 @@ def truth(patient, mesh, nodes, gain, rng, hard=False):
         in_ez=np.zeros((1, len(names)), bool), x_init=x0[None], z_init=x0[None],
         K=np.array([K]), tau0=np.array([tau0]), dt=0.1, time_s=np.linspace(-5, 39, 201), I1=3.1,
         integrator="heun", explained=1.0, p_elsewhere=0.0, expected_ez_regions=1.0,
+        p_sampled=1.0,
     )  # fmt: skip
     settings = replace(patient.settings(TRUTH_VERTICES, float(rng.uniform(0.7, 1.3))), step=0.025)
     model = Simulator(mesh, nodes, draws, States(by_node, x, z), patient.kernel(settings), settings)

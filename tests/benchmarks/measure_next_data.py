@@ -52,7 +52,7 @@ from inference.priors import load_priors
 from inference.problem import Problem
 from inference.settings import Settings
 from inference.validate import problem_of
-from virtualbrain.posterior import connected_shares, expected_ez_regions, p_ez_sampled
+from virtualbrain.posterior import connected_shares, p_ez_sampled
 from virtualbrain.surgery.settings import SurgerySettings
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
 
@@ -107,7 +107,7 @@ def unsampled(sample: OnsetSample, futures: Futures, gain: np.ndarray) -> float:
     unseen = np.flatnonzero(futures.unseen)
     share = connected_shares(sample.data.weights, p_ez, unseen)
     newly = ~unseen_regions(flattened(gain))[unseen]
-    return float((1.0 - p_ez_sampled(expected_ez_regions(p_ez))) * share[newly].sum())
+    return float((1.0 - p_ez_sampled(p_ez)) * share[newly].sum())
 
 
 def electrode_rows(

@@ -178,7 +178,7 @@ def _write_outcomes(layout, regions, *, ranked):
                 "sentence": "It helps.",
             }
         )
-    about = {"n_draws": 100, "Conclusion": "", "p_elsewhere": 0.2, "expected_ez_regions": 1.0}
+    about = {"n_draws": 100, "Conclusion": "", "p_elsewhere": 0.2, "p_ez_sampled": 0.8}
     write_table(layout.outcomes("default"), pd.DataFrame(rows), about)
 
 

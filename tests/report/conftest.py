@@ -524,7 +524,7 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
     _write_recruitment(layout, priors, rows, names, onsets)
     about = {"Sources": ["posterior.nc"], "Verdict": spec.verdict, "n_draws": N_DRAWS,
              "Conclusion": CONCLUSION, "p_elsewhere": P_ELSEWHERE, "explained": 0.97,
-             "expected_ez_regions": EXPECTED_EZ_REGIONS, "Connections": {},
+             "expected_ez_regions": 2.1, "p_ez_sampled": P_SAMPLED, "Connections": {},
              "EloquentStated": True, "Target": 0.9,
              "Eloquent": [[str(names[order[-1]]), "language"], [str(names[order[3]]), "hand"]],
              "Gains": [[str(names[order[0]]), 0.4], [str(names[order[1]]), 0.93]]}  # fmt: skip
@@ -534,9 +534,9 @@ def _write_surgery(layout, priors, regions, truth, onsets, spec, rng) -> None:
 
 
 N_DRAWS = 100
-EXPECTED_EZ_REGIONS = 2.1
+P_SAMPLED = 0.8
 P_ELSEWHERE = 0.46
-FREEDOM = SeizureFreedom(P_ELSEWHERE, EXPECTED_EZ_REGIONS)
+FREEDOM = SeizureFreedom(P_ELSEWHERE, P_SAMPLED)
 CONCLUSION = "No plan is better than random plans of the same size."
 
 

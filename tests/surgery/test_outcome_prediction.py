@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from virtualbrain.posterior import p_ez_sampled
 from virtualbrain.surgery.candidates import Candidate, resection
 from virtualbrain.surgery.draws import draws_from
 from virtualbrain.surgery.next_electrode import COLUMNS, next_regions, unsampled_ez_probabilities
@@ -23,7 +22,7 @@ def test_the_resection_that_was_done_is_predicted(draws):
     found = predicted_outcome(whole, draws, SETTINGS)
     assert found["share_free"] == 1.0
     assert found["p_seizure_free"] == SeizureFreedom(
-        draws.p_elsewhere, draws.expected_ez_regions
+        draws.p_elsewhere, draws.p_sampled
     ).probability(1.0)
     half = predicted_outcome(resection(("r0",)), draws, SETTINGS)
     assert half["share_free"] == 0.0
@@ -58,7 +57,7 @@ def test_unsampled_region_that_may_start_seizures_has_the_highest_value(posterio
     tree.attrs = posterior.attrs
     tree["posterior"]["x0"][:, ::2, 7] = -1.6
     tree["posterior"]["x0"][:, ::12, 6] = -1.6
-    draws = replace(draws_from(tree, 100, generator), expected_ez_regions=1e9)  # the zone was seen
+    draws = replace(draws_from(tree, 100, generator), p_sampled=1.0)  # the zone was seen
     zones = pd.DataFrame({"region": draws.regions, "observability": [0.9] * 5 + [0.01] * 3})
     plans = simulate_plans([resection(("r0", "r4")), resection(("r0",))], draws, SETTINGS)
     table = next_regions(zones, draws, plans, SETTINGS)
@@ -72,13 +71,13 @@ def test_unsampled_region_that_may_start_seizures_has_the_highest_value(posterio
 def test_unsampled_ez_is_expected_where_connections_to_suspected_regions_are_strong(draws):
     zones = pd.DataFrame({"region": draws.regions, "observability": [0.9] * 5 + [0.01] * 3})
     plans = simulate_plans([resection(("r0", "r4"))], draws, SETTINGS)
-    missed = replace(draws, expected_ez_regions=0.3)
+    missed = replace(draws, p_sampled=0.3)
     weights = draws.weights.copy()
     weights[0, 6] = weights[6, 0] = 10 * weights.max()
     table = next_regions(zones, replace(missed, weights=weights), plans, SETTINGS)
     assert table["region"][0] == "r6"
-    assert table["p_unsampled"].sum() == pytest.approx(1 - p_ez_sampled(0.3))
-    sure = next_regions(zones, replace(draws, expected_ez_regions=5.0), plans, SETTINGS)
+    assert table["p_unsampled"].sum() == pytest.approx(0.7)
+    sure = next_regions(zones, replace(draws, p_sampled=0.999), plans, SETTINGS)
     assert sure["p_unsampled"].sum() < 0.01
 
 

@@ -34,7 +34,7 @@ def test_true_ez_is_the_first_plan(posterior, zones, regions):
     assert set(plans["regions"][0].split(",")) == {"r0", "r4"}
     assert plans["share_free"][0] == 1.0
     assert plans["p_seizure_free"][0] == pytest.approx(
-        SeizureFreedom(about["p_elsewhere"], about["expected_ez_regions"]).probability(1.0)
+        SeizureFreedom(about["p_elsewhere"], about["p_ez_sampled"]).probability(1.0)
     )
     assert plans["seizing_after"][0] == 0.0
 

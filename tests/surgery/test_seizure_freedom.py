@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from virtualbrain.posterior import p_ez_sampled
 from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 
 
 def test_the_order_of_plans_is_kept():
-    rule = SeizureFreedom(p_elsewhere=0.3, expected_ez_regions=1.0)
+    rule = SeizureFreedom(p_elsewhere=0.3, p_sampled=0.6)
     found = [rule.probability(share) for share in np.linspace(0, 1, 201)]
     assert found[0] == 0.0
     assert (np.diff(found) > 0).all()
@@ -16,21 +15,14 @@ def test_the_order_of_plans_is_kept():
 
 def test_it_is_the_frequency_of_three_independent_events():
     rng = np.random.default_rng(0)
-    rule = SeizureFreedom(p_elsewhere=0.2, expected_ez_regions=1.5)
+    rule = SeizureFreedom(p_elsewhere=0.2, p_sampled=0.9)
     n = 200_000
     no_seizure = rng.random(n) < 0.7
     nowhere_else = rng.random(n) >= 0.2
-    sampled = rng.random(n) < p_ez_sampled(1.5)
+    sampled = rng.random(n) < 0.9
     assert rule.probability(0.7) == pytest.approx(
         np.mean(no_seizure & nowhere_else & sampled), abs=0.005
     )
-
-
-def test_few_expected_ez_regions_make_it_low():
-    found = [SeizureFreedom(0.1, m).probability(1.0) for m in (0.0, 0.5, 1.0, 2.0, 4.0)]
-    assert (np.diff(found) > 0).all()
-    assert found[0] < 0.01
-    assert found[-1] <= 0.9
 
 
 def test_without_a_fit_it_is_the_fraction_of_draws():

@@ -35,9 +35,9 @@ def test_a_row_equals_a_direct_simulation(posterior, zones, regions, chosen):
     assert row["seizing_before"] == before.seizing.mean()
     assert row["seizing_after"] == after.seizing.mean()
     assert row["share_free"] == after.share_free
-    assert row["p_seizure_free"] == SeizureFreedom(
-        found.p_elsewhere, found.expected_ez_regions
-    ).probability(after.share_free)
+    assert row["p_seizure_free"] == SeizureFreedom(found.p_elsewhere, found.p_sampled).probability(
+        after.share_free
+    )
     volume = dict(zip(regions["name"], regions["volume"], strict=True))
     assert row["volume_mm3"] == sum(volume[name] for name in chosen)
     often = np.flatnonzero(after.p_region >= 0.1)

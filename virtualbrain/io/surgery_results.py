@@ -54,8 +54,8 @@ class Outcomes:
         One sentence on all plans.
     p_elsewhere : float
         Probability that a region that is not suspected starts seizures.
-    expected_ez_regions : float
-        Sum of p_ez over the suspected regions.
+    p_sampled : float
+        Probability that the electrodes sampled the EZ; NaN in older results.
     eloquent_stated : bool
         Whether eloquent regions were stated.
     target : float
@@ -74,7 +74,7 @@ class Outcomes:
     n_draws: int
     conclusion: str
     p_elsewhere: float
-    expected_ez_regions: float
+    p_sampled: float
     eloquent_stated: bool
     target: float
     gains: tuple[tuple[str, float], ...] = ()
@@ -231,7 +231,7 @@ def load_outcomes(path: Path) -> Outcomes:
         n_draws=about["n_draws"],
         conclusion=about["Conclusion"],
         p_elsewhere=about["p_elsewhere"],
-        expected_ez_regions=about["expected_ez_regions"],
+        p_sampled=about.get("p_ez_sampled", float("nan")),
         eloquent_stated=about.get("EloquentStated", any(row.eloquent for row in rows)),
         target=about.get("Target", float("nan")),
         gains=tuple((str(name), float(share)) for name, share in about.get("Gains", ())),

@@ -12,7 +12,7 @@ from virtualbrain.io.fit_results import Posterior, ZoneRow
 from virtualbrain.io.results import PatientResults, PriorResults
 from virtualbrain.io.surgery_results import Outcomes, PlanRow
 from virtualbrain.models.reduced_physics import REST_CURRENT
-from virtualbrain.posterior import p_ez_sampled, seizure_threshold
+from virtualbrain.posterior import seizure_threshold
 from virtualbrain.quality_limits import NOT_FITTED
 from virtualbrain.report.numbers import is_number, percent, probability_interval
 from virtualbrain.report.words import in_words, operation
@@ -299,7 +299,7 @@ def _plan_interval(row: PlanRow, outcomes: Outcomes, n_draws: float) -> tuple[fl
 
 def freedom_of(outcomes: Outcomes) -> SeizureFreedom:
     """Return the rule by which P(seizure-free) follows from the draws of this patient."""
-    return SeizureFreedom(outcomes.p_elsewhere, outcomes.expected_ez_regions, outcomes.fitted)
+    return SeizureFreedom(outcomes.p_elsewhere, outcomes.p_sampled, outcomes.fitted)
 
 
 def freedom_interval(share_free: float, outcomes: Outcomes, n_draws: float) -> tuple[float, float]:
@@ -313,11 +313,10 @@ def freedom_rule(outcomes: Outcomes) -> str:
     """Return how P(seizure-free) follows from the draws, with the patient's numbers."""
     if not outcomes.fitted:
         return "It is the share of draws in which no region seizes."
-    sampled = p_ez_sampled(outcomes.expected_ez_regions)
     return (
         "It is the share of draws in which no region seizes, times the probability that no other "
         f"region starts seizures ({percent(1.0 - outcomes.p_elsewhere)}), times the probability "
-        f"that the electrodes sampled the EZ ({percent(sampled)})."
+        f"that the electrodes sampled the EZ ({percent(outcomes.p_sampled)})."
     )
 
 

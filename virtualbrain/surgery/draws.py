@@ -11,6 +11,7 @@ from virtualbrain.posterior import (
     chain_weights,
     expected_ez_regions,
     first_seizure,
+    p_ez_sampled,
     simulated_x0,
     starts_seizures,
 )
@@ -51,6 +52,8 @@ class FittedDraws:
         Probability that a region that is not suspected starts seizures.
     expected_ez_regions : float
         Expected number of EZ regions, over the whole posterior.
+    p_sampled : float
+        Probability that the electrodes sampled the EZ.
     connectome : numpy.ndarray of int, shape (n_draws,), optional
         Position of each draw's weights in `drawn_weights`, in ascending order; without it every
         draw has `weights`.
@@ -74,6 +77,7 @@ class FittedDraws:
     explained: float
     p_elsewhere: float
     expected_ez_regions: float
+    p_sampled: float
     connectome: NDArray[np.int64] | None = None
     drawn_weights: Array | None = None
 
@@ -169,6 +173,7 @@ def draws_from(
         explained=explained,
         p_elsewhere=float(1.0 - np.prod(1.0 - p_ez[~suspected])),
         expected_ez_regions=expected_ez_regions(p_ez),
+        p_sampled=p_ez_sampled(p_ez),
         connectome=samples["connectome"].to_numpy() if drawn else None,
         drawn_weights=constants["drawn_weights"].to_numpy() if drawn else None,
     )

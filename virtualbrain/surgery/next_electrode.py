@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from virtualbrain.posterior import connected_shares, p_ez_sampled
+from virtualbrain.posterior import connected_shares
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
@@ -62,7 +62,7 @@ def next_regions(
         `value` a difference of probabilities.
     """
     place = {name: i for i, name in enumerate(draws.regions)}
-    seen = p_ez_sampled(draws.expected_ez_regions)
+    seen = draws.p_sampled
     unseen = zones.loc[zones["observability"] < LOW_OBSERVABILITY, ["region", "observability"]]
     at = np.array([place[name] for name in unseen["region"]], dtype=np.int64)
     unseen = unseen.assign(

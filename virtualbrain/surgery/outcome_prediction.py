@@ -41,7 +41,7 @@ def predicted_outcome(
         mean number of seizing regions before and after.
     """
     before, after = simulate_plans([no_surgery(), done], draws, settings)
-    freedom = SeizureFreedom(draws.p_elsewhere, draws.expected_ez_regions, fitted)
+    freedom = SeizureFreedom(draws.p_elsewhere, draws.p_sampled, fitted)
     return {
         "p_seizure_free": freedom.probability(after.share_free),
         "share_free": after.share_free,

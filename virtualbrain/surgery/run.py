@@ -123,6 +123,8 @@ class Surgery:
         Fraction of the posterior in which a suspected region starts the seizure.
     expected_ez_regions : float
         Expected number of EZ regions.
+    p_sampled : float
+        Probability that the electrodes sampled the EZ.
     eloquent : tuple of (region, function)
         Eloquent regions that were stated.
     target : float
@@ -147,6 +149,7 @@ class Surgery:
     p_elsewhere: float
     explained: float
     expected_ez_regions: float
+    p_sampled: float
     eloquent: tuple[tuple[str, str], ...]
     target: float
     gains: tuple[tuple[str, float], ...] = ()
@@ -160,6 +163,7 @@ class Surgery:
             "p_elsewhere": self.p_elsewhere,
             "explained": self.explained,
             "expected_ez_regions": self.expected_ez_regions,
+            "p_ez_sampled": self.p_sampled,
             "EloquentStated": bool(self.eloquent),
             "Eloquent": [list(pair) for pair in self.eloquent],
             "Target": self.target,
@@ -208,7 +212,7 @@ def run_surgery(
     outcomes = simulate_plans(plans, draws, settings)
     criteria = RankingCriteria(
         regions=patient.regions,
-        freedom=SeizureFreedom(draws.p_elsewhere, draws.expected_ez_regions, patient.is_fitted),
+        freedom=SeizureFreedom(draws.p_elsewhere, draws.p_sampled, patient.is_fitted),
         eloquent=patient.eloquent,
         transmission=_transmission(plans, draws, settings),
         p_holds_ez=_p_holds_ez(plans, draws, settings),
@@ -230,6 +234,7 @@ def run_surgery(
         p_elsewhere=draws.p_elsewhere,
         explained=draws.explained,
         expected_ez_regions=draws.expected_ez_regions,
+        p_sampled=draws.p_sampled,
         eloquent=patient.eloquent,
         target=settings.target,
         gains=_gains(table, search) if criteria.ranked else (),

@@ -12,8 +12,6 @@ P(EZ sampled) are; docs/validation.md shows how well, on synthetic patients.
 
 from dataclasses import dataclass
 
-from virtualbrain.posterior import p_ez_sampled
-
 
 @dataclass(frozen=True)
 class SeizureFreedom:
@@ -23,18 +21,18 @@ class SeizureFreedom:
     ----------
     p_elsewhere : float
         Probability that a region that is not suspected starts seizures.
-    expected_ez_regions : float
-        Expected number of EZ regions; P(EZ sampled) follows from it (`virtualbrain.posterior`).
+    p_sampled : float
+        Probability that the electrodes sampled the EZ (`virtualbrain.posterior.p_ez_sampled`).
     fitted : bool
         Whether the draws come from a fit; without one the fraction of draws is returned as it is.
     """
 
     p_elsewhere: float
-    expected_ez_regions: float
+    p_sampled: float
     fitted: bool = True
 
     def probability(self, share: float) -> float:
         """Return P(seizure-free) of a plan after which no region seizes in `share` of the draws."""
         if not self.fitted:
             return share
-        return share * (1.0 - self.p_elsewhere) * p_ez_sampled(self.expected_ez_regions)
+        return share * (1.0 - self.p_elsewhere) * self.p_sampled
