@@ -13,11 +13,13 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from joblib.externals.loky import ProcessPoolExecutor
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from joblib.externals.loky import ProcessPoolExecutor
 
 Array = NDArray[np.float64]
 Volume = NDArray[np.float32]
@@ -56,11 +58,13 @@ class RegistrationTask:
     sampling: float = 0.25
 
 
-def itk_workers(workers: int, threads: int = 1) -> ProcessPoolExecutor:
+def itk_workers(workers: int, threads: int = 1) -> "ProcessPoolExecutor":
     """Return a pool of processes in which ITK and OpenMP use so many threads, to use in `with`.
 
     A script that uses it needs no guard for its main module. The processes end with this one.
     """
+    from joblib.externals.loky import ProcessPoolExecutor  # slow to import
+
     names = (THREADS_VARIABLE, "OMP_NUM_THREADS")
     return ProcessPoolExecutor(
         max_workers=max(1, workers),
