@@ -43,7 +43,11 @@ def plans(*rows: tuple[str, float]) -> Surgery:
         for name, p in rows
     )  # fmt: skip
     advice = pd.DataFrame({"region": [name for name, _ in rows]})
-    return Surgery(table, table, {}, table, advice, None, table, "", 0.0, 1.0, 1.0, (), 0.9)
+    return Surgery(
+        outcomes=table, recruitment=table, candidates={}, stimulation=table, next_regions=advice,
+        predicted=None, subsets=table, conclusion="", p_elsewhere=0.0, explained=1.0,
+        expected_ez_regions=1.0, p_sampled=1.0, eloquent=(), target=0.9,
+    )  # fmt: skip
 
 
 @pytest.mark.slow
