@@ -25,7 +25,8 @@ class SampledConstants(NamedTuple):
     per_log_odds: float
 
 
-# From tests/benchmarks/learn_onset_calibration.py; see docs/validation.md.
+# Learned as in tests/benchmarks/learn_onset_calibration.py, from the patients of
+# docs/lab-notes/2026-11-30-verdict.md.
 SAMPLED = SampledConstants(-6.918, 4.625, 1.995)
 # The largest p_ez is kept in this range: hardly any of the patients had one outside.
 _LARGEST_P_EZ = 0.3, 0.96

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from virtualbrain.posterior import p_ez_sampled
 from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 
 
@@ -23,6 +24,14 @@ def test_it_is_the_frequency_of_three_independent_events():
     assert rule.probability(0.7) == pytest.approx(
         np.mean(no_seizure & nowhere_else & sampled), abs=0.005
     )
+
+
+def test_few_expected_ez_regions_make_it_low():
+    rules = [SeizureFreedom(0.1, p_ez_sampled(np.repeat([0.95, 0.0], [n, 90]))) for n in range(5)]
+    found = [rule.probability(1.0) for rule in rules]
+    assert (np.diff(found) > 0).all()
+    assert found[0] < 0.01
+    assert found[-1] <= 0.9
 
 
 def test_without_a_fit_it_is_the_fraction_of_draws():
