@@ -26,6 +26,7 @@ from inference.onsets.states import Recording
 from virtualbrain.posterior import connected_shares, p_ez_sampled
 
 Array = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
@@ -69,7 +70,7 @@ class Futures:
         Unseen regions of the zone.
     threshold, patient_peak : numpy.ndarray, shape (n,)
         Mean log threshold and log power of the patient.
-    power : numpy.ndarray, shape (n, n_regions, n_times)
+    power : numpy.ndarray of float32, shape (n, n_regions, n_times)
         Power of the regions on the steps of the model.
     unseen : numpy.ndarray of bool, shape (n_regions,)
         Regions that no channel sees.
@@ -82,7 +83,7 @@ class Futures:
     hidden: Mask
     threshold: Array
     patient_peak: Array
-    power: Array
+    power: Singles
     unseen: Mask
 
 
@@ -230,9 +231,9 @@ def complete(
             able[i] = False
 
 
-def powers(states: States, data: Recording, rules: Rules) -> Array:
+def powers(states: States, data: Recording, rules: Rules) -> Singles:
     """Return the power of every region, (n, n_regions, n_times)."""
-    filled: Array = _powers(
+    filled: Singles = _powers(
         states.active, states.onset, states.offset, states.peak, states.slope, data.times,
         data.bounds, rules,
     )  # fmt: skip
@@ -243,9 +244,9 @@ def powers(states: States, data: Recording, rules: Rules) -> Array:
 def _powers(
     active: Mask, onset: Array, offset: Array, peak: Array, slope: Array, times: Array,
     bounds: Integers, rules: Rules,
-) -> Array:  # fmt: skip
+) -> Singles:  # fmt: skip
     n, n_seizures, n_regions = active.shape
-    out = np.zeros((n, n_regions, len(times)))
+    out = np.zeros((n, n_regions, len(times)), np.float32)
     for d in range(n):
         for s in range(n_seizures):
             low, high = bounds[s], bounds[s + 1]
@@ -258,7 +259,9 @@ def _powers(
     return out
 
 
-def likelihoods(observed: Array, gain: Array, power: Array, variance: Array, rules: Rules) -> Array:
+def likelihoods(
+    observed: Array | Singles, gain: Array, power: Singles, variance: Array, rules: Rules
+) -> Array:
     """Return the log likelihood of each recording for each truth, (n_recordings, n).
 
     Parameters
@@ -267,36 +270,36 @@ def likelihoods(observed: Array, gain: Array, power: Array, variance: Array, rul
         Log power.
     gain : numpy.ndarray, shape (n_channels, n_regions)
         Rows of `inference.onsets.recording.flattened`.
-    power : numpy.ndarray, shape (n, n_regions, n_times)
+    power : numpy.ndarray of float32, shape (n, n_regions, n_times)
         Power of the regions of each truth.
     variance : numpy.ndarray, shape (n_channels,)
         Scale of the noise variance.
     rules : Rules
         Numbers of the model.
     """
-    found: Array = _likelihoods(np.ascontiguousarray(observed), gain, power, variance, rules)
+    single = np.ascontiguousarray(observed, dtype=np.float32)
+    found: Array = _likelihoods(single, gain, power, variance, rules)
     return found
 
 
 @jit
 def _likelihoods(
-    observed: Array, gain: Array, power: Array, variance: Array, rules: Rules
+    observed: Singles, gain: Array, power: Singles, variance: Array, rules: Rules
 ) -> Array:
     n_recordings, n_channels, n_times = observed.shape
     n, n_regions = power.shape[0], power.shape[1]
     scratch = channel_scratch(n_times)
     out = np.zeros((n_recordings, n))
     errors, top = np.zeros(n_regions + 1), np.zeros(n_regions)
-    anywhere = np.zeros(n_regions, np.bool_)
     for d in range(n):
         for i in range(n_regions):
             top[i] = power[d, i].max()
-            anywhere[i] = top[i] > 0.0
+        seizing = np.flatnonzero(top)
         for t in range(n_recordings):
             for c in range(n_channels):
                 errors[:] = 0.0
                 out[t, d] += log_channel(
-                    observed[t, c], gain[c], anywhere, power[d], top, errors, variance[c], rules,
+                    observed[t, c], gain[c], seizing, power[d], top, errors, variance[c], rules,
                     scratch,
                 )  # fmt: skip
     return out

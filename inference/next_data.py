@@ -26,6 +26,7 @@ from inference.onsets.rules import Rules
 from inference.onsets.states import Recording
 
 Array = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
@@ -200,13 +201,13 @@ def sets_of(p: Array, size: int, newly: Mask | None = None) -> Mask:
 
 
 def simulated(
-    power: Array, gain: Array, variance: Array, rules: Rules, rng: np.random.Generator
+    power: Singles, gain: Array, variance: Array, rules: Rules, rng: np.random.Generator
 ) -> Array:
     """Simulate the log power of channels by the observation part of the model.
 
     Parameters
     ----------
-    power : numpy.ndarray, shape (n, n_regions, n_times)
+    power : numpy.ndarray of float32, shape (n, n_regions, n_times)
         Power of the regions.
     gain : numpy.ndarray, shape (n_channels, n_regions)
         Rows of `inference.onsets.recording.flattened`.

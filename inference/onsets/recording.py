@@ -48,7 +48,7 @@ def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float
     rest = times < _REST_BEFORE_S
     spread = observed[:, rest].std(axis=1) if rest.sum() > 3 else np.zeros(len(observed))
     return Recording(
-        observed=np.ascontiguousarray(observed),
+        observed=np.ascontiguousarray(observed, dtype=np.float32),
         variance=noise**2 + spread**2,
         gain=np.ascontiguousarray(gain),
         weights=np.ascontiguousarray(normalise_weights(problem.weights, "strength")),

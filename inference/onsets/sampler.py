@@ -9,7 +9,7 @@ coldest is the posterior.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from inference.onsets.channels import (
     LEFT_OUT,
     ChannelScratch,
     channel_scratch,
+    copy_into,
     log_channel,
 )
 from inference.onsets.learned import Learned, lessons, look, nothing_learned
@@ -26,8 +27,12 @@ from inference.onsets.moves import EXCHANGE, EXCHANGE_ALL, N_KINDS, REPLACE, pro
 from inference.onsets.recruitment import log_prior_of_onsets
 from inference.onsets.rules import Rules
 from inference.onsets.states import Recording, Regions
+from virtualbrain.models.compile import inner
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+inlined: Any = inner(forceinline=True)
 
 _PATIENT_EVERY, _SWAP_EVERY = 100, 2
 # States are looked at for the learned proposals every so many moves, at so many temperatures; the
@@ -46,7 +51,7 @@ class Replicas(NamedTuple):
         As in `Regions`.
     anywhere : numpy.ndarray of bool, shape (n_replicas, n_regions)
         Regions that seize in any seizure.
-    power : numpy.ndarray, shape (n_replicas, n_regions, n_times)
+    power : numpy.ndarray of float32, shape (n_replicas, n_regions, n_times)
         Power of the regions.
     top : numpy.ndarray, shape (n_replicas, n_regions)
         Largest power of each region.
@@ -64,7 +69,7 @@ class Replicas(NamedTuple):
     peak: Array
     slope: Array
     anywhere: NDArray[np.bool_]
-    power: Array
+    power: NDArray[np.float32]
     top: Array
     errors: Array
     likelihood: Array
@@ -95,6 +100,7 @@ class Scratch(NamedTuple):
     errors: Array
     likelihood: Array
     touched: NDArray[np.bool_]
+    seizing: NDArray[np.int64]
     p_ez: Array
     first: Array
     last: Array
@@ -218,9 +224,10 @@ def _begin(
     replicas.threshold[r] = start.threshold[r]
     replicas.patient_peak[r] = start.patient_peak[r]
     if start.active[r].any():
+        seizing = _seizing(replicas, r, scratch)
         for c in range(len(data.gain)):
             replicas.likelihood[r, c] = _log_channel_of(
-                replicas, r, c, data, rules, scratch, replicas.errors[r, c]
+                replicas, r, c, seizing, data, rules, scratch, replicas.errors[r, c]
             )
     replicas.prior[r] = _log_prior_of(replicas, r, data, rules, scratch)
 
@@ -287,7 +294,8 @@ def _scratch_of(data: Recording) -> Scratch:
         first[s], last[s] = data.times[data.bounds[s]], data.times[data.bounds[s + 1] - 1]
     return Scratch(
         channel_scratch(n_times), np.zeros((n_channels, n_regions + 1)), np.zeros(n_channels),
-        np.zeros(n_channels, np.bool_), np.zeros(n_regions), first, last, peak,
+        np.zeros(n_channels, np.bool_), np.zeros(n_regions, np.int64), np.zeros(n_regions), first,
+        last, peak,
     )  # fmt: skip
 
 
@@ -299,15 +307,16 @@ def _silent_replicas(data: Recording, rules: Rules, count: int, scratch: Scratch
     shape = (count, n_seizures, n)
     replicas = Replicas(
         np.zeros(shape, np.bool_), np.zeros(shape), np.zeros(shape), np.zeros(shape),
-        np.zeros(shape), np.zeros((count, n), np.bool_), np.zeros((count, n, n_times)),
+        np.zeros(shape), np.zeros((count, n), np.bool_), np.zeros((count, n, n_times), np.float32),
         np.zeros((count, n)), np.zeros((count, n_channels, n + 1)),
         np.zeros((count, n_channels)), np.full(count, rules.threshold),
         np.full(count, rules.peak), np.zeros(count),
     )  # fmt: skip
     for r in range(count):
+        seizing = _seizing(replicas, r, scratch)
         for c in range(n_channels):
             replicas.likelihood[r, c] = _log_channel_of(
-                replicas, r, c, data, rules, scratch, replicas.errors[r, c]
+                replicas, r, c, seizing, data, rules, scratch, replicas.errors[r, c]
             )
         replicas.prior[r] = _log_prior_of(replicas, r, data, rules, scratch)
     return replicas
@@ -325,13 +334,25 @@ def _empty(n_kept: int, n_seizures: int, n_regions: int, n_channels: int) -> Kep
 
 
 @jit
+def _seizing(replicas: Replicas, r: int, scratch: Scratch) -> Integers:
+    """Return the regions of a replica that seize in any seizure."""
+    count = 0
+    for i in range(len(scratch.seizing)):
+        if replicas.anywhere[r, i]:
+            scratch.seizing[count] = i
+            count += 1
+    found: Integers = scratch.seizing[:count]
+    return found
+
+
+@inlined
 def _log_channel_of(
-    replicas: Replicas, r: int, c: int, data: Recording, rules: Rules, scratch: Scratch,
-    errors: Array,
+    replicas: Replicas, r: int, c: int, seizing: Integers, data: Recording, rules: Rules,
+    scratch: Scratch, errors: Array,
 ) -> float:  # fmt: skip
     value: float = log_channel(
-        data.observed[c], data.gain[c], replicas.anywhere[r], replicas.power[r], replicas.top[r],
-        errors, data.variance[c], rules, scratch.channel,
+        data.observed[c], data.gain[c], seizing, replicas.power[r], replicas.top[r], errors,
+        data.variance[c], rules, scratch.channel,
     )  # fmt: skip
     return value
 
@@ -393,7 +414,7 @@ def _move_region(
         for c in range(len(scratch.touched)):
             if scratch.touched[c]:
                 replicas.likelihood[r, c] = scratch.likelihood[c]
-                replicas.errors[r, c] = scratch.errors[c]
+                copy_into(replicas.errors[r, c], scratch.errors[c])
         return
     if kind == EXCHANGE_ALL:
         _exchange_all(replicas, r, j, i, scratch.peak, data, rules)
@@ -425,17 +446,18 @@ def _likelihood_change(
 ) -> float:  # fmt: skip
     """Return the change of the log likelihood over the channels that see the moved regions."""
     change = 0.0
+    seizing = _seizing(replicas, r, scratch)
     for c in range(len(scratch.touched)):
         sees = data.gain[c, i] * reach > LEFT_OUT
         if j >= 0 and data.gain[c, j] * replicas.top[r, j] > LEFT_OUT:
             sees = True
         scratch.touched[c] = sees
         if sees:
-            scratch.errors[c] = replicas.errors[r, c]
+            copy_into(scratch.errors[c], replicas.errors[r, c])
             if not replicas.anywhere[r, i]:
                 scratch.errors[c, i] = 0.0
             scratch.likelihood[c] = _log_channel_of(
-                replicas, r, c, data, rules, scratch, scratch.errors[c]
+                replicas, r, c, seizing, data, rules, scratch, scratch.errors[c]
             )
             change += scratch.likelihood[c] - replicas.likelihood[r, c]
     return change

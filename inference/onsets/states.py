@@ -13,7 +13,7 @@ class Recording(NamedTuple):
 
     Parameters
     ----------
-    observed : numpy.ndarray, shape (n_channels, n_times)
+    observed : numpy.ndarray of float32, shape (n_channels, n_times)
         Log power; the seizures follow each other.
     variance : numpy.ndarray, shape (n_channels,)
         Scale of the noise variance.
@@ -38,7 +38,7 @@ class Recording(NamedTuple):
         Logarithm of the norm of each region's gain.
     """
 
-    observed: Array
+    observed: NDArray[np.float32]
     variance: Array
     gain: Array
     weights: Array

@@ -150,7 +150,7 @@ def log_targets(states, threshold, data, rules, scratch):
             value = 0.0
             for _ in range(2):  # the second begins at the mode
                 value = log_channel(
-                    data.observed[c], data.gain[c], active[k], power, top, errors,
+                    data.observed[c], data.gain[c], np.flatnonzero(active[k]), power, top, errors,
                     data.variance[c], rules, scratch,
                 )  # fmt: skip
             found[k] += rules.tempering * value

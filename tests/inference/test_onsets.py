@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from numba import typeof
 from scipy.integrate import trapezoid
+from scipy.optimize import minimize
 from scipy.stats import norm, t
 
 import inference
@@ -61,9 +62,9 @@ def posterior(problem):
 
 
 def channel_value(observed, gain, power, rules):
-    active = power.max(axis=1) > 0
+    seizing = np.flatnonzero(power.max(axis=1))
     return log_channel(
-        observed, gain, active, power, power.max(axis=1), np.zeros(len(gain) + 1), 0.25, rules,
+        observed, gain, seizing, power, power.max(axis=1), np.zeros(len(gain) + 1), 0.25, rules,
         channel_scratch(len(observed)),
     )  # fmt: skip
 
@@ -82,6 +83,44 @@ def test_gain_errors_are_integrated_out():
     prior = t(rules.error_degrees, scale=0.4).pdf(delta) * norm(scale=0.3).pdf(alpha)
     exact = math.log(trapezoid(trapezoid(likelihood * prior, alpha), delta[:, 0]))
     assert channel_value(observed, gain, power, rules) == pytest.approx(exact, abs=0.15)
+
+
+def test_single_precision_is_enough_for_a_channel():
+    rng, rules = np.random.default_rng(3), Rules()
+    power, gain = power_of({0: -2.0, 3: 1.0, EZ: 0.0, N - 1: 4.0}), rng.random(N) / N
+    seizing = np.flatnonzero(power.max(axis=1))
+    observed = np.log1p(1.5 * gain @ power) + 0.3 * rng.standard_normal(len(SECONDS))
+    degrees, samples, nu = rules.degrees_of_freedom, rules.samples, rules.error_degrees
+    weight, scale = degrees + len(SECONDS) * samples, degrees * 0.25
+
+    def terms(errors):
+        own, shared = errors[:-1], errors[-1]
+        parts = (gain[seizing] * np.exp(own + shared))[:, None] * power[seizing]
+        total = 1.0 + parts.sum(axis=0)
+        squares = ((observed - np.log(total)) ** 2).sum()
+        spread = np.where(own < 0, rules.lower, rules.higher)
+        cost = 0.5 * weight * np.log1p(samples * squares / scale)
+        cost += 0.5 * (nu + 1) * np.log1p(own**2 / (nu * spread**2)).sum()
+        cost += 0.5 * (shared / rules.channel) ** 2
+        share = np.vstack([parts, total - 1.0]) / total
+        precision = np.append((nu + 1) / (nu * spread**2 + own**2), rules.channel**-2)
+        strength = weight * samples / (scale + samples * squares)
+        return cost, strength * share @ share.T + np.diag(precision)
+
+    start = np.zeros(len(seizing) + 1)
+    mode = minimize(lambda e: terms(e)[0], start, tol=1e-10, options={"gtol": 1e-6}).x
+    cost, matrix = terms(mode)
+    own = math.log(2.0 * rules.error_density / (rules.lower + rules.higher))
+    exact = len(seizing) * own - math.log(rules.channel) - cost
+    exact -= 0.5 * np.linalg.slogdet(matrix)[1]
+
+    errors, scratch = np.zeros(N + 1), channel_scratch(len(SECONDS))
+    for _ in range(8):  # each begins where the last one ended
+        value = log_channel(
+            observed.astype(np.float32), gain, seizing, power.astype(np.float32),
+            power.max(axis=1), errors, 0.25, rules, scratch,
+        )  # fmt: skip
+    assert value == pytest.approx(exact, abs=1e-4)
 
 
 def test_channel_prefers_the_region_that_it_sees():
