@@ -34,6 +34,7 @@ BELOW_THRESHOLD = 0.02
 # z(0) of an epileptogenic region: below the fold it starts at once.
 LOWEST_Z, HIGHEST_Z = FOLD_Z - 0.6, FOLD_Z + 1.5
 N_BISECTIONS = 9
+DRAWS_TOGETHER = 200
 # A region that did not seize may rest nearer to the threshold than the prior mean, which keeps
 # others less from seizing: shift of its mean, and factor on its standard deviation.
 SILENT_SHIFT, SILENT_SD_FACTOR = 0.25, 0.25
@@ -154,9 +155,15 @@ class _Network:
     def late(
         self, x0: Array, z: Array, rows: NDArray[np.intp], region: NDArray[np.intp], target: Array
     ) -> Mask:
-        """Return in which draws a region, one per draw, starts after its target step or never."""
-        onset = self.onsets(x0, z, rows, until=target.max())
-        return np.asarray(onset[np.arange(len(rows)), region] > target)
+        """Return in which draws a region, one per draw, starts after its target step or never.
+
+        Draws with similar targets run together: no run is longer than its last target.
+        """
+        late = np.empty(len(rows), dtype=bool)
+        for part in np.array_split(np.argsort(target), -(-len(rows) // DRAWS_TOGETHER)):
+            onset = self.onsets(x0[part], z[part], rows[part], until=target[part].max())
+            late[part] = onset[np.arange(len(part)), region[part]] > target[part]
+        return late
 
 
 @dataclass(frozen=True)

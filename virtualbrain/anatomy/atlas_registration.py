@@ -160,7 +160,7 @@ def register_template(
     template = load_template()
     affine = register_affine(head.brain, template.t1, folder, seed, head.healthy)
     priors = (affine.apply(template.gm, head.t1), affine.apply(template.wm, head.t1))
-    tissues = segment_tissues(head.brain, head.mask, priors)
+    tissues = segment_tissues(head.brain, head.mask, priors, voxel_mm=settings.tissue_mm)
     pairs = [
         Pair(head.brain, template.t1),
         Pair(make_image(tissues.wm, head.t1.affine), template.wm),

@@ -15,7 +15,7 @@ from virtualbrain.anatomy.brain_mask import correct_bias, is_stripped, robex_mas
 from virtualbrain.anatomy.check import require_lesion
 from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.template_registration import Pair, register_affine, register_deformable
-from virtualbrain.anatomy.voxel_grids import crop, resample, working_grid
+from virtualbrain.anatomy.voxel_grids import crop, resample, resample_mask, working_grid
 from virtualbrain.errors import ToolError
 from virtualbrain.io.images import make_image, read_image
 
@@ -129,11 +129,6 @@ def cropped(head: Head, margin_mm: float = 10.0) -> Head:
 
 def _with_t1(head: Head, t1: nib.Nifti1Image) -> Head:
     """Return the head with another image of its T1, the masks resampled to its grid."""
-    mask = _resampled_mask(head.mask, head.t1, t1)
-    lesion = None if head.lesion is None else _resampled_mask(head.lesion, head.t1, t1)
+    mask = resample_mask(head.mask, head.t1, t1)
+    lesion = None if head.lesion is None else resample_mask(head.lesion, head.t1, t1)
     return Head(t1, mask, lesion)
-
-
-def _resampled_mask(mask: Mask, source: nib.Nifti1Image, grid: nib.Nifti1Image) -> Mask:
-    fraction = resample(make_image(mask.astype(np.float32), source.affine), grid)
-    return np.asarray(np.asarray(fraction.dataobj) > 0.5)

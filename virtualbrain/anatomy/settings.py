@@ -40,6 +40,8 @@ class AnatomySettings:
     working_mm : float
         Voxel size of the computation. Images whose voxels differ by more than a third are
         resampled to it.
+    tissue_mm : float
+        Voxel size of the tissue segmentation, where it is coarser than the working voxels.
     label_reach_mm : float
         Largest distance over which a cortical label is extended to the patient's grey matter.
     surface_spacing_mm : float
@@ -56,6 +58,7 @@ class AnatomySettings:
     brain_extraction: BrainExtraction = "robex"
     registration: Registration = "standard"
     working_mm: float = 1.0
+    tissue_mm: float = 1.0
     label_reach_mm: float = 4.0
     surface_spacing_mm: float = 2.0
 
@@ -95,6 +98,7 @@ class AnatomySettings:
                 )
         for name, low, high in (
             ("working_mm", 0.5, 4.0),
+            ("tissue_mm", 0.5, 4.0),
             ("label_reach_mm", 0.0, 20.0),
             ("surface_spacing_mm", 1.0, 8.0),
         ):

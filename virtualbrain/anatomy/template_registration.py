@@ -10,7 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from virtualbrain.anatomy.settings import Registration
-from virtualbrain.anatomy.voxel_grids import from_ants, isotropic, load_ants, resample, to_ants
+from virtualbrain.anatomy.voxel_grids import (
+    from_ants,
+    isotropic,
+    isotropic_around,
+    load_ants,
+    resample,
+    resample_mask,
+    to_ants,
+)
 from virtualbrain.errors import ToolError
 from virtualbrain.io.images import make_image
 from virtualbrain.rigid_registration import import_ants, itk_workers
@@ -21,6 +29,11 @@ _EFFORTS: dict[Registration, tuple[float, tuple[int, ...]]] = {
     "standard": (2.0, (60, 40, 15)),
     "quick": (3.0, (30, 15, 5)),
 }
+# Voxel size of the affine registration, with which the deformation only starts, and of the template
+# in the deformable one: sharper than the patient's image it is followed less well.
+_AFFINE_MM, _TEMPLATE_MM = 2.0, 2.0
+# Around the brain (or the head).
+_MARGIN_MM = 8.0
 # Threads of the deformable registration: its result does not depend on their number.
 _THREADS = 2
 
@@ -134,16 +147,17 @@ def register_affine(
     ToolError
         ANTs failed.
     """
+    grid = isotropic_around(patient, _AFFINE_MM, _MARGIN_MM)
     found = _registration(
-        fixed=to_ants(patient),
-        moving=to_ants(template),
+        fixed=to_ants(resample(patient, grid)),
+        moving=_template_at(template, _AFFINE_MM),
         type_of_transform="Affine",
         aff_metric="mattes",
-        aff_random_sampling_rate=0.25,
-        aff_iterations=(600, 300, 100, 0),
-        aff_shrink_factors=(8, 4, 2, 1),
-        aff_smoothing_sigmas=(4, 2, 1, 0),
-        mask=_ants_mask(healthy, patient),
+        aff_random_sampling_rate=0.1,
+        aff_iterations=(600, 300, 100),
+        aff_shrink_factors=(4, 2, 1),
+        aff_smoothing_sigmas=(2, 1, 0),
+        mask=_ants_mask(healthy, patient, grid),
         mask_all_stages=True,
         outprefix=str(folder / "affine_"),
         random_seed=seed + 1,
@@ -194,9 +208,15 @@ def _deformable(
     """Do the work of `register_deformable` in a process with more threads."""
     import_ants()
     size_mm, iterations = _EFFORTS[effort]
-    grid = isotropic(pairs[0].patient, size_mm)
+    grid = isotropic_around(pairs[0].patient, size_mm, _MARGIN_MM)
     first, *others = [
-        (p.metric, to_ants(resample(p.patient, grid)), to_ants(p.template), p.weight) for p in pairs
+        (
+            p.metric,
+            to_ants(resample(p.patient, grid)),
+            _template_at(p.template, _TEMPLATE_MM),
+            p.weight,
+        )
+        for p in pairs
     ]
     found = _registration(
         fixed=first[1],
@@ -215,6 +235,11 @@ def _deformable(
         random_seed=seed + 1,
     )
     return _warp_of(found, start)
+
+
+def _template_at(template: nib.Nifti1Image, size_mm: float) -> Any:
+    """Return an image of the template at a resolution like that of the patient's image."""
+    return to_ants(resample(template, isotropic(template, size_mm)))
 
 
 def _warp_of(found: dict[str, Any], start: Warp) -> Warp:
@@ -237,12 +262,8 @@ def _registration(**arguments: Any) -> dict[str, Any]:
         ) from None
 
 
-def _ants_mask(
-    mask: NDArray[np.bool_] | None, like: nib.Nifti1Image, grid: nib.Nifti1Image | None = None
-) -> Any:
-    """Convert a mask to an ANTs image, resampled to `grid` if given."""
+def _ants_mask(mask: NDArray[np.bool_] | None, like: nib.Nifti1Image, grid: nib.Nifti1Image) -> Any:
+    """Convert a mask to an ANTs image, resampled to a grid."""
     if mask is None:
         return None
-    image = make_image(mask.astype(np.float32), like.affine)
-    moved = image if grid is None else resample(image, grid)
-    return to_ants(make_image(np.asarray(moved.dataobj) > 0.5, moved.affine))
+    return to_ants(make_image(resample_mask(mask, like, grid), grid.affine))

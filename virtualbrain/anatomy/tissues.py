@@ -8,8 +8,11 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
+from virtualbrain.anatomy.voxel_grids import isotropic, resample, resample_mask
+from virtualbrain.io.images import make_image
 from virtualbrain.rigid_registration import import_ants, itk_workers, volume_to_ants
 
 CORTICAL, SUBCORTICAL, WHITE, FLUID, PATHOLOGICAL = range(5)
@@ -42,6 +45,7 @@ def segment_tissues(
     mask: NDArray[np.bool_],
     priors: tuple[nib.Nifti1Image, nib.Nifti1Image],
     prior_weight: float = 0.1,
+    voxel_mm: float = 0.0,
 ) -> Tissues:
     """Segment a T1 with Atropos (Avants 2011): Gaussian classes, Markov field, template priors.
 
@@ -55,7 +59,32 @@ def segment_tissues(
         Grey and white matter probability of the template, on the grid of `brain`.
     prior_weight : float
         0 uses the intensities alone, 1 the priors alone.
+    voxel_mm : float
+        Voxel size of the segmentation; finer voxels are resampled to it, and its result back.
     """
+    if voxel_sizes(brain.affine).max() >= voxel_mm:
+        return _segment(brain, mask, priors, prior_weight)
+    grid = isotropic(brain, voxel_mm)
+    moved = (resample(priors[0], grid), resample(priors[1], grid))
+    coarse = _segment(resample(brain, grid), resample_mask(mask, brain, grid), moved, prior_weight)
+    parts = [
+        np.asarray(resample(make_image(part, grid.affine), brain).dataobj)
+        for part in (coarse.csf, coarse.gm, coarse.wm)
+    ]
+    total = parts[0] + parts[1] + parts[2]
+    inside = mask & (total > 0)
+    return Tissues(
+        *(np.divide(part, total, out=np.zeros_like(part), where=inside) for part in parts)
+    )
+
+
+def _segment(
+    brain: nib.Nifti1Image,
+    mask: NDArray[np.bool_],
+    priors: tuple[nib.Nifti1Image, nib.Nifti1Image],
+    prior_weight: float,
+) -> Tissues:
+    """Segment an image on its own grid."""
     grey, white = (np.clip(np.asarray(p.dataobj, dtype=np.float32), 0, 1) for p in priors)
     fluid = np.clip(1 - grey - white, 0, 1)
     # The floor keeps every class possible in every voxel.

@@ -74,6 +74,14 @@ def resample(image: nib.Nifti1Image, grid: nib.Nifti1Image, *, order: int = 1) -
     return make_image(np.asarray(moved.dataobj, dtype=voxels.dtype), grid.affine)
 
 
+def resample_mask(
+    mask: NDArray[np.bool_], image: nib.Nifti1Image, grid: nib.Nifti1Image
+) -> NDArray[np.bool_]:
+    """Resample a mask on the grid of an image to the voxel grid of another image."""
+    fraction = resample(make_image(mask.astype(np.float32), image.affine), grid)
+    return np.asarray(np.asarray(fraction.dataobj) > 0.5)
+
+
 def _whole_voxel_shift(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> NDArray[np.int64] | None:
     """Return the shift between two grids in whole voxels; None if there is no such shift."""
     step = np.linalg.inv(grid.affine) @ image.affine
@@ -154,7 +162,19 @@ def isotropic(image: nib.Nifti1Image, size_mm: float) -> nib.Nifti1Image:
     Every edge has a multiple of `EDGE_MULTIPLE` voxels.
     """
     corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in image.shape[:3]])).reshape(3, -1).T
-    points = apply_affine(image.affine, corners)
+    return _isotropic(apply_affine(image.affine, corners), size_mm)
+
+
+def isotropic_around(image: nib.Nifti1Image, size_mm: float, margin_mm: float) -> nib.Nifti1Image:
+    """Return an empty isotropic grid that covers what is not 0 in an image, and a margin."""
+    places = np.argwhere(np.asarray(image.dataobj) != 0)
+    points = apply_affine(image.affine, places)
+    ends = np.stack([points.min(axis=0) - margin_mm, points.max(axis=0) + margin_mm])
+    return _isotropic(ends, size_mm)
+
+
+def _isotropic(points: NDArray[np.float64], size_mm: float) -> nib.Nifti1Image:
+    """Return an empty isotropic grid along the scanner axes that covers points."""
     low, high = points.min(axis=0), points.max(axis=0)
     shape = _rounded(np.ceil((high - low) / size_mm).astype(int))
     affine = from_matvec(np.eye(3) * size_mm, low + size_mm / 2)

@@ -302,8 +302,10 @@ def _depth(solid: NDArray[np.bool_]) -> Array:
 
 def _ellipsoid(places: Array, centre: tuple[float, ...], radii: tuple[float, ...]) -> Array:
     """Return the approximate depth (mm) in an ellipsoid; an infinite radius gives a cylinder."""
-    scaled = (places - np.asarray(centre, np.float32)) / np.asarray(radii, np.float32)
-    return np.asarray(min(radii) * (1.0 - np.sqrt((scaled**2).sum(axis=-1))), dtype=np.float32)
+    squares = np.zeros(places.shape[:-1], dtype=np.float32)
+    for axis, (middle, radius) in enumerate(zip(centre, radii, strict=True)):
+        squares += ((places[..., axis] - np.float32(middle)) / np.float32(radius)) ** 2
+    return np.asarray(min(radii) * (1.0 - np.sqrt(squares)), dtype=np.float32)
 
 
 def _face_and_neck(places: Array) -> NDArray[np.bool_]:
