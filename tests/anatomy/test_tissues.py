@@ -127,6 +127,18 @@ def test_atropos_finds_the_shells_and_leaves_no_file(mask, tmp_path, monkeypatch
     assert tempfile.gettempdir() == str(tmp_path)
 
 
+def test_coarse_voxels_find_nearly_the_same_tissues(mask):
+    brain, priors = noisy_shells(mask)
+    fine = segment_tissues(brain, mask, priors)
+    coarse = segment_tissues(brain, mask, priors, voxel_mm=1.5)
+    np.testing.assert_allclose((coarse.csf + coarse.gm + coarse.wm)[mask], 1, atol=1e-3)
+    assert not coarse.gm[~mask].any()
+    assert not np.array_equal(coarse.gm, fine.gm)
+    assert (coarse.is_white[fine.is_white]).mean() > 0.95
+    same = segment_tissues(brain, mask, priors, voxel_mm=1.0)  # not coarser than the image
+    assert np.array_equal(same.gm, fine.gm)
+
+
 def test_contrast_is_the_difference_of_means_over_the_sd(tissues):
     white = shells()[0]
     rng = np.random.default_rng(0)

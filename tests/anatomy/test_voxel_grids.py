@@ -7,6 +7,8 @@ from virtualbrain.anatomy.voxel_grids import (
     crop,
     from_ants,
     is_orthogonal,
+    isotropic,
+    isotropic_around,
     largest_component,
     resample,
     to_ants,
@@ -106,6 +108,21 @@ def test_the_working_grid_keeps_voxels_of_similar_size(sizes, kept):
     assert not np.any(np.array(grid.shape) % 4)
     volume = np.asarray(grid.dataobj).sum() * voxel_volume(grid.affine)
     assert volume == pytest.approx(ball().sum() * np.prod(sizes), rel=0.05)
+
+
+def test_an_isotropic_grid_around_the_content_covers_it_and_the_margin():
+    voxels = np.zeros((40, 44, 36), dtype=np.float32)
+    voxels[10:20, 12:31, 8:25] = 1.0
+    image = make_image(voxels, OBLIQUE)
+    grid = isotropic_around(image, 2.0, 8.0)
+    points = nib.affines.apply_affine(OBLIQUE, np.argwhere(voxels))
+    inside = nib.affines.apply_affine(np.linalg.inv(grid.affine), points)
+    edge = 8.0 / 2.0 - 0.5  # from the middle of the first voxel, in voxels
+    assert inside.min() >= edge - 1e-6
+    assert (inside <= np.array(grid.shape) - 1 - edge + 1e-6).all()
+    assert (np.array(grid.shape) < np.array(isotropic(image, 2.0).shape)).all()
+    np.testing.assert_allclose(grid.affine[:3, :3], 2.0 * np.eye(3))
+    assert not np.any(np.array(grid.shape) % 4)
 
 
 def test_sheared_axes_are_not_orthogonal():
