@@ -41,7 +41,7 @@ class AnatomySettings:
         Voxel size of the computation. Images whose voxels differ by more than a third are
         resampled to it.
     tissue_mm : float
-        Voxel size of the tissue segmentation, where it is coarser than the working voxels.
+        Voxel size of the tissue segmentation, if the working voxels are finer by more than a third.
     label_reach_mm : float
         Largest distance over which a cortical label is extended to the patient's grey matter.
     surface_spacing_mm : float

@@ -11,7 +11,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
-from virtualbrain.anatomy.voxel_grids import isotropic, resample, resample_mask
+from virtualbrain.anatomy.voxel_grids import COARSER, isotropic, resample, resample_mask
 from virtualbrain.io.images import make_image
 from virtualbrain.rigid_registration import import_ants, itk_workers, volume_to_ants
 
@@ -60,9 +60,10 @@ def segment_tissues(
     prior_weight : float
         0 uses the intensities alone, 1 the priors alone.
     voxel_mm : float
-        Voxel size of the segmentation; finer voxels are resampled to it, and its result back.
+        Voxel size of the segmentation; voxels that are finer by more than a third are resampled
+        to it, and the result back.
     """
-    if voxel_sizes(brain.affine).max() >= voxel_mm:
+    if voxel_mm < COARSER * voxel_sizes(brain.affine).max():
         return _segment(brain, mask, priors, prior_weight)
     grid = isotropic(brain, voxel_mm)
     moved = (resample(priors[0], grid), resample(priors[1], grid))

@@ -16,6 +16,8 @@ from virtualbrain.rigid_registration import THREADS_VARIABLE, import_ants, volum
 
 # ANTs is up to a third slower on images whose slices do not have a multiple of four voxels.
 EDGE_MULTIPLE = 4
+# Voxels whose size differs by less than this are kept: resampling would blur the image for little.
+FINER, COARSER = 0.74, 1.34
 
 
 def load_ants() -> Any:
@@ -150,7 +152,7 @@ def working_grid(
     """
     cropped = crop(image, mask, margin_mm)
     sizes = voxel_sizes(cropped.affine)
-    is_close = (sizes > working_mm * 0.74).all() and (sizes < working_mm * 1.34).all()
+    is_close = (sizes > working_mm * FINER).all() and (sizes < working_mm * COARSER).all()
     if is_close and is_orthogonal(cropped.affine):
         return cropped
     return resample(cropped, isotropic(cropped, working_mm))
