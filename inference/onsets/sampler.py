@@ -100,7 +100,6 @@ class Scratch(NamedTuple):
     errors: Array
     likelihood: Array
     touched: NDArray[np.bool_]
-    seizing: NDArray[np.int64]
     p_ez: Array
     first: Array
     last: Array
@@ -224,7 +223,7 @@ def _begin(
     replicas.threshold[r] = start.threshold[r]
     replicas.patient_peak[r] = start.patient_peak[r]
     if start.active[r].any():
-        seizing = _seizing(replicas, r, scratch)
+        seizing = np.flatnonzero(replicas.anywhere[r])
         for c in range(len(data.gain)):
             replicas.likelihood[r, c] = _log_channel_of(
                 replicas, r, c, seizing, data, rules, scratch, replicas.errors[r, c]
@@ -294,8 +293,7 @@ def _scratch_of(data: Recording) -> Scratch:
         first[s], last[s] = data.times[data.bounds[s]], data.times[data.bounds[s + 1] - 1]
     return Scratch(
         channel_scratch(n_times), np.zeros((n_channels, n_regions + 1)), np.zeros(n_channels),
-        np.zeros(n_channels, np.bool_), np.zeros(n_regions, np.int64), np.zeros(n_regions), first,
-        last, peak,
+        np.zeros(n_channels, np.bool_), np.zeros(n_regions), first, last, peak,
     )  # fmt: skip
 
 
@@ -313,7 +311,7 @@ def _silent_replicas(data: Recording, rules: Rules, count: int, scratch: Scratch
         np.full(count, rules.peak), np.zeros(count),
     )  # fmt: skip
     for r in range(count):
-        seizing = _seizing(replicas, r, scratch)
+        seizing = np.flatnonzero(replicas.anywhere[r])
         for c in range(n_channels):
             replicas.likelihood[r, c] = _log_channel_of(
                 replicas, r, c, seizing, data, rules, scratch, replicas.errors[r, c]
@@ -331,18 +329,6 @@ def _empty(n_kept: int, n_seizures: int, n_regions: int, n_channels: int) -> Kep
         np.zeros((max(n_kept // ERRORS_EVERY, 1), n_channels, n_regions + 1), np.float32),
         np.zeros(n_kept), np.zeros((2, N_KINDS)), np.zeros((2, N_KINDS)), np.zeros(2),
     )  # fmt: skip
-
-
-@jit
-def _seizing(replicas: Replicas, r: int, scratch: Scratch) -> Integers:
-    """Return the regions of a replica that seize in any seizure."""
-    count = 0
-    for i in range(len(scratch.seizing)):
-        if replicas.anywhere[r, i]:
-            scratch.seizing[count] = i
-            count += 1
-    found: Integers = scratch.seizing[:count]
-    return found
 
 
 @inlined
@@ -446,7 +432,7 @@ def _likelihood_change(
 ) -> float:  # fmt: skip
     """Return the change of the log likelihood over the channels that see the moved regions."""
     change = 0.0
-    seizing = _seizing(replicas, r, scratch)
+    seizing = np.flatnonzero(replicas.anywhere[r])
     for c in range(len(scratch.touched)):
         sees = data.gain[c, i] * reach > LEFT_OUT
         if j >= 0 and data.gain[c, j] * replicas.top[r, j] > LEFT_OUT:
