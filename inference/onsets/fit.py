@@ -288,6 +288,7 @@ def _posterior(draws: _Draws, found: Dynamics, density: Density) -> xr.Dataset:
         xr.Dataset(
             {
                 "x0": ((*lead, "region"), part(found.x0)),
+                "x0_fitted": ((*lead, "region"), part(found.x0_fitted)),
                 "K": (lead, part(found.K)),
                 "tau0": ((*lead, "seizure"), part(found.tau0)),
                 "z_init": (state, part(found.z_init)),
@@ -361,7 +362,7 @@ def _sources(
     chosen = rng.choice(len(found.K), min(PREDICTIVE_DRAWS, len(found.K)), replace=False)
     simulated = [
         density.simulate_from(
-            found.x0[d], found.x_init[d], found.z_init[d], float(found.K[d]), found.tau0[d]
+            found.x0_fitted[d], found.x_init[d], found.z_init[d], float(found.K[d]), found.tau0[d]
         )[0]
         for d in chosen
     ]

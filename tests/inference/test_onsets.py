@@ -246,11 +246,12 @@ def test_dynamics_reproduce_the_onsets(problem):
     assert (found.x0[:, EZ] > threshold[:, 0]).all()
     assert (np.delete(found.x0, EZ, axis=1) < threshold).all()
     members = ReducedMembers(
-        found.x0, found.K, found.tau0[:, 0], x_init=found.x_init[:, 0], z_init=found.z_init[:, 0]
-    )
+        found.x0_fitted, found.K, found.tau0[:, 0],
+        x_init=found.x_init[:, 0], z_init=found.z_init[:, 0],
+    )  # fmt: skip
     seized = run_reduced(problem.weights, members, n_steps=n_steps - 1, dt=dt).onset_step
-    assert np.abs(seized[:, EZ] - 20.0).max() < 5
-    assert np.median(np.abs(seized[:, RECRUITED] - 90.0)) < 15
+    assert np.abs(seized[:, EZ] - 20.0).max() < 2
+    assert np.abs(seized[:, RECRUITED] - 90.0).max() < 5
     assert not np.isfinite(np.delete(seized, [EZ, RECRUITED], axis=1)).any()
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from virtualbrain.errors import ModelError
-from virtualbrain.models.reduced import ReducedMembers, run_reduced
+from virtualbrain.models.reduced import ReducedMembers, first_step_with_input, run_reduced
 from virtualbrain.models.reduced_physics import critical_x0, equilibrium
 
 
@@ -126,3 +126,25 @@ def test_the_equilibrium_lies_on_the_nullcline():
     x, z = equilibrium(x0)
     np.testing.assert_allclose(4.1 - x**3 - 2 * x**2, z, atol=1e-10)
     np.testing.assert_allclose(z, 4 * (x - x0), atol=1e-12)
+
+
+def test_a_region_alone_seizes_as_in_the_network_whose_input_it_gets():
+    rng = np.random.default_rng(8)
+    weights, given = weights_of(rng), members(rng, present=None)
+    run = run_reduced(weights, given, n_steps=150, dt=0.1, keep_traces=True)
+    assert 0.2 < np.isfinite(run.onset_step).mean() < 1.0
+    others = weights * (1 - np.eye(14))
+    for region in range(14):
+        own = ReducedMembers(
+            given.x0[:, region], given.K, given.tau0,
+            x_init=given.x_init[:, region], z_init=given.z_init[:, region],
+        )  # fmt: skip
+        strength = np.full(6, others[region].sum())
+        onset = first_step_with_input(run.x[:, :-1] @ others[region], strength, own, dt=0.1)
+        np.testing.assert_array_equal(onset, run.onset_step[:, region])
+
+
+def test_a_region_that_seizes_at_the_start_has_the_onset_0():
+    own = ReducedMembers([-2.0, -2.0], [1.0, 1.0], [10.0, 10.0], x_init=[0.5, -1.9], z_init=3.4)
+    onset = first_step_with_input(np.zeros((2, 20)), np.zeros(2), own, dt=0.1)
+    np.testing.assert_array_equal(onset, [0.0, np.inf])

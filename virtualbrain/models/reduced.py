@@ -153,6 +153,49 @@ def run_reduced(
     return ReducedRun(onset_step=onset, x=traces if keep_traces else None)
 
 
+def first_step_with_input(
+    received: Array,
+    strength: Array,
+    members: ReducedMembers,
+    *,
+    dt: float,
+    I1: float = REST_CURRENT,
+    threshold: float = SEIZING_X_2D,
+) -> Array:
+    r"""Return when a region seizes, given what it receives from the others over time.
+
+    The equations are those of `run_reduced`, with :math:`\sum_j C_{ij} x_j(t)` known; Euler's
+    method. Member m is one region of one network.
+
+    Parameters
+    ----------
+    received : numpy.ndarray, shape (n_members, n_steps)
+        :math:`\sum_j C_{ij} x_j` before each step.
+    strength : numpy.ndarray, shape (n_members,)
+        :math:`\sum_j C_{ij}`.
+    members : ReducedMembers
+        Parameters and initial states, one region each: x0, x_init and z_init of the shape
+        (n_members,).
+    dt : float
+        Step in model time.
+    I1 : float
+        Rest current.
+    threshold : float
+        The region seizes when x exceeds it.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n_members,)
+        First step at which x exceeds the threshold, 0 for the initial state; infinite if never.
+    """
+    shape = (len(received),)
+    given = (members.x0, members.K, members.tau0, members.x_init, members.z_init)
+    values = [_broadcast(value, shape, "a parameter") for value in given if value is not None]
+    onset = np.empty(shape)
+    _integrate_driven(received, strength, *values, dt, I1, threshold, onset)
+    return onset
+
+
 def _chunk_size(n_members: int, n_regions: int) -> int:
     """Return the number of members per matrix product: they fit the cache and use all cores."""
     fitting = max(16, _CACHE_BYTES // (8 * 8 * n_regions))
@@ -305,3 +348,19 @@ def _integrate(
         _record(x, step, threshold, onset, traces)
     for m in range(n_members):
         finite[m] = np.isfinite(x[m]).all() and np.isfinite(z[m]).all()
+
+
+@compiled(allocates=False)
+def _integrate_driven(received, strength, x0, K, tau0, x_init, z_init, dt, I1, threshold, onset):
+    """Simulate one region per member until it seizes."""
+    for m in range(len(received)):
+        x, z = x_init[m], z_init[m]
+        onset[m] = 0.0 if x > threshold else np.inf
+        for step in range(received.shape[1]):
+            if onset[m] <= step:
+                break
+            drive = K[m] * (received[m, step] - strength[m] * x)
+            dx, dz = _rates(x, z, x0[m], tau0[m], drive, I1)
+            x, z = x + dt * dx, z + dt * dz
+            if x > threshold:
+                onset[m] = step + 1.0
