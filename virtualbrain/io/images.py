@@ -4,6 +4,9 @@ nibabel is imported on use: it takes longer than the check of a patient without 
 """
 
 import math
+import zlib
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from nibabel.spatialimages import SpatialImage
 
 type Image = SpatialImage
+type ImageReader = Callable[[Path], "nib.Nifti1Image"]
 _ALWAYS_BYTES = 256 * 2**20
 _LARGEST_RATIO = 200
 """Largest plausible gzip compression ratio of an image; a scan has 2 to 10, a mask 100."""
@@ -103,7 +107,7 @@ def read_image(path: Path | str, *, dimensions: int = 3) -> "nib.Nifti1Image":
 
 def _require_stated_size(image: Image, path: Path) -> None:
     """Reject a file too small for the size in its header, before allocating memory."""
-    stated = math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize
+    stated = _stated_bytes(image)
     is_compressed = path.suffix in (".gz", ".mgz")
     size = path.stat().st_size
     largest = max(_ALWAYS_BYTES, size * _LARGEST_RATIO) if is_compressed else size
@@ -117,10 +121,15 @@ def _require_stated_size(image: Image, path: Path) -> None:
         )
 
 
+def _stated_bytes(image: Image) -> int:
+    """Return the size of an image's voxels by its header."""
+    return math.prod(map(int, image.shape)) * int(image.get_data_dtype().itemsize)
+
+
 def _voxels(image: Image, path: Path) -> NDArray[np.generic]:
     """Return the voxels of an image: integers if they are stored so without scaling."""
     try:
-        voxels = np.asanyarray(image.dataobj)
+        voxels = np.asanyarray(_in_memory(image, path).dataobj)
     except Exception as error:
         raise InputError(
             "the image is truncated",
@@ -141,6 +150,26 @@ def _voxels(image: Image, path: Path) -> NDArray[np.generic]:
             else "provide the image of the magnitude",
         )
     return np.asarray(voxels, dtype=np.float32)
+
+
+def _in_memory(image: Image, path: Path) -> Image:
+    """Return a compressed NIfTI image with its file decompressed in one step, if it is small.
+
+    Other threads run meanwhile; between the many steps of the gzip module they would wait.
+    """
+    import nibabel as nib
+    from nibabel.arrayproxy import ArrayProxy
+
+    if path.suffix != ".gz" or not isinstance(image, nib.Nifti1Image):
+        return image
+    assert isinstance(image.dataobj, ArrayProxy)
+    n_bytes = image.dataobj.offset + _stated_bytes(image)
+    if n_bytes > _ALWAYS_BYTES:
+        return image
+    gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)  # 16: expect the header of gzip
+    content = gzip.decompress(path.read_bytes(), n_bytes)
+    is_whole = len(content) == n_bytes  # else truncated, or a file of several parts
+    return image.from_stream(BytesIO(content)) if is_whole else image
 
 
 def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:
