@@ -129,7 +129,7 @@ def _stated_bytes(image: Image) -> int:
 def _voxels(image: Image, path: Path) -> NDArray[np.generic]:
     """Return the voxels of an image: integers if they are stored so without scaling."""
     try:
-        voxels = np.asanyarray(_in_memory(image, path).dataobj)
+        voxels = np.asanyarray(in_memory(image).dataobj)
     except Exception as error:
         raise InputError(
             "the image is truncated",
@@ -152,17 +152,19 @@ def _voxels(image: Image, path: Path) -> NDArray[np.generic]:
     return np.asarray(voxels, dtype=np.float32)
 
 
-def _in_memory(image: Image, path: Path) -> Image:
-    """Return a compressed NIfTI image with its file decompressed in one step, if it is small.
+def in_memory(image: Image) -> Image:
+    """Return a small compressed NIfTI image with its file decompressed; another one as it is.
 
-    Other threads run meanwhile; between the many steps of the gzip module they would wait.
+    All is decompressed in one step. Other threads run meanwhile; between the many steps of the
+    gzip module they would wait.
     """
     import nibabel as nib
     from nibabel.arrayproxy import ArrayProxy
 
-    if path.suffix != ".gz" or not isinstance(image, nib.Nifti1Image):
+    path = Path(image.get_filename() or "")
+    is_nifti = isinstance(image, nib.Nifti1Image) and isinstance(image.dataobj, ArrayProxy)
+    if path.suffix != ".gz" or not is_nifti:
         return image
-    assert isinstance(image.dataobj, ArrayProxy)
     n_bytes = image.dataobj.offset + _stated_bytes(image)
     if n_bytes > _ALWAYS_BYTES:
         return image
@@ -170,6 +172,12 @@ def _in_memory(image: Image, path: Path) -> Image:
     content = gzip.decompress(path.read_bytes(), n_bytes)
     is_whole = len(content) == n_bytes  # else truncated, or a file of several parts
     return image.from_stream(BytesIO(content)) if is_whole else image
+
+
+def label_voxels(image: Image) -> NDArray[np.integer]:
+    """Return the voxels of a label image as integers, without a copy if they are stored so."""
+    voxels = np.asarray(image.dataobj)
+    return voxels if voxels.dtype.kind in "iu" else np.rint(voxels).astype(np.int32)
 
 
 def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:
