@@ -5,7 +5,7 @@ nibabel is imported on use: it takes longer than the check of a patient without 
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,6 +178,14 @@ def label_voxels(image: Image) -> NDArray[np.integer]:
     """Return the voxels of a label image as integers, without a copy if they are stored so."""
     voxels = np.asarray(image.dataobj)
     return voxels if voxels.dtype.kind in "iu" else np.rint(voxels).astype(np.int32)
+
+
+def in_labels(labels: NDArray[np.integer], chosen: Iterable[int]) -> NDArray[np.bool_]:
+    """Return where a label image has one of these labels, none negative; as isin, in less time."""
+    wanted = [*chosen]
+    table = np.zeros(max(int(labels.max(initial=0)), *wanted, 0) + 1, dtype=bool)
+    table[wanted] = True
+    return np.asarray(table[labels])
 
 
 def affine_problems(image: Image, name: str) -> list[VirtualBrainError]:

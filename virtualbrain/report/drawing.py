@@ -21,7 +21,7 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
 from virtualbrain.io.anatomy import Surface
-from virtualbrain.io.images import label_voxels
+from virtualbrain.io.images import in_labels, label_voxels
 from virtualbrain.report.colours import GREY, VIRIDIS, ColourScale
 
 Array = NDArray[np.float64]
@@ -249,7 +249,7 @@ def slices(
     head = np.asarray(t1.dataobj, dtype=np.float32)
     overlay = None if labels is None else label_voxels(labels)
     inside = head > 0.1 * head.max() if overlay is None else overlay > 0
-    resected = np.zeros(head.shape, bool) if overlay is None else _are_one_of(overlay, planned)
+    resected = np.zeros(head.shape, bool) if overlay is None else in_labels(overlay, planned)
     outlined = resected
     if overlay is not None and resected.any():
         outlined = with_gaps(resected, overlay == 0, t1.affine)
@@ -275,12 +275,6 @@ def slices(
         z_mm = float((t1.affine @ [*(np.array(head.shape[:2]) / 2), k, 1.0])[2])
         found.append(SliceImage(_image_of(figure, f"{alt}, z = {z_mm:.0f} mm", 128), z_mm))
     return tuple(found)
-
-
-def _are_one_of(labels: NDArray[np.integer], chosen: Collection[int]) -> Mask:
-    table = np.zeros(max(int(labels.max(initial=0)), *chosen, 0) + 1, dtype=bool)
-    table[list(chosen)] = True
-    return np.asarray(table[labels])
 
 
 def with_gaps(resected: Mask, free: Mask, affine: Array, gap_mm: float = GAP_MM) -> Mask:
