@@ -83,7 +83,7 @@ def _merged(surface: Surface, cell: NDArray[np.int64]) -> Surface:
     return Surface(vertices, triangles[np.sort(first)], _most_frequent(cell, surface.regions))
 
 
-def _most_frequent(cell: NDArray[np.int64], regions: NDArray[np.int64]) -> NDArray[np.int64]:
+def _most_frequent(cell: NDArray[np.int64], regions: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return the most frequent region of each cell; of several, the lowest."""
     lowest = regions.min()
     n_regions = int(regions.max() - lowest) + 1
@@ -91,7 +91,7 @@ def _most_frequent(cell: NDArray[np.int64], regions: NDArray[np.int64]) -> NDArr
     its_cell, region = np.divmod(pairs, n_regions)
     order = np.lexsort((region, -votes, its_cell))
     _, first = np.unique(its_cell[order], return_index=True)
-    return np.asarray(region[order][first] + lowest, dtype=np.int64)
+    return np.asarray(region[order][first] + lowest, dtype=np.int32)
 
 
 def mz3(surface: Surface) -> bytes:
