@@ -3,8 +3,8 @@
 nibabel is imported on use: it takes longer than the check of a patient without images.
 """
 
+import gzip
 import math
-import zlib
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
@@ -129,7 +129,7 @@ def _stated_bytes(image: Image) -> int:
 def _voxels(image: Image, path: Path) -> NDArray[np.generic]:
     """Return the voxels of an image: integers if they are stored so without scaling."""
     try:
-        voxels = np.asanyarray(in_memory(image).dataobj)
+        voxels = np.asanyarray(image.dataobj)
     except Exception as error:
         raise InputError(
             "the image is truncated",
@@ -155,8 +155,7 @@ def _voxels(image: Image, path: Path) -> NDArray[np.generic]:
 def in_memory(image: Image) -> Image:
     """Return a small compressed NIfTI image with its file decompressed; another one as it is.
 
-    All is decompressed in one step. Other threads run meanwhile; between the many steps of the
-    gzip module they would wait.
+    Its voxels can be read several times at no cost, with the type and the scaling of the file.
     """
     import nibabel as nib
     from nibabel.arrayproxy import ArrayProxy
@@ -168,10 +167,8 @@ def in_memory(image: Image) -> Image:
     n_bytes = image.dataobj.offset + _stated_bytes(image)
     if n_bytes > _ALWAYS_BYTES:
         return image
-    gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)  # 16: expect the header of gzip
-    content = gzip.decompress(path.read_bytes(), n_bytes)
-    is_whole = len(content) == n_bytes  # else truncated, or a file of several parts
-    return image.from_stream(BytesIO(content)) if is_whole else image
+    with gzip.open(path) as file:
+        return image.from_stream(BytesIO(file.read(n_bytes)))
 
 
 def label_voxels(image: Image) -> NDArray[np.integer]:

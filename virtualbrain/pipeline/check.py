@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -112,18 +112,15 @@ def check_patient(
         return [error]
     if problems:
         return problems
+    structural = _structural_problems(files, config)
     if last_stage(config) in STRUCTURAL:
-        return _structural_problems(files, config)
+        return structural
     from virtualbrain.seeg.check import check_seeg  # slow to import, as the next
     from virtualbrain.surgery.check import check_pairs
 
-    with ThreadPoolExecutor(1) as pool:  # NumPy and zlib work on the images beside Python
-        images = pool.submit(_structural_problems, files, config)
-        recordings = check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg"))
-        structural = images.result()
     found = [
         *structural,
-        *recordings,
+        *check_seeg(files, settings_from(config["seeg"], SeegSettings, "seeg")),
         *([] if structural else _distance_problems(files, config)),
         *_template_problems(files, config),
         *check_clinical(files),
