@@ -104,14 +104,14 @@ def score_predictions(
     PredictionScore or None
         None if no patient has both.
     """
+    both = sorted(set(predicted) & set(free))
+    if not both:
+        return None
     from sklearn.metrics import (  # type: ignore[import-untyped]  # on use, as it loads slowly
         brier_score_loss,
         roc_auc_score,
     )
 
-    both = sorted(set(predicted) & set(free))
-    if not both:
-        return None
     p = np.array([predicted[label] for label in both])
     y = np.array([free[label] for label in both])
     n_free = int(y.sum())
