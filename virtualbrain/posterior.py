@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from virtualbrain.models.reduced_physics import REST_CURRENT, critical_x0
 
@@ -177,6 +176,8 @@ def signs_of_sampling(p_ez: Array) -> tuple[float, float]:
     tuple of float
         Logarithm of the expected number of EZ regions, and log odds of the largest p_ez.
     """
+    from scipy.special import logit  # slow to import
+
     largest = np.clip(p_ez.max(), *_LARGEST_P_EZ)
     return float(np.log(expected_ez_regions(p_ez) + 0.1)), float(logit(largest))
 
@@ -194,6 +195,8 @@ def p_ez_sampled(p_ez: Array) -> float:
     p_ez : numpy.ndarray, shape (n_regions,)
         Probability of being epileptogenic.
     """
+    from scipy.special import expit  # slow to import
+
     log_regions, log_odds = signs_of_sampling(p_ez)
     return float(
         expit(

@@ -18,14 +18,16 @@ from virtualbrain.anatomy.voxel_grids import resample, voxel_volume
 from virtualbrain.errors import InputError, VirtualBrainError
 from virtualbrain.io.bids import PatientFiles
 from virtualbrain.io.freesurfer import open_subject, read_surface
-from virtualbrain.io.images import make_image, read_image
+from virtualbrain.io.images import ImageReader, make_image, read_image
 
 _LARGEST_ML = 700.0
 _MIN_COVERED = 0.9
 _MIN_CORRELATION = 0.4
 
 
-def check_anatomy(files: PatientFiles, settings: AnatomySettings) -> list[VirtualBrainError]:
+def check_anatomy(
+    files: PatientFiles, settings: AnatomySettings, read: ImageReader = read_image
+) -> list[VirtualBrainError]:
     """Return every problem of the T1, the FreeSurfer subject, the lesion mask and the atlas.
 
     Parameters
@@ -34,6 +36,8 @@ def check_anatomy(files: PatientFiles, settings: AnatomySettings) -> list[Virtua
         The patient's files; a file that is None is not checked.
     settings : AnatomySettings
         Atlas and methods.
+    read : callable
+        Reads the T1.
     """
     freesurfer = files.freesurfer if settings.use_freesurfer else None
     problems: list[VirtualBrainError] = []
@@ -44,17 +48,17 @@ def check_anatomy(files: PatientFiles, settings: AnatomySettings) -> list[Virtua
     if freesurfer is None or settings.atlas_image:
         problems += check_atlas(settings)
     if files.t1 is not None:
-        problems += check_t1(files.t1)
+        problems += check_t1(files.t1, read)
     if files.lesion is not None and files.t1 is not None:
-        problems += check_lesion(files.lesion, files.t1)
+        problems += check_lesion(files.lesion, files.t1, read)
     if freesurfer is not None and files.t1 is not None and not problems:
-        problems += check_same_head(freesurfer, files.t1, settings)
+        problems += check_same_head(freesurfer, files.t1, settings, read)
     return problems
 
 
-def check_t1(path: Path) -> list[VirtualBrainError]:
+def check_t1(path: Path, read: ImageReader = read_image) -> list[VirtualBrainError]:
     """Check that a T1 is readable and complete, has a coordinate frame and shows a head."""
-    return _problems_of(lambda: require_contrast(read_image(path), path.name))
+    return _problems_of(lambda: require_contrast(read(path), path.name))
 
 
 def check_atlas(settings: AnatomySettings) -> list[VirtualBrainError]:
@@ -95,17 +99,17 @@ def check_freesurfer(folder: Path, settings: AnatomySettings) -> list[VirtualBra
 
 
 def check_same_head(
-    freesurfer: Path, t1: Path, settings: AnatomySettings
+    freesurfer: Path, t1: Path, settings: AnatomySettings, read: ImageReader = read_image
 ) -> list[VirtualBrainError]:
     """Check that the T1 is the image from which the FreeSurfer subject was computed."""
 
-    def read() -> None:
+    def compare() -> None:
         subject = open_subject(freesurfer, settings.freesurfer_atlas)
         subject_t1 = read_image(subject.require_t1())
         inside = np.asarray(read_image(subject.labels).dataobj) > 0
-        require_same_head(read_image(t1), subject_t1, inside, t1.name)
+        require_same_head(read(t1), subject_t1, inside, t1.name)
 
-    return _problems_of(read)
+    return _problems_of(compare)
 
 
 def require_same_head(
@@ -145,13 +149,9 @@ def require_same_head(
         )
 
 
-def check_lesion(lesion: Path, t1: Path) -> list[VirtualBrainError]:
+def check_lesion(lesion: Path, t1: Path, read: ImageReader = read_image) -> list[VirtualBrainError]:
     """Check that a lesion mask is not empty, not too large, and inside the T1."""
-
-    def read() -> None:
-        require_lesion(read_image(lesion), read_image(t1), lesion.name)
-
-    return _problems_of(read)
+    return _problems_of(lambda: require_lesion(read_image(lesion), read(t1), lesion.name))
 
 
 def require_lesion(lesion: nib.Nifti1Image, t1: nib.Nifti1Image, name: str) -> None:

@@ -18,7 +18,7 @@ from virtualbrain.diffusion.settings import DiffusionSettings
 from virtualbrain.errors import InputError, ToolError, VirtualBrainError
 from virtualbrain.io.bids import DwiSeries, EpiImage
 from virtualbrain.io.gradients import GradientTable
-from virtualbrain.io.images import read_image
+from virtualbrain.io.images import ImageReader, read_image
 from virtualbrain.rigid_registration import RegistrationTask, register_rigid
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ def check_dwi(
     epi: Sequence[EpiImage] = (),
     settings: DiffusionSettings | None = None,
     t1: Path | None = None,
+    read: ImageReader = read_image,
 ) -> list[VirtualBrainError]:
     """Return every problem of a patient's diffusion series.
 
@@ -55,6 +56,8 @@ def check_dwi(
         Methods; checked against the series and the installed programs.
     t1 : Path, optional
         The T1; its head must be that of the first series.
+    read : callable
+        Reads the T1.
     """
     problems: list[VirtualBrainError] = []
     loaded = []
@@ -71,7 +74,7 @@ def check_dwi(
             problems += _joint_problems(loaded, series)
         problems += _eddy_problems(loaded, settings or DiffusionSettings())
     if loaded and t1 is not None and not problems:
-        problems += check_same_head(t1, loaded[0], series[0].image.name)
+        problems += check_same_head(t1, loaded[0], series[0].image.name, read)
     return problems
 
 
@@ -110,13 +113,15 @@ def count_directions(table: GradientTable) -> int:
     return int(is_new.sum())
 
 
-def check_same_head(t1: Path, series: Series, name: str) -> list[VirtualBrainError]:
+def check_same_head(
+    t1: Path, series: Series, name: str, read: ImageReader = read_image
+) -> list[VirtualBrainError]:
     """Check that a rigid transform aligns the T1 with the diffusion series.
 
     This finds a T1 of another body part. It does not distinguish two people: the figure
     ``white_matter_likeness`` does, after the FODs have been estimated.
     """
-    image = read_image(t1)
+    image = read(t1)
     b0, b0_affine = _coarse(series.mean_b0, series.affine)
     head, t1_affine = _coarse(np.asarray(image.dataobj), np.asarray(image.affine))
     within = _coarse(series.head, series.affine)[0] > 0.5

@@ -67,11 +67,10 @@ def check_orientation(series: Series) -> OrientationCheck:
     mask, table, sizes = series.head, series.table, series.voxel_sizes
     image_axes = series.affine[:3, :3] / sizes
     along_axes = GradientTable(table.bvals, table.directions @ image_axes)
-    values, vectors = fit_tensor(series.volumes[mask].astype(float), along_axes).eigen()
-    anisotropy, main = np.zeros(mask.shape), np.zeros((*mask.shape, 3))
-    anisotropy[mask], main[mask] = fractional_anisotropy(values), vectors[..., -1]
     inner = ndimage.binary_erosion(mask, iterations=2)
-    anisotropy = np.where(inner, anisotropy, 0)
+    values, vectors = fit_tensor(series.volumes[inner].astype(float), along_axes).eigen()
+    anisotropy, main = np.zeros(mask.shape), np.zeros((*mask.shape, 3))
+    anisotropy[inner], main[inner] = fractional_anisotropy(values), vectors[..., -1]
     n_voxels = int((anisotropy > _MIN_FA).sum())
     return OrientationCheck(_scores(anisotropy, main, sizes), n_voxels)
 

@@ -9,7 +9,7 @@ import pandas as pd
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
-from virtualbrain.io.images import make_image
+from virtualbrain.io.images import in_labels, make_image
 
 CONTACT_RADIUS_MM = 1.5
 """Radius of a contact in an image; less than half of the usual spacing of 3.5 mm."""
@@ -56,7 +56,7 @@ def region_map(grid: LabelGrid, value: Mapping[str, float]) -> nib.Nifti1Image:
 def plan_mask(grid: LabelGrid, regions: Iterable[str]) -> nib.Nifti1Image:
     """Return an image that is 1 in the voxels of these regions."""
     chosen = [grid.index_of[name] for name in regions]
-    return make_image(np.isin(grid.values, chosen), grid.labels.affine)
+    return make_image(in_labels(grid.values, chosen), grid.labels.affine)
 
 
 def contact_image(contacts: pd.DataFrame, grid: nib.Nifti1Image) -> nib.Nifti1Image:

@@ -1,14 +1,15 @@
-"""Read and write the results of the anatomy stage: images, region table and pial surfaces."""
+"""Read and write the results of the anatomy stage: images, region table and pial surfaces.
+
+nibabel is imported on use: every start of the workflow imports this module.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
-from nibabel.gifti import GiftiCoordSystem, GiftiDataArray, GiftiImage, GiftiLabel, GiftiLabelTable
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
@@ -17,6 +18,10 @@ from virtualbrain.io.gifti import load_gifti
 from virtualbrain.io.images import read_image, write_image
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    import nibabel as nib
+    from nibabel.gifti import GiftiImage
 
 _POINTS, _TRIANGLES, _LABEL, _NUMBERS = (
     "NIFTI_INTENT_POINTSET",
@@ -79,11 +84,11 @@ class Anatomy:
         Remarks for the report, in full sentences.
     """
 
-    t1: nib.Nifti1Image
-    brain_mask: nib.Nifti1Image
-    labels: nib.Nifti1Image
+    t1: "nib.Nifti1Image"
+    brain_mask: "nib.Nifti1Image"
+    labels: "nib.Nifti1Image"
     regions: pd.DataFrame
-    tissues: nib.Nifti1Image
+    tissues: "nib.Nifti1Image"
     surfaces: Mapping[str, Surface]
     quality: Mapping[str, Any]
     notes: tuple[str, ...] = ()
@@ -161,6 +166,8 @@ def write_mesh(
     meta: Mapping[str, str],
 ) -> None:
     """Write vertices (mm, scanner RAS) and triangles as GIFTI, with metadata of the vertices."""
+    from nibabel.gifti import GiftiCoordSystem, GiftiDataArray, GiftiImage
+
     points = GiftiDataArray(
         vertices.astype(np.float32),
         intent=_POINTS,
@@ -176,6 +183,8 @@ def write_mesh(
 
 def write_vertex_values(path: Path, values: NDArray[np.float32], hemisphere: str) -> None:
     """Write one number for every vertex of a hemisphere as GIFTI."""
+    from nibabel.gifti import GiftiDataArray, GiftiImage
+
     array = GiftiDataArray(
         values.astype(np.float32),
         intent=_NUMBERS,
@@ -193,6 +202,8 @@ def write_vertex_labels(
     path: Path, surface: Surface, regions: pd.DataFrame, hemisphere: str
 ) -> None:
     """Write the region of every vertex as a GIFTI label file with the region names."""
+    from nibabel.gifti import GiftiDataArray, GiftiImage, GiftiLabel, GiftiLabelTable
+
     table = GiftiLabelTable()
     names = {0: "unknown", **dict(zip(regions["index"], regions["name"], strict=True))}
     for key in sorted({0, *np.unique(surface.regions).tolist()}):
@@ -208,7 +219,9 @@ def write_vertex_labels(
     _save(path, GiftiImage(darrays=[values], labeltable=table))
 
 
-def _save(path: Path, image: GiftiImage) -> None:
+def _save(path: Path, image: "GiftiImage") -> None:
+    import nibabel as nib
+
     with atomic_path(path) as temporary:
         nib.save(image, temporary)
 

@@ -106,13 +106,6 @@ class CortexRun:
     onset_s: Mapping[str, NDArray[np.float64]]
 
 
-def cortex_run_names(layout: PatientLayout, priors: str) -> tuple[str, ...]:
-    """Return the finished runs under a prior set, in the order of the alphabet."""
-    folder = layout.cortex / priors
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return tuple(one.name for one in found if layout.cortex_page(priors, one.name).is_file())
-
-
 def load_cortex_run(layout: PatientLayout, priors: str, name: str) -> CortexRun:
     """Read one run.
 

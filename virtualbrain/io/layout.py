@@ -445,3 +445,10 @@ class PatientLayout:
     def benchmark(self, stage: str) -> Path:
         """Snakemake's benchmark of one stage."""
         return Path(self.out) / "benchmarks" / f"sub-{self.label}" / f"{stage}.tsv"
+
+
+def cortex_run_names(layout: PatientLayout, priors: str) -> tuple[str, ...]:
+    """Return the finished runs on the cortex under a prior set, in the order of the alphabet."""
+    folder = layout.cortex / priors
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return tuple(one.name for one in found if layout.cortex_page(priors, one.name).is_file())

@@ -13,7 +13,7 @@ from virtualbrain.connectome import REGION_COLUMNS
 from virtualbrain.io.anatomy import Surface, read_surface
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.bids import PatientFiles
-from virtualbrain.io.cortex_results import CortexRun, cortex_run_names, load_cortex_run
+from virtualbrain.io.cortex_results import CortexRun, load_cortex_run
 from virtualbrain.io.evoked import Evoked, read_evoked
 from virtualbrain.io.fit_results import (
     Ablation,
@@ -31,7 +31,7 @@ from virtualbrain.io.fit_results import (
     load_posterior,
     load_zones,
 )
-from virtualbrain.io.layout import PatientLayout
+from virtualbrain.io.layout import PatientLayout, cortex_run_names
 from virtualbrain.io.provenance import stage_times
 from virtualbrain.io.quality_results import (
     Quality,

@@ -1,5 +1,6 @@
 """Versions of this project and of the libraries that its numbers depend on."""
 
+from functools import cache
 from importlib import metadata
 
 _LIBRARIES = (
@@ -13,6 +14,7 @@ def versions() -> dict[str, str]:
     return {name: _version(name) for name in _LIBRARIES.split()}
 
 
+@cache  # a search through the installed packages
 def _version(name: str) -> str:
     try:
         return metadata.version(name)

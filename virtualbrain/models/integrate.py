@@ -134,7 +134,7 @@ def _couple(scheme, sizes, fixed, memory, step):
         _couple_delayed(sizes, fixed, memory, step)
     else:
         slot = step % sizes.n_slots * n_rows * n_padded
-        multiply(fixed.packed, memory.sent, slot, memory.received, n_rows, n_padded)
+        multiply(fixed.packed, memory.sent, slot, memory.received, n_rows, sizes.n_regions)
 
 
 @inner(fastmath={"contract"})

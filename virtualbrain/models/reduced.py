@@ -291,7 +291,7 @@ def _couple(packed, x, present, strength, sent, received, sums):
     for m in range(n_members):
         for i in range(n_regions):
             sent[m * n_padded + i] = present[m, i] * x[m, i]
-    multiply(packed, sent, 0, received, n_members, n_padded)
+    multiply(packed, sent, 0, received, n_members, n_regions)
     for m in range(n_members):
         for i in range(n_regions):
             k = (i // TILE * n_members + m) * TILE + i % TILE

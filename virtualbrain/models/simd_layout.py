@@ -72,27 +72,30 @@ def pack_weights(weights: Array) -> Array:
 
 
 @inner(fastmath={"contract"})
-def multiply(packed, sent, first, received, n_rows, n_padded):
+def multiply(packed, sent, first, received, n_rows, n_regions):
     """Fill `received` with the matrix product of `sent` and the packed weights.
 
     All arrays are flat. `sent`, from entry `first`, is (n_rows, n_padded); `received` is
-    (n_tiles, n_rows, TILE). Each sum runs over the senders in the same order for any number of
-    rows, so a member of an ensemble gets the same bits as in a single run.
+    (n_tiles, n_rows, TILE). Padding has no weight and is left out. Each sum runs over the senders
+    in the same order for any number of rows, so a member of an ensemble gets the same bits as in
+    a single run.
     """
+    n_padded = (n_regions + LANES - 1) // LANES * LANES
     n_tiles = (n_padded + TILE - 1) // TILE
+    n_used = (n_regions + 7) // 8 * 8
     for t in range(n_tiles):
-        width = min(TILE, n_padded - t * TILE)
+        width = min(TILE, n_used - t * TILE)
         start = t * n_rows * TILE
         for k in range(start, start + n_rows * TILE):
             received[at(k)] = 0.0
         together = n_rows - n_rows % 4
-        for j in range(0, n_padded, 4):
+        for j in range(0, n_regions, 4):
             w = (t * n_padded + j) * TILE
             for row in range(0, together, 4):
                 sender = first + row * n_padded + j
                 _four_rows(packed, w, sent, sender, n_padded, received, start + row * TILE, width)
         for row in range(together, n_rows):
-            for j in range(0, n_padded, 8):
+            for j in range(0, n_regions, 8):
                 w, sender = (t * n_padded + j) * TILE, first + row * n_padded + j
                 _one_row(packed, w, sent, sender, received, start + row * TILE, width)
 

@@ -3,7 +3,7 @@
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from virtualbrain.io.connectome import (
 )
 from virtualbrain.io.connectome_folder import place_of
 from virtualbrain.io.file_settings import FileSettings
+from virtualbrain.io.images import read_image
 from virtualbrain.io.patient_search import search_patient
 from virtualbrain.io.safe_files import require_safe
 from virtualbrain.io.tables import read_table
@@ -191,7 +192,8 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     from virtualbrain.diffusion.mrtrix import check_programs
 
     anatomy = settings_from(config["anatomy"], AnatomySettings, "anatomy").of_patient(files.label)
-    problems += check_anatomy(files, anatomy)
+    read = cache(read_image)  # two checks need the T1
+    problems += check_anatomy(files, anatomy, read)
     if files.t1 is None and files.freesurfer is None and not files.uses_template:
         problems.append(_no_t1(files))
     if files.uses_template and anatomy.atlas_space == "T1w" and anatomy.atlas_image:
@@ -201,7 +203,7 @@ def _structural_problems(files: PatientFiles, config: Mapping[str, Any]) -> list
     if files.uses_group:
         return [*problems, *check_group(diffusion, expected_regions(anatomy), files.label)]
     t1 = None if problems else files.t1
-    return [*problems, *check_programs(), *check_dwi(files.dwi, files.epi, diffusion, t1)]
+    return [*problems, *check_programs(), *check_dwi(files.dwi, files.epi, diffusion, t1, read)]
 
 
 def _group_notes(files: PatientFiles, config: Mapping[str, Any]) -> list[str]:

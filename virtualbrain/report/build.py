@@ -1,11 +1,13 @@
 """Write the report of one patient as one HTML file without external content."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from virtualbrain.io.atomic import write_text
+from virtualbrain.io.images import in_memory
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report import assets, charts, diagnostics, findings, methods, onsets
 from virtualbrain.report import tables as tabular
@@ -61,7 +63,18 @@ def build_report(results: PatientResults, out: Path | str) -> Path:
     target = Path(out)
     if target.is_dir():
         target = target / f"sub-{results.label}.html"
+    results = _with_images_in_memory(results)
     return write_page(results, page_content(results), target)
+
+
+def _with_images_in_memory(results: PatientResults) -> PatientResults:
+    """Return the results with the images that the report reads many times decompressed."""
+    t1, labels = results.t1, results.labels
+    return replace(
+        results,
+        t1=None if t1 is None else in_memory(t1),
+        labels=None if labels is None else in_memory(labels),
+    )
 
 
 def write_page(
@@ -83,27 +96,45 @@ def write_page(
     template : str
         Name of the template.
     """
-    names = content["names"]
-    scene = build_scene(results, names)
-    for voxel_mm in VOXELS_MM:
-        page = render(content, scene | volumes_of(results, names, voxel_mm), template)
-        if len(page.encode("utf-8")) <= MAX_BYTES:
+    for voxel_mm, page in zip(VOXELS_MM, _pages(results, content, template), strict=False):
+        n_bytes = len(page.encode("utf-8"))
+        if n_bytes <= MAX_BYTES:
             break
         logger.info("report too large with voxels of %s mm: using larger voxels", voxel_mm)
     write_text(target, page)
-    logger.info("report: %d bytes", len(page.encode("utf-8")))
+    logger.info("report: %d bytes", n_bytes)
     return target
+
+
+def _pages(results: PatientResults, content: Mapping[str, Any], template: str) -> Iterator[str]:
+    """Yield the page with ever larger voxels; only the embedded data differ."""
+    scene, page, before = build_scene(results, content["names"]), "", ""
+    for voxel_mm in VOXELS_MM:
+        views = scene | volumes_of(results, content["names"], voxel_mm)
+        embedded = _embedded(content, views)
+        page = page.replace(before, embedded) if page else _html(content, views, embedded, template)
+        before = embedded
+        yield page
 
 
 def render(
     content: Mapping[str, Any], scene: Mapping[str, Any], template: str = "report.html"
 ) -> str:
     """Return the HTML of a report."""
+    return _html(content, scene, _embedded(content, scene), template)
+
+
+def _embedded(content: Mapping[str, Any], scene: Mapping[str, Any]) -> str:
+    return assets.embedded_json({**content["data"], "scene": scene})
+
+
+def _html(
+    content: Mapping[str, Any], scene: Mapping[str, Any], embedded: str, template: str
+) -> str:
     page_script = assets.page_script()
     has_views = bool(scene.get("meshes") or scene.get("t1"))
     viewer = assets.viewer() if has_views else ""
     scripts = [page_script, *([viewer] if viewer else [])]
-    data = {**content["data"], "scene": scene}
     return (
         environment()
         .get_template(template)
@@ -115,7 +146,7 @@ def render(
             script=page_script,
             viewer=viewer,
             has_views=has_views,
-            embedded=assets.embedded_json(data),
+            embedded=embedded,
         )
     )
 

@@ -27,6 +27,12 @@ class Scale:
         fraction = (value - self.low) / ((self.high - self.low) or 1.0)
         return round(self.start + min(max(fraction, 0.0), 1.0) * (self.end - self.start), 1)
 
+    def many(self, values: Array) -> list[float]:
+        """Return the coordinates of several values, each as by calling the scale."""
+        fractions = (values - self.low) / ((self.high - self.low) or 1.0)
+        places = self.start + np.clip(fractions, 0.0, 1.0) * (self.end - self.start)
+        return [float(place) for place in np.round(places, 1)]
+
     @property
     def ticks(self) -> list[tuple[float, str]]:
         """Round values with their text."""
@@ -171,9 +177,8 @@ def _staircase(points: Sequence[ParetoPoint]) -> str:
 
 def polyline(xs: Array, ys: Array, x: Scale, y: Scale) -> str:
     """Return the points of an SVG polyline; values that are not finite are left out."""
-    return " ".join(
-        f"{x(a)},{y(b)}" for a, b in zip(xs, ys, strict=True) if np.isfinite(a) and np.isfinite(b)
-    )
+    shown = np.isfinite(xs) & np.isfinite(ys)
+    return " ".join(f"{a},{b}" for a, b in zip(x.many(xs[shown]), y.many(ys[shown]), strict=True))
 
 
 def band(xs: Array, low: Array, high: Array, x: Scale, y: Scale) -> str:

@@ -7,6 +7,8 @@ import numpy as np
 
 GREY = (0.80, 0.80, 0.78)
 FADE = 0.25
+VIRIDIS = mpl.colormaps["viridis"]
+"""Looked up once: every look-up copies the colours."""
 
 Colour = tuple[float, float, float]
 
@@ -30,7 +32,7 @@ class ColourScale:
         """Return the colour of a value; grey without a value."""
         if value is None or not np.isfinite(value):
             return GREY
-        red, green, blue = mpl.colormaps["viridis"](self.fraction(value))[:3]
+        red, green, blue = VIRIDIS(self.fraction(value))[:3]
         strength = self.strength(value)
         mixed = [g + strength * (c - g) for g, c in zip(GREY, (red, green, blue), strict=True)]
         return mixed[0], mixed[1], mixed[2]

@@ -21,7 +21,8 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
 from virtualbrain.io.anatomy import Surface
-from virtualbrain.report.colours import GREY, ColourScale
+from virtualbrain.io.images import in_labels, label_voxels
+from virtualbrain.report.colours import GREY, VIRIDIS, ColourScale
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -191,7 +192,7 @@ def _draw_cortex(
     axes.set_axis_off()
 
 
-def _colours(labels: NDArray[np.int64], values: Mapping[int, float], scale: ColourScale) -> Array:
+def _colours(labels: NDArray[np.integer], values: Mapping[int, float], scale: ColourScale) -> Array:
     table = np.tile(np.array(GREY), (int(labels.max(initial=0)) + 1, 1))
     for label, value in values.items():
         if 0 < label < len(table):
@@ -246,9 +247,9 @@ def slices(
         Number of slices.
     """
     head = np.asarray(t1.dataobj, dtype=np.float32)
-    overlay = None if labels is None else np.asarray(labels.dataobj).astype(np.int64)
+    overlay = None if labels is None else label_voxels(labels)
     inside = head > 0.1 * head.max() if overlay is None else overlay > 0
-    resected = np.zeros(head.shape, bool) if overlay is None else np.isin(overlay, list(planned))
+    resected = np.zeros(head.shape, bool) if overlay is None else in_labels(overlay, planned)
     outlined = resected
     if overlay is not None and resected.any():
         outlined = with_gaps(resected, overlay == 0, t1.affine)
@@ -307,7 +308,7 @@ def with_gaps(resected: Mask, free: Mask, affine: Array, gap_mm: float = GAP_MM)
     return filled
 
 
-def _tint(labels: NDArray[np.int64], values: Mapping[int, float], scale: ColourScale) -> Array:
+def _tint(labels: NDArray[np.integer], values: Mapping[int, float], scale: ColourScale) -> Array:
     """Return the colours of one slice; high values are less transparent."""
     cover = np.zeros(int(labels.max(initial=0)) + 1)
     for label, value in values.items():
@@ -338,7 +339,7 @@ def matrix(weights: Array, alt: str) -> StaticImage:
         logs = np.log10(weights[present])
         low, high = np.quantile(logs, (0.02, 0.995))
         scaled[present] = np.clip((logs - low) / ((high - low) or 1.0), 0, 1)
-    pixels = mpl.colormaps["viridis"](scaled)[..., :3]
+    pixels = VIRIDIS(scaled)[..., :3]
     pixels[~present] = 1.0
     return _png(Image.fromarray((pixels * 255).round().astype(np.uint8)), alt, 0)
 
@@ -349,7 +350,7 @@ def raster(
     """Return values as colours (viridis), one row per channel, one column per time."""
     low, high = limits
     scaled = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
-    pixels = (mpl.colormaps["viridis"](scaled)[..., :3] * 255).round().astype(np.uint8)
+    pixels = (VIRIDIS(scaled)[..., :3] * 255).round().astype(np.uint8)
     size = (width, row_height * len(values))
     return _png(Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST), alt)
 

@@ -2,21 +2,26 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, find_objects
-from scipy.spatial import cKDTree
 
 from virtualbrain.anatomy.spoken_names import spoken_name
+from virtualbrain.io.images import label_voxels
 from virtualbrain.io.results import PatientResults
 from virtualbrain.report.findings import NOT_STATED
 from virtualbrain.report.numbers import show
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 Array = NDArray[np.float64]
 VOXELS = "between the nearest voxels of grey matter"
 CENTRES = "between the centres of the regions"
 NOT_KNOWN = "not known"
+_FEW = 50
 
 
 @dataclass(frozen=True)
@@ -90,9 +95,23 @@ class EloquentRegions:
         if one not in self.points or other not in self.points:
             return float("inf")
         if (one, other) not in self._known:
-            distance, _ = cKDTree(self.points[other]).query(self.points[one])
-            self._known[one, other] = float(np.min(distance))
+            self._known[one, other] = smallest_distance(self._trees[other], self.points[one])
         return self._known[one, other]
+
+    @cached_property
+    def _trees(self) -> "dict[str, cKDTree]":
+        """Search trees of the points of the eloquent regions."""
+        from scipy.spatial import cKDTree  # slow to import
+
+        return {name: cKDTree(self.points[name]) for name in self.functions if name in self.points}
+
+
+def smallest_distance(tree: "cKDTree", points: Array) -> float:
+    """Return the smallest distance of points from those of a tree; a few points bound it first."""
+    few, _ = tree.query(points[::_FEW])
+    bound = float(np.min(few))
+    others, _ = tree.query(points, distance_upper_bound=bound)  # infinite from the bound on
+    return min(bound, float(np.min(others)))
 
 
 def eloquent_regions_of(results: PatientResults, planned: Collection[str]) -> EloquentRegions:
@@ -120,7 +139,9 @@ def border_voxels_mm(results: PatientResults, names: Collection[str]) -> dict[st
     """Return the voxels at the border of regions, mm; empty without a label image."""
     if results.labels is None or not names:
         return {}
-    grid = np.rint(np.asarray(results.labels.dataobj)).astype(np.int32)
+    from scipy.ndimage import binary_erosion, find_objects  # slow to import
+
+    grid = label_voxels(results.labels)
     boxes = find_objects(grid)
     found = {}
     for label, name in results.region_of_label.items():

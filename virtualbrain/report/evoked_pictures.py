@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 
 from virtualbrain.anatomy.spoken_names import spoken_name
+from virtualbrain.report.colours import VIRIDIS
 from virtualbrain.report.numbers import show
 
 # Pixels: height of a row, above the first row, between the pictures, mean width of a letter.
@@ -111,4 +111,4 @@ def heat_map(
 
 
 def _colour(fraction: float) -> str:
-    return str(to_hex(mpl.colormaps["viridis"](round(20 * fraction) / 20)))
+    return str(to_hex(VIRIDIS(round(20 * fraction) / 20)))

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import betaincinv
 
 CI_PROB = 0.9
 
@@ -62,6 +61,8 @@ def probability_interval(
     ci_prob : float
         Probability inside the interval.
     """
+    from scipy.special import betaincinv  # slow to import
+
     n = max(float(n_effective), 1.0)
     tail = (1 - ci_prob) / 2
     ends = (float(betaincinv(n * p + 0.5, n * (1 - p) + 0.5, q)) for q in (tail, 1 - tail))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from virtualbrain.io.results import PatientResults, Seizure
@@ -51,9 +52,9 @@ def regions_of_channel(channel: str, gain: pd.DataFrame | None) -> tuple[str, ..
     """Return the regions of the largest gain on a channel, the largest first."""
     if gain is None or channel not in gain.index:
         return ()
-    row = pd.Series(gain.loc[channel], dtype=float)
-    largest = row.nlargest(N_REGIONS_OF_CHANNEL)
-    return tuple(str(name) for name in largest.index)
+    on_channel = gain.loc[channel].to_numpy(dtype=float)
+    largest = np.argsort(-on_channel, kind="stable")[:N_REGIONS_OF_CHANNEL]
+    return tuple(str(name) for name in gain.columns[largest])
 
 
 def onset_warnings(

@@ -1,5 +1,7 @@
 """Provide what every HTML page of the report needs: templates, region names, counts."""
 
+from functools import cache
+
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from virtualbrain.io.results import PatientResults
@@ -8,6 +10,7 @@ from virtualbrain.report.findings import group_connectome, template_anatomy
 from virtualbrain.report.tables import with_interval
 
 
+@cache
 def environment() -> Environment:
     """Return the environment of the templates: all text is escaped, unknown names are errors."""
     environment = Environment(

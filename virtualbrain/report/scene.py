@@ -19,6 +19,7 @@ from scipy.ndimage import find_objects, gaussian_filter
 from skimage.measure import marching_cubes
 
 from virtualbrain.io.anatomy import Surface
+from virtualbrain.io.images import label_voxels
 from virtualbrain.io.results import PatientResults
 
 MZ3_MAGIC = 23117
@@ -49,17 +50,23 @@ def simplify(surface: Surface, max_vertices: int = MAX_VERTICES) -> Surface:
     """
     cell_mm = 1.0
     while len(surface.vertices) > max_vertices:
-        candidate = _cluster(surface, cell_mm)
-        if len(candidate.vertices) <= max_vertices:
-            return candidate
+        cell = _cells(surface.vertices, cell_mm)
+        if cell.max() < max_vertices:
+            return _merged(surface, cell)
         cell_mm *= 1.15
     return surface
 
 
-def _cluster(surface: Surface, cell_mm: float) -> Surface:
-    cells = np.floor(surface.vertices / cell_mm).astype(np.int64)
-    _, cell = np.unique(cells, axis=0, return_inverse=True)
-    cell = cell.ravel()
+def _cells(vertices: NDArray[np.float64], cell_mm: float) -> NDArray[np.int64]:
+    """Return the number of each vertex's grid cell; the cells are in the order of their places."""
+    places = np.floor(vertices / cell_mm).astype(np.int64)
+    places -= places.min(axis=0)
+    one_number = np.ravel_multi_index(tuple(places.T), tuple(places.max(axis=0) + 1))
+    return np.unique(one_number, return_inverse=True)[1]
+
+
+def _merged(surface: Surface, cell: NDArray[np.int64]) -> Surface:
+    """Return the surface with one vertex for each cell."""
     counts = np.bincount(cell)
     vertices = np.column_stack(
         [np.bincount(cell, weights=surface.vertices[:, axis]) / counts for axis in range(3)]
@@ -71,12 +78,20 @@ def _cluster(surface: Surface, cell_mm: float) -> Surface:
         & (triangles[:, 0] != triangles[:, 2])
     )
     triangles = triangles[distinct]
-    _, first = np.unique(np.sort(triangles, axis=1), axis=0, return_index=True)
-    votes = pd.DataFrame({"cell": cell, "region": surface.regions})
-    tally = votes.value_counts().rename("n").reset_index()
-    tally = tally.sort_values(["cell", "n", "region"], ascending=[True, False, True])
-    regions = tally.drop_duplicates("cell")["region"].to_numpy(dtype=np.int64)
-    return Surface(vertices, triangles[np.sort(first)], regions)
+    corners = tuple(np.sort(triangles, axis=1).T)
+    _, first = np.unique(np.ravel_multi_index(corners, (len(counts),) * 3), return_index=True)
+    return Surface(vertices, triangles[np.sort(first)], _most_frequent(cell, surface.regions))
+
+
+def _most_frequent(cell: NDArray[np.int64], regions: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the most frequent region of each cell; of several, the lowest."""
+    lowest = regions.min()
+    n_regions = int(regions.max() - lowest) + 1
+    pairs, votes = np.unique(cell * n_regions + (regions - lowest), return_counts=True)
+    its_cell, region = np.divmod(pairs, n_regions)
+    order = np.lexsort((region, -votes, its_cell))
+    _, first = np.unique(its_cell[order], return_index=True)
+    return np.asarray(region[order][first] + lowest, dtype=np.int32)
 
 
 def mz3(surface: Surface) -> bytes:
@@ -102,7 +117,7 @@ def deep_surface(results: PatientResults) -> Surface | None:
         return None
     frame = results.regions.frame
     deep = frame.loc[frame["structure"] == "subcortex", "index"].astype(int)
-    labels = np.asarray(results.labels.dataobj).astype(np.int64)
+    labels = label_voxels(results.labels)
     boxes = find_objects(labels)
     parts = [
         _outline(labels, box, results.labels.affine, label)
@@ -121,7 +136,7 @@ def deep_surface(results: PatientResults) -> Surface | None:
 
 
 def _outline(
-    labels: NDArray[np.int64], box: tuple[slice, ...], affine: NDArray[np.float64], label: int
+    labels: NDArray[np.integer], box: tuple[slice, ...], affine: NDArray[np.float64], label: int
 ) -> Surface | None:
     """Return one region's smoothed outline; it lies in the box."""
     voxels = np.argwhere(labels[box] == label) + [side.start for side in box]
@@ -146,8 +161,9 @@ def _outline(
 
 def display_grid(labels: SpatialImage, contacts: pd.DataFrame | None, voxel_mm: float) -> Grid:
     """Return a box around all regions and contacts."""
-    occupied = np.argwhere(np.asarray(labels.dataobj) > 0)
-    corners = np.array([occupied.min(axis=0), occupied.max(axis=0)])
+    occupied = np.asarray(labels.dataobj) > 0
+    along = [np.flatnonzero(occupied.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    corners = np.array([[used[0], used[-1]] for used in along]).T
     box = np.array(np.meshgrid(*corners.T)).reshape(3, -1).T
     points = apply_affine(labels.affine, box)
     if contacts is not None and len(contacts):

@@ -1,7 +1,8 @@
 """Put region labels and plans into words that people say; labels stay as tooltips."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from virtualbrain.anatomy.region_names import hemisphere_of
 from virtualbrain.anatomy.spoken_names import SIDES, lobe_of, nucleus_of, spoken_name
@@ -11,12 +12,19 @@ _MESIAL = ("hippocampus", "amygdala")
 
 def in_words(text: str, labels: Sequence[str]) -> str:
     """Return a text with every region label replaced by its anatomical name."""
+    known, pattern = _known_words(tuple(labels))
+    return text if pattern is None else pattern.sub(lambda m: known[m.group()], text)
+
+
+@lru_cache(maxsize=64)
+def _known_words(labels: tuple[str, ...]) -> tuple[Mapping[str, str], re.Pattern[str] | None]:
+    """Return the anatomical name of each label, and the pattern that finds the labels."""
     known = {label: spoken_name(label) for label in labels}
     changed = sorted((k for k, v in known.items() if k != v), key=len, reverse=True)
     if not changed:
-        return text
+        return known, None
     pattern = "|".join(re.escape(label) for label in changed)
-    return re.sub(rf"(?<![\w-])(?:{pattern})(?![\w-])", lambda m: known[m.group()], text)
+    return known, re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])")
 
 
 def operation(kind: str, regions: Sequence[str]) -> str:

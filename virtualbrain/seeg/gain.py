@@ -18,8 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.spatial.distance import cdist
 
 from virtualbrain.errors import ConfigError
 from virtualbrain.seeg.contact_regions import region_radii_mm
@@ -271,6 +269,8 @@ def _power(
     dipole: bool,
 ) -> NDArray[np.float64]:
     """Return the power of each source of `part` in each channel, (n_channels, n_part)."""
+    from scipy.spatial.distance import cdist  # slow to import
+
     points, normals = sources.points[part], sources.normals[part]
     distance = np.maximum(cdist(contacts, points), clamp_mm)
     if not dipole:
@@ -290,6 +290,8 @@ def _per_region(
     n_regions: int,
 ) -> NDArray[np.float64]:
     """Return power times volume summed over each region's sources, (n_channels, n_regions)."""
+    from scipy import sparse  # slow to import
+
     shape = (n_regions, len(regions))
     membership = sparse.csr_array((volumes, (regions, np.arange(len(regions)))), shape=shape)
     return np.asarray((membership @ power.T).T)

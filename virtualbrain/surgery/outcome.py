@@ -1,7 +1,7 @@
 """Simulate plans on posterior draws: seizing regions before and after."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,44 @@ def simulate_plans(
         _outcome(plan, np.concatenate([part[number] for part in parts]), draws, settings.interval)
         for number, plan in enumerate(candidates)
     ]
+
+
+def simulate_unknown_plans(
+    candidates: Sequence[Candidate],
+    known: Iterable[Outcome],
+    draws: FittedDraws,
+    settings: SurgerySettings,
+) -> list[Outcome]:
+    """Return the outcome of every plan; known resections are not simulated again.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        The plans.
+    known : iterable of Outcome
+        Outcomes on the same draws; those of resections of complete regions are used.
+    draws, settings
+        As in `simulate_plans`.
+    """
+    found = {
+        frozenset(outcome.candidate.regions): outcome
+        for outcome in known
+        if _is_complete_resection(outcome.candidate)
+    }
+    same = [
+        found.get(frozenset(plan.regions)) if _is_complete_resection(plan) else None
+        for plan in candidates
+    ]
+    new = [plan for plan, one in zip(candidates, same, strict=True) if one is None]
+    simulated = iter(simulate_plans(new, draws, settings))
+    return [
+        next(simulated) if one is None else replace(one, candidate=plan)
+        for plan, one in zip(candidates, same, strict=True)
+    ]
+
+
+def _is_complete_resection(plan: Candidate) -> bool:
+    return plan.kind == "resection" and set(plan.taken) == {1.0}
 
 
 def _steps(

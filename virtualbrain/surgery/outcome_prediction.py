@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from virtualbrain.surgery.candidates import Candidate, no_surgery
 from virtualbrain.surgery.draws import FittedDraws
-from virtualbrain.surgery.outcome import simulate_plans
 from virtualbrain.surgery.seizure_freedom import SeizureFreedom
 from virtualbrain.surgery.settings import SurgerySettings
 
@@ -40,6 +39,8 @@ def predicted_outcome(
         ``p_seizure_free`` and ``share_free`` (`virtualbrain.surgery.seizure_freedom`), and the
         mean number of seizing regions before and after.
     """
+    from virtualbrain.surgery.outcome import simulate_plans  # on use, as it loads numba
+
     before, after = simulate_plans([no_surgery(), done], draws, settings)
     freedom = SeizureFreedom(draws.p_elsewhere, draws.p_sampled, fitted)
     return {
@@ -103,14 +104,14 @@ def score_predictions(
     PredictionScore or None
         None if no patient has both.
     """
+    both = sorted(set(predicted) & set(free))
+    if not both:
+        return None
     from sklearn.metrics import (  # type: ignore[import-untyped]  # on use, as it loads slowly
         brier_score_loss,
         roc_auc_score,
     )
 
-    both = sorted(set(predicted) & set(free))
-    if not both:
-        return None
     p = np.array([predicted[label] for label in both])
     y = np.array([free[label] for label in both])
     n_free = int(y.sum())

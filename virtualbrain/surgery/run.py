@@ -24,7 +24,7 @@ from virtualbrain.surgery.ez_sets import p_holds_ez, smallest_holding
 from virtualbrain.surgery.full_model import p_seizure_free_full_model
 from virtualbrain.surgery.network_change import change_of, removed
 from virtualbrain.surgery.next_electrode import COLUMNS, next_regions
-from virtualbrain.surgery.outcome import Outcome, simulate_plans
+from virtualbrain.surgery.outcome import Outcome, simulate_plans, simulate_unknown_plans
 from virtualbrain.surgery.outcome_prediction import predicted_outcome
 from virtualbrain.surgery.ranking import (
     RankingCriteria,
@@ -209,7 +209,7 @@ def run_surgery(
     shams = _shams(plans, patient, draws, settings, rng)
     shams = _shams(done, patient, draws, settings, apart) | shams
     plans += done
-    outcomes = simulate_plans(plans, draws, settings)
+    outcomes = simulate_unknown_plans(plans, search.known, draws, settings)
     criteria = RankingCriteria(
         regions=patient.regions,
         freedom=SeizureFreedom(draws.p_elsewhere, draws.p_sampled, patient.is_fitted),

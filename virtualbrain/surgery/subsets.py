@@ -10,7 +10,7 @@ import pandas as pd
 from virtualbrain.surgery.candidates import resection
 from virtualbrain.surgery.draws import FittedDraws
 from virtualbrain.surgery.ez_sets import p_holds_ez
-from virtualbrain.surgery.outcome import Outcome, simulate_plans
+from virtualbrain.surgery.outcome import Outcome, simulate_unknown_plans
 from virtualbrain.surgery.ranking import RankingCriteria, plan_row
 from virtualbrain.surgery.settings import SurgerySettings
 
@@ -76,16 +76,8 @@ def subset_outcomes(
     draws, settings
         The fitted network and when a region seizes.
     """
-    found = {
-        frozenset(outcome.candidate.regions): outcome
-        for outcome in known
-        if outcome.candidate.kind == "resection" and set(outcome.candidate.taken) == {1.0}
-    }
-    sets = subsets_of(regions)
-    new = [resection(names) for names in sets if frozenset(names) not in found]
-    for outcome in simulate_plans(new, draws, settings):
-        found[frozenset(outcome.candidate.regions)] = outcome
-    return [replace(found[frozenset(names)], candidate=resection(names)) for names in sets]
+    plans = [resection(names) for names in subsets_of(regions)]
+    return simulate_unknown_plans(plans, known, draws, settings)
 
 
 def subset_table(

@@ -10,10 +10,14 @@ from virtualbrain.cortex.settings import WORKFLOW_NAME
 from virtualbrain.errors import ConfigError
 from virtualbrain.io.bids import check_label, participants
 from virtualbrain.io.connectome import group_files
-from virtualbrain.io.cortex_results import cortex_run_names
 from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.io.patient_search import find_patient
-from virtualbrain.io.layout import PatientLayout, cohort_page, cohort_table
+from virtualbrain.io.layout import (
+    PatientLayout,
+    cohort_page,
+    cohort_table,
+    cortex_run_names,
+)
 from virtualbrain.io.manifest import owner_of, record_path
 from virtualbrain.pipeline.prior_files import prior_files
 from virtualbrain.pipeline.environment import announce_run, use_project_caches
