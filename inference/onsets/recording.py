@@ -20,6 +20,8 @@ LEAST_GAIN = 0.06
 PARTNER_POWER, LEAST_PARTNER = 3.0, 1e-3
 LOUDNESS_FRACTION = 0.5
 _HINT_POWER = 4.0
+# Number of channels that see a region most.
+SEE_MOST = 10
 _REST_BEFORE_S = -1.0
 
 
@@ -59,7 +61,14 @@ def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float
         hint_s=np.stack([_onset_hint(p, s) for p, s in zip(power, seconds, strict=True)]),
         partner_chance=_partner_chance(gain, chance),
         loudness=LOUDNESS_FRACTION * np.log(np.linalg.norm(gain, axis=0)),
+        sees_most=_sees_most(gain),
     )
+
+
+def _sees_most(gain: Array) -> NDArray[np.bool_]:
+    """Return which channels see each region most, (n_regions, n_channels)."""
+    rank = np.argsort(np.argsort(-gain, axis=0, kind="stable"), axis=0)
+    return np.ascontiguousarray(rank.T < SEE_MOST)
 
 
 def flattened(gain: Array) -> Array:

@@ -5,7 +5,8 @@ channels see, or changes its onset, end, power or slope. Often several explanati
 are as good, with none between them that is likely. So the moves learn during the warm-up where
 these are (`inference.onsets.learned`), and each chain is a ladder of replicas at rising
 temperatures that exchange their states (parallel tempering, Geyer 1991): hot ones move freely, the
-coldest is the posterior.
+coldest is the posterior. Most jumps are rejected, so a jump is judged by the few channels that see
+its regions most, and only if it passes by the others (delayed acceptance, Christen & Fox 2005).
 """
 
 import math
@@ -23,7 +24,7 @@ from inference.onsets.channels import (
     log_channel,
 )
 from inference.onsets.learned import Learned, lessons, look, nothing_learned
-from inference.onsets.moves import EXCHANGE, EXCHANGE_ALL, N_KINDS, REPLACE, propose
+from inference.onsets.moves import EXCHANGE, EXCHANGE_ALL, N_KINDS, REDRAW, REPLACE, SWITCH, propose
 from inference.onsets.recruitment import log_prior_of_onsets
 from inference.onsets.rules import Rules
 from inference.onsets.states import Recording, Regions
@@ -35,6 +36,9 @@ Integers = NDArray[np.int64]
 inlined: Any = inner(forceinline=True)
 
 _PATIENT_EVERY, _SWAP_EVERY = 100, 2
+# Moves that few channels judge first, and the channels that are looked at.
+_JUMPS = (SWITCH, EXCHANGE, EXCHANGE_ALL, REPLACE, REDRAW)
+_ALL, _MOST, _OTHERS = range(3)
 # States are looked at for the learned proposals every so many moves, at so many temperatures; the
 # first lessons are drawn after this part of the warm-up, and the last at its end.
 _LOOK_EVERY, _LOOK_LEVELS, _FIRST_LESSONS = 10, 3, 0.4
@@ -391,10 +395,16 @@ def _move_region(
     else:
         _set(replicas, r, s, i, values, data, rules)
     reach = max(reach, replicas.top[r, i])
-    change = _likelihood_change(replicas, r, i, partner, reach, data, rules, scratch)
+    part = _MOST if kind in _JUMPS else _ALL
+    scratch.touched[:] = False
+    change = _likelihood_change(replicas, r, i, partner, reach, part, data, rules, scratch)
     prior = _log_prior_of(replicas, r, data, rules, scratch)
     total = (rules.tempering * change + prior - replicas.prior[r]) / temperature + log_ratio
-    if math.log(rng.random()) < total:
+    accepts = math.log(rng.random()) < total
+    if accepts and part == _MOST:
+        change = _likelihood_change(replicas, r, i, partner, reach, _OTHERS, data, rules, scratch)
+        accepts = math.log(rng.random()) < rules.tempering * change / temperature
+    if accepts:
         accepted[1, kind] += 1
         replicas.prior[r] = prior
         for c in range(len(scratch.touched)):
@@ -427,18 +437,25 @@ def _exchange_all(
 
 @jit
 def _likelihood_change(
-    replicas: Replicas, r: int, i: int, j: int, reach: float, data: Recording, rules: Rules,
-    scratch: Scratch,
+    replicas: Replicas, r: int, i: int, j: int, reach: float, part: int, data: Recording,
+    rules: Rules, scratch: Scratch,
 ) -> float:  # fmt: skip
-    """Return the change of the log likelihood over the channels that see the moved regions."""
+    """Return the change of the log likelihood over the channels that see the moved regions.
+
+    Looks at a part of the channels: all, those that see the regions most, or the others.
+    """
     change = 0.0
     seizing = np.flatnonzero(replicas.anywhere[r])
     for c in range(len(scratch.touched)):
+        if part != _ALL:
+            most = data.sees_most[i, c] or (j >= 0 and data.sees_most[j, c])
+            if most != (part == _MOST):
+                continue
         sees = data.gain[c, i] * reach > LEFT_OUT
         if j >= 0 and data.gain[c, j] * replicas.top[r, j] > LEFT_OUT:
             sees = True
-        scratch.touched[c] = sees
         if sees:
+            scratch.touched[c] = True
             copy_into(scratch.errors[c], replicas.errors[r, c])
             if not replicas.anywhere[r, i]:
                 scratch.errors[c, i] = 0.0

@@ -36,6 +36,8 @@ class Recording(NamedTuple):
         the same channels see more often.
     loudness : numpy.ndarray, shape (n_regions,)
         Logarithm of the norm of each region's gain.
+    sees_most : numpy.ndarray of bool, shape (n_regions, n_channels)
+        The channels that see each region most, the same number for each.
     """
 
     observed: NDArray[np.float32]
@@ -49,6 +51,7 @@ class Recording(NamedTuple):
     hint_s: Array
     partner_chance: Array
     loudness: Array
+    sees_most: NDArray[np.bool_]
 
 
 class Regions(NamedTuple):

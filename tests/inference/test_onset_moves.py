@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from inference.kernels.common import jit
+from inference.onsets import recording
 from inference.onsets.channels import channel_scratch, log_channel
 from inference.onsets.learned import (
     BEFORE_S,
@@ -182,14 +183,18 @@ def importance(data, rules, n, rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("temperatures", [[1.0], [1.0, 1.6]])
-def test_draws_of_a_small_problem_are_those_of_weighted_draws_of_the_prior(temperatures):
+@pytest.mark.parametrize(("temperatures", "judges"), [([1.0], 3), ([1.0, 1.6], 1)])
+def test_draws_of_a_small_problem_are_those_of_weighted_draws_of_the_prior(
+    temperatures, judges, monkeypatch
+):
     """Every kind of move keeps the posterior: against importance sampling without any move."""
     gain = np.array([[0.6, 0.35, 0.05], [0.5, 0.4, 0.1], [0.1, 0.2, 0.7]])
     # small errors of the gain, so that a channel's likelihood hardly depends on where its search
     # for the mode began, and data that leave all regions in doubt
     rules = Rules(lower=0.15, higher=0.15, channel=0.15, samples=0.03)
+    monkeypatch.setattr(recording, "SEE_MOST", judges)  # of three channels
     data = recording_of(made_problem(gain), np.array([0.3, 0.2, 0.2]), 40, rules.noise)
+    assert (data.sees_most.sum(axis=1) == judges).all()
     wanted, onset = importance(data, rules, 150_000, np.random.default_rng(6))
     start = silent_start(data, rules, len(temperatures))
     kept = sample_chain(
