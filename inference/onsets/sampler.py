@@ -36,9 +36,11 @@ Integers = NDArray[np.int64]
 inlined: Any = inner(forceinline=True)
 
 _PATIENT_EVERY, _SWAP_EVERY = 100, 2
-# Moves that few channels judge first, and the channels that are looked at.
+# Moves that few channels judge first, and the channels that are looked at. The first judgement is
+# mild: a jump that it rejects would have needed this much more log density from the others.
 _JUMPS = (SWITCH, EXCHANGE, EXCHANGE_ALL, REPLACE, REDRAW)
 _ALL, _MOST, _OTHERS = range(3)
+_SLACK = 4.0
 # States are looked at for the learned proposals every so many moves, at so many temperatures; the
 # first lessons are drawn after this part of the warm-up, and the last at its end.
 _LOOK_EVERY, _LOOK_LEVELS, _FIRST_LESSONS = 10, 3, 0.4
@@ -400,10 +402,13 @@ def _move_region(
     change = _likelihood_change(replicas, r, i, partner, reach, part, data, rules, scratch)
     prior = _log_prior_of(replicas, r, data, rules, scratch)
     total = (rules.tempering * change + prior - replicas.prior[r]) / temperature + log_ratio
-    accepts = math.log(rng.random()) < total
+    slack = _SLACK if part == _MOST else 0.0
+    first, back = min(slack + total, 0.0), min(slack - total, 0.0)
+    accepts = math.log(rng.random()) < first
     if accepts and part == _MOST:
         change = _likelihood_change(replicas, r, i, partner, reach, _OTHERS, data, rules, scratch)
-        accepts = math.log(rng.random()) < rules.tempering * change / temperature
+        total += rules.tempering * change / temperature
+        accepts = math.log(rng.random()) < total - first + back
     if accepts:
         accepted[1, kind] += 1
         replicas.prior[r] = prior
