@@ -219,7 +219,9 @@ def _onset_model(attributes: Mapping[str, Any]) -> str:
         f"connectome (normalisation: {attributes['normalisation']}) and summed over time, reaches "
         f"a threshold.{sources} Then the two-dimensional Epileptor of every region (Jirsa 2014, "
         "Proix 2014), x' = 1 − x³ − 2x² − z + I₁, z' = (4(x − x₀) − z − K Σ C(xⱼ − xᵢ))/τ₀, was "
-        "given, for every draw, the x₀ and initial state that reproduce these onsets. P(PZ) is the "
+        "given, for every draw, the x₀ and initial state that reproduce these onsets. Where the "
+        "connectome gives a recruited region too little input, its x₀ in the simulation is larger "
+        "than its own; a resection takes the difference away with the EZ. P(PZ) is the "
         "probability that a region seizes and the network recruited it."
     )
 
