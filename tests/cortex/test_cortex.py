@@ -166,6 +166,16 @@ def test_focus_in_a_quiet_region_takes_the_most_excitable_one_of_the_draw(mesh, 
     assert np.array_equal(alone.x0[:, focus.vertices], states.x0[:, focus.vertices])
 
 
+def test_focus_never_takes_what_a_recruited_region_lacks_of_input(mesh, draws, nodes):
+    centre = nearest_vertex(mesh.cortex, CENTRE["R"] + np.array([20.0, 0, 0]))
+    focus = focus_around(mesh.cortex, centre, 1.0)
+    recruited = next(k for k, name in enumerate(NAMES) if name not in (STARTS, focus.region))
+    x0 = draws.x0.copy()
+    x0[:, recruited] = draws.x0.max() + 0.3
+    states = states_of(replace(draws, x0=x0), nodes, foci=[focus])
+    assert (states.x0[:, focus.vertices] == draws.x0[:, [NAMES.index(STARTS)]]).all()
+
+
 def test_distances_around_a_gap_are_those_of_the_remaining_surface(mesh):
     removed = Sphere(tuple(CENTRE["L"] + [-20.0, 0, 0]), 7.0).holds(mesh.cortex.vertices_mm)
     left, kept = mesh.without(removed)

@@ -259,12 +259,12 @@ def _described(search: Search, plan: Plan, found: tuple[Operated, float]) -> Sma
 def places_of_onset(search: Search, before: Ensemble) -> list[Place]:
     """Return the places in which seizures start, the most frequent first.
 
-    A node may start a seizure in a draw if it seizes and its excitability, as after surgery
-    elsewhere, is above the threshold. In a draw without such a node, the first that seizes may. Of
-    the draws of a place, those are kept in which it seizes alone.
+    A node may start a seizure in a draw if it seizes and its excitability, as after a resection of
+    all other EZ regions, is above the threshold. In a draw without such a node, the first that
+    seizes may. Of the draws of a place, those are kept in which it seizes alone.
     """
     draws, nodes = search.simulator.draws, search.simulator.nodes
-    above = _states(search, 1.0).x0 > critical_x0(draws.tau0, draws.I1)[:, None]
+    above = _states(search, 0.0).x0 > critical_x0(draws.tau0, draws.I1)[:, None]
     starts = above & before.seizes
     onset = np.where(before.seizes, before.onset_s, np.inf)
     first = (onset <= onset.min(axis=1, keepdims=True)) & before.seizes
