@@ -153,9 +153,7 @@ def _lengths(tau0: Array, dt: float) -> Array:
     z = np.full_like(x0, FOLD_Z + 1e-3)
     members = ReducedMembers(x0, np.ones(len(tau0)), tau0, x_init=x_on_branch(x0, z), z_init=z)
     run = run_reduced(np.zeros((1, 1)), members, n_steps=n_steps, dt=dt, keep_traces=True)
-    if run.x is None:
-        raise RuntimeError("no traces")
-    seizing = run.x[:, :, 0] > 0.0
+    seizing = run.traces[:, :, 0] > 0.0
     first = seizing.argmax(axis=1)
     ended = ~seizing & (np.arange(n_steps + 1) > first[:, None])
     return np.asarray(np.where(ended.any(axis=1), ended.argmax(axis=1), n_steps) - first, float)

@@ -6,6 +6,7 @@ doi:10.1109/TCAD.1982.1270004). Onsets follow from earlier ones, so few rounds s
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class Network:
     n_steps: int
     dt: float
 
-    @property
+    @cached_property
     def others(self) -> Array:
         """Weights without those of regions to themselves."""
         return np.asarray(self.weights * (1.0 - np.eye(len(self.weights))))
@@ -122,6 +123,11 @@ class _Seizing:
     regions: Places
     target: Array
 
+    @property
+    def at(self) -> tuple[Places, Places]:
+        """Where the entries are in arrays of the shape (n_draws, n_regions)."""
+        return self.draws, self.regions
+
     @classmethod
     def of(cls, targets: Targets, draws: Places) -> "_Seizing":
         place, regions = np.nonzero(targets.active[draws])
@@ -173,30 +179,28 @@ def _match(
 ) -> None:
     """Set the states of some draws; those that are right leave."""
     haste = np.full(x0.shape, _FIRST_HASTE)
+    seizing = _Seizing.of(targets, draws)
+    x0[seizing.at], z[seizing.at] = search.states(haste[seizing.at], *seizing.at)
     for number in range(_N_ROUNDS):
-        seizing = _Seizing.of(targets, draws)
-        at = seizing.draws, seizing.regions
-        x0[at], z[at] = search.states(haste[at], *at)
         run = run_reduced(
             network.weights, network.members(draws, x0[draws], z[draws]),
             n_steps=network.n_steps - 1, dt=network.dt, keep_traces=True,
         )  # fmt: skip
-        if run.x is None:
-            raise RuntimeError("no traces")
         wrong = np.isfinite(run.onset_step) & ~(targets.active | targets.free)[draws]
         if number > 0:  # in the first round the onsets are far from the targets
             _quieten(search, x0, z, draws, wrong)
         error = run.onset_step[seizing.place, seizing.regions] - seizing.target
         stay = wrong.any(axis=1)
         stay[seizing.place[np.abs(error) >= 1.0]] = True
-        received = (run.x[:, :-1] @ network.others.T)[seizing.place, :, seizing.regions]
-        found = _least_haste(network, search, seizing, received)
-        part = 1.0 if number < _WHOLE_ROUNDS else _PART
-        haste[at] += np.where(stay[seizing.place], part * (found - haste[at]), 0.0)
         draws = draws[stay]
-    seizing = _Seizing.of(targets, draws)
-    at = seizing.draws, seizing.regions
-    x0[at], z[at] = search.states(haste[at], *at)
+        if len(draws) == 0:
+            return
+        seizing = _Seizing.of(targets, draws)
+        received = (run.traces[stay, :-1] @ network.others.T)[seizing.place, :, seizing.regions]
+        part = 1.0 if number < _WHOLE_ROUNDS else _PART
+        found = _least_haste(network, search, seizing, received)
+        haste[seizing.at] += part * (found - haste[seizing.at])
+        x0[seizing.at], z[seizing.at] = search.states(haste[seizing.at], *seizing.at)
 
 
 def _quieten(search: Search, x0: Array, z: Array, draws: Places, wrong: Mask) -> None:
@@ -214,7 +218,7 @@ def _least_haste(network: Network, search: Search, seizing: _Seizing, received: 
     low, high = np.zeros(len(received)), np.ones(len(received))
     for _ in range(_N_BISECTIONS):
         middle = 0.5 * (low + high)
-        states = search.states(middle, seizing.draws, seizing.regions)
+        states = search.states(middle, *seizing.at)
         members = network.members(seizing.draws, *states)
         late = first_step_with_input(received, strength, members, dt=network.dt) > seizing.target
         low, high = np.where(late, middle, low), np.where(late, high, middle)

@@ -51,7 +51,7 @@ def simulated_steps(posterior: xr.DataTree, seizure: int) -> np.ndarray:
     ).onset_step  # fmt: skip
 
 
-def against_draws(posterior: xr.DataTree, seizure: int) -> dict[str, float]:
+def against_draws(posterior: xr.DataTree, seizure: int, steps: np.ndarray) -> dict[str, float]:
     """Return how well the simulated onsets are those of the draws, in seconds."""
     samples = posterior["posterior"].to_dataset()
     onset = with_seizures(samples)["onset_s"].isel(seizure=seizure)
@@ -59,7 +59,7 @@ def against_draws(posterior: xr.DataTree, seizure: int) -> dict[str, float]:
     ez = starts_seizures(samples).to_numpy().reshape(wanted.shape)
     time_s = with_seizures(posterior["constant_data"].to_dataset())["time_s"].isel(seizure=seizure)
     first, step_s = float(time_s[0]), float(np.diff(time_s).mean())
-    found = first + step_s * simulated_steps(posterior, seizure)
+    found = first + step_s * steps
     active = np.isfinite(wanted)
     figures = {"against_the_draws": float((np.isfinite(found) & ~active & ~ez).sum(axis=1).mean())}
     for name, those in (("ez", active & ez), ("recruited", active & ~ez)):
@@ -70,7 +70,9 @@ def against_draws(posterior: xr.DataTree, seizure: int) -> dict[str, float]:
     return figures
 
 
-def against_recording(posterior: xr.DataTree, problem: Problem, seizure: int) -> dict[str, Any]:
+def against_recording(
+    posterior: xr.DataTree, problem: Problem, seizure: int, steps: np.ndarray
+) -> dict[str, Any]:
     """Return how well predicted and modelled onsets are those of the recording."""
     time_s = with_seizures(posterior["constant_data"].to_dataset())["time_s"].isel(seizure=seizure)
     groups = (
@@ -91,7 +93,6 @@ def against_recording(posterior: xr.DataTree, problem: Problem, seizure: int) ->
     both = np.array(pairs).reshape(-1, 2)
     known = np.isfinite(both).all(axis=1)
     rank = float(spearmanr(*both[known].T).statistic) if known.sum() > 3 else np.nan
-    steps = simulated_steps(posterior, seizure)
     often = np.isfinite(steps).mean(axis=0) >= 0.5
     if not often.any() or not known.any():
         return {"rank_correlation": rank, "first_is_seen_first": np.nan}
@@ -110,8 +111,9 @@ def measure(arguments: argparse.Namespace) -> pd.DataFrame:
         problem = problem_of(cohort.draw(number))
         posterior = fit_patient(problem, cohort.seed, number, settings, "default")
         for seizure in range(problem.n_seizures):
-            figures = against_draws(posterior, seizure)
-            figures |= against_recording(posterior, problem, seizure)
+            steps = simulated_steps(posterior, seizure)
+            figures = against_draws(posterior, seizure, steps)
+            figures |= against_recording(posterior, problem, seizure, steps)
             rows.append({"patient": number, "seizure": seizure, **figures})
         pd.DataFrame(rows).to_csv(arguments.out, sep="\t", index=False)
     return pd.DataFrame(rows)

@@ -148,3 +148,13 @@ def test_a_region_that_seizes_at_the_start_has_the_onset_0():
     own = ReducedMembers([-2.0, -2.0], [1.0, 1.0], [10.0, 10.0], x_init=[0.5, -1.9], z_init=3.4)
     onset = first_step_with_input(np.zeros((2, 20)), np.zeros(2), own, dt=0.1)
     np.testing.assert_array_equal(onset, [0.0, np.inf])
+
+
+def test_a_region_alone_needs_its_initial_states():
+    with pytest.raises(ModelError, match="no initial states"):
+        first_step_with_input(
+            np.zeros((1, 5)), np.zeros(1), ReducedMembers([-2.0], [1.0], [10.0]), dt=0.1
+        )
+    run = run_reduced(np.zeros((1, 1)), ReducedMembers([[-2.0]], [1.0], [10.0]), n_steps=5, dt=0.1)
+    with pytest.raises(RuntimeError, match="keep_traces"):
+        _ = run.traces

@@ -154,10 +154,8 @@ def calm_nodes(states: States, draws: FittedDraws, own: NDArray[np.bool_]) -> No
 def _place_focus(states: States, draws: FittedDraws, nodes: Nodes, x0: Array, focus: Focus) -> None:
     """Give the vertices of a focus the values of a region that starts seizures."""
     region, every = nodes.regions.index(focus.region), np.arange(draws.n_draws)
-    n_fitted = draws.in_ez.shape[1]
-    has_ez = draws.in_ez.any(axis=1, keepdims=True)
-    starts = np.where(has_ez, draws.in_ez, True)  # without any, the most excitable region
-    model = np.where(starts, x0[:, :n_fitted], -np.inf).argmax(axis=1)
+    without = ~draws.in_ez.any(axis=1, keepdims=True)  # then the most excitable of all
+    model = np.where(draws.in_ez | without, x0, -np.inf).argmax(axis=1)
     if region < x0.shape[1]:
         model = np.where(draws.in_ez[:, region], region, model)
     for target, source in ((states.x0, x0), (states.x, draws.x_init), (states.z, draws.z_init)):

@@ -17,6 +17,7 @@ from virtualbrain.cortex.mesh import PatientMesh
 from virtualbrain.cortex.network import nodes_of, states_of
 from virtualbrain.cortex.x0_field import with_field
 from virtualbrain.errors import InputError
+from virtualbrain.io.images import label_voxels
 from virtualbrain.surgery.network_change import Change
 from virtualbrain.surgery.outcome import remaining_x0
 
@@ -169,7 +170,7 @@ def taken_of_images(
 ) -> dict[str, float]:
     """Return the fraction of voxels of each named region that a plan takes out."""
     wanted = regions[regions["name"].isin(names)]
-    values = np.rint(np.asarray(labels.dataobj)).astype(np.int64)
+    values = label_voxels(labels)
     taken = {}
     for index, name in zip(wanted["index"], wanted["name"], strict=True):
         points = apply_affine(labels.affine, np.argwhere(values == int(index)))

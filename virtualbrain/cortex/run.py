@@ -26,6 +26,7 @@ from virtualbrain.cortex.resection import Operated, Surgery, operated, taken_of_
 from virtualbrain.cortex.settings import CortexSettings
 from virtualbrain.cortex.smallest import Search, Smallest, smallest_resection
 from virtualbrain.cortex.x0_field import with_field, x0_fields
+from virtualbrain.io.images import label_voxels
 from virtualbrain.models.simulation_worker import Progress
 from virtualbrain.surgery.draws import FittedDraws
 
@@ -307,7 +308,7 @@ def on_voxels(
     A voxel of a cortical region has the value of the nearest vertex of that region, one of another
     region the value of its node; NaN elsewhere.
     """
-    nodes, numbers = simulator.nodes, np.rint(np.asarray(labels.dataobj)).astype(np.int64)
+    nodes, numbers = simulator.nodes, label_voxels(labels)
     image = np.full(numbers.shape, np.nan, dtype=np.float32)
     names = nodes.names
     for index, name in zip(regions["index"], regions["name"], strict=True):

@@ -264,7 +264,7 @@ def places_of_onset(search: Search, before: Ensemble) -> list[Place]:
     seizes may. Of the draws of a place, those are kept in which it seizes alone.
     """
     draws, nodes = search.simulator.draws, search.simulator.nodes
-    above = _states(search, 0.0).x0 > critical_x0(draws.tau0, draws.I1)[:, None]
+    above = _states(search).x0 > critical_x0(draws.tau0, draws.I1)[:, None]
     starts = above & before.seizes
     onset = np.where(before.seizes, before.onset_s, np.inf)
     first = (onset <= onset.min(axis=1, keepdims=True)) & before.seizes
@@ -280,11 +280,11 @@ def places_of_onset(search: Search, before: Ensemble) -> list[Place]:
     return sorted(found, key=lambda place: (-int(place.draws.sum()), place.region))
 
 
-def _states(search: Search, left: float) -> States:
-    """Return the states after surgery that leaves a fraction of all EZ regions."""
+def _states(search: Search) -> States:
+    """Return the states without the input of any EZ region; EZ regions keep their excitability."""
     simulator, draws = search.simulator, search.simulator.draws
     ones = np.ones(len(draws.regions))
-    x0 = remaining_x0(draws, Change(ones, ones > 0, ones < 0, draws.weights, left * ones))
+    x0 = remaining_x0(draws, Change(ones, ones > 0, ones < 0, draws.weights, np.zeros_like(ones)))
     states = states_of(draws, simulator.nodes, x0, search.foci, simulator.only_foci)
     return states if simulator.field is None else with_field(states, draws, simulator.field)
 
@@ -295,7 +295,7 @@ def _seizes_alone(search: Search, own: Flags, which: NDArray[np.int64]) -> Flags
     What it receives from the other places is lost, so such a draw seizes after every resection
     that leaves the place.
     """
-    states, simulator = _states(search, 0.0), search.simulator
+    states, simulator = _states(search), search.simulator
     calm_nodes(states, simulator.draws, ~own)
     alone = replace(simulator, states=states)
     found = np.zeros(simulator.draws.n_draws, dtype=bool)

@@ -71,6 +71,13 @@ class ReducedRun:
     onset_step: Array
     x: Array | None = None
 
+    @property
+    def traces(self) -> Array:
+        """The traces of a run that kept them."""
+        if self.x is None:
+            raise RuntimeError("a run without keep_traces has no traces")
+        return self.x
+
 
 def run_reduced(
     weights: Array,
@@ -174,8 +181,8 @@ def first_step_with_input(
     strength : numpy.ndarray, shape (n_members,)
         :math:`\sum_j C_{ij}`.
     members : ReducedMembers
-        Parameters and initial states, one region each: x0, x_init and z_init of the shape
-        (n_members,).
+        Parameters and initial states, none left out, one region each: x0, x_init and z_init of
+        the shape (n_members,).
     dt : float
         Step in model time.
     I1 : float
@@ -187,10 +194,25 @@ def first_step_with_input(
     -------
     numpy.ndarray, shape (n_members,)
         First step at which x exceeds the threshold, 0 for the initial state; infinite if never.
+
+    Raises
+    ------
+    ModelError
+        Shapes do not match, or an initial state is left out.
     """
+    if members.x_init is None or members.z_init is None:
+        raise ModelError("no initial states", expected="x_init and z_init of every region")
     shape = (len(received),)
-    given = (members.x0, members.K, members.tau0, members.x_init, members.z_init)
-    values = [_broadcast(value, shape, "a parameter") for value in given if value is not None]
+    values = [
+        _broadcast(value, shape, name)
+        for value, name in (
+            (members.x0, "x0"),
+            (members.K, "K"),
+            (members.tau0, "tau0"),
+            (members.x_init, "x_init"),
+            (members.z_init, "z_init"),
+        )
+    ]
     onset = np.empty(shape)
     _integrate_driven(received, strength, *values, dt, I1, threshold, onset)
     return onset

@@ -8,6 +8,7 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
+from virtualbrain.io.images import label_voxels
 
 
 def shares_in_mask(
@@ -39,7 +40,7 @@ def shares_in_mask(
     inside = np.asarray(mask.dataobj) > 0
     if not inside.any():
         raise InputError("the mask is empty", where=where, expected="voxels above zero")
-    volume = np.rint(np.asarray(labels.dataobj)).astype(np.int64)
+    volume = label_voxels(labels)
     voxels = np.argwhere(volume > 0)
     values = volume[tuple(voxels.T)]
     taken = _at(inside, np.linalg.inv(mask.affine), apply_affine(labels.affine, voxels))
