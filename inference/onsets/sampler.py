@@ -39,11 +39,13 @@ _PATIENT_EVERY, _SWAP_EVERY = 100, 2
 # Moves that few channels judge first, and the channels that are looked at. The first judgement is
 # mild: a jump that it rejects would have needed this much more log density from the others.
 _JUMPS = (SWITCH, EXCHANGE, EXCHANGE_ALL, REPLACE, REDRAW)
-_ALL, _MOST, _OTHERS = range(3)
+_ALL, _MOST, _OTHERS = np.arange(3)
 _SLACK = 4.0
 # States are looked at for the learned proposals every so many moves, at so many temperatures; the
 # first lessons are drawn after this part of the warm-up, and the last at its end.
 _LOOK_EVERY, _LOOK_LEVELS, _FIRST_LESSONS = 10, 3, 0.4
+# A region that does not seize: as `values` of `_set`.
+_SILENT = (False, 0.0, 0.0, 0.0, 0.0)
 # The gain errors are kept for every so many draws.
 ERRORS_EVERY = 10
 
@@ -173,7 +175,6 @@ def silent_start(data: Recording, rules: Rules, n_replicas: int) -> Start:
     )  # fmt: skip
 
 
-@jit
 def sample_chain(
     data: Recording,
     rules: Rules,
@@ -204,13 +205,20 @@ def sample_chain(
         Source of random numbers.
     """
     scratch = _scratch_of(data)
-    replicas = _silent_replicas(data, rules, len(temperatures), scratch)
-    for r in range(len(temperatures)):
-        _begin(replicas, r, start, data, rules, scratch)
+    replicas = _replicas_at(start, data, rules, scratch)
     found: tuple[Kept, Start] = _sampled(
         data, rules, n_moves, n_unused, n_kept, temperatures, replicas, scratch, rng
     )
     return found
+
+
+@jit
+def _replicas_at(start: Start, data: Recording, rules: Rules, scratch: Scratch) -> Replicas:
+    """Return replicas in the given states."""
+    replicas: Replicas = _silent_replicas(data, rules, len(start.threshold))
+    for r in range(len(start.threshold)):
+        _begin(replicas, r, start, data, rules, scratch)
+    return replicas
 
 
 @jit
@@ -222,18 +230,17 @@ def _begin(
         for i in range(start.active.shape[2]):
             if start.active[r, s, i]:
                 values = (
-                    True, start.onset[r, s, i], start.offset[r, s, i], start.peak[r, s, i],
-                    start.slope[r, s, i],
+                    start.active[r, s, i], start.onset[r, s, i], start.offset[r, s, i],
+                    start.peak[r, s, i], start.slope[r, s, i],
                 )  # fmt: skip
                 _set(replicas, r, s, i, values, data, rules)
     replicas.threshold[r] = start.threshold[r]
     replicas.patient_peak[r] = start.patient_peak[r]
-    if start.active[r].any():
-        seizing = np.flatnonzero(replicas.anywhere[r])
-        for c in range(len(data.gain)):
-            replicas.likelihood[r, c] = _log_channel_of(
-                replicas, r, c, seizing, data, rules, scratch, replicas.errors[r, c]
-            )
+    seizing = np.flatnonzero(replicas.anywhere[r])
+    for c in range(len(data.gain)):
+        replicas.likelihood[r, c] = _log_channel_of(
+            replicas, r, c, seizing, data, rules, scratch, replicas.errors[r, c]
+        )
     replicas.prior[r] = _log_prior_of(replicas, r, data, rules, scratch)
 
 
@@ -248,7 +255,6 @@ def _sampled(
     kept: Kept = _empty(n_kept, n_seizures, n_regions, n_channels)
     place = np.arange(len(temperatures))
     every = max((n_moves - n_unused) // n_kept, 1)
-    done = 0
     learned = nothing_learned(data.chance, data.partner_chance, n_seizures)
     seen = nothing_learned(data.chance, data.partner_chance, n_seizures)
     for move in range(n_moves):
@@ -267,9 +273,9 @@ def _sampled(
             )  # fmt: skip
         if move % _SWAP_EVERY == 0:
             _swap(replicas, place, temperatures, rules, kept.swaps, rng)
-        if move >= n_unused and (move - n_unused) % every == every - 1 and done < n_kept:
-            _keep(kept, done, replicas, place[0], data, rules, scratch)
-            done += 1
+        draw = (move - n_unused + 1) // every - 1
+        if move >= n_unused and (move - n_unused + 1) % every == 0 and draw < n_kept:
+            _keep(kept, draw, replicas, place[0], data, rules, scratch)
     end = Start(
         replicas.active[place], replicas.onset[place], replicas.offset[place],
         replicas.peak[place], replicas.slope[place], replicas.threshold[place],
@@ -304,26 +310,18 @@ def _scratch_of(data: Recording) -> Scratch:
 
 
 @jit
-def _silent_replicas(data: Recording, rules: Rules, count: int, scratch: Scratch) -> Replicas:
-    """Return replicas in which no region seizes."""
+def _silent_replicas(data: Recording, rules: Rules, count: int) -> Replicas:
+    """Return replicas in which no region seizes, without their densities."""
     n_channels, n_times = data.observed.shape
     n, n_seizures = data.gain.shape[1], len(data.bounds) - 1
     shape = (count, n_seizures, n)
-    replicas = Replicas(
+    return Replicas(
         np.zeros(shape, np.bool_), np.zeros(shape), np.zeros(shape), np.zeros(shape),
         np.zeros(shape), np.zeros((count, n), np.bool_), np.zeros((count, n, n_times), np.float32),
         np.zeros((count, n)), np.zeros((count, n_channels, n + 1)),
         np.zeros((count, n_channels)), np.full(count, rules.threshold),
         np.full(count, rules.peak), np.zeros(count),
     )  # fmt: skip
-    for r in range(count):
-        seizing = np.flatnonzero(replicas.anywhere[r])
-        for c in range(n_channels):
-            replicas.likelihood[r, c] = _log_channel_of(
-                replicas, r, c, seizing, data, rules, scratch, replicas.errors[r, c]
-            )
-        replicas.prior[r] = _log_prior_of(replicas, r, data, rules, scratch)
-    return replicas
 
 
 @jit
@@ -382,7 +380,6 @@ def _move_region(
         state.active[s, i], state.onset[s, i], state.offset[s, i], state.peak[s, i],
         state.slope[s, i],
     )  # fmt: skip
-    silent = (False, 0.0, 0.0, 0.0, 0.0)
     reach = replicas.top[r, i]
     is_exchange = kind in (EXCHANGE, REPLACE)
     partner = j if is_exchange or kind == EXCHANGE_ALL else -1
@@ -393,7 +390,7 @@ def _move_region(
         )
     elif is_exchange:
         _set(replicas, r, s, j, values, data, rules)
-        _set(replicas, r, s, i, silent, data, rules)
+        _set(replicas, r, s, i, _SILENT, data, rules)
     else:
         _set(replicas, r, s, i, values, data, rules)
     reach = max(reach, replicas.top[r, i])
@@ -421,7 +418,7 @@ def _move_region(
         _exchange_all(replicas, r, j, i, scratch.peak, data, rules)
         return
     if is_exchange:
-        _set(replicas, r, s, j, silent, data, rules)
+        _set(replicas, r, s, j, _SILENT, data, rules)
     _set(replicas, r, s, i, before, data, rules)
 
 
@@ -433,11 +430,11 @@ def _exchange_all(
     for s in range(replicas.active.shape[1]):
         if replicas.active[r, s, i]:
             values = (
-                True, replicas.onset[r, s, i], replicas.offset[r, s, i], peak[s],
-                replicas.slope[r, s, i],
+                replicas.active[r, s, i], replicas.onset[r, s, i], replicas.offset[r, s, i],
+                peak[s], replicas.slope[r, s, i],
             )  # fmt: skip
             _set(replicas, r, s, j, values, data, rules)
-            _set(replicas, r, s, i, (False, 0.0, 0.0, 0.0, 0.0), data, rules)
+            _set(replicas, r, s, i, _SILENT, data, rules)
 
 
 @jit
