@@ -33,6 +33,13 @@ from virtualbrain.stimulation.pulses import is_stimulated
 
 _MANY = 24
 """Smallest number of patients that is checked in several processes."""
+_READ = ("until", "structure_only", "files", "anatomy", "diffusion", "seeg")
+"""Parts of the configuration that a check reads."""
+
+
+def checked_part(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of the configuration that `check_patient` reads; others need no new check."""
+    return {name: config[name] for name in _READ}
 
 
 def file_settings(config: Mapping[str, Any]) -> FileSettings:
@@ -99,7 +106,7 @@ def check_patient(
     label : str
         The participant's label.
     config : mapping
-        The run's configuration.
+        The run's configuration, or its `checked_part`.
 
     Returns
     -------

@@ -18,7 +18,7 @@ rule check:
     params:
         bids=BIDS,
         out=OUT,
-        config=config,
+        config=checked_part(config),
     message:
         "sub-{wildcards.label}: checking the input files"
     script:
