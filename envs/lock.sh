@@ -20,8 +20,10 @@ printf 'hatchling\neditables\npip\n' |
     grep '^#' envs/requirements-group.lock
     grep -o '^[^# ]*==[^ ]*' envs/requirements-group.lock | "${compile[@]}" --no-deps -
 } >.cache/group.lock
+echo uv | "${compile[@]}" --no-deps - -o .cache/uv.lock
 
 cp .cache/runtime.lock envs/requirements.lock
 grep -vxFf envs/requirements.lock .cache/all.lock >envs/requirements-test.lock
 grep -vxFf envs/requirements.lock .cache/docs.lock >envs/requirements-docs.lock
 cp .cache/group.lock envs/requirements-group.lock
+cp .cache/uv.lock envs/requirements-uv.lock

@@ -66,5 +66,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(10)
+    os.nice(19)
     main(sys.argv[1:])

@@ -120,6 +120,11 @@ def _watch(run: int, stage_pid: int) -> NoReturn:
     os._exit(0)
 
 
+def let_longer_stages_first() -> None:
+    """Lower the priority of this process, whose results wait for a longer stage beside it."""
+    os.nice(5)
+
+
 def limit_threads(threads: int) -> None:
     """Set the numerical libraries' number of threads; call it before they are imported."""
     for name in (

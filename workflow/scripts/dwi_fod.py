@@ -1,7 +1,9 @@
 """Estimate fibre orientations."""
 
+from virtualbrain.pipeline.environment import let_longer_stages_first
 from virtualbrain.pipeline.job import cores_of, run_job, scratch
 
+let_longer_stages_first()  # tracking waits for the anatomy
 with run_job(snakemake):
     from pathlib import Path
 

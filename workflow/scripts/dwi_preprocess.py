@@ -1,7 +1,9 @@
 """Correct a patient's diffusion series."""
 
+from virtualbrain.pipeline.environment import let_longer_stages_first
 from virtualbrain.pipeline.job import cores_of, run_job, scratch
 
+let_longer_stages_first()  # tracking waits for the anatomy
 with run_job(snakemake):
     from dataclasses import replace
     from pathlib import Path
