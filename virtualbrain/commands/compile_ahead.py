@@ -7,6 +7,7 @@ the writing of a demo patient.
 import os
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,8 @@ _N_REGIONS, _N_CHANNELS = 8, 16
 _SETTINGS = Settings(moves=600, draws=100, chains=1, cores=1)
 
 
-def compile_simulation() -> None:
-    """Simulate a moment of two regions, as surgery and the demo do: the demo needs this first."""
+def compile_simulation(dtype: Literal["float32", "float64"]) -> None:
+    """Simulate a moment of two regions; samples are kept as numbers of the type `dtype`."""
     network = Network(np.array([[0.0, 1.0], [1.0, 0.0]]))
     simulate(
         network,
@@ -35,7 +36,7 @@ def compile_simulation() -> None:
         duration=0.1,
         seed=1,
         noise={"x2": 0.001},
-        options=Options(dtype="float32"),
+        options=Options(dtype=dtype),
     )
 
 
@@ -58,9 +59,11 @@ def compile_fit_and_surgery() -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compile everything, or the simulation alone if the arguments say so."""
-    compile_simulation()
-    if SIMULATION_ONLY not in arguments:
+    """Compile everything, or the simulations of a demo patient if the arguments say so."""
+    compile_simulation("float32")  # of seizures, in a demo patient and in surgery
+    if SIMULATION_ONLY in arguments:
+        compile_simulation("float64")  # of its single pulses
+    else:
         compile_fit_and_surgery()
         mark_compiled()
 

@@ -1,7 +1,6 @@
 """Write the BIDS datasets of demo patients, with the truth in a separate folder."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from virtualbrain.io.atomic import write_json, write_text
 from virtualbrain.io.images import write_image
 from virtualbrain.io.tables import write_matrix, write_table
 from virtualbrain.network import Network
+from virtualbrain.rigid_registration import itk_workers
 from virtualbrain.synthetic.bundles import Bundles, make_bundles
 from virtualbrain.synthetic.clinical_files import clinical_tables, write_clinical
 from virtualbrain.synthetic.connectomes import connectome_from_geometry, with_errors
@@ -109,12 +109,12 @@ def write_demo(
     _describe(folder, "Synthetic patient", "T1, diffusion MRI and SEEG of a synthetic patient")
     _write_t1(folder, label, head)
 
-    def write_series() -> None:
-        made = images.diffusion if images else _diffusion_of(head, bundles, seed)
-        _write_series(folder, label, made)
-
-    with ThreadPoolExecutor(1) as pool:  # NumPy, SciPy and Numba release the interpreter lock
-        series = pool.submit(write_series)
+    with itk_workers(1) as pool:
+        if images:
+            _write_series(folder, label, images.diffusion)
+            series = None
+        else:
+            series = pool.submit(_write_made_series, folder, label, head, bundles, seed)
         _LOG.info("disease, seizure and recording")
         patient = write_seeg(
             folder,
@@ -128,7 +128,8 @@ def write_demo(
             head.labels,
             stimulated=True,
         )
-        series.result()
+        if series is not None:
+            series.result()
     names = [str(name) for name in head.regions["name"]]
     onsets = patient.recordings[0].channel_onsets
     write_clinical(folder, label, clinical_tables(patient.contacts, onsets, names))
@@ -260,6 +261,11 @@ def _write_t1(folder: Path, label: str, head: Head) -> None:
         t1.with_suffix(".json"),
         {"Modality": "MR", "MagneticFieldStrength": 3, "Manufacturer": "n/a"},
     )
+
+
+def _write_made_series(folder: Path, label: str, head: Head, bundles: Bundles, seed: int) -> None:
+    """Make the diffusion series and write it; for a process beside the recording."""
+    _write_series(folder, label, _diffusion_of(head, bundles, seed))
 
 
 def _write_series(folder: Path, label: str, image: DiffusionImage) -> None:
