@@ -15,6 +15,7 @@ from tests.diffusion.phantom import (
     region_table,
     save_series,
 )
+from virtualbrain.diffusion import mrtrix
 from virtualbrain.diffusion.alignment import AlignmentFiles, align_t1
 from virtualbrain.diffusion.connectome import ConnectomeFiles, build_connectome
 from virtualbrain.diffusion.fod import estimate_fod
@@ -109,6 +110,13 @@ def test_corrections_are_reported(made):
     assert quality["shells"] == {"0": 3, "2500": 30}
     assert quality["orientation_best"] == "as given"
     assert quality["snr_b0"] > 10
+
+
+@pytest.mark.parametrize(("order", "n_coefficients"), [(0, 45), (4, 15)])
+def test_fods_have_the_given_order(made, tmp_path, order, n_coefficients):
+    estimate_fod(made[0] / "dwi.mif", tmp_path / "fod.mif", tmp_path / "work", 1, order)
+    mrtrix.convert(tmp_path / "fod.mif", tmp_path / "fod.nii")
+    assert nib.load(tmp_path / "fod.nii").shape[3] == n_coefficients
 
 
 def test_registration_of_an_aligned_t1_is_the_identity(made):

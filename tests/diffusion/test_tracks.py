@@ -58,7 +58,9 @@ def test_tissue_constraint_without_tissues_is_rejected(tmp_path):
         generate_tracks(files, DiffusionSettings(act="always"), 1)
 
 
-@pytest.mark.parametrize("wrong", [{"streamlines": 0}, {"parts": 0}, {"min_length_mm": 300.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"streamlines": 0}, {"parts": 0}, {"min_length_mm": 300.0}, {"fod_order": 5}]
+)
 def test_invalid_settings_are_rejected(wrong):
     with pytest.raises(ConfigError):
         DiffusionSettings(**wrong)

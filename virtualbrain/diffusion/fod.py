@@ -11,7 +11,9 @@ from virtualbrain.io.atomic import atomic_path
 logger = logging.getLogger(__name__)
 
 
-def estimate_fod(dwi: Path, fod: Path, workdir: Path, threads: int) -> dict[str, Any]:
+def estimate_fod(
+    dwi: Path, fod: Path, workdir: Path, threads: int, order: int = 0
+) -> dict[str, Any]:
     """Estimate the FODs of white matter.
 
     The response functions are estimated from the data (dhollander). Two or more shells allow
@@ -28,6 +30,8 @@ def estimate_fod(dwi: Path, fod: Path, workdir: Path, threads: int) -> dict[str,
         Folder for temporary files.
     threads : int
         Number of cores; the result does not depend on it.
+    order : int
+        Largest harmonic order of the FODs; 0: MRtrix's default.
 
     Returns
     -------
@@ -57,7 +61,10 @@ def estimate_fod(dwi: Path, fod: Path, workdir: Path, threads: int) -> dict[str,
     raw = {tissue: workdir / f"fod-{tissue}.mif" for tissue in used}
     logger.info("FODs of %s from %d shell(s)", ", ".join(used), n_shells)
     pairs = [item for tissue in used for item in (responses[tissue], raw[tissue])]
-    mrtrix.run("dwi2fod", "msmt_csd", dwi, *pairs, "-mask", mask, "-force", threads=threads)
+    orders = ["-lmax", ",".join([str(order), *("0" for _ in used[1:])])] if order else []
+    mrtrix.run(
+        "dwi2fod", "msmt_csd", dwi, *pairs, "-mask", mask, *orders, "-force", threads=threads
+    )
     normalised = {tissue: workdir / f"normalised-{tissue}.mif" for tissue in used}
     pairs = [item for tissue in used for item in (raw[tissue], normalised[tissue])]
     mrtrix.run("mtnormalise", *pairs, "-mask", mask, "-force", threads=1)

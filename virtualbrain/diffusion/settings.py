@@ -31,6 +31,9 @@ class DiffusionSettings:
         Correct the bias field (N4 on the mean b = 0 volume).
     motion_floor_mm : float
         Volumes that moved less than this are not interpolated.
+    fod_order : int
+        Largest harmonic order of the fibre orientations: even; 0: MRtrix's default. 6 takes half
+        the time of 8, and resolves crossing fibres less well.
     act : {"auto", "always", "never"}
         Anatomically constrained tractography; ``auto`` uses it if there is a five-tissue image.
     seeding : {"white_matter", "gmwmi", "dynamic"}
@@ -66,6 +69,7 @@ class DiffusionSettings:
     susceptibility: Literal["auto", "none"] = "auto"
     bias: bool = True
     motion_floor_mm: float = 0.3
+    fod_order: int = 0
     act: Literal["auto", "always", "never"] = "auto"
     seeding: Literal["white_matter", "gmwmi", "dynamic"] = "white_matter"
     step_mm: float = 0.0
@@ -87,6 +91,12 @@ class DiffusionSettings:
                     where=f"configuration, diffusion.{name}",
                     expected="1 or more",
                 )
+        if self.fod_order not in range(0, 21, 2):
+            raise ConfigError(
+                f"fod_order is {self.fod_order}",
+                where="configuration, diffusion.fod_order",
+                expected="an even number of 2 to 20, or 0 for MRtrix's default",
+            )
         if not 0 <= self.agreement < 1:
             raise ConfigError(
                 f"agreement is {self.agreement:g}",

@@ -15,6 +15,10 @@ with run_job(snakemake):
     layout = PatientLayout.of_results(snakemake.params.out, snakemake.wildcards.label)
     with scratch(layout.work("dwi_fod")) as workdir:
         quality = estimate_fod(
-            Path(snakemake.input.dwi), Path(output.fod), workdir, cores_of(snakemake)
+            Path(snakemake.input.dwi),
+            Path(output.fod),
+            workdir,
+            cores_of(snakemake),
+            snakemake.params.settings["fod_order"],
         )
     write_json(output.quality, quality)
