@@ -63,10 +63,9 @@ pip_error() { # one line from pip's log
 
 pip_install() { "$venv/bin/python" -m pip install --no-deps --disable-pip-version-check "$@" >>.cache/pip.log 2>&1; }
 
-# uv takes a fraction of pip's time, but does not read pip's settings.
+# uv takes a fraction of pip's time, but does not read pip's settings: an index, or none.
 has_uv() {
-    [ -z "${PIP_INDEX_URL:-}" ] && [ -z "${PIP_NO_INDEX:-}" ] &&
-        ! "$venv/bin/python" -m pip config get global.index-url >/dev/null 2>&1 &&
+    ! "$venv/bin/python" -m pip config list 2>/dev/null | grep -qE '\.(index-url|no-index)=' &&
         { [ -x "$venv/bin/uv" ] || pip_install --require-hashes -r envs/requirements-uv.lock; }
 }
 

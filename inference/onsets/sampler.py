@@ -39,7 +39,7 @@ _PATIENT_EVERY, _SWAP_EVERY = 100, 2
 # Moves that few channels judge first, and the channels that are looked at. The first judgement is
 # mild: a jump that it rejects would have needed this much more log density from the others.
 _JUMPS = (SWITCH, EXCHANGE, EXCHANGE_ALL, REPLACE, REDRAW)
-_ALL, _MOST, _OTHERS = np.arange(3)
+_ALL, _MOST, _OTHERS = np.arange(3)  # not of Python: numba compiles a copy for each constant
 _SLACK = 4.0
 # States are looked at for the learned proposals every so many moves, at so many temperatures; the
 # first lessons are drawn after this part of the warm-up, and the last at its end.

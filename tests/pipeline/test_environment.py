@@ -1,6 +1,7 @@
 """Caches of compiled code."""
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -71,6 +72,14 @@ def test_snakemake_gets_a_cache_that_it_can_write(wheel):
 def test_snakemake_keeps_the_users_cache(wheel):
     caches()
     assert "XDG_CACHE_HOME" not in os.environ
+
+
+def test_a_stage_can_give_way_to_longer_ones():
+    code = "import os; from virtualbrain.pipeline.environment import *; let_longer_stages_first()"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(os.nice(0))"], capture_output=True, check=True
+    )
+    assert int(done.stdout) == min(os.nice(0) + 5, 19)
 
 
 def test_a_cache_of_another_user_is_not_used(wheel, monkeypatch):

@@ -32,8 +32,8 @@ class DiffusionSettings:
     motion_floor_mm : float
         Volumes that moved less than this are not interpolated.
     fod_order : int
-        Largest harmonic order of the fibre orientations: even; 0: MRtrix's default. 6 takes half
-        the time of 8, and resolves crossing fibres less well.
+        Largest harmonic order of the fibre orientations: even; 0: MRtrix's default. 6 takes a
+        fifth of the time of 8, and resolves crossing fibres less well.
     act : {"auto", "always", "never"}
         Anatomically constrained tractography; ``auto`` uses it if there is a five-tissue image.
     seeding : {"white_matter", "gmwmi", "dynamic"}

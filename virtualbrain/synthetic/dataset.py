@@ -108,13 +108,11 @@ def write_demo(
     head, bundles = (images.head, images.bundles) if images else _head_and_bundles(seed, workers)
     _describe(folder, "Synthetic patient", "T1, diffusion MRI and SEEG of a synthetic patient")
     _write_t1(folder, label, head)
-
+    if images:
+        _write_series(folder, label, images.diffusion)
     with itk_workers(1) as pool:
-        if images:
-            _write_series(folder, label, images.diffusion)
-            series = None
-        else:
-            series = pool.submit(_write_made_series, folder, label, head, bundles, seed)
+        task = (folder, label, head, bundles, seed)
+        series = None if images else pool.submit(_write_made_series, *task)
         _LOG.info("disease, seizure and recording")
         patient = write_seeg(
             folder,
