@@ -89,3 +89,21 @@ def test_a_changed_hash_is_refused_in_one_line(project):
     accepted = set_up(project, f"small==1.0 --hash=sha256:{good}\n")
     assert accepted.returncode == 0, accepted.stderr
     assert list(installed.rglob("small.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("index", "calls"), [("", 1), ("1", 0)])
+def test_uv_installs_where_pip_has_no_index_of_its_own(project, monkeypatch, index, calls):
+    if not index:
+        monkeypatch.delenv("PIP_NO_INDEX")
+    uv, called = project / ".venv/bin/uv", project / "called"
+    uv.write_text(f'#!/bin/sh\necho "$@" >>{called}\n')
+    uv.chmod(0o755)
+    (wheel,) = project.glob("*.whl")
+    done = set_up(
+        project, f"small==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+    )
+    assert done.returncode == 0, done.stderr
+    lines = called.read_text().splitlines() if called.exists() else []
+    assert len(lines) == calls
+    assert all("--require-hashes" in line and "--no-deps" in line for line in lines)
