@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -12,19 +13,13 @@ from scipy.special import expit
 
 from inference.density import Density, build_density
 from inference.onsets.calibration import calibrated, drawn, evidence_of, shifted
+from inference.onsets.chains import Length, sample_chains
 from inference.onsets.channels import LARGEST_ERROR
 from inference.onsets.convergence import has_converged
 from inference.onsets.dynamics import Dynamics, Onsets, dynamics_of
 from inference.onsets.recording import recording_of
 from inference.onsets.rules import Rules
-from inference.onsets.sampler import (
-    ERRORS_EVERY,
-    Kept,
-    Start,
-    fill_power,
-    sample_chain,
-    silent_start,
-)
+from inference.onsets.sampler import ERRORS_EVERY, Kept, Start, fill_power, silent_start
 from inference.onsets.states import Recording
 from inference.posterior import (
     attributes_of,
@@ -142,9 +137,9 @@ def sample_onsets(
     prior_p_ez = expit(prior_log_odds(priors, problem) + evidence)
     data = recording_of(problem, prior_p_ez, N_STEPS, rules.noise)
     silent = silent_start(data, rules, len(TEMPERATURES))
-    size = (settings.moves, settings.moves // 3)
+    length = Length(settings.moves, settings.moves // 3, settings.draws)
     begin = starts or [silent] * settings.chains
-    chains, ends = _run_chains((data, rules), size, begin, settings, rng, progress)
+    chains, ends = _run_chains((data, rules), length, begin, settings, rng, progress)
     return OnsetSample(chains, data, rules, density, rng, ends)
 
 
@@ -153,7 +148,7 @@ def _continued(sample: OnsetSample, settings: Settings, progress: Progress | Non
     moves = round(settings.extension * settings.moves)
     chains, ends = _run_chains(
         (sample.data, sample.rules),
-        (moves, moves // 10),
+        Length(moves, moves // 10, settings.draws),
         sample.ends,
         settings,
         sample.rng,
@@ -200,27 +195,19 @@ def rules_of(problem: Problem, priors: Priors) -> Rules:
 
 def _run_chains(
     patient: tuple[Recording, Rules],
-    size: tuple[int, int],
+    length: Length,
     starts: Sequence[Start],
     settings: Settings,
     rng: np.random.Generator,
     progress: Progress | None,
 ) -> tuple[tuple[Kept, ...], tuple[Start, ...]]:
-    """Run the chains, as many at a time as there are cores; size: all moves, and those unused."""
-    temperatures = np.array(TEMPERATURES)
-
-    def run(start: Start, own: np.random.Generator) -> tuple[Kept, Start]:
-        one: tuple[Kept, Start] = sample_chain(
-            *patient, *size, settings.draws, temperatures, start, own
-        )
-        return one
-
-    found = []
+    """Run the chains, as many at a time as there are cores."""
+    report = (lambda part: None) if progress is None else partial(progress, "chains")
     with ThreadPoolExecutor(settings.cores) as pool:
-        for one in pool.map(run, starts, rng.spawn(settings.chains)):
-            found.append(one)
-            if progress is not None:
-                progress("chains", len(found) / settings.chains)
+        found = sample_chains(
+            *patient, length, np.array(TEMPERATURES), starts, rng.spawn(settings.chains),
+            pool.map, report,
+        )  # fmt: skip
     return tuple(chain for chain, _ in found), tuple(end for _, end in found)
 
 

@@ -1,4 +1,4 @@
-r"""Proposals that a chain learns during its warm-up: which regions seize, and how.
+r"""Proposals that chains learn during their warm-up: which regions seize, and how.
 
 For each region the states in which it seized are sampled. A new state of a region is drawn near one
 of them, chosen at random (a kernel density), or from the prior with the onset near the one found in
@@ -8,6 +8,7 @@ this is fixed before the first draw is kept, so the chain keeps the posterior.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -101,6 +102,38 @@ def look(
             state[1] = math.log(offset[s, i] - onset[s, i])
             state[2] = peak[s, i]
             state[3] = slope[s, i]
+
+
+def pooled(seen: Sequence[Learned], rng: np.random.Generator) -> Learned:
+    """Return the visited states of several chains together.
+
+    Of each region as many states are kept as one chain remembers, each visited one with the same
+    probability.
+
+    Parameters
+    ----------
+    seen : sequence of Learned
+        Filled by `look`.
+    rng : numpy.random.Generator
+        Source of random numbers.
+    """
+    if len(seen) == 1:
+        return seen[0]
+    first = seen[0]
+    together: Learned = nothing_learned(first.chance, first.partner_chance, len(first.held))
+    for one in seen:
+        together.visits[:] += one.visits
+        together.looks[:] += one.looks
+    for s, i in np.argwhere(together.visits > 0):
+        held = [one.held[s, i] for one in seen]
+        states = np.concatenate([one.state[s, i, :n] for one, n in zip(seen, held, strict=True)])
+        visits = np.array([one.visits[s, i] for one in seen])
+        stands_for = np.repeat(visits / np.maximum(held, 1), held)
+        count = min(len(states), N_STATES)
+        chosen = rng.choice(len(states), count, replace=False, p=stands_for / stands_for.sum())
+        together.state[s, i, :count] = states[chosen]
+        together.held[s, i] = count
+    return together
 
 
 @jit

@@ -23,11 +23,21 @@ from inference.onsets.channels import (
     copy_into,
     log_channel,
 )
-from inference.onsets.learned import Learned, lessons, look, nothing_learned
-from inference.onsets.moves import EXCHANGE, EXCHANGE_ALL, N_KINDS, REDRAW, REPLACE, SWITCH, propose
+from inference.onsets.learned import Learned, look
+from inference.onsets.moves import (
+    EXCHANGE,
+    EXCHANGE_ALL,
+    N_KINDS,
+    REDRAW,
+    REPLACE,
+    REPLACE_ALL,
+    SWITCH,
+    SWITCH_ALL,
+    propose,
+)
 from inference.onsets.recruitment import log_prior_of_onsets
 from inference.onsets.rules import Rules
-from inference.onsets.states import Recording, Regions
+from inference.onsets.states import Change, Recording, Regions
 from virtualbrain.models.compile import inner
 
 Array = NDArray[np.float64]
@@ -38,14 +48,11 @@ inlined: Any = inner(forceinline=True)
 _PATIENT_EVERY, _SWAP_EVERY = 100, 2
 # Moves that few channels judge first, and the channels that are looked at. The first judgement is
 # mild: a jump that it rejects would have needed this much more log density from the others.
-_JUMPS = (SWITCH, EXCHANGE, EXCHANGE_ALL, REPLACE, REDRAW)
+_JUMPS = (SWITCH, SWITCH_ALL, EXCHANGE, EXCHANGE_ALL, REPLACE, REPLACE_ALL, REDRAW)
 _ALL, _MOST, _OTHERS = np.arange(3)  # not of Python: numba compiles a copy for each constant
 _SLACK = 4.0
-# States are looked at for the learned proposals every so many moves, at so many temperatures; the
-# first lessons are drawn after this part of the warm-up, and the last at its end.
-_LOOK_EVERY, _LOOK_LEVELS, _FIRST_LESSONS = 10, 3, 0.4
-# A region that does not seize: as `values` of `_set`.
-_SILENT = (False, 0.0, 0.0, 0.0, 0.0)
+# States are looked at for the learned proposals every so many moves, at so many temperatures.
+_LOOK_EVERY, _LOOK_LEVELS = 10, 3
 # The gain errors are kept for every so many draws.
 ERRORS_EVERY = 10
 
@@ -111,7 +118,7 @@ class Scratch(NamedTuple):
     p_ez: Array
     first: Array
     last: Array
-    peak: Array
+    change: Change
 
 
 class Kept(NamedTuple):
@@ -175,45 +182,8 @@ def silent_start(data: Recording, rules: Rules, n_replicas: int) -> Start:
     )  # fmt: skip
 
 
-def sample_chain(
-    data: Recording,
-    rules: Rules,
-    n_moves: int,
-    n_unused: int,
-    n_kept: int,
-    temperatures: Array,
-    start: Start,
-    rng: np.random.Generator,
-) -> tuple[Kept, Start]:
-    """Run one chain; return draws, and the states in which another run can continue it.
-
-    Parameters
-    ----------
-    data, rules
-        The patient, and the numbers of the model.
-    n_moves : int
-        Number of moves of each replica.
-    n_unused : int
-        Number of first moves that are not kept.
-    n_kept : int
-        Number of draws, evenly spaced.
-    temperatures : numpy.ndarray, shape (n_replicas,)
-        Temperatures of the replicas, 1 first, rising.
-    start : Start
-        State of each replica: silent, the last ones of a run, or draws of a fit to more data.
-    rng : numpy.random.Generator
-        Source of random numbers.
-    """
-    scratch = _scratch_of(data)
-    replicas = _replicas_at(start, data, rules, scratch)
-    found: tuple[Kept, Start] = _sampled(
-        data, rules, n_moves, n_unused, n_kept, temperatures, replicas, scratch, rng
-    )
-    return found
-
-
 @jit
-def _replicas_at(start: Start, data: Recording, rules: Rules, scratch: Scratch) -> Replicas:
+def replicas_at(start: Start, data: Recording, rules: Rules, scratch: Scratch) -> Replicas:
     """Return replicas in the given states."""
     replicas: Replicas = _silent_replicas(data, rules, len(start.threshold))
     for r in range(len(start.threshold)):
@@ -229,10 +199,9 @@ def _begin(
     for s in range(start.active.shape[1]):
         for i in range(start.active.shape[2]):
             if start.active[r, s, i]:
-                values = (
-                    start.active[r, s, i], start.onset[r, s, i], start.offset[r, s, i],
-                    start.peak[r, s, i], start.slope[r, s, i],
-                )  # fmt: skip
+                values = scratch.change.new[0, s]
+                values[0], values[1], values[2] = 1.0, start.onset[r, s, i], start.offset[r, s, i]
+                values[3], values[4] = start.peak[r, s, i], start.slope[r, s, i]
                 _set(replicas, r, s, i, values, data, rules)
     replicas.threshold[r] = start.threshold[r]
     replicas.patient_peak[r] = start.patient_peak[r]
@@ -245,24 +214,37 @@ def _begin(
 
 
 @jit
-def _sampled(
-    data: Recording, rules: Rules, n_moves: int, n_unused: int, n_kept: int,
-    temperatures: Array, replicas: Replicas, scratch: Scratch, rng: np.random.Generator,
-) -> tuple[Kept, Start]:  # fmt: skip
-    """Move the replicas, and keep draws of the coldest; return also the last states."""
-    n_channels, n_regions = data.gain.shape
-    n_seizures = len(data.bounds) - 1
-    kept: Kept = _empty(n_kept, n_seizures, n_regions, n_channels)
-    place = np.arange(len(temperatures))
-    every = max((n_moves - n_unused) // n_kept, 1)
-    learned = nothing_learned(data.chance, data.partner_chance, n_seizures)
-    seen = nothing_learned(data.chance, data.partner_chance, n_seizures)
-    for move in range(n_moves):
+def advance(
+    data: Recording, rules: Rules, stage: tuple[int, int, int], every: int, temperatures: Array,
+    replicas: Replicas, place: Integers, scratch: Scratch, learned: Learned, seen: Learned,
+    kept: Kept, rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """Move the replicas of a chain through one stage; look at its states, or keep draws.
+
+    Parameters
+    ----------
+    data, rules
+        The patient, and the numbers of the model.
+    stage : tuple of int
+        First move, the one after the last, and the first one from which draws are kept.
+    every : int
+        Moves from one draw to the next.
+    temperatures : numpy.ndarray, shape (n_replicas,)
+        Temperatures of the replicas, 1 first, rising.
+    replicas, place, scratch
+        Of `replicas_at`, the replica at each temperature, and of `scratch_of`.
+    learned, seen : Learned
+        What the moves have learned, and where visited states are remembered.
+    kept : Kept
+        Of `no_draws`; filled with draws of the coldest replica.
+    rng : numpy.random.Generator
+        Source of random numbers.
+    """
+    begin, end, n_unused = stage
+    n_kept = len(kept.threshold)
+    for move in range(begin, end):
         if move < n_unused and move % _LOOK_EVERY == 0:
             _look(seen, replicas, place, rng)
-        if move > 0 and (move == int(_FIRST_LESSONS * n_unused) or move == n_unused):
-            learned = lessons(seen, data.chance, data.partner_chance)
-            seen = nothing_learned(data.chance, data.partner_chance, n_seizures)
         for level in range(len(temperatures)):
             r = place[level]
             if move % _PATIENT_EVERY == 0:
@@ -276,12 +258,15 @@ def _sampled(
         draw = (move - n_unused + 1) // every - 1
         if move >= n_unused and (move - n_unused + 1) % every == 0 and draw < n_kept:
             _keep(kept, draw, replicas, place[0], data, rules, scratch)
-    end = Start(
+
+
+def states_of(replicas: Replicas, place: Integers) -> Start:
+    """Return the states of the replicas, by rising temperature."""
+    return Start(
         replicas.active[place], replicas.onset[place], replicas.offset[place],
         replicas.peak[place], replicas.slope[place], replicas.threshold[place],
         replicas.patient_peak[place],
     )  # fmt: skip
-    return kept, end
 
 
 @jit
@@ -297,15 +282,18 @@ def _look(
 
 
 @jit
-def _scratch_of(data: Recording) -> Scratch:
+def scratch_of(data: Recording) -> Scratch:
+    """Return arrays for the moves of one chain."""
     n_channels, n_times = data.observed.shape
     n_regions, n_seizures = data.gain.shape[1], len(data.bounds) - 1
-    first, last, peak = np.empty(n_seizures), np.empty(n_seizures), np.empty(n_seizures)
+    first, last = np.empty(n_seizures), np.empty(n_seizures)
+    shape = (2, n_seizures, 5)
+    change = Change(np.zeros(n_seizures, np.bool_), np.zeros(shape), np.zeros(shape))
     for s in range(n_seizures):
         first[s], last[s] = data.times[data.bounds[s]], data.times[data.bounds[s + 1] - 1]
     return Scratch(
         channel_scratch(n_times), np.zeros((n_channels, n_regions + 1)), np.zeros(n_channels),
-        np.zeros(n_channels, np.bool_), np.zeros(n_regions), first, last, peak,
+        np.zeros(n_channels, np.bool_), np.zeros(n_regions), first, last, change,
     )  # fmt: skip
 
 
@@ -325,7 +313,8 @@ def _silent_replicas(data: Recording, rules: Rules, count: int) -> Replicas:
 
 
 @jit
-def _empty(n_kept: int, n_seizures: int, n_regions: int, n_channels: int) -> Kept:
+def no_draws(n_kept: int, n_seizures: int, n_regions: int, n_channels: int) -> Kept:
+    """Return arrays for so many draws."""
     shape = (n_kept, n_seizures, n_regions)
     return Kept(
         np.zeros(shape, np.bool_), np.zeros(shape), np.zeros(shape), np.zeros(shape),
@@ -369,42 +358,29 @@ def _move_region(
         replicas.slope[r],
     )  # fmt: skip
     s = int(rng.random() * len(scratch.first))
-    kind, i, j, log_ratio, values = propose(
-        state, data, learned, s, scratch.first[s], scratch.last[s], replicas.patient_peak[r], rules,
-        rng,
+    change = scratch.change
+    kind, i, j, log_ratio = propose(
+        state, data, learned, s, scratch.first, scratch.last, replicas.patient_peak[r], rules,
+        change, rng,
     )  # fmt: skip
     if kind < 0:
         return
     accepted[0, kind] += 1
-    before = (
-        state.active[s, i], state.onset[s, i], state.offset[s, i], state.peak[s, i],
-        state.slope[s, i],
-    )  # fmt: skip
     reach = replicas.top[r, i]
-    is_exchange = kind in (EXCHANGE, REPLACE)
-    partner = j if is_exchange or kind == EXCHANGE_ALL else -1
-    if kind == EXCHANGE_ALL:
-        scratch.peak[:] = state.peak[:, i]
-        _exchange_all(
-            replicas, r, i, j, scratch.peak + data.loudness[i] - data.loudness[j], data, rules
-        )
-    elif is_exchange:
-        _set(replicas, r, s, j, values, data, rules)
-        _set(replicas, r, s, i, _SILENT, data, rules)
-    else:
-        _set(replicas, r, s, i, values, data, rules)
+    _remember(replicas, r, i, j, change)
+    _set_both(replicas, r, i, j, change.moved, change.new, data, rules)
     reach = max(reach, replicas.top[r, i])
     part = _MOST if kind in _JUMPS else _ALL
     scratch.touched[:] = False
-    change = _likelihood_change(replicas, r, i, partner, reach, part, data, rules, scratch)
+    gained = _likelihood_change(replicas, r, i, j, reach, part, data, rules, scratch)
     prior = _log_prior_of(replicas, r, data, rules, scratch)
-    total = (rules.tempering * change + prior - replicas.prior[r]) / temperature + log_ratio
+    total = (rules.tempering * gained + prior - replicas.prior[r]) / temperature + log_ratio
     slack = _SLACK if part == _MOST else 0.0
     first, back = min(slack + total, 0.0), min(slack - total, 0.0)
     accepts = math.log(rng.random()) < first
     if accepts and part == _MOST:
-        change = _likelihood_change(replicas, r, i, partner, reach, _OTHERS, data, rules, scratch)
-        total += rules.tempering * change / temperature
+        gained = _likelihood_change(replicas, r, i, j, reach, _OTHERS, data, rules, scratch)
+        total += rules.tempering * gained / temperature
         accepts = math.log(rng.random()) < total - first + back
     if accepts:
         accepted[1, kind] += 1
@@ -414,27 +390,38 @@ def _move_region(
                 replicas.likelihood[r, c] = scratch.likelihood[c]
                 copy_into(replicas.errors[r, c], scratch.errors[c])
         return
-    if kind == EXCHANGE_ALL:
-        _exchange_all(replicas, r, j, i, scratch.peak, data, rules)
-        return
-    if is_exchange:
-        _set(replicas, r, s, j, _SILENT, data, rules)
-    _set(replicas, r, s, i, before, data, rules)
+    _set_both(replicas, r, i, j, change.moved, change.old, data, rules)
 
 
 @jit
-def _exchange_all(
-    replicas: Replicas, r: int, i: int, j: int, peak: Array, data: Recording, rules: Rules
-) -> None:
-    """Let region j seize instead of i in every seizure of i, with the given log powers."""
-    for s in range(replicas.active.shape[1]):
-        if replicas.active[r, s, i]:
-            values = (
-                replicas.active[r, s, i], replicas.onset[r, s, i], replicas.offset[r, s, i],
-                peak[s], replicas.slope[r, s, i],
-            )  # fmt: skip
-            _set(replicas, r, s, j, values, data, rules)
-            _set(replicas, r, s, i, _SILENT, data, rules)
+def _remember(replicas: Replicas, r: int, i: int, j: int, change: Change) -> None:
+    """Store the states of a region and its partner, if there is one, before a move."""
+    for side in range(2):
+        region = i if side == 0 else j
+        if region < 0:
+            continue
+        for s in range(len(change.moved)):
+            if not change.moved[s]:
+                continue
+            old = change.old[side, s]
+            old[0] = 1.0 if replicas.active[r, s, region] else 0.0
+            old[1], old[2] = replicas.onset[r, s, region], replicas.offset[r, s, region]
+            old[3], old[4] = replicas.peak[r, s, region], replicas.slope[r, s, region]
+
+
+@jit
+def _set_both(
+    replicas: Replicas, r: int, i: int, j: int, moved: NDArray[np.bool_], values: Array,
+    data: Recording, rules: Rules,
+) -> None:  # fmt: skip
+    """Set a region and its partner, if there is one, in the seizures that a move concerns."""
+    for side in range(2):
+        region = i if side == 0 else j
+        if region < 0:
+            continue
+        for s in range(len(moved)):
+            if moved[s]:
+                _set(replicas, r, s, region, values[side, s], data, rules)
 
 
 @jit
@@ -470,11 +457,11 @@ def _likelihood_change(
 
 @jit
 def _set(
-    replicas: Replicas, r: int, s: int, i: int, values: tuple[bool, float, float, float, float],
-    data: Recording, rules: Rules,
-) -> None:  # fmt: skip
-    """Set a region in one seizure, and compute its power again."""
-    active, onset, offset, peak, slope = values
+    replicas: Replicas, r: int, s: int, i: int, values: Array, data: Recording, rules: Rules
+) -> None:
+    """Set a region in one seizure (as in `Change`), and compute its power again."""
+    active, onset, offset = values[0] > 0.5, values[1], values[2]
+    peak, slope = values[3], values[4]
     replicas.active[r, s, i] = active
     replicas.onset[r, s, i] = onset
     replicas.offset[r, s, i] = offset

@@ -62,3 +62,20 @@ class Regions(NamedTuple):
     offset: Array
     peak: Array
     slope: Array
+
+
+class Change(NamedTuple):
+    """What a move changes: the states of a region and of its partner, if it has one.
+
+    Parameters
+    ----------
+    moved : numpy.ndarray of bool, shape (n_seizures,)
+        Seizures in which the states change.
+    new, old : numpy.ndarray, shape (2, n_seizures, 5)
+        States after and before the move, of the region and of its partner: seizing (1 or 0), from,
+        to, log power, slope.
+    """
+
+    moved: NDArray[np.bool_]
+    new: Array
+    old: Array

@@ -7,6 +7,7 @@ import pytest
 
 from inference.kernels.common import jit
 from inference.onsets import recording
+from inference.onsets.chains import Length, sample_chain, sample_chains
 from inference.onsets.channels import channel_scratch, log_channel
 from inference.onsets.learned import (
     BEFORE_S,
@@ -17,12 +18,21 @@ from inference.onsets.learned import (
     log_density,
     look,
     nothing_learned,
+    pooled,
 )
-from inference.onsets.moves import EXCHANGE, REDRAW, REPLACE, SWITCH
+from inference.onsets.moves import (
+    EXCHANGE,
+    EXCHANGE_ALL,
+    REDRAW,
+    REPLACE,
+    REPLACE_ALL,
+    SWITCH,
+    SWITCH_ALL,
+)
 from inference.onsets.recording import recording_of, unseen_regions
 from inference.onsets.recruitment import log_prior_of_onsets
 from inference.onsets.rules import Rules
-from inference.onsets.sampler import fill_power, sample_chain, silent_start
+from inference.onsets.sampler import fill_power, silent_start
 from inference.problem import Problem
 
 SECONDS = np.arange(-5.0, 45.0, 0.5)
@@ -108,6 +118,21 @@ def test_of_many_visited_states_each_is_remembered_as_often():
     assert seen.held[0, [0, 2]].sum() == 0
 
 
+def test_chains_learn_from_all_visited_states():
+    """Each visited state counts once, although every chain remembers as many."""
+    often, _ = learned_from([(10.0, 30.0, 4.0, 1.0)] * 3000, looks_without=500)
+    rarely, _ = learned_from([(2.0, 20.0, 4.0, 1.0)] * 1000)
+    never, _ = learned_from([], looks_without=100)
+    together = pooled([often, rarely, never], np.random.default_rng(3))
+    assert together.looks[0] == 4600
+    assert together.visits[0].tolist() == [0, 4000, 0]
+    assert together.held[0].tolist() == [0, N_STATES, 0]
+    onsets = together.state[0, 1, :, 0]
+    assert set(onsets) == {2.0, 10.0}
+    assert 0.5 * N_STATES < (onsets == 10.0).sum() < 0.95 * N_STATES
+    assert pooled([rarely], np.random.default_rng(3)) is rarely
+
+
 def test_regions_that_seize_in_some_states_only_are_proposed_more_often():
     chance, partner = uniform(3)
     _, unsure = learned_from(scattered(100), looks_without=100)
@@ -121,65 +146,79 @@ def test_regions_that_seize_in_some_states_only_are_proposed_more_often():
         assert np.diff(learned.partner_chance, axis=1, prepend=0.0).diagonal() == pytest.approx(0.0)
 
 
-def made_problem(gain):
-    """A patient in whom one of two regions with similar gain seizes early, the third later."""
-    power = np.zeros((gain.shape[1], len(SECONDS)))
-    for region, onset in ((0, 1.0), (2, 14.0)):
-        fill_power(SECONDS, onset, 30.0, 3.5, 1.0, 1.0, power[region])
-    clean = np.log1p(gain @ power).T
-    envelope = clean + 0.3 * np.random.default_rng(5).standard_normal(clean.shape)
-    n = gain.shape[1]
-    return Problem([envelope], gain, 0.3 * (1.0 - np.eye(n)), times=[SECONDS])
+def made_problem(gain, seizures=(((0, 1.0), (2, 14.0)),)):
+    """A patient in whom regions seize from the given onsets.
+
+    By default one of two regions with similar gain seizes early, the third later.
+    """
+    n, rng = gain.shape[1], np.random.default_rng(5)
+    envelopes = []
+    for seizing in seizures:
+        power = np.zeros((n, len(SECONDS)))
+        for region, onset in seizing:
+            fill_power(SECONDS, onset, 30.0, 3.5, 1.0, 1.0, power[region])
+        clean = np.log1p(gain @ power).T
+        envelopes.append(clean + 0.3 * rng.standard_normal(clean.shape))
+    weights = 0.3 * (1.0 - np.eye(n))
+    return Problem(envelopes, gain, weights, times=[SECONDS] * len(seizures))
 
 
 @jit
 def log_targets(states, threshold, data, rules, scratch):
     """Log density of states one by one, without the prior of all but the onsets."""
     active, onset, offset, peak, slope = states
+    n_seizures, n = active.shape[1:]
+    first, last = data.times[data.bounds[:-1]], data.times[data.bounds[1:] - 1]
     found = np.zeros(len(threshold))
-    power, errors = np.zeros((active.shape[1], len(data.times))), np.zeros(active.shape[1] + 1)
+    power, errors = np.zeros((n, len(data.times))), np.zeros(n + 1)
+    seizing = np.zeros(n, np.bool_)
     for k in range(len(threshold)):
-        power[:] = 0.0
-        top = np.zeros(active.shape[1])
-        for i in np.flatnonzero(active[k]):
-            top[i] = fill_power(
-                data.times, onset[k, i], offset[k, i], peak[k, i], slope[k, i], rules.rise_s,
-                power[i],
-            )  # fmt: skip
+        power[:], seizing[:] = 0.0, False
+        top = np.zeros(n)
+        for s in range(n_seizures):
+            part = slice(data.bounds[s], data.bounds[s + 1])
+            for i in np.flatnonzero(active[k, s]):
+                seizing[i] = True
+                highest = fill_power(
+                    data.times[part], onset[k, s, i], offset[k, s, i], peak[k, s, i],
+                    slope[k, s, i], rules.rise_s, power[i, part],
+                )  # fmt: skip
+                top[i] = max(top[i], highest)
         for c in range(len(data.gain)):
             errors[:] = 0.0
             value = 0.0
             for _ in range(2):  # the second begins at the mode
                 value = log_channel(
-                    data.observed[c], data.gain[c], np.flatnonzero(active[k]), power, top, errors,
+                    data.observed[c], data.gain[c], np.flatnonzero(seizing), power, top, errors,
                     data.variance[c], rules, scratch,
                 )  # fmt: skip
             found[k] += rules.tempering * value
         found[k] += log_prior_of_onsets(
-            active[k : k + 1], onset[k : k + 1], offset[k : k + 1], data.weights, data.times[:1],
-            data.times[-1:], data.prior_p_ez, threshold[k], rules, np.zeros(active.shape[1]),
+            active[k], onset[k], offset[k], data.weights, first, last, data.prior_p_ez,
+            threshold[k], rules, np.zeros(n),
         )  # fmt: skip
     return found
 
 
 def importance(data, rules, n, rng):
-    """P(seizes) and mean onset of each region from weighted draws of the prior."""
-    window, shape = data.times[-1] - data.times[0], (n, data.gain.shape[1])
+    """P(seizes) and mean onset of each region in each seizure, from weighted draws of the prior."""
+    first, window = data.times[0], data.times[-1] - data.times[0]
+    shape = (n, len(data.bounds) - 1, data.gain.shape[1])
     active = rng.random(shape) < 0.5
-    onset = data.times[0] - BEFORE_S + (window + BEFORE_S) * rng.random(shape)
+    onset = first - BEFORE_S + (window + BEFORE_S) * rng.random(shape)
     length = rules.length * window * np.exp(rules.length_sd * rng.standard_normal(shape))
-    patient = rules.peak + rules.peak_sd_patient * rng.standard_normal((n, 1))
+    patient = rules.peak + rules.peak_sd_patient * rng.standard_normal((n, 1, 1))
     peak = patient + rules.peak_sd * rng.standard_normal(shape)
     slope = rules.slope + rules.slope_sd * rng.standard_normal(shape)
     threshold = rules.threshold + rules.threshold_sd_patient * rng.standard_normal(n)
     states = (active, onset, onset + length, peak, slope)
     log_weight = log_targets(states, threshold, data, rules, channel_scratch(len(data.times)))
-    log_weight += active.sum(axis=1) * math.log(window + BEFORE_S)
+    log_weight += active.sum(axis=(1, 2)) * math.log(window + BEFORE_S)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     assert 1.0 / (weight**2).sum() > 400
-    seizing = weight @ active
-    return seizing, weight @ (active * onset) / seizing
+    seizing = np.einsum("k,ksi->si", weight, active)
+    return seizing, np.einsum("k,ksi->si", weight, active * onset) / seizing
 
 
 @pytest.mark.slow
@@ -203,10 +242,34 @@ def test_draws_of_a_small_problem_are_those_of_weighted_draws_of_the_prior(
     )[0]  # fmt: skip
     for kind in (SWITCH, EXCHANGE, REPLACE, REDRAW):
         assert kept.accepted[1, kind] > 500
-    active = kept.active[:, 0]
+    assert_agree(kept.active, kept.onset, wanted, onset)
+
+
+def assert_agree(active, onset, wanted, onset_s):
+    """Draws agree with P(seizes) and the mean onset of each region in each seizure."""
     np.testing.assert_allclose(active.mean(axis=0), wanted, atol=0.03)
-    found = [kept.onset[active[:, i], 0, i].mean() for i in range(3)]
-    np.testing.assert_allclose(found, onset, atol=1.0)
+    found = (active * onset).sum(axis=0) / active.sum(axis=0)
+    np.testing.assert_allclose(found, onset_s, atol=1.0)
+
+
+@pytest.mark.slow
+def test_draws_of_two_seizures_are_those_of_weighted_draws_of_the_prior():
+    """Moves of one seizure and of all keep the posterior; three chains learn from each other."""
+    gain = np.array([[0.55, 0.45], [0.65, 0.35]])
+    rules = Rules(lower=0.15, higher=0.15, channel=0.15, samples=0.03)
+    problem = made_problem(gain, (((0, 1.0),), ((1, 9.0),)))
+    data = recording_of(problem, np.array([0.3, 0.3]), 40, rules.noise)
+    wanted, onset = importance(data, rules, 300_000, np.random.default_rng(6))
+    temperatures = np.array([1.0, 1.6])
+    chains = sample_chains(
+        data, rules, Length(120_000, 20_000, 2500), temperatures,
+        [silent_start(data, rules, 2)] * 3, np.random.default_rng(7).spawn(3),
+    )  # fmt: skip
+    for kept, _ in chains:
+        for kind in (SWITCH, SWITCH_ALL, EXCHANGE_ALL, REPLACE, REPLACE_ALL):
+            assert kept.accepted[1, kind] > 200, kind
+    active = np.concatenate([kept.active for kept, _ in chains])
+    assert_agree(active, np.concatenate([kept.onset for kept, _ in chains]), wanted, onset)
 
 
 def test_a_region_that_no_channel_sees_never_seizes():

@@ -13,6 +13,7 @@ from scipy.stats import norm, t
 
 import inference
 from inference.diagnose import diagnose
+from inference.onsets.chains import sample_chain
 from inference.onsets.channels import channel_scratch, log_channel
 from inference.onsets.convergence import has_converged
 from inference.onsets.dynamics import Onsets, dynamics_of
@@ -21,7 +22,7 @@ from inference.onsets.moves import EXCHANGE_ALL
 from inference.onsets.recording import recording_of
 from inference.onsets.recruitment import input_until, log_prior_of_onsets
 from inference.onsets.rules import Rules
-from inference.onsets.sampler import fill_power, sample_chain, silent_start
+from inference.onsets.sampler import fill_power, silent_start
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
