@@ -119,6 +119,7 @@ def test_second_start_changes_no_result(resumed, dataset, settings):
     again = virtualbrain("run", dataset, resumed, "--cores", 2, "--config", settings)
     assert again.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in resumed.glob("sub-01/**/*")} == before
+    assert not checked_again(resumed).exists()
 
 
 def test_only_stages_affected_by_a_change_run_again(finished, dataset, settings, tmp_path):
@@ -149,6 +150,7 @@ def test_only_stages_affected_by_a_change_run_again(finished, dataset, settings,
     used = json.loads(record_path(out, "sub-01", "connectome").read_text())["settings"]["settings"]
     assert used["search_radius_mm"] == 3.0
 
+    again_ns = checked_again(out).stat().st_mtime_ns
     before = times(kept)
     (events,) = (bids / "sub-01" / "ieeg").glob("*_events.tsv")
     events.write_text(events.read_text() + "\n")
@@ -157,6 +159,7 @@ def test_only_stages_affected_by_a_change_run_again(finished, dataset, settings,
     assert [now != then for now, then in zip(times(kept), before, strict=True)] == [
         True, False, True,
     ]  # fmt: skip
+    assert checked_again(out).stat().st_mtime_ns > again_ns
 
 
 def test_changed_setting_is_applied_in_a_copied_folder(finished, dataset, settings, tmp_path):
@@ -182,6 +185,11 @@ def test_changed_setting_is_applied_in_a_copied_folder(finished, dataset, settin
     last = layout.outcomes("default").stat().st_mtime_ns
     assert virtualbrain(*arguments).returncode == 0
     assert layout.outcomes("default").stat().st_mtime_ns == last
+
+
+def checked_again(out):
+    """Return the log of a start of Snakemake for the check alone."""
+    return out / "logs" / "check-again.log"
 
 
 def times(paths):

@@ -169,13 +169,19 @@ class Start:
     lock: int
 
     def check_again(self, config: dict[str, Any], labels: Sequence[str]) -> None:
-        """Run only the check, for all patients with an earlier check.
+        """Run only the check, for all patients with an earlier check of other files or settings.
 
         A repeated check does not repeat later stages (`ancient`). But while the check is still to
         run, Snakemake does not look for other reasons to repeat them, such as changed inputs.
         """
-        checked = [PatientLayout(self.out, label).inputs for label in labels]
-        existing = [str(path) for path in checked if path.is_file()]
+        from virtualbrain.pipeline.check import is_checked  # slow to import
+
+        existing = [
+            str(PatientLayout(self.out, label).inputs)
+            for label in labels
+            if PatientLayout(self.out, label).inputs.is_file()
+            and not is_checked(self.out, self.options.bids, label, config)
+        ]
         if existing and not self.options.dry_run:
             self.workflow(config, "check-again", existing)
 

@@ -45,15 +45,20 @@ class Fingerprint:
 
         Size and time suffice for an unchanged file; with `thorough` it is always read.
         """
+        if not thorough and self.is_untouched(path):
+            return True
+        try:
+            return path.stat().st_size == self.size and checksum(path) == self.sha256
+        except OSError:
+            return False
+
+    def is_untouched(self, path: Path) -> bool:
+        """Return whether a file still has this size and time of the last change."""
         try:
             status = path.stat()
         except OSError:
             return False
-        if status.st_size != self.size:
-            return False
-        if not thorough and status.st_mtime_ns == self.mtime_ns:
-            return True
-        return checksum(path) == self.sha256
+        return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -202,8 +207,8 @@ class Fingerprints:
         return {self.roots.name(path): self._one(path) for path in sorted(set(files_of(paths)))}
 
     def _one(self, path: Path) -> Fingerprint:
-        known, status = self.known.get(self.roots.name(path)), path.stat()
-        if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+        known = self.known.get(self.roots.name(path))
+        if known and known.is_untouched(path):
             return known
         return Fingerprint.of(path)
 

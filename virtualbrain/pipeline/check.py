@@ -1,5 +1,7 @@
 """Check patients' input files; the checks of all packages in one list."""
 
+import hashlib
+import json
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,10 +25,12 @@ from virtualbrain.io.connectome import (
 from virtualbrain.io.connectome_folder import place_of
 from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.io.images import read_image
+from virtualbrain.io.manifest import Roots, files_of, owner_of, read_records
 from virtualbrain.io.patient_search import search_patient
 from virtualbrain.io.safe_files import require_safe
 from virtualbrain.io.tables import read_table
 from virtualbrain.io.text import encoding_notes
+from virtualbrain.io.versions import versions
 from virtualbrain.pipeline.stages import STRUCTURAL, last_stage
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.stimulation.pulses import is_stimulated
@@ -40,6 +44,43 @@ _READ = ("until", "structure_only", "files", "anatomy", "diffusion", "seeg")
 def checked_part(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of the configuration that `check_patient` reads; others need no new check."""
     return {name: config[name] for name in _READ}
+
+
+def checked_settings(config: Mapping[str, Any]) -> str:
+    """Return a checksum of the part of the configuration that a check reads, without its paths."""
+    text = json.dumps(checked_part(config), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_checked(out: Path, bids: Path | str, label: str, config: Mapping[str, Any]) -> bool:
+    """Return whether the workflow has checked these files with these settings and this version.
+
+    Files that were touched since then count as others, because Snakemake repeats their check.
+
+    Parameters
+    ----------
+    out : Path
+        The output folder.
+    bids, label, config
+        As in `check_patient`.
+    """
+    roots = Roots(out, Path(bids).absolute())
+    try:
+        records = read_records(out, owner_of(label))
+        files, problems = search_patient(bids, label, file_settings(config))
+    except VirtualBrainError:
+        return False
+    for record in records:
+        if record.stage == "check" and not problems:
+            same = record.settings.get("checked") == checked_settings(config)
+            found = {roots.name(path.absolute()): path for path in files_of(files.all_files())}
+            return (
+                same
+                and record.versions == versions()
+                and record.inputs.keys() == found.keys()
+                and all(record.inputs[name].is_untouched(path) for name, path in found.items())
+            )
+    return False
 
 
 def file_settings(config: Mapping[str, Any]) -> FileSettings:

@@ -19,6 +19,7 @@ rule check:
         bids=BIDS,
         out=OUT,
         config=checked_part(config),
+        checked=checked_settings(config),
     message:
         "sub-{wildcards.label}: checking the input files"
     script:

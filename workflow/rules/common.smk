@@ -19,7 +19,7 @@ from virtualbrain.io.layout import (
     cortex_run_names,
 )
 from virtualbrain.io.manifest import owner_of, record_path
-from virtualbrain.pipeline.check import checked_part
+from virtualbrain.pipeline.check import checked_part, checked_settings
 from virtualbrain.pipeline.prior_files import prior_files
 from virtualbrain.pipeline.environment import announce_run, use_project_caches
 from virtualbrain.pipeline.stages import last_stage, stage_targets
