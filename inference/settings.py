@@ -78,7 +78,7 @@ class Settings:
     """
 
     method: Method = "onsets"
-    moves: int = 100_000
+    moves: int = 80_000
     extension: float = 0.0
     chains: int = 4
     tune: int = 400

@@ -43,6 +43,8 @@ Progress = Callable[[str, float], None]
 EVIDENCE_WEIGHT = 0.9
 TEMPERATURES = (1.0, 1.15, 1.32, 1.52, 1.75, 2.0)
 N_STEPS = 50
+# One of so many moves belongs to the warm-up, in which all chains learn together.
+WARM_UP = 5
 # The network passes the fold slowly: its seizure needs finer steps than the fit of the envelope.
 STEPS_FACTOR = 2
 PREDICTIVE_DRAWS = 100
@@ -137,7 +139,7 @@ def sample_onsets(
     prior_p_ez = expit(prior_log_odds(priors, problem) + evidence)
     data = recording_of(problem, prior_p_ez, N_STEPS, rules.noise)
     silent = silent_start(data, rules, len(TEMPERATURES))
-    length = Length(settings.moves, settings.moves // 3, settings.draws)
+    length = Length(settings.moves, settings.moves // WARM_UP, settings.draws)
     begin = starts or [silent] * settings.chains
     chains, ends = _run_chains((data, rules), length, begin, settings, rng, progress)
     return OnsetSample(chains, data, rules, density, rng, ends)

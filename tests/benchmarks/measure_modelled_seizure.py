@@ -1,7 +1,7 @@
 """Measure whether the fitted network seizes as the draws and as the recording say.
 
 ``measure_modelled_seizure.py OUT.tsv --seed SEED [--scenario early] [--patients 10]
-[--moves 100000] [--cores 2]`` fits fresh synthetic patients. The table has one row for each patient
+[--moves 80000] [--cores 2]`` fits fresh synthetic patients. The table has one row for each patient
 and seizure: how far the simulated onsets of EZ and recruited regions are from those of the draws,
 Spearman's correlation of recorded and predicted onsets of the channels, and whether the first
 modelled region is one that the first recorded channels see best.
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--scenario", default="early")
     parser.add_argument("--patients", type=int, default=10)
-    parser.add_argument("--moves", type=int, default=100_000)
+    parser.add_argument("--moves", type=int, default=Settings().moves)
     parser.add_argument("--cores", type=int, default=2)
     table = measure(parser.parse_args())
     print(table.round(3).to_string(index=False))

@@ -93,7 +93,7 @@ def _png(image: Image.Image, alt: str, colours: int = COLOURS) -> StaticImage:
     if colours:
         image = image.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=0)  # type: ignore[arg-type]
     stream = io.BytesIO()
-    image.save(stream, format="PNG", optimize=True)
+    image.save(stream, format="PNG")
     encoded = base64.b64encode(stream.getvalue()).decode("ascii")
     return StaticImage(f"data:image/png;base64,{encoded}", *image.size, alt)
 
