@@ -26,8 +26,8 @@ N_KINDS = 11
 _SHARES = (0.3, 0.42, 0.62, 0.72, 0.82, 0.89, 0.95)
 _IN_ALL = 0.5
 _SHORTEST_S = 1.0
-# The sides of a change.
-_REGION, _PARTNER = 0, 1
+# The sides of a change; not of Python: numba compiles a copy for each constant.
+_REGION, _PARTNER = np.arange(2)
 
 Numbers = tuple[float, float, float, float]
 # Kind (-1: no move), region, its partner (-1: none), log ratio.

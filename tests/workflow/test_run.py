@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from tests.workflow.runs import kill_when, start, tables, virtualbrain
 from virtualbrain.config import project_root
 from virtualbrain.io.atomic import read_json
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.manifest import record_path
+from virtualbrain.pipeline.check import is_prepared
 
 pytestmark = pytest.mark.slow
 VALIDATOR = "bids-validator-deno"
@@ -120,6 +122,25 @@ def test_second_start_changes_no_result(resumed, dataset, settings):
     assert again.returncode == 0
     assert {path: path.stat().st_mtime_ns for path in resumed.glob("sub-01/**/*")} == before
     assert not checked_again(resumed).exists()
+
+
+def test_files_are_checked_again_if_they_or_the_settings_changed(finished, dataset, tmp_path):
+    config = yaml.safe_load((finished / "logs" / "config.yaml").read_text())
+    assert is_prepared(finished, dataset, "01", config)
+    assert is_prepared(finished, dataset, "01", {**config, "priors": ["mine"], "seed": 7})
+    assert not is_prepared(finished, dataset, "01", {**config, "until": "seeg"})
+    assert not is_prepared(finished, dataset, "02", config)
+    assert not is_prepared(tmp_path, dataset, "01", config)
+    bids, out = tmp_path / "bids", tmp_path / "out"
+    shutil.copytree(dataset, bids)
+    shutil.copytree(finished, out)
+    assert is_prepared(out, bids, "01", config)
+    (electrodes,) = (bids / "sub-01" / "ieeg").glob("*_electrodes.tsv")
+    electrodes.touch()
+    assert not is_prepared(out, bids, "01", config)
+    assert not is_prepared(out, dataset, "02", config)
+    PatientLayout(out, "01").gain.unlink()
+    assert not is_prepared(out, dataset, "01", config)
 
 
 def test_only_stages_affected_by_a_change_run_again(finished, dataset, settings, tmp_path):

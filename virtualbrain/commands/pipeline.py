@@ -71,6 +71,16 @@ def _problems(
     return check_patients(bids, labels, config, os.cpu_count() or 1)
 
 
+def _prepared(
+    options: argparse.Namespace, labels: Sequence[str], config: dict[str, Any]
+) -> set[str]:
+    """Return the patients whose files need no check: a run has checked and read them."""
+    from virtualbrain.pipeline.check import is_prepared
+
+    out = Path(options.out).absolute()
+    return {label for label in labels if is_prepared(out, options.bids, label, config)}
+
+
 def run(options: argparse.Namespace) -> int:
     """Run the pipeline on all patients whose input files have no problem."""
     overrides = file_options(options)
@@ -83,15 +93,16 @@ def run(options: argparse.Namespace) -> int:
     config = load_config(options.config, overrides)
     chosen = chosen_priors(config["priors"])
     labels = chosen_labels(options.bids, options.participant_label, config)
-    problems = _problems(options.bids, labels, config)
+    prepared = _prepared(options, labels, config)
+    problems = _problems(options.bids, [x for x in labels if x not in prepared], config)
     for label, found in problems.items():
         report_problems(label, found)
-    good = [label for label in labels if not problems[label]]
+    good = [label for label in labels if not problems.get(label)]
     if not good:
         return FAULT_OF_INPUT
     _check_priors(chosen)
     code = _run_good(options, config, good)
-    bad = [label for label in labels if problems[label]]
+    bad = [label for label in labels if problems.get(label)]
     if bad:
         report_error(f"not run (errors above): {', '.join(f'sub-{label}' for label in bad)}")
     return code or (FAULT_OF_INPUT if bad else 0)

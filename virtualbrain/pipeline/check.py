@@ -25,6 +25,7 @@ from virtualbrain.io.connectome import (
 from virtualbrain.io.connectome_folder import place_of
 from virtualbrain.io.file_settings import FileSettings
 from virtualbrain.io.images import read_image
+from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.manifest import Roots, files_of, owner_of, read_records
 from virtualbrain.io.patient_search import search_patient
 from virtualbrain.io.safe_files import require_safe
@@ -81,6 +82,21 @@ def is_checked(out: Path, bids: Path | str, label: str, config: Mapping[str, Any
                 and all(record.inputs[name].is_untouched(path) for name, path in found.items())
             )
     return False
+
+
+def is_prepared(out: Path, bids: Path | str, label: str, config: Mapping[str, Any]) -> bool:
+    """Return whether a run has checked these files (`is_checked`) and read all that need a check.
+
+    Its connectome, envelopes and gain are there; what a fit needs beyond them, stages read again.
+
+    Parameters
+    ----------
+    out, bids, label, config
+        As in `is_checked`.
+    """
+    layout = PatientLayout(out, label)
+    done = layout.inputs.is_file() and layout.gain.is_file() and layout.connectome.is_dir()
+    return done and is_checked(out, bids, label, config)
 
 
 def file_settings(config: Mapping[str, Any]) -> FileSettings:
