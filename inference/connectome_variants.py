@@ -30,6 +30,8 @@ _STRENGTH_ERROR, _MOST_STEPS = 1e-3, 20_000
 # Places without a connection get this fraction of the smallest weight before the strengths are
 # restored: otherwise a region may have no connection that can be scaled.
 _FLOOR = 1e-3
+# Pairs of similar distance: one of so many groups of equal size, from the nearest to the farthest.
+_DISTANCE_GROUPS = 20
 
 
 @dataclass(frozen=True)
@@ -164,12 +166,24 @@ def with_factors(weights: Array, group: Mask, rng: np.random.Generator) -> Array
     return np.where(group, kept * changed, weights)
 
 
-def rewired(weights: Array, rng: np.random.Generator) -> Array:
+def rewired(
+    weights: Array, rng: np.random.Generator, distance_mm: Array | None = None
+) -> Array:  # fmt: skip
     """Return weights in random order among all pairs of regions, with the old strengths.
 
     Weights of all pairs of connected regions, also those of zero, are shuffled; then every region
-    is scaled (w_ij d_i d_j) until its summed weight is the old one. Distance plays no part. A
-    region that has nearly all connections keeps them.
+    is scaled (w_ij d_i d_j) until its summed weight is the old one. A region that has nearly all
+    connections keeps them.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (n_regions, n_regions)
+        Symmetric weights.
+    rng : numpy.random.Generator
+        Source of random numbers.
+    distance_mm : numpy.ndarray, shape (n_regions, n_regions), optional
+        Distance or tract length of every pair. With it, weights are shuffled among pairs of similar
+        distance only; without it, distance plays no part.
     """
     if not weights.any():
         return weights
@@ -178,11 +192,23 @@ def rewired(weights: Array, rng: np.random.Generator) -> Array:
     upper = np.triu_indices(len(joined), 1)
     floor = _FLOOR * inside[inside > 0].min()
     shuffled = np.zeros_like(inside)
-    shuffled[upper] = rng.permutation(np.maximum(inside[upper], floor))
+    raised = np.maximum(inside[upper], floor)
+    if distance_mm is None:
+        shuffled[upper] = rng.permutation(raised)
+    else:
+        shuffled[upper] = _shuffled_by(distance_mm[np.ix_(joined, joined)][upper], raised, rng)
     shuffled += shuffled.T
     result = np.zeros_like(weights)
     result[np.ix_(joined, joined)] = _with_strengths(shuffled, inside.sum(axis=1))
     return result
+
+
+def _shuffled_by(distance_mm: Array, values: Array, rng: np.random.Generator) -> Array:
+    """Return values in random order among those of similar distance."""
+    found = np.empty_like(values)
+    for group in np.array_split(np.argsort(distance_mm, kind="stable"), _DISTANCE_GROUPS):
+        found[group] = values[rng.permutation(group)]
+    return found
 
 
 def _with_strengths(weights: Array, strength: Array) -> Array:

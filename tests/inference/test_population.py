@@ -72,6 +72,24 @@ def test_rewiring_keeps_every_strength_and_little_else(density):
     assert abs(np.corrcoef(found[upper], weights[upper])[0, 1]) < 0.5
 
 
+def test_rewiring_by_distance_keeps_strengths_and_the_fall_with_distance():
+    rng = np.random.default_rng(12)
+    places = rng.uniform(0, 100, (60, 3))
+    distance_mm = np.linalg.norm(places[:, None] - places, axis=-1)
+    weights = connectome(13, 60) ** 0.5 * np.exp(-distance_mm / 18.0)
+    upper = np.triu_indices(60, 1)
+    kept, lost = rewired(weights, rng, distance_mm), rewired(weights, rng)
+    assert np.array_equal(kept, kept.T)
+    assert kept.sum(axis=1) == pytest.approx(weights.sum(axis=1), rel=2e-3)
+    assert not np.isclose(kept[upper], weights[upper]).any()
+    nearness = [
+        pd.Series(w[upper]).corr(pd.Series(-distance_mm[upper]), method="spearman")
+        for w in (weights, kept, lost)
+    ]
+    assert nearness[1] > 0.9 * nearness[0] > 0.5
+    assert abs(nearness[2]) < 0.5 * nearness[0]
+
+
 def test_rewiring_leaves_a_region_without_connections_alone():
     weights = connectome(3)
     weights[0] = weights[:, 0] = 0.0
