@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Kind = Literal[
     "person", "again", "factors", "zone-recruited", "zone-others", "rest", "zone-strength",
-    "rewired", "weakest", "removed",
+    "rewired", "weakest", "rewired-distance", "removed",
 ]  # fmt: skip
 
 # Standard deviation of the logarithm of a random factor. The weights of one person against the
@@ -97,7 +97,7 @@ def groups_of(zones: Zones) -> Groups:
 
 def variants(
     weights: Array, zones: Zones, count: int, removed: Sequence[Sequence[str]],
-    regions: Sequence[str], rng: np.random.Generator,
+    regions: Sequence[str], rng: np.random.Generator, distance_mm: Array | None = None,
 ) -> Iterator[Variant]:  # fmt: skip
     """Yield variants of a connectome.
 
@@ -105,8 +105,9 @@ def variants(
     all connections; on those of the zone with recruited regions (``zone-recruited``), on the other
     ones of the zone (``zone-others``), on the ``rest``; and a ``rewired`` network. Then all
     connections of the zone with others times the factors `STRENGTHS` (``zone-strength``), and the
-    network without the ``weakest`` half of the connections. Without the stated connections in any
-    case (``removed``).
+    network without the ``weakest`` half of the connections. With distances, networks rewired among
+    pairs of similar distance (``rewired-distance``). Without the stated connections in any case
+    (``removed``).
 
     Parameters
     ----------
@@ -122,6 +123,8 @@ def variants(
         Names of the regions.
     rng : numpy.random.Generator
         Source of random numbers.
+    distance_mm : numpy.ndarray, shape (n_regions, n_regions), optional
+        Distance of every pair.
     """
     groups = groups_of(zones)
     chosen: tuple[tuple[Kind, Mask], ...] = (
@@ -142,6 +145,9 @@ def variants(
             scaled = np.where(border, factor * weights, weights)
             yield Variant("zone-strength", f"zone x {factor:g}", scaled)
         yield Variant("weakest", f"without the weakest {WEAKEST:.0%}", without_weakest(weights))
+    for number in range(1, count + 1) if distance_mm is not None else ():
+        near = rewired(weights, rng, distance_mm)
+        yield Variant("rewired-distance", f"rewired by distance {number}", near)
     for names in removed:
         yield Variant("removed", f"without {','.join(names)}", without(weights, names, regions))
 
@@ -166,9 +172,7 @@ def with_factors(weights: Array, group: Mask, rng: np.random.Generator) -> Array
     return np.where(group, kept * changed, weights)
 
 
-def rewired(
-    weights: Array, rng: np.random.Generator, distance_mm: Array | None = None
-) -> Array:  # fmt: skip
+def rewired(weights: Array, rng: np.random.Generator, distance_mm: Array | None = None) -> Array:
     """Return weights in random order among all pairs of regions, with the old strengths.
 
     Weights of all pairs of connected regions, also those of zero, are shuffled; then every region

@@ -152,6 +152,20 @@ def test_variants_are_seeded_and_every_kind_comes_as_often_as_asked():
     assert len({v.name for v in one}) == len(one)
 
 
+def test_distances_add_a_kind_and_leave_the_other_variants_as_they_are():
+    weights = connectome(9)
+    distance_mm = np.abs(np.subtract.outer(np.arange(N), np.arange(N))).astype(float)
+
+    def made(distance_mm=None):
+        rng = np.random.default_rng(1)
+        return list(variants(weights, ZONES, 2, [], REGIONS, rng, distance_mm))
+
+    without_it, with_it = made(), made(distance_mm)
+    pairs = zip(without_it, with_it[:-2], strict=True)
+    assert all(np.array_equal(a.weights, b.weights) for a, b in pairs)
+    assert [v.kind for v in with_it[-2:]] == ["rewired-distance"] * 2
+
+
 def test_the_change_of_structure_is_in_the_group_that_was_changed():
     weights = normalise_weights(connectome(10), "strength")
     same = structure_of(weights, weights, ZONES)
