@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Kind = Literal[
     "person", "again", "factors", "zone-recruited", "zone-others", "rest", "zone-strength",
-    "rewired", "weakest", "removed",
+    "rewired", "weakest", "rewired-distance", "removed",
 ]  # fmt: skip
 
 # Standard deviation of the logarithm of a random factor. The weights of one person against the
@@ -30,6 +30,8 @@ _STRENGTH_ERROR, _MOST_STEPS = 1e-3, 20_000
 # Places without a connection get this fraction of the smallest weight before the strengths are
 # restored: otherwise a region may have no connection that can be scaled.
 _FLOOR = 1e-3
+# Pairs of similar distance: one of so many groups of equal size, from the nearest to the farthest.
+_DISTANCE_GROUPS = 20
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def groups_of(zones: Zones) -> Groups:
 
 def variants(
     weights: Array, zones: Zones, count: int, removed: Sequence[Sequence[str]],
-    regions: Sequence[str], rng: np.random.Generator,
+    regions: Sequence[str], rng: np.random.Generator, distance_mm: Array | None = None,
 ) -> Iterator[Variant]:  # fmt: skip
     """Yield variants of a connectome.
 
@@ -103,8 +105,9 @@ def variants(
     all connections; on those of the zone with recruited regions (``zone-recruited``), on the other
     ones of the zone (``zone-others``), on the ``rest``; and a ``rewired`` network. Then all
     connections of the zone with others times the factors `STRENGTHS` (``zone-strength``), and the
-    network without the ``weakest`` half of the connections. Without the stated connections in any
-    case (``removed``).
+    network without the ``weakest`` half of the connections. With distances, networks rewired among
+    pairs of similar distance (``rewired-distance``). Without the stated connections in any case
+    (``removed``).
 
     Parameters
     ----------
@@ -120,6 +123,8 @@ def variants(
         Names of the regions.
     rng : numpy.random.Generator
         Source of random numbers.
+    distance_mm : numpy.ndarray, shape (n_regions, n_regions), optional
+        Distance of every pair.
     """
     groups = groups_of(zones)
     chosen: tuple[tuple[Kind, Mask], ...] = (
@@ -140,6 +145,9 @@ def variants(
             scaled = np.where(border, factor * weights, weights)
             yield Variant("zone-strength", f"zone x {factor:g}", scaled)
         yield Variant("weakest", f"without the weakest {WEAKEST:.0%}", without_weakest(weights))
+    for number in range(1, count + 1) if distance_mm is not None else ():
+        near = rewired(weights, rng, distance_mm)
+        yield Variant("rewired-distance", f"rewired by distance {number}", near)
     for names in removed:
         yield Variant("removed", f"without {','.join(names)}", without(weights, names, regions))
 
@@ -164,12 +172,22 @@ def with_factors(weights: Array, group: Mask, rng: np.random.Generator) -> Array
     return np.where(group, kept * changed, weights)
 
 
-def rewired(weights: Array, rng: np.random.Generator) -> Array:
+def rewired(weights: Array, rng: np.random.Generator, distance_mm: Array | None = None) -> Array:
     """Return weights in random order among all pairs of regions, with the old strengths.
 
     Weights of all pairs of connected regions, also those of zero, are shuffled; then every region
-    is scaled (w_ij d_i d_j) until its summed weight is the old one. Distance plays no part. A
-    region that has nearly all connections keeps them.
+    is scaled (w_ij d_i d_j) until its summed weight is the old one. A region that has nearly all
+    connections keeps them.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (n_regions, n_regions)
+        Symmetric weights.
+    rng : numpy.random.Generator
+        Source of random numbers.
+    distance_mm : numpy.ndarray, shape (n_regions, n_regions), optional
+        Distance or tract length of every pair. With it, weights are shuffled among pairs of similar
+        distance only; without it, distance plays no part.
     """
     if not weights.any():
         return weights
@@ -178,11 +196,23 @@ def rewired(weights: Array, rng: np.random.Generator) -> Array:
     upper = np.triu_indices(len(joined), 1)
     floor = _FLOOR * inside[inside > 0].min()
     shuffled = np.zeros_like(inside)
-    shuffled[upper] = rng.permutation(np.maximum(inside[upper], floor))
+    raised = np.maximum(inside[upper], floor)
+    if distance_mm is None:
+        shuffled[upper] = rng.permutation(raised)
+    else:
+        shuffled[upper] = _shuffled_by(distance_mm[np.ix_(joined, joined)][upper], raised, rng)
     shuffled += shuffled.T
     result = np.zeros_like(weights)
     result[np.ix_(joined, joined)] = _with_strengths(shuffled, inside.sum(axis=1))
     return result
+
+
+def _shuffled_by(distance_mm: Array, values: Array, rng: np.random.Generator) -> Array:
+    """Return values in random order among those of similar distance."""
+    found = np.empty_like(values)
+    for group in np.array_split(np.argsort(distance_mm, kind="stable"), _DISTANCE_GROUPS):
+        found[group] = values[rng.permutation(group)]
+    return found
 
 
 def _with_strengths(weights: Array, strength: Array) -> Array:

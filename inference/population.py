@@ -55,11 +55,15 @@ class Wanted:
         Variants of each kind; see `inference.connectome_variants.variants`.
     removed : sequence of sequences of str
         Regions among which the connections are removed, one variant each.
+    centres_mm : numpy.ndarray, shape (n_regions, 3), optional
+        Centres of the regions; without them, or if one is not finite, no variant is rewired among
+        pairs of similar distance.
     """
 
     persons: dict[str, Array]
     variants: int = 0
     removed: Sequence[Sequence[str]] = ()
+    centres_mm: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def refit(
         others = [
             *(Variant("person", name, weights) for name, weights in wanted.persons.items()),
             *variants(np.asarray(problem.weights), zones, wanted.variants, wanted.removed,
-                      problem.regions, rng),
+                      problem.regions, rng, _distance_of(wanted.centres_mm)),
         ]  # fmt: skip
         rows = [_row("own", "own", problem.weights, problem, zones, (own, own_list), None)]
         for number, variant in enumerate(others):
@@ -152,6 +156,13 @@ def refit(
         for mask in (zones.zone, zones.recruited)
     )
     return Population(table, effects, zone, recruited)
+
+
+def _distance_of(centres_mm: Array | None) -> Array | None:
+    """Return the distance of every pair of regions; None if a centre is unknown."""
+    if centres_mm is None or not np.isfinite(centres_mm).all():
+        return None
+    return np.asarray(np.linalg.norm(centres_mm[:, None] - centres_mm, axis=-1))
 
 
 def zones_of(answer: Answer) -> Zones:

@@ -199,7 +199,8 @@ def test_other_connectomes_are_fitted_and_the_report_reads_them(patient, quick, 
     assert by_name.loc["own", "rest"].to_numpy() == pytest.approx(0.0, abs=1e-9)
     assert by_name.loc["even", "rest"] > 0.05
     assert by_name.loc["without r0,r1", "zone_strength"] < 0
-    kinds = {"own", "person", "again", "factors", "rest", "rewired", "zone-strength", "weakest"}
+    kinds = {"own", "person", "again", "factors", "rest", "rewired", "zone-strength", "weakest",
+             "rewired-distance"}  # fmt: skip
     assert kinds < set(table["kind"])
     about = read_json(sidecar_of(patient.other_connectomes("default")))
     assert about["Zone"][0] == "r0"

@@ -72,6 +72,24 @@ def test_rewiring_keeps_every_strength_and_little_else(density):
     assert abs(np.corrcoef(found[upper], weights[upper])[0, 1]) < 0.5
 
 
+def test_rewiring_by_distance_keeps_strengths_and_the_fall_with_distance():
+    rng = np.random.default_rng(12)
+    places = rng.uniform(0, 100, (60, 3))
+    distance_mm = np.linalg.norm(places[:, None] - places, axis=-1)
+    weights = connectome(13, 60) ** 0.5 * np.exp(-distance_mm / 18.0)
+    upper = np.triu_indices(60, 1)
+    kept, lost = rewired(weights, rng, distance_mm), rewired(weights, rng)
+    assert np.array_equal(kept, kept.T)
+    assert kept.sum(axis=1) == pytest.approx(weights.sum(axis=1), rel=2e-3)
+    assert not np.isclose(kept[upper], weights[upper]).any()
+    nearness = [
+        pd.Series(w[upper]).corr(pd.Series(-distance_mm[upper]), method="spearman")
+        for w in (weights, kept, lost)
+    ]
+    assert nearness[1] > 0.9 * nearness[0] > 0.5
+    assert abs(nearness[2]) < 0.5 * nearness[0]
+
+
 def test_rewiring_leaves_a_region_without_connections_alone():
     weights = connectome(3)
     weights[0] = weights[:, 0] = 0.0
@@ -132,6 +150,20 @@ def test_variants_are_seeded_and_every_kind_comes_as_often_as_asked():
     twice = ("again", "factors", "zone-recruited", "zone-others", "rest", "rewired")
     assert counts == dict.fromkeys((*twice, "zone-strength"), 2) | {"weakest": 1, "removed": 1}
     assert len({v.name for v in one}) == len(one)
+
+
+def test_distances_add_a_kind_and_leave_the_other_variants_as_they_are():
+    weights = connectome(9)
+    distance_mm = np.abs(np.subtract.outer(np.arange(N), np.arange(N))).astype(float)
+
+    def made(distance_mm=None):
+        rng = np.random.default_rng(1)
+        return list(variants(weights, ZONES, 2, [], REGIONS, rng, distance_mm))
+
+    without_it, with_it = made(), made(distance_mm)
+    pairs = zip(without_it, with_it[:-2], strict=True)
+    assert all(np.array_equal(a.weights, b.weights) for a, b in pairs)
+    assert [v.kind for v in with_it[-2:]] == ["rewired-distance"] * 2
 
 
 def test_the_change_of_structure_is_in_the_group_that_was_changed():

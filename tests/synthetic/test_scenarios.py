@@ -5,10 +5,12 @@ import pytest
 
 from virtualbrain.errors import ConfigError, ModelError
 from virtualbrain.models.simulation import simulate
+from virtualbrain.network import normalise_weights
+from virtualbrain.synthetic.connectomes import connectome_from_centres
 from virtualbrain.synthetic.disease import UNSAMPLED_GAIN, largest_relative_gain
 from virtualbrain.synthetic.scenarios import SCENARIOS
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
-from virtualbrain.synthetic.validation_patient import draw_validation_patient
+from virtualbrain.synthetic.validation_patient import Structure, draw_validation_patient
 from virtualbrain.synthetic.validation_zone import FAST_DELAY_S
 
 pytestmark = pytest.mark.slow
@@ -71,3 +73,18 @@ def test_an_unstable_network_is_drawn_again(monkeypatch):
     patient = draw_validation_patient(np.random.default_rng(3), sampled=True)
     assert len(calls) > 1
     assert patient.truth.ez.any()
+
+
+def test_a_given_structure_is_the_true_one_and_the_fit_gets_it_with_errors():
+    rng = np.random.default_rng(4)
+    side = rng.uniform([5, -70, -50], [65, 70, 50], (45, 3))
+    centres_mm = np.concatenate([side, side * [-1, 1, 1]])
+    weights = connectome_from_centres(centres_mm, rng)
+    structure = Structure(centres_mm, weights)
+    patient = draw_validation_patient(rng, sampled=True, structure=structure)
+    true = patient.truth.true_model.network.weights
+    assert np.allclose(true, normalise_weights(weights, "strength"))
+    found, known = (w[np.triu_indices(90, 1)] for w in (patient.weights, weights))
+    assert 0.05 < (found[known > 0] == 0).mean() < 0.25
+    assert 0.6 < np.corrcoef(found, known)[0, 1] < 0.99
+    assert patient.gain.shape[1] == 90

@@ -1,7 +1,7 @@
 """Explain a fitted patient with other connectomes, for the command `degeneracy`."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +99,7 @@ def other_connectomes(
         task = bar.add_task(f"sub-{layout.label}", total=1.0)
         found = refit(
             sample,
-            Wanted(persons, asked.variants, asked.removed),
+            Wanted(persons, asked.variants, asked.removed, _centres(layout, regions)),
             plan_of(surgery, regions),
             zone_list_of(surgery, regions),
             config["seed"],
@@ -108,6 +108,14 @@ def other_connectomes(
     _write(layout, name, found, config)
     read = load_other_connectomes(layout.other_connectomes(name), layout.posterior(name))
     return sentences(read, str)
+
+
+def _centres(layout: PatientLayout, regions: Sequence[str]) -> Array:
+    """Return the centres of the regions, mm; not a number where the connectome has none."""
+    from virtualbrain.io.tables import read_table
+
+    table = read_table(layout.connectome_regions).set_index("name")
+    return table.loc[list(regions), ["x", "y", "z"]].to_numpy(float)
 
 
 def _write(layout: PatientLayout, priors: str, found: "Population", config: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ WORDS = {
     "rest": "random factors on connections without the EZ",
     "zone-strength": "half or double strength of all connections that leave the EZ",
     "rewired": "rewiring that keeps the strength of every region",
+    "rewired-distance": "rewiring among pairs of regions of similar distance",
     "weakest": "removal of the weaker half of the connections",
     "removed": "removal of the stated connections",
 }

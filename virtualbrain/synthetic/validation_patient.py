@@ -149,6 +149,23 @@ class ValidationPatient:
 
 
 @dataclass(frozen=True)
+class Structure:
+    """Regions and connectome of a real person, instead of drawn ones.
+
+    Parameters
+    ----------
+    centres_mm : numpy.ndarray, shape (n_regions, 3)
+        Centres; one hemisphere after the other, that with most electrodes first, both in the same
+        order. The midline is at x = 0.
+    weights : numpy.ndarray, shape (n_regions, n_regions)
+        True weights, symmetric, of any scale. The measured ones have errors.
+    """
+
+    centres_mm: Array
+    weights: Array
+
+
+@dataclass(frozen=True)
 class _Head:
     """Regions and contacts of one head, mm."""
 
@@ -168,7 +185,10 @@ class _Run:
 
 
 def draw_validation_patient(
-    rng: np.random.Generator, sampled: bool, scenario: Scenario = "early"
+    rng: np.random.Generator,
+    sampled: bool,
+    scenario: Scenario = "early",
+    structure: Structure | None = None,
 ) -> ValidationPatient:
     """Draw one patient.
 
@@ -180,22 +200,28 @@ def draw_validation_patient(
         Whether channels see the epileptogenic zone; never in the scenario hidden.
     scenario : str
         How the seizure starts; see `virtualbrain.synthetic.scenarios`.
+    structure : Structure, optional
+        Regions and connectome; drawn by default.
     """
     sampled = sampled and scenario != "hidden"
     for _ in range(_ATTEMPTS):
-        patient = _try_patient(rng, sampled, scenario)
+        patient = _try_patient(rng, sampled, scenario, structure)
         if patient is not None:
             return patient
     raise RuntimeError(f"no seizure that spreads and ends was found in {_ATTEMPTS} attempts")
 
 
 def _try_patient(
-    rng: np.random.Generator, sampled: bool, scenario: Scenario
+    rng: np.random.Generator, sampled: bool, scenario: Scenario, structure: Structure | None
 ) -> ValidationPatient | None:
     """Draw head, connectome and zone; None unless the seizure goes as the scenario says."""
-    head = _draw_head(rng)
-    measured = connectome_from_centres(head.centres, rng)
-    true_weights = with_lost_connections(measured, rng)
+    head = _draw_head(rng, _draw_centres(rng) if structure is None else structure.centres_mm)
+    if structure is None:
+        measured = connectome_from_centres(head.centres, rng)
+        true_weights = with_lost_connections(measured, rng)
+    else:
+        true_weights = structure.weights
+        measured = with_lost_connections(true_weights, rng)
     gain = _ball_gain(head, rng)
     zone = draw_zone(scenario, gain, true_weights, head.centres, sampled, rng)
     if zone is None:
@@ -239,11 +265,15 @@ def _runs(
 # ---- head, electrodes and gain --------------------------------------------------------------
 
 
-def _draw_head(rng: np.random.Generator) -> _Head:
-    """Place regions in two hemispheres, and depth electrodes mostly in one."""
-    n_half = int(rng.integers(43, 51))
-    side = _spread_points(n_half, rng)
-    centres = np.concatenate([side, side * [-1, 1, 1] + rng.normal(0, 2, side.shape)])
+def _draw_centres(rng: np.random.Generator) -> Array:
+    """Place regions in two hemispheres, one after the other."""
+    side = _spread_points(int(rng.integers(43, 51)), rng)
+    return np.concatenate([side, side * [-1, 1, 1] + rng.normal(0, 2, side.shape)])
+
+
+def _draw_head(rng: np.random.Generator, centres: Array) -> _Head:
+    """Draw the sizes of the regions, and depth electrodes mostly in the first hemisphere."""
+    n_half = len(centres) // 2
     radii = rng.uniform(8, 14, 2 * n_half)
     anodes: list[Array] = []
     cathodes: list[Array] = []
