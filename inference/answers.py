@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from inference.diagnose import diagnose
+from inference.diagnosis import diagnose
 from inference.onsets.fit import OnsetSample, calibrated_p_ez
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.posterior import PlanOf
 
 Array = NDArray[np.float64]

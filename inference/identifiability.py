@@ -36,7 +36,7 @@ from inference.contraction import (
 from inference.density import Density
 from inference.layout import POSITIVE
 from inference.posterior import named_draws
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.models.reduced_physics import FOLD_X, X0_PER_INPUT
 from virtualbrain.posterior import (
     HARDLY_SUSPECTED,

@@ -10,13 +10,13 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from inference.diagnose import diagnose
-from inference.fit import fit
+from inference.diagnosis import diagnose
+from inference.fitting import fit
 from inference.initialisation import Progress
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.errors import InputError
 
 Array = NDArray[np.float64]

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from inference.density import Density, build_density
-from inference.diagnose import diagnose
-from inference.fit import fit
+from inference.diagnosis import diagnose
+from inference.fitting import fit
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
 from inference.sources import evidence_probability, log_evidence, onset_order
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.quality_limits import INTERPRETABLE

@@ -13,7 +13,7 @@ from virtualbrain.config import project_root
 ROOT = project_root()
 
 LAYERS = (
-    {"errors"},
+    {"errors", "lazy_names"},
     {"config", "network", "quality_limits"},
     {"connectome", "rigid_registration"},
     {"io"},
@@ -31,7 +31,7 @@ LAYERS = (
 """Packages and modules of virtualbrain, and inference, from the lowest layer to the highest."""
 
 INFERENCE_MAY_IMPORT = {
-    "errors", "config", "network", "quality_limits", "connectome", "io", "models", "anatomy",
+    "errors", "lazy_names", "config", "network", "quality_limits", "connectome", "io", "models", "anatomy",
     "seeg", "posterior",
 }  # fmt: skip
 """The fit itself must not depend on virtual surgery or synthetic patients."""

@@ -1,7 +1,8 @@
 """Personal virtual brains: a patient's Epileptor network, virtual surgery and report."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from virtualbrain.lazy_names import importer
 
 if TYPE_CHECKING:
     from virtualbrain.models.epileptor import (
@@ -69,10 +70,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+__getattr__ = importer(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,7 @@
 
 import xarray as xr
 
-from inference.diagnose import precision
+from inference.diagnosis import precision
 
 MOST_R_HAT, MOST_ERROR = 1.01, 0.02
 

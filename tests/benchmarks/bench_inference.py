@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from inference import kernels
 from inference.density import build_density
-from inference.fit import choose_modes
+from inference.fitting import choose_modes
 from inference.initialisation import find_optima
 from inference.priors import LogNormal, Normal, Priors, Scatter, Weight
 from inference.problem import Problem

@@ -19,7 +19,7 @@ import pandas as pd
 from inference.settings import Settings
 from inference.sources import evidence_probability, log_evidence
 from inference.validate import fit_patient, problem_of
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.synthetic.scores import zone_scores
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inference.diagnose import diagnose
+from inference.diagnosis import diagnose
 from inference.problem import Problem
 from inference.settings import Settings
 from inference.validate import fit_patient, problem_of
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
 
 FIGURES = ("r_hat_max", "p_ez_error_max")

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
-from inference.diagnose import diagnose
+from inference.diagnosis import diagnose
 from inference.settings import Settings
 from inference.validate import fit_patient, problem_of
 from inference.validate_degeneracy import score_list
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.surgery.explanations import explanations
 from virtualbrain.surgery.resection_constraints import ResectionConstraints
 from virtualbrain.surgery.settings import SurgerySettings

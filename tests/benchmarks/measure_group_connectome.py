@@ -17,12 +17,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from inference.fit import fit
+from inference.fitting import fit
 from inference.problem import Problem
 from inference.settings import Settings
 from inference.sources import evidence_probability, log_evidence
 from inference.validate import problem_of
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.synthetic.scores import calibration_error, zone_scores
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inference.diagnose import diagnose
+from inference.diagnosis import diagnose
 from inference.settings import Settings
 from inference.validate import fit_patient, problem_of
 from virtualbrain.quality_limits import INTERPRETABLE

@@ -13,7 +13,7 @@ from inference.onsets.sampler import fill_power
 from inference.priors import load_priors
 from inference.problem import Problem
 from inference.settings import Settings
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.errors import InputError
 from virtualbrain.posterior import PlanOf
 

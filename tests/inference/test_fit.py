@@ -9,11 +9,11 @@ import xarray as xr
 
 import inference
 from inference.density import build_density
-from inference.fit import choose_modes, estimate_tempering
+from inference.fitting import choose_modes, estimate_tempering
 from inference.initialisation import Optimum, climb, find_optima
 from inference.posterior import own_excitability
 from inference.priors import Priors, Scatter
-from inference.zones import COLUMNS
+from inference.zone_table import COLUMNS
 from virtualbrain.errors import InputError
 
 

@@ -18,7 +18,7 @@ from inference.onsets.fit import posterior_of, sample_onsets
 from inference.priors import load_priors
 from inference.problem import Problem
 from inference.settings import Settings
-from inference.zones import zones
+from inference.zone_table import zones
 
 SETTINGS = Settings(moves=2000, draws=100, chains=2)
 

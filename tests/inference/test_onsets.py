@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.stats import norm, t
 
 import inference
-from inference.diagnose import diagnose
+from inference.diagnosis import diagnose
 from inference.onsets.chains import sample_chain
 from inference.onsets.channels import channel_scratch, log_channel
 from inference.onsets.convergence import has_converged
@@ -26,7 +26,7 @@ from inference.onsets.sampler import fill_power, silent_start
 from inference.priors import Priors
 from inference.problem import Problem
 from inference.settings import Settings
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.models.reduced import ReducedMembers, run_reduced
 from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.posterior import starts_seizures

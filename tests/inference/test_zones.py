@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from inference.zones import _p_recruited
+from inference.zone_table import _p_recruited
 
 DRAWS = arrays(np.bool_, (12, 4))
 

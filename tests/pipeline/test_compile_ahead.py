@@ -13,7 +13,7 @@ from numba.core.dispatcher import Dispatcher
 import inference
 from inference.problem import Problem
 from inference.settings import Settings
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.commands import compile_ahead as command
 from virtualbrain.commands.compile_ahead import compile_fit_and_surgery
 from virtualbrain.pipeline import compile_ahead

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inference.zones import COLUMNS as ZONE_COLUMNS
+from inference.zone_table import COLUMNS as ZONE_COLUMNS
 from virtualbrain.errors import InputError
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.fit_results import ZoneRow, load_zones

@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from inference.fit import fit
+from inference.fitting import fit
 from inference.problem import Problem
 from inference.settings import Settings
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.models.epileptor import Epileptor
 from virtualbrain.models.simulation import Options, simulate
 from virtualbrain.network import Network

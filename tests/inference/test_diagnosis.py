@@ -96,7 +96,7 @@ def test_few_expected_ez_regions_give_a_warning_of_an_unsampled_ez(posterior, so
 def test_a_fit_without_the_patients_own_images_is_never_interpretable(
     posterior, monkeypatch, attribute, value, words
 ):
-    module = sys.modules["inference.diagnose"]  # the package's name means the function
+    module = sys.modules["inference.diagnosis"]
     monkeypatch.setattr(module, "_sampled_ez_reasons", lambda figures: [])
     monkeypatch.setattr(module, "_leading_region_reasons", lambda figures: [])
     monkeypatch.setattr(module, "FIT_LIMITS", {"modes": FIT_LIMITS["modes"]})

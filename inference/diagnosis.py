@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from inference.zones import zones
+from inference.zone_table import zones
 from virtualbrain.posterior import (
     chain_weights,
     effective_zones,
