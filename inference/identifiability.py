@@ -37,7 +37,7 @@ from inference.density import Density
 from inference.layout import POSITIVE
 from inference.posterior import named_draws
 from inference.zone_table import zones
-from virtualbrain.models.reduced_physics import FOLD_X, X0_PER_INPUT
+from virtualbrain.models.reduced_physics import FOLD_X, INFLECTION_X, X0_PER_INPUT
 from virtualbrain.posterior import (
     HARDLY_SUSPECTED,
     chain_weights,
@@ -54,6 +54,9 @@ N_PRIOR, PRIOR_PARTS = 2000, 40
 LEADING, MOST_LEADING = HARDLY_SUSPECTED, 8
 N_DIRECTIONS, N_BINS = 2, 6
 STARTS, RECRUITED, SILENT = "starts", "recruited", "silent"
+# Near the fold an input still hastens or holds back a region; half-way to the inflection, where x
+# rises fastest, it comes too late.
+_LEFT_X = (FOLD_X + INFLECTION_X) / 2.0
 REGIONAL = ("x0", "z_init", "onset_s")
 GLOBAL = (
     "K", "tau0", "amplitude", "level", "noise", "recruitment_threshold", "peak_log_power",
@@ -363,8 +366,8 @@ def roles_of(samples: xr.Dataset, region: str, I1: float) -> dict[str, NDArray[n
 def expected_slope(posterior: xr.DataTree, region: str, role: str) -> float:
     """Return dx0/dK of a region by the equations, from simulated draws of the fit.
 
-    Over the draws in which the region has the role; it is recruited where its x passes the fold.
-    NaN without such draws, or where its x is above the fold from the first step. With several
+    Over the draws in which the region has the role; it is recruited where its x leaves the fold.
+    NaN without such draws, or where its x is beyond the fold from the first step. With several
     seizures, in the first.
     """
     sources = posterior["sources"]
@@ -374,7 +377,7 @@ def expected_slope(posterior: xr.DataTree, region: str, role: str) -> float:
     states = x.transpose("sample", "time", "region").to_numpy().astype(np.float64)
     chosen = sources["above_threshold"].to_numpy()[:, place] == (role == STARTS)
     if role in (RECRUITED, SILENT):
-        passes = (states[:, :, place] > FOLD_X).any(axis=1)
+        passes = (states[:, :, place] > _LEFT_X).any(axis=1)
         chosen &= passes == (role == RECRUITED)
     return mean_slope(
         states[chosen], posterior["constant_data"]["weights"].to_numpy()[place], place
@@ -384,7 +387,7 @@ def expected_slope(posterior: xr.DataTree, region: str, role: str) -> float:
 def mean_slope(states: Array, weights: Array, place: int) -> float:
     r"""Return :math:`-\frac14 \langle \sum_j w_j (x_j - x_i) \rangle`.
 
-    Mean over the steps before x_i passes the fold, then over the draws with such steps.
+    Mean over the steps before x_i has left the fold, then over the draws with such steps.
 
     Parameters
     ----------
@@ -397,7 +400,7 @@ def mean_slope(states: Array, weights: Array, place: int) -> float:
     """
     own = states[:, :, place]
     drive = states @ weights - weights.sum() * own
-    before = ~np.maximum.accumulate(own > FOLD_X, axis=1)
+    before = ~np.maximum.accumulate(own > _LEFT_X, axis=1)
     steps = before.sum(axis=1)
     some = steps > 0
     if not some.any():

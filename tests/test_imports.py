@@ -31,8 +31,8 @@ LAYERS = (
 """Packages and modules of virtualbrain, and inference, from the lowest layer to the highest."""
 
 INFERENCE_MAY_IMPORT = {
-    "errors", "lazy_names", "config", "network", "quality_limits", "connectome", "io", "models", "anatomy",
-    "seeg", "posterior",
+    "errors", "lazy_names", "config", "network", "quality_limits", "connectome", "io", "models",
+    "anatomy", "seeg", "posterior",
 }  # fmt: skip
 """The fit itself must not depend on virtual surgery or synthetic patients."""
 

@@ -126,7 +126,7 @@ def test_a_profile_shows_where_the_second_number_is_high():
 def test_the_predicted_slope_is_a_quarter_of_the_input_before_the_fold():
     states = np.full((1, 10, 3), -1.6)
     states[0, :, 1] = 0.4  # seizes all the time: an input of 0.5 * 2.0
-    states[0, 6:, 0] = -1.0  # past the fold, no longer counted
+    states[0, 6:, 0] = -0.9  # past the fold, no longer counted
     states[0, 6:, 2] = 3.0
     assert mean_slope(states, np.array([0.0, 0.5, 0.25]), 0) == pytest.approx(-0.25)
     states[0, :, 0] = 0.0

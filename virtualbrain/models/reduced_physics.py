@@ -21,7 +21,8 @@ from virtualbrain.errors import ModelError
 Array = NDArray[np.float64]
 
 REST_CURRENT = 3.1
-FOLD_X = -4.0 / 3.0
+# Extremum and inflection of the cubic 1 - x³ - 2x²: x rises slowly near the first, then fast.
+FOLD_X, INFLECTION_X = -4.0 / 3.0, -2.0 / 3.0
 FOLD_Z = 1.0 + REST_CURRENT - 32.0 / 27.0
 # The threshold x0_c in the limit of a large tau0; `critical_x0` gives it for a finite tau0.
 FOLD_X0 = FOLD_X - FOLD_Z / 4.0
