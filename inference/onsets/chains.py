@@ -56,21 +56,6 @@ class _Chain:
     rng: np.random.Generator
 
 
-def sample_chain(
-    data: Recording,
-    rules: Rules,
-    n_moves: int,
-    n_unused: int,
-    n_kept: int,
-    temperatures: Array,
-    start: Start,
-    rng: np.random.Generator,
-) -> tuple[Kept, Start]:
-    """Run one chain; see `sample_chains`."""
-    length = Length(n_moves, n_unused, n_kept)
-    return sample_chains(data, rules, length, temperatures, [start], [rng])[0]
-
-
 def sample_chains(
     data: Recording,
     rules: Rules,

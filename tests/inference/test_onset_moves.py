@@ -7,7 +7,7 @@ import pytest
 
 from inference.kernels.common import jit
 from inference.onsets import recording
-from inference.onsets.chains import Length, sample_chain, sample_chains
+from inference.onsets.chains import Length, sample_chains
 from inference.onsets.channels import channel_scratch, log_channel
 from inference.onsets.learned import (
     BEFORE_S,
@@ -236,10 +236,10 @@ def test_draws_of_a_small_problem_are_those_of_weighted_draws_of_the_prior(
     assert (data.sees_most.sum(axis=1) == judges).all()
     wanted, onset = importance(data, rules, 150_000, np.random.default_rng(6))
     start = silent_start(data, rules, len(temperatures))
-    kept = sample_chain(
-        data, rules, 200_000, 20_000, 4000, np.array(temperatures), start,
-        np.random.default_rng(7),
-    )[0]  # fmt: skip
+    ((kept, _),) = sample_chains(
+        data, rules, Length(200_000, 20_000, 4000), np.array(temperatures), [start],
+        [np.random.default_rng(7)],
+    )  # fmt: skip
     for kind in (SWITCH, EXCHANGE, REPLACE, REDRAW):
         assert kept.accepted[1, kind] > 500
     assert_agree(kept.active, kept.onset, wanted, onset)
@@ -276,9 +276,9 @@ def test_a_region_that_no_channel_sees_never_seizes():
     gain = np.array([[0.55, 0.42, 0.03], [0.45, 0.52, 0.03], [0.5, 0.47, 0.03], [0.6, 0.37, 0.03]])
     data = recording_of(made_problem(gain), np.full(3, 0.3), 40, RULES.noise)
     assert unseen_regions(data.gain).tolist() == [False, False, True]
-    kept = sample_chain(
-        data, RULES, 6000, 1000, 1000, np.array([1.0, 2.0]), silent_start(data, RULES, 2),
-        np.random.default_rng(3),
-    )[0]  # fmt: skip
+    ((kept, _),) = sample_chains(
+        data, RULES, Length(6000, 1000, 1000), np.array([1.0, 2.0]),
+        [silent_start(data, RULES, 2)], [np.random.default_rng(3)],
+    )  # fmt: skip
     assert kept.active[:, 0, :2].any(axis=0).all()
     assert not kept.active[:, 0, 2].any()

@@ -13,7 +13,7 @@ from scipy.stats import norm, t
 
 import inference
 from inference.diagnosis import diagnose
-from inference.onsets.chains import sample_chain
+from inference.onsets.chains import Length, sample_chains
 from inference.onsets.channels import channel_scratch, log_channel
 from inference.onsets.convergence import has_converged
 from inference.onsets.dynamics import Onsets, dynamics_of
@@ -171,8 +171,10 @@ def test_a_region_with_input_is_less_likely_epileptogenic():
 
 def drawn(data, rules, n_moves, n_kept):
     start = silent_start(data, rules, 1)
-    size = (n_moves, n_moves // 3, n_kept)
-    return sample_chain(data, rules, *size, np.array([1.0]), start, np.random.default_rng(2))[0]
+    length = Length(n_moves, n_moves // 3, n_kept)
+    rngs = [np.random.default_rng(2)]
+    ((kept, _),) = sample_chains(data, rules, length, np.array([1.0]), [start], rngs)
+    return kept
 
 
 @pytest.mark.slow
@@ -337,10 +339,10 @@ def test_chains_that_have_not_converged_are_continued(problem, posterior):
 def test_a_chain_goes_on_from_its_last_state(problem):
     rules = Rules()
     data = recording_of(problem, np.full(N, 0.1), 40, rules.noise)
-    rng = np.random.default_rng(8)
+    rngs = [np.random.default_rng(8)]
     start, temperatures = silent_start(data, rules, 2), np.array([1.0, 1.5])
-    first, end = sample_chain(data, rules, 3000, 0, 3000, temperatures, start, rng)
-    next_draw, _ = sample_chain(data, rules, 1, 0, 1, temperatures, end, rng)
+    ((first, end),) = sample_chains(data, rules, Length(3000, 0, 3000), temperatures, [start], rngs)
+    ((next_draw, _),) = sample_chains(data, rules, Length(1, 0, 1), temperatures, [end], rngs)
     assert first.active[-1].any()
     np.testing.assert_array_equal(end.active[0], first.active[-1])
     changed = (next_draw.active[0] != end.active[0]) | (next_draw.onset[0] != end.onset[0])

@@ -185,15 +185,17 @@ class Start:
         A repeated check does not repeat later stages (`ancient`). But while the check is still to
         run, Snakemake does not look for other reasons to repeat them, such as changed inputs.
         """
+        if self.options.dry_run:
+            return
         from virtualbrain.pipeline.check import is_checked  # slow to import
 
+        checks = {label: PatientLayout(self.out, label).inputs for label in labels}
         existing = [
-            str(PatientLayout(self.out, label).inputs)
-            for label in labels
-            if PatientLayout(self.out, label).inputs.is_file()
-            and not is_checked(self.out, self.options.bids, label, config)
+            str(path)
+            for label, path in checks.items()
+            if path.is_file() and not is_checked(self.out, self.options.bids, label, config)
         ]
-        if existing and not self.options.dry_run:
+        if existing:
             self.workflow(config, "check-again", existing)
 
     def workflow(

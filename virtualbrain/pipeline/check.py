@@ -48,7 +48,7 @@ def checked_part(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checked_settings(config: Mapping[str, Any]) -> str:
-    """Return a checksum of the part of the configuration that a check reads, without its paths."""
+    """Return a checksum of the part of the configuration that a check reads; see `is_checked`."""
     text = json.dumps(checked_part(config), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -65,23 +65,22 @@ def is_checked(out: Path, bids: Path | str, label: str, config: Mapping[str, Any
     bids, label, config
         As in `check_patient`.
     """
-    roots = Roots(out, Path(bids).absolute())
     try:
-        records = read_records(out, owner_of(label))
+        record = {one.stage: one for one in read_records(out, owner_of(label))}.get("check")
+        if record is None or record.versions != versions():
+            return False
+        if record.settings.get("checked") != checked_settings(config):
+            return False
         files, problems = search_patient(bids, label, file_settings(config))
     except VirtualBrainError:
         return False
-    for record in records:
-        if record.stage == "check" and not problems:
-            same = record.settings.get("checked") == checked_settings(config)
-            found = {roots.name(path.absolute()): path for path in files_of(files.all_files())}
-            return (
-                same
-                and record.versions == versions()
-                and record.inputs.keys() == found.keys()
-                and all(record.inputs[name].is_untouched(path) for name, path in found.items())
-            )
-    return False
+    roots = Roots(out, Path(bids).absolute())
+    found = {roots.name(path.absolute()): path for path in files_of(files.all_files())}
+    return (
+        not problems
+        and record.inputs.keys() == found.keys()
+        and all(record.inputs[name].is_untouched(path) for name, path in found.items())
+    )
 
 
 def is_prepared(out: Path, bids: Path | str, label: str, config: Mapping[str, Any]) -> bool:
