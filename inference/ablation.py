@@ -161,7 +161,7 @@ def _bands_kept(problem: Problem, bands: Mapping[str, Problem]) -> Iterator[Subs
 
 
 def reduced(problem: Problem, subset: Subset) -> Problem:
-    """Return the problem with a subset of its data."""
+    """Return the problem with a subset of its data, without the components of all."""
     channels = list(subset.channels)
     kept = [(problem.envelope[s], problem.times[s]) for s in subset.seizures]
     inside = [(envelope, times, times <= subset.until_s) for envelope, times in kept]
@@ -171,6 +171,7 @@ def reduced(problem: Problem, subset: Subset) -> Problem:
         times=[times[use] for _, times, use in inside],
         gain=problem.gain[channels],
         channels=[problem.channels[c] for c in channels],
+        components=None,
     )
 
 

@@ -254,6 +254,7 @@ def attributes_of(density: Density) -> dict[str, Any]:
         "isolated": list(density.problem.isolated),
         "group_connectome": density.problem.group_connectome,
         "template_anatomy": int(density.problem.template_anatomy),
+        "n_components": density.problem.n_components,
         "inference_library": library,
         "inference_library_version": _version(library),
         "max_depth": settings.max_depth,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.network import Network, Normalisation
+from virtualbrain.seeg.components import Components
 
 Array = NDArray[np.float64]
 _LOG = logging.getLogger(__name__)
@@ -44,6 +45,9 @@ class Problem:
         Name of the group whose weights these are; empty: they are the patient's own.
     template_anatomy : bool
         Whether the contacts were placed in the template, because there is no MRI of the patient.
+    components : Components, optional
+        Independent components of the recording (`virtualbrain.seeg.components`), in the order of
+        channels, seizures and times; the onset model and the source evidence use them.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class Problem:
     normalisation: Normalisation = "strength"
     group_connectome: str = ""
     template_anatomy: bool = False
+    components: Components | None = None
     isolated: tuple[str, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
@@ -97,6 +102,7 @@ class Problem:
             regions=regions,
             channels=channels,
             times=_as_times(self.times, seizures),
+            components=_checked_components(self.components, seizures),
             hypothesis=_checked_hypothesis(self.hypothesis, regions),
             lesion=_checked_lesion(self.lesion, regions),
             isolated=isolated,
@@ -120,6 +126,11 @@ class Problem:
     def n_channels(self) -> int:
         """Number of channels."""
         return len(self.channels)
+
+    @property
+    def n_components(self) -> int:
+        """Number of independent components."""
+        return 0 if self.components is None else self.components.count
 
     def zone_of(self) -> dict[str, str]:
         """Return the zone of every region in the hypothesis.
@@ -150,12 +161,28 @@ class Problem:
         numpy.ndarray, shape (n_seizures, n_steps)
             Seconds from the marked onset.
         """
-        envelopes, seconds = [], []
-        for envelope, times in zip(self.envelope, self.times, strict=True):
+        return self._resampled(self.envelope, n_steps)
+
+    def components_on_grid(self, n_steps: int) -> Array:
+        """Resample the envelopes of the components as `on_grid` does.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_seizures, n_steps, n_components)
+            Log power; without components the last dimension is empty.
+        """
+        if self.components is None:
+            return np.zeros((self.n_seizures, n_steps, 0))
+        return self._resampled(self.components.envelope, n_steps)[0]
+
+    def _resampled(self, envelopes: Sequence[Array], n_steps: int) -> tuple[Array, Array]:
+        """Return envelopes on the steps of the model, and their times."""
+        found, seconds = [], []
+        for envelope, times in zip(envelopes, self.times, strict=True):
             grid = np.linspace(times[0], times[-1], n_steps)
-            envelopes.append(_resample(envelope, times, grid))
+            found.append(_resample(envelope, times, grid))
             seconds.append(grid)
-        return np.stack(envelopes), np.stack(seconds)
+        return np.stack(found), np.stack(seconds)
 
 
 def _resample(envelope: Array, times: Array, grid: Array) -> Array:
@@ -255,6 +282,24 @@ def _check_seizures(seizures: Sequence[Array], channels: Sequence[str]) -> None:
             where="envelope",
             hint="check the marked seizure onset and offset",
         )
+
+
+def _checked_components(
+    components: Components | None, seizures: Sequence[Array]
+) -> Components | None:
+    """Return components that match the envelopes."""
+    if components is None:
+        return None
+    found = [components.power.shape, *(part.shape for part in components.envelope)]
+    expected = [
+        (seizures[0].shape[1], components.count),
+        *((len(part), components.count) for part in seizures),
+    ]
+    if found != expected:
+        raise InputError(
+            f"components of the shapes {found}", where="components", expected=f"{expected}"
+        )
+    return components
 
 
 def _as_times(times: object, seizures: Sequence[Array]) -> tuple[Array, ...]:

@@ -18,6 +18,7 @@ from inference.problem import Problem
 from inference.settings import Settings
 from inference.zone_table import zones
 from virtualbrain.errors import InputError
+from virtualbrain.seeg.components import Components, separate
 
 Array = NDArray[np.float64]
 
@@ -54,6 +55,7 @@ def run_inference(
     *,
     group_connectome: str = "",
     template_anatomy: bool = False,
+    signals: Sequence[xr.DataArray] = (),
 ) -> StageResult:
     """Fit one patient from the tables of the earlier stages.
 
@@ -81,6 +83,9 @@ def run_inference(
         As in `inference.Problem`.
     template_anatomy : bool
         As in `inference.Problem`.
+    signals : sequence of xarray.DataArray
+        One per seizure; dims (time, channel), the recording that is separated into independent
+        components; without them there are none.
 
     Returns
     -------
@@ -95,7 +100,7 @@ def run_inference(
     choices = settings or Settings()
     problem = align(
         envelopes, gain, weights, regions, hypothesis, lesion, choices,
-        group_connectome=group_connectome, template_anatomy=template_anatomy,
+        group_connectome=group_connectome, template_anatomy=template_anatomy, signals=signals,
     )  # fmt: skip
     posterior = fit(problem, priors, choices, progress)
     return StageResult(posterior, zones(posterior), diagnose(posterior))
@@ -112,6 +117,7 @@ def align(
     *,
     group_connectome: str = "",
     template_anatomy: bool = False,
+    signals: Sequence[xr.DataArray] = (),
 ) -> Problem:
     """Put all tables into one order of channels and regions, by name."""
     if not envelopes:
@@ -155,4 +161,19 @@ def align(
         normalisation=settings.normalisation,
         group_connectome=group_connectome,
         template_anatomy=template_anatomy,
+        components=_components(signals, channels, parts) if settings.components else None,
+    )
+
+
+def _components(
+    signals: Sequence[xr.DataArray], channels: Sequence[str], envelopes: Sequence[xr.DataArray]
+) -> Components | None:
+    """Separate the signals of the fitted channels; None without the signal of every seizure."""
+    if len(signals) != len(envelopes):
+        return None
+    chosen = [part.sel(channel=list(channels)).transpose("time", "channel") for part in signals]
+    return separate(
+        [part.to_numpy() for part in chosen],
+        [part["time"].to_numpy() for part in chosen],
+        [part["time"].to_numpy() for part in envelopes],
     )

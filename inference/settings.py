@@ -70,6 +70,9 @@ class Settings:
     evoked_responses : bool
         Change the weights where evoked responses were measured, see
         `inference.with_evoked_responses`; `fit` takes the weights of its problem.
+    components : bool
+        Separate the recording into independent components (`virtualbrain.seeg.components`), which
+        the onset model and the source evidence then use; `fit` takes those of its problem.
 
     Raises
     ------
@@ -100,6 +103,7 @@ class Settings:
     engine: Engine = "fused"
     normalisation: Normalisation = "strength"
     evoked_responses: bool = False
+    components: bool = True
 
     def __post_init__(self) -> None:
         choices = {

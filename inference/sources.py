@@ -10,11 +10,14 @@ region, which keeps few regions active:
 .. math:: \min_{E \ge 0} \sum_{c,t} \Big( \frac{V_c}{M_c} + \log M_c \Big) + \lambda \sum_{i,t} E_i.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.special import expit, log_expit, log_ndtr, logit, ndtri_exp
 
+from inference.component_regions import regions_of_components
 from inference.priors import Priors
 from inference.problem import Problem
 from virtualbrain.models.reduced_physics import critical_x0
@@ -39,7 +42,7 @@ INTERCEPT, OF_EARLY, OF_PEAK = -0.601, 1.088, 1.549
 MINIMUM_EARLINESS = 0.02
 
 
-def source_excess(envelope: Array, gain: Array) -> Array:
+def source_excess(envelope: Array, gain: Array, gain_power: float = GAIN_POWER) -> Array:
     """Return the power of every region above rest, as a multiple of rest.
 
     Parameters
@@ -48,6 +51,8 @@ def source_excess(envelope: Array, gain: Array) -> Array:
         Log power above baseline.
     gain : numpy.ndarray, shape (n_channels, n_regions)
         Rows of unit sum.
+    gain_power : float
+        Exponent of the gain.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def source_excess(envelope: Array, gain: Array) -> Array:
     """
     width = max(round(SMOOTHING * len(envelope)), 1)
     smooth = uniform_filter1d(envelope, width, axis=0, mode="nearest")
-    mixing = gain**GAIN_POWER
+    mixing = gain**gain_power
     mixing /= mixing.sum(axis=1, keepdims=True)
     return unmixed(np.exp(np.clip(smooth, *ENVELOPE_RANGE)), mixing)
 
@@ -100,13 +105,32 @@ def features(problem: Problem) -> Array:
     Earliness and peak are means over seizures.
     """
     envelopes, _ = problem.on_grid(N_STEPS)
-    found = np.mean([earliness(source_excess(e, problem.gain)) for e in envelopes], axis=0)
+    return _features([source_excess(envelope, problem.gain) for envelope in envelopes])
+
+
+def _features(excesses: Sequence[Array]) -> Array:
+    """Return log earliness and peak, means over seizures, (n_regions, 2)."""
+    found = np.mean([earliness(excess) for excess in excesses], axis=0)
     return np.stack([np.log(found[:, 0] + MINIMUM_EARLINESS), found[:, 1]], axis=1)
 
 
 def log_evidence(problem: Problem) -> Array:
-    """Return the log factor of the source evidence on the odds of each region, (n_regions,)."""
-    early, peak = features(problem).T
+    """Return the log factor of the source evidence on the odds of each region, (n_regions,).
+
+    With components, the mean of the factor from the channels and the one from the components.
+    """
+    found = _log_factor(features(problem))
+    rows = regions_of_components(problem)
+    if len(rows) == 0:
+        return found
+    separated = problem.components_on_grid(N_STEPS)
+    excesses = [source_excess(envelope, rows, gain_power=1.0) for envelope in separated]
+    return 0.5 * (found + _log_factor(_features(excesses)))
+
+
+def _log_factor(found: Array) -> Array:
+    """Return the log factor on the odds from log earliness and peak, (n_regions,)."""
+    early, peak = found.T
     return np.asarray(INTERCEPT + OF_EARLY * early + OF_PEAK * peak - logit(BASE_RATE))
 
 

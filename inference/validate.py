@@ -26,6 +26,7 @@ from inference.zone_table import zones
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.quality_limits import INTERPRETABLE
+from virtualbrain.seeg.components import separate
 from virtualbrain.synthetic.baselines import nearest_baseline, nnls_baseline
 from virtualbrain.synthetic.scores import calibration_error, reliability, zone_scores
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
@@ -149,6 +150,11 @@ def problem_of(patient: ValidationPatient) -> Problem:
         patient.gain,
         patient.weights,
         times=[seizure.times_s for seizure in patient.seizures],
+        components=separate(
+            [seizure.signal for seizure in patient.seizures],
+            [seizure.signal_times_s for seizure in patient.seizures],
+            [seizure.times_s for seizure in patient.seizures],
+        ),
     )
 
 

@@ -383,7 +383,8 @@ def _expected(chain: Kept, place: int, data: Recording, rules: Rules, density: D
     draw = place * ERRORS_EVERY
     errors = chain.errors[place].astype(np.float64)
     shared = np.where(errors[:, :-1] != 0.0, errors[:, -1:], 0.0)
-    gain = data.gain * np.exp(np.minimum(errors[:, :-1] + shared, LARGEST_ERROR))
+    n = density.problem.n_channels  # without the components
+    gain = data.gain[:n] * np.exp(np.minimum(errors[:n, :-1] + shared[:n], LARGEST_ERROR))
     found = []
     for s, seconds in enumerate(density.time_s):
         power = np.zeros((gain.shape[1], len(seconds)))

@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.component_regions import regions_of_components
 from inference.onsets.states import Recording
 from inference.problem import Problem
 from inference.sources import source_excess
 from virtualbrain.network import normalise_weights
-from virtualbrain.seeg.gain import column_cosines
+from virtualbrain.seeg.gain import column_cosines, unit_rows
 
 Array = NDArray[np.float64]
 
@@ -23,12 +24,16 @@ _HINT_POWER = 4.0
 # Number of channels that see a region most.
 SEE_MOST = 10
 _REST_BEFORE_S = -1.0
+# Noise variance of a component relative to that of a channel: other sources are separated from it.
+COMPONENT_VARIANCE = 0.06
 
 
 def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float) -> Recording:
     """Return the data of a problem as the sampler reads them.
 
-    Every array is C-contiguous: another order would compile the sampler again.
+    Independent components follow the channels as if they were channels: their gain is the
+    probability to arise in each region. Every array is C-contiguous: another order would compile
+    the sampler again.
 
     Parameters
     ----------
@@ -42,16 +47,19 @@ def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float
         Standard deviation of the model error of log power.
     """
     envelopes, seconds = problem.on_grid(n_steps)
+    envelopes = np.concatenate([envelopes, problem.components_on_grid(n_steps)], axis=2)
+    rows = regions_of_components(problem) ** (1.0 / GAIN_POWER)  # `flattened` takes the power again
+    seen = np.concatenate([problem.gain, unit_rows(rows)])
     observed = np.clip(np.concatenate(list(envelopes)), *LOG_POWER_RANGE).T
     times = np.concatenate(list(seconds))
-    gain = flattened(problem.gain)
-    power = [np.log1p(source_excess(envelope, problem.gain)) for envelope in envelopes]
+    gain = flattened(seen)
+    power = [np.log1p(source_excess(envelope, seen)) for envelope in envelopes]
     chance = _switch_chance(power, gain)
     rest = times < _REST_BEFORE_S
     spread = observed[:, rest].std(axis=1) if rest.sum() > 3 else np.zeros(len(observed))
     return Recording(
         observed=np.ascontiguousarray(observed, dtype=np.float32),
-        variance=noise**2 + spread**2,
+        variance=_variance(noise**2 + spread**2, problem.n_channels),
         gain=np.ascontiguousarray(gain),
         weights=np.ascontiguousarray(normalise_weights(problem.weights, "strength")),
         times=times,
@@ -63,6 +71,12 @@ def recording_of(problem: Problem, prior_p_ez: Array, n_steps: int, noise: float
         loudness=LOUDNESS_FRACTION * np.log(np.linalg.norm(gain, axis=0)),
         sees_most=_sees_most(gain),
     )
+
+
+def _variance(of_channels: Array, n_channels: int) -> Array:
+    """Return the noise variance of channels and, smaller, of the components after them."""
+    factor = np.where(np.arange(len(of_channels)) < n_channels, 1.0, COMPONENT_VARIANCE)
+    return np.asarray(factor * of_channels)
 
 
 def _sees_most(gain: Array) -> NDArray[np.bool_]:

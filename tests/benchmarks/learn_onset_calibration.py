@@ -31,7 +31,7 @@ from inference.sources import evidence_probability, log_evidence
 from inference.validate import problem_of
 from virtualbrain.io.connectome import read_connectome
 from virtualbrain.io.layout import PatientLayout
-from virtualbrain.io.seeg import read_envelopes, read_gain
+from virtualbrain.io.seeg import read_envelopes, read_gain, read_signals
 from virtualbrain.posterior import SampledConstants, signs_of_sampling
 from virtualbrain.synthetic.scenarios import SCENARIOS
 from virtualbrain.synthetic.scores import top_k_recall
@@ -111,7 +111,7 @@ def finished_patients(results: Path, truth: Path, settings: Settings) -> list[Kn
         connectome = read_connectome(layout)
         problem = align(
             read_envelopes(layout), read_gain(layout.gain), connectome.weights, connectome.names,
-            None, (), settings,
+            None, (), settings, signals=read_signals(layout),
         )  # fmt: skip
         ez = np.isin(connectome.names, true["ez"])
         cohort = f"other {truth.parent.name}"

@@ -52,11 +52,11 @@ from virtualbrain.seeg.envelope import EnvelopeChoices, log_power, remove_line
 from virtualbrain.seeg.gain import make_sources, power_gain
 from virtualbrain.seeg.settings import SeegSettings
 from virtualbrain.synthetic.validation_patient import (
-    RecordedSeizure,
     TrueModel,
     ValidationPatient,
     ValidationTruth,
     marked_envelope,
+    recorded_seizure,
 )
 
 MEASURED_LOG_SD = 0.3
@@ -324,11 +324,10 @@ def product_gain(
 
 
 def product_envelope(
-    potentials: np.ndarray, channels: np.ndarray, run: TvbRun, rng: np.random.Generator
+    signal: np.ndarray, run: TvbRun, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, float] | None:
     """Return envelope (time, channel), times and mark; None if the seizure is hardly seen."""
     settings = SeegSettings()
-    signal = remove_line(channels @ potentials, RATE_HZ, MAINS_HZ)
     times = np.arange(signal.shape[1]) / RATE_HZ
     seizing = np.isfinite(run.onset_s)
     first, last = float(run.onset_s.min()), float(run.end_s[seizing].max())
@@ -427,7 +426,8 @@ def _recorded_patient(
     stated_mm = true_mm + rng.normal(0, CONTACT_ERROR_MM, true_mm.shape)
     channels = bipolar_pairs([str(name) for name in contacts["name"]])
     potentials = record(run.source, conduction(true_mm, clouds(centres, rng)), RATE_HZ, rng)
-    cut = product_envelope(potentials, channels, run, rng)
+    signal = remove_line(channels @ potentials, RATE_HZ, MAINS_HZ)
+    cut = product_envelope(signal, run, rng)
     if cut is None:
         return None
     envelope, times_s, marked_s = cut
@@ -439,7 +439,7 @@ def _recorded_patient(
     )  # fmt: skip
     middle = 0.5 * np.abs(channels) @ stated_mm
     return ValidationPatient(
-        (RecordedSeizure(envelope, times_s),),
+        (recorded_seizure(envelope, times_s, signal, RATE_HZ, marked_s),),
         product_gain(regions, stated_mm, channels),
         weights,
         cdist(middle, centres).argmin(axis=1),

@@ -155,6 +155,14 @@ def read_signal_for_display(path: Path | str) -> xr.DataArray:
         return stored.load()
 
 
+def read_signals(layout: PatientLayout) -> tuple[xr.DataArray, ...]:
+    """Read the signals of all seizures of a patient, in their order; empty if there are none."""
+    found: list[xr.DataArray] = []
+    while (path := layout.seizure_signal(len(found) + 1)).is_file():
+        found.append(read_signal_for_display(path))
+    return tuple(found)
+
+
 def read_gain(path: Path | str) -> pd.DataFrame:
     """Read the gain: channels as index, regions as columns.
 

@@ -19,6 +19,7 @@ from virtualbrain.models.reduced_physics import equilibrium, left_branch_expansi
 from virtualbrain.models.simulation import Options, simulate
 from virtualbrain.network import Network, normalise_weights
 from virtualbrain.seeg.envelope import EnvelopeChoices, log_power
+from virtualbrain.seeg.seizure_features import decimated
 from virtualbrain.synthetic.connectomes import connectome_from_centres, with_lost_connections
 from virtualbrain.synthetic.scenarios import Scenario
 from virtualbrain.synthetic.seizure import seizing_at
@@ -42,6 +43,8 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 RATE_HZ = 256.0
+# Rate of the signal that the separation into components gets, as `seeg.display_rate_hz`.
+SIGNAL_RATE_HZ = 128.0
 BASELINE_S = 18.0
 DURATION_S = 80.0
 MARGIN_S = 5.0
@@ -98,10 +101,16 @@ class RecordedSeizure:
         Log power above baseline.
     times_s : numpy.ndarray, shape (n_times,)
         Seconds from the marked onset.
+    signal : numpy.ndarray, shape (n_samples, n_channels)
+        The recording at `SIGNAL_RATE_HZ`, from the first to the last of these times.
+    signal_times_s : numpy.ndarray, shape (n_samples,)
+        Seconds from the marked onset.
     """
 
     envelope: Array
     times_s: Array
+    signal: NDArray[np.float32]
+    signal_times_s: Array
 
 
 @dataclass(frozen=True)
@@ -425,7 +434,29 @@ def _recorded(
     if cut is None:
         return None, np.nan
     envelope, times_s, marked_s = cut
-    return RecordedSeizure(envelope, times_s), marked_s
+    return recorded_seizure(envelope, times_s, signal, RATE_HZ, marked_s), marked_s
+
+
+def recorded_seizure(
+    envelope: Array, times_s: Array, signal: Array, rate_hz: float, marked_s: float
+) -> RecordedSeizure:
+    """Return a recorded seizure with its signal as the stage seeg keeps it for display.
+
+    Parameters
+    ----------
+    envelope, times_s
+        As in `RecordedSeizure`.
+    signal : numpy.ndarray, shape (n_channels, n_samples)
+        The whole recording.
+    rate_hz : float
+        Its sampling rate.
+    marked_s : float
+        Marked onset, seconds from the start of the recording.
+    """
+    seconds = np.arange(signal.shape[1]) / rate_hz - marked_s
+    shown, shown_s, _ = decimated(signal, seconds, rate_hz, SIGNAL_RATE_HZ)
+    keep = (shown_s >= times_s[0]) & (shown_s <= times_s[-1])
+    return RecordedSeizure(envelope, times_s, shown[:, keep].T.astype(np.float32), shown_s[keep])
 
 
 def _bipolar_signal(lfp: Array, recorder: _Recorder, rng: np.random.Generator) -> Array:

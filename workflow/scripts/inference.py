@@ -16,7 +16,7 @@ with run_job(snakemake) as logger:
     from virtualbrain.io.layout import PatientLayout
     from virtualbrain.io.patient_search import find_patient
     from virtualbrain.io.provenance import sidecar
-    from virtualbrain.io.seeg import read_envelopes, read_gain
+    from virtualbrain.io.seeg import read_envelopes, read_gain, read_signals
     from virtualbrain.io.tables import write_table
 
     label, params, output = snakemake.wildcards.label, snakemake.params, snakemake.output
@@ -41,6 +41,7 @@ with run_job(snakemake) as logger:
         progress=lambda step, fraction: logger.info("%s: %.0f %%", step, 100 * fraction),
         group_connectome=connectome.group,
         template_anatomy=connectome.frame == TEMPLATE_FRAME,
+        signals=read_signals(layout),
     )
     about = sidecar(
         {"inference": params.settings, "seed": params.seed},
