@@ -120,12 +120,29 @@ def log_evidence(problem: Problem) -> Array:
     With components, the mean of the factor from the channels and the one from the components.
     """
     found = _log_factor(features(problem))
+    separated = _component_excesses(problem)
+    return 0.5 * (found + _log_factor(_features(separated))) if separated else found
+
+
+def component_features(problem: Problem) -> Array | None:
+    """Return peak and order of the power found in the components, (n_regions, 2).
+
+    See `features` and `onset_order`. None without components.
+    """
+    separated = _component_excesses(problem)
+    if not separated:
+        return None
+    order = np.mean([_order(excess) for excess in separated], axis=0)
+    return np.stack([_features(separated)[:, 1], order], axis=1)
+
+
+def _component_excesses(problem: Problem) -> list[Array]:
+    """Return the power of every region in each seizure from the components; empty without any."""
+    if problem.components is None:
+        return []
     rows = regions_of_components(problem)
-    if len(rows) == 0:
-        return found
     separated = problem.components_on_grid(N_STEPS)
-    excesses = [source_excess(envelope, rows, gain_power=1.0) for envelope in separated]
-    return 0.5 * (found + _log_factor(_features(excesses)))
+    return [source_excess(envelope, rows, gain_power=1.0) for envelope in separated]
 
 
 def _log_factor(found: Array) -> Array:

@@ -25,8 +25,8 @@ class SampledConstants(NamedTuple):
 
 
 # Learned as in tests/benchmarks/learn_onset_calibration.py, from the patients of
-# docs/lab-notes/2026-11-30-verdict.md.
-SAMPLED = SampledConstants(-6.918, 4.625, 1.995)
+# docs/lab-notes/2026-12-01-independent-components.md.
+SAMPLED = SampledConstants(-3.868, 5.286, 0.793)
 # The largest p_ez is kept in this range: hardly any of the patients had one outside.
 _LARGEST_P_EZ = 0.3, 0.96
 

@@ -6,12 +6,13 @@ network. In synthetic patients of known truth
 
 .. math::
     \mathrm{logit}\, q_i = \pi_i + a + b\,(\mathrm{logit}\, p_i - \pi_i)
-    + c\, s_i + d\, o_i - e\, r_i
+    + c\, s_i + d\, o_i - e\, r_i + f\, s'_i + g\, o'_i
 
 with the prior log odds :math:`\pi`, the peak s and the order o of the source power, both between 0
-and 1, and the probability r that the region seizes because the network recruits it: what the
-network explains counts less. p is kept between 0.01 and 0.99. Of a region that no channel sees well
-the sources show nothing: there q is p.
+and 1, the same :math:`s'` and :math:`o'` found in the independent components, and the probability r
+that the region seizes because the network recruits it: what the network explains counts less. p is
+kept between 0.01 and 0.99. Of a region that no channel sees well the sources show nothing: there q
+is p. Without components, s' and o' are zero and the constants are others.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from scipy.special import expit, logit
 
 from inference.priors import Priors
 from inference.problem import Problem
-from inference.sources import features, onset_order, prior_log_odds
+from inference.sources import component_features, features, onset_order, prior_log_odds
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY, observability
 
 Array = NDArray[np.float64]
@@ -31,17 +32,20 @@ Mask = NDArray[np.bool_]
 
 
 class Constants(NamedTuple):
-    """Intercept and slopes of the calibration: a, b, c, d and e of the module's equation."""
+    """Intercept and slopes of the calibration: a to g of the module's equation."""
 
     intercept: float
     of_model: float
     of_peak: float
     of_order: float
     of_recruited: float
+    of_component_peak: float = 0.0
+    of_component_order: float = 0.0
 
 
 # From tests/benchmarks/learn_onset_calibration.py; see docs/lab-notes.
 LEARNED = Constants(-1.095, 0.345, 3.889, 1.730, 6.036)
+WITH_COMPONENTS = Constants(-1.203, 0.497, 4.747, 0.0, 3.073, -2.449, 2.427)
 # p_ez of the onset model is kept this far from 0 and 1.
 LEAST_P_EZ = 0.01
 # So many successive draws are put into a random order when epileptogenic regions are drawn.
@@ -66,6 +70,8 @@ class RegionEvidence:
         See `inference.sources.features` and `inference.sources.onset_order`.
     seen : numpy.ndarray of bool, shape (n_regions,)
         Regions that channels see well.
+    components : numpy.ndarray, shape (n_regions, 2), optional
+        Peak and order found in the independent components; None without components.
     """
 
     prior_log_odds: Array
@@ -74,6 +80,7 @@ class RegionEvidence:
     peak: Array
     order: Array
     seen: Mask
+    components: Array | None = None
 
     @property
     def model_log_odds(self) -> Array:
@@ -101,11 +108,12 @@ def evidence_of(problem: Problem, priors: Priors, p_ez: Array, active: Mask) -> 
         peak=features(problem)[:, 1],
         order=onset_order(problem),
         seen=observability(problem.gain) >= LOW_OBSERVABILITY,
+        components=component_features(problem),
     )
 
 
 def calibrated(
-    evidence: RegionEvidence, weight: float = 1.0, constants: Constants = LEARNED
+    evidence: RegionEvidence, weight: float = 1.0, constants: Constants | None = None
 ) -> Array:
     """Return the calibrated probability of being epileptogenic, (n_regions,).
 
@@ -116,9 +124,11 @@ def calibrated(
     weight : float
         Weight of the source evidence, the prior `x0_sources.weight`; with 0 the result of the
         onset model is returned as it is, 1 or more is the calibration.
-    constants : Constants
-        Intercept and slopes.
+    constants : Constants, optional
+        Intercept and slopes; by default those learned with or without components.
     """
+    if constants is None:
+        constants = LEARNED if evidence.components is None else WITH_COMPONENTS
     odds = (
         constants.intercept
         + evidence.prior_log_odds
@@ -127,6 +137,9 @@ def calibrated(
         + constants.of_order * evidence.order
         - constants.of_recruited * evidence.p_recruited
     )
+    if evidence.components is not None:
+        slopes = [constants.of_component_peak, constants.of_component_order]
+        odds = odds + evidence.components @ slopes
     part = min(weight, 1.0) * evidence.seen
     return np.asarray(part * expit(odds) + (1.0 - part) * evidence.p_model)
 

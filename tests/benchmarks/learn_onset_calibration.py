@@ -74,9 +74,16 @@ class Known:
 
     @property
     def columns(self) -> np.ndarray:
-        """Return the columns of the regression, (n_regions, 4)."""
+        """Return the columns of the regression, (n_regions, 5), in the order of `Constants`.
+
+        Peak and order of the components stand in for the order of the channels, which adds nothing
+        to them.
+        """
         found = self.evidence
-        return np.stack([found.model_log_odds, found.peak, found.order, found.p_recruited], axis=1)
+        peak, order = (
+            np.zeros((2, len(self.ez))) if found.components is None else found.components.T
+        )
+        return np.stack([found.model_log_odds, found.peak, found.p_recruited, peak, order], axis=1)
 
 
 def known(
@@ -134,8 +141,10 @@ def learned(patients: list[Known]) -> Constants:
     )
     # the prior log odds have the slope one and are the same everywhere
     prior = float(patients[0].evidence.prior_log_odds.mean())
-    of_model, of_peak, of_order, of_recruited = model.coef_[0]
-    return Constants(model.intercept_[0] - prior, of_model, of_peak, of_order, -of_recruited)
+    of_model, of_peak, of_recruited, *of_components = model.coef_[0]
+    return Constants(
+        model.intercept_[0] - prior, of_model, of_peak, 0.0, -of_recruited, *of_components
+    )
 
 
 def sampled_constants(patients: list[Known], values: list[np.ndarray]) -> SampledConstants:
@@ -174,7 +183,11 @@ def scores(patients: list[Known], values: list[np.ndarray]) -> str:
 
 def report(patients: list[Known]) -> None:
     """Print the constants and the scores of each cohort."""
-    print("LEARNED = Constants(" + ", ".join(f"{value:.3f}" for value in learned(patients)) + ")")
+    print(
+        "WITH_COMPONENTS = Constants("
+        + ", ".join(f"{value:.3f}" for value in learned(patients))
+        + ")"
+    )
     values = left_out(patients)
     print("SAMPLED =", sampled_constants(patients, values))
     print("AUC-PR, top-k recall (said, seen, number above one half)")
