@@ -166,6 +166,11 @@ class Problem:
     def components_on_grid(self, n_steps: int) -> Array:
         """Resample the envelopes of the components as `on_grid` does.
 
+        Parameters
+        ----------
+        n_steps : int
+            Number of model steps per seizure.
+
         Returns
         -------
         numpy.ndarray, shape (n_seizures, n_steps, n_components)

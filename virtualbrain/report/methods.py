@@ -70,6 +70,11 @@ REFERENCES = (
         "metric performance in brain image registration. NeuroImage 54:2033-2044 (2011).",
     ),
     Reference(
+        "Hyvärinen 2000",
+        "Hyvärinen A, Oja E. Independent component analysis: algorithms and applications. Neural "
+        "Networks 13:411-430 (2000).",
+    ),
+    Reference(
         "Makhalova 2022",
         "Makhalova J, Medina Villalon S, Wang H, et al. Virtual epileptic patient brain modeling: "
         "relationships with seizure onset and surgical outcome. Epilepsia 63:1942-1955 (2022).",
@@ -211,10 +216,19 @@ def _onset_model(attributes: Mapping[str, Any]) -> str:
         if float(attributes["x0_sources"]) > 0
         else ""
     )
+    count = int(attributes.get("n_components", 0))
+    components = (
+        f" The recording was separated into {count} independent components (Hyvärinen 2000): parts "
+        "with one time course in all channels. Their power over time is fitted beside that of the "
+        "channels, each with the probability that it arises in each region."
+        if count
+        else ""
+    )
     return (
         "First, a Markov chain sampled which regions seize, from when to when and how strongly. "
         "The powers of the regions add up in every channel; the gain of each channel and region "
-        "has an unknown error, and the likelihood is tempered. A region starts by itself, with "
+        "has an unknown error, and the likelihood is "
+        f"tempered.{components} A region starts by itself, with "
         "P(EZ), or the network recruits it when its input from seizing regions, weighted by the "
         f"connectome (normalisation: {attributes['normalisation']}) and summed over time, reaches "
         f"a threshold.{sources} Then the two-dimensional Epileptor of every region (Jirsa 2014, "
