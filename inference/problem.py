@@ -46,7 +46,7 @@ class Problem:
     template_anatomy : bool
         Whether the contacts were placed in the template, because there is no MRI of the patient.
     components : Components, optional
-        Independent components of the recording (`virtualbrain.seeg.components`), in the order of
+        Independent components of the recording (``virtualbrain/seeg/components.py``), in the order of
         channels, seizures and times; the onset model and the source evidence use them.
 
     Raises
