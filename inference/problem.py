@@ -46,8 +46,8 @@ class Problem:
     template_anatomy : bool
         Whether the contacts were placed in the template, because there is no MRI of the patient.
     components : Components, optional
-        Independent components of the recording (``virtualbrain/seeg/components.py``), in the order of
-        channels, seizures and times; the onset model and the source evidence use them.
+        Independent components of the recording (``virtualbrain/seeg/components.py``), in the order
+        of channels, seizures and times; the onset model and the source evidence use them.
 
     Raises
     ------

@@ -71,8 +71,8 @@ class Settings:
         Change the weights where evoked responses were measured, see
         `inference.with_evoked_responses`; `fit` takes the weights of its problem.
     components : bool
-        Separate the recording into independent components (``virtualbrain/seeg/components.py``), which
-        the onset model and the source evidence then use; `fit` takes those of its problem.
+        Separate the recording into independent components, which the onset model and the source
+        evidence then use (``virtualbrain/seeg/components.py``); `fit` takes those of its problem.
 
     Raises
     ------
