@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from virtualbrain.seeg.envelope import band_pass
+from virtualbrain.seeg.envelope import band_pass, sample_at
 
 Array = NDArray[np.float64]
 Singles = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 BAND_HZ = (10.0, 110.0)
 # Rest ends this long before the marked onset: the mark has an error of about a second.
@@ -27,6 +28,7 @@ REST_UNTIL_S = -1.5
 _WINDOW_S = 0.5
 _EDGE_S = 0.3
 _LEAST_REST_S = 1.0
+_LEAST_RATE_HZ = 40.0
 # Directions with less power than this, as a multiple of rest, are noise.
 _LEAST_POWER = 2.5
 _MOST_COMPONENTS = 25
@@ -79,37 +81,57 @@ def separate(
     """
     rate_hz = 1.0 / float(np.median(np.diff(times_s[0])))
     rests = [_is_rest(times) for times in times_s]
-    if sum(rest.sum() for rest in rests) < _LEAST_REST_S * rate_hz or 0.25 * rate_hz < BAND_HZ[0]:
+    if sum(rest.sum() for rest in rests) < _LEAST_REST_S * rate_hz or rate_hz < _LEAST_RATE_HZ:
         return None
-    clean = [band_pass(np.asarray(x, dtype=float).T, rate_hz, BAND_HZ) for x in signals]
-    level = np.concatenate([x[:, rest] for x, rest in zip(clean, rests, strict=True)], axis=1)
-    scale = level.std(axis=1, keepdims=True)
-    if not (scale > 0).all():
-        return None
-    clean = [x / scale for x in clean]
-    seizing = [x[:, t >= REST_UNTIL_S] for x, t in zip(clean, times_s, strict=True)]
-    filters, amplitudes = _independent(np.concatenate(seizing, axis=1))
-    if len(filters) == 0:
-        return None
+    with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
+        scaled = _multiples_of_rest(signals, rests, rate_hz)
+        if not np.isfinite(scaled[0]).all():
+            return None
+        seizing = [x[:, t >= REST_UNTIL_S] for x, t in zip(scaled, times_s, strict=True)]
+        filters, amplitudes = _independent(np.concatenate(seizing, axis=1))
+        sources = [_mean_power(filters @ x, rate_hz) for x in scaled]
     power = amplitudes**2
-    width = max(round(_WINDOW_S * rate_hz), 1)
-    sources = [uniform_filter1d((filters @ x) ** 2, width, axis=1) for x in clean]
-    quiet = np.concatenate([s[:, r] for s, r in zip(sources, rests, strict=True)], axis=1)
-    above = [np.maximum(s - quiet.mean(axis=1, keepdims=True), 0.0) for s in sources]
+    above = _above_rest(sources, rests)
     envelope = tuple(
-        np.stack([np.interp(grid, t, np.log1p(most * row)) for most, row in zip(
-            power.max(axis=0), part, strict=True)], axis=1)
-        for part, t, grid in zip(above, times_s, wanted_s, strict=True)
-    )  # fmt: skip
+        _sampled(np.log1p(power.max(axis=0)[:, None] * part), times, wanted)
+        for part, times, wanted in zip(above, times_s, wanted_s, strict=True)
+    )
     rises = np.max([part.max(axis=0) for part in envelope], axis=0) > np.log(RISES)
     if not rises.any():
         return None
     return Components(power[:, rises], tuple(part[:, rises] for part in envelope))
 
 
-def _is_rest(times_s: Array) -> NDArray[np.bool_]:
+def _is_rest(times_s: Array) -> Mask:
     """Return the samples at rest: before the onset, without the edge of the recording."""
     return np.asarray((times_s >= times_s[0] + _EDGE_S) & (times_s < REST_UNTIL_S))
+
+
+def _multiples_of_rest(
+    signals: Sequence[Array | Singles], rests: Sequence[Mask], rate_hz: float
+) -> list[Array]:
+    """Return band-passed signals (n_channels, n_samples), divided by their deviation at rest."""
+    clean = [band_pass(np.asarray(x, dtype=float).T, rate_hz, BAND_HZ) for x in signals]
+    quiet = [x[:, rest] for x, rest in zip(clean, rests, strict=True)]
+    scale = np.concatenate(quiet, axis=1).std(axis=1, keepdims=True)
+    return [x / np.where(scale > 0, scale, np.nan) for x in clean]
+
+
+def _mean_power(sources: Array, rate_hz: float) -> Array:
+    """Return the power in a moving window, (n_components, n_samples)."""
+    return np.asarray(uniform_filter1d(sources**2, max(round(_WINDOW_S * rate_hz), 1), axis=1))
+
+
+def _above_rest(power: Sequence[Array], rests: Sequence[Mask]) -> list[Array]:
+    """Return the power above its mean at rest over all seizures, not negative."""
+    quiet = [part[:, rest] for part, rest in zip(power, rests, strict=True)]
+    level = np.concatenate(quiet, axis=1).mean(axis=1, keepdims=True)
+    return [np.maximum(part - level, 0.0) for part in power]
+
+
+def _sampled(values: Array, times_s: Array, wanted_s: Array) -> Array:
+    """Return values (n_components, n_samples) at the wanted times, (n_times, n_components)."""
+    return sample_at(values, times_s, wanted_s).T if len(values) else np.zeros((len(wanted_s), 0))
 
 
 def _independent(seizing: Array) -> tuple[Array, Array]:
@@ -122,16 +144,15 @@ def _independent(seizing: Array) -> tuple[Array, Array]:
 
     step = max(1, seizing.shape[1] // _MOST_SAMPLES)
     chosen = seizing[:, ::step]
-    with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
-        power, directions = np.linalg.eigh(np.cov(chosen))
-        count = min(int((power > _LEAST_POWER).sum()), _MOST_COMPONENTS)
-        if count < 2:
-            return np.zeros((0, len(seizing))), np.zeros((len(seizing), 0))
-        kept = directions[:, -count:]
-        analysis = FastICA(count, whiten="unit-variance", max_iter=_ITERATIONS, random_state=0)
-        with warnings.catch_warnings():  # components that are still mixed are useful
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            analysis.fit((kept.T @ chosen).T)
-        filters, amplitudes = analysis.components_ @ kept.T, kept @ analysis.mixing_
-        size = (filters @ chosen).std(axis=1)
+    power, directions = np.linalg.eigh(np.cov(chosen))
+    count = min(int((power > _LEAST_POWER).sum()), _MOST_COMPONENTS)
+    if count < 2:
+        return np.zeros((0, len(seizing))), np.zeros((len(seizing), 0))
+    kept = directions[:, -count:]
+    analysis = FastICA(count, whiten="unit-variance", max_iter=_ITERATIONS, random_state=0)
+    with warnings.catch_warnings():  # components that are still mixed are useful
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        analysis.fit((kept.T @ chosen).T)
+    filters, amplitudes = analysis.components_ @ kept.T, kept @ analysis.mixing_
+    size = (filters @ chosen).std(axis=1)
     return filters / size[:, None], amplitudes * size
