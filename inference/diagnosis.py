@@ -12,6 +12,7 @@ from virtualbrain.posterior import (
     chain_weights,
     effective_zones,
     expected_ez_regions,
+    largest_rise,
     p_ez_sampled,
     simulated_x0,
     starts_seizures,
@@ -211,7 +212,8 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
         "unsampled_region": str(posterior.attrs.get("unsampled_region", "")),
         "regions_above_half": int((table["p_ez"] > LIKELY).sum()),
         "expected_ez_regions": expected_ez_regions(p_ez),
-        "p_ez_sampled": p_ez_sampled(p_ez),
+        "largest_rise": largest_rise(posterior),
+        "p_ez_sampled": p_ez_sampled(p_ez, largest_rise(posterior)),
         "effective_zones": _number_of_zones(posterior),
     }
 

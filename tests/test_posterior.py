@@ -8,6 +8,7 @@ from virtualbrain.models.reduced_physics import critical_x0
 from virtualbrain.posterior import (
     chain_weights,
     effective_zones,
+    largest_rise,
     p_ez_sampled,
     seizure_threshold,
     simulated_x0,
@@ -80,6 +81,24 @@ def test_p_ez_sampled_rises_with_the_largest_p_ez():
     values = [p_ez_sampled(np.array(pair)) for pair in pairs]
     assert values == sorted(values)
     assert p_ez_sampled(np.array([1.0, 1.0])) < 1.0
+
+
+def test_p_ez_sampled_rises_with_the_rise_of_the_power_and_the_expected_ez_regions():
+    p_ez = np.repeat([0.95, 0.0], [2, 90])
+    values = [p_ez_sampled(p_ez, rise) for rise in (1.0, 2.0, 3.0, 4.0, 5.0)]
+    assert values == sorted(values)
+    assert values[0] < 0.1
+    assert values[-1] > 0.9
+    values = [p_ez_sampled(np.repeat([0.95, 0.0], [n, 90]), 3.0) for n in range(5)]
+    assert values == sorted(values)
+
+
+def test_the_largest_rise_is_that_of_the_loudest_channels_over_all_seizures():
+    envelope = np.zeros((2, 6, 5))
+    envelope[0, 2, 0], envelope[1, 4, 1], envelope[0, 1, 3], envelope[1, 1, 3] = 4.0, 3.0, 1.0, 2.0
+    data = xr.Dataset({"envelope": (("seizure", "time", "channel"), envelope)})
+    assert largest_rise(xr.DataTree.from_dict({"/observed_data": data})) == 3.0
+    assert largest_rise(xr.DataTree()) is None
 
 
 def test_zones_count_by_the_weight_of_their_chain(samples):

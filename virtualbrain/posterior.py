@@ -22,11 +22,15 @@ class SampledConstants(NamedTuple):
     intercept: float
     per_log_regions: float
     per_log_odds: float
+    per_rise: float = 0.0
 
 
 # Learned as in tests/benchmarks/learn_onset_calibration.py, from the patients of
 # docs/lab-notes/2026-12-01-independent-components.md.
 SAMPLED = SampledConstants(-3.868, 5.286, 0.793)
+SAMPLED_WITH_RISE = SampledConstants(-12.721, 4.712, 0.0, 3.162)
+# The rise of a recording is that of so many channels that rise most.
+_LOUDEST = 3
 # The largest p_ez is kept in this range: hardly any of the patients had one outside.
 _LARGEST_P_EZ = 0.3, 0.96
 
@@ -182,27 +186,50 @@ def signs_of_sampling(p_ez: Array) -> tuple[float, float]:
     return float(np.log(expected_ez_regions(p_ez) + 0.1)), float(logit(largest))
 
 
-def p_ez_sampled(p_ez: Array) -> float:
+def largest_rise(posterior: xr.DataTree) -> float | None:
+    """Return how much the power of the loudest channels rises; None without a recording.
+
+    The mean, over the three channels that rise most, of their largest log power above rest.
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        The result of `inference.fit`.
+    """
+    if "observed_data" not in posterior:
+        return None
+    envelope = posterior["observed_data"]["envelope"]
+    highest = envelope.max([name for name in envelope.dims if name != "channel"]).to_numpy()
+    return float(np.sort(highest)[-_LOUDEST:].mean())
+
+
+def p_ez_sampled(p_ez: Array, rise: float | None = None) -> float:
     r"""Return the probability that the electrodes sampled the EZ.
 
-    It is the frequency among synthetic patients whose fits gave as many expected EZ regions m and
-    as large a p_ez of the leading region,
+    It is the frequency among synthetic patients with as large a rise r of the power and as many
+    expected EZ regions m, or, without r, with as large a p_ez of the leading region,
 
-    .. math:: \mathrm{logit}\, P = a + b \log(m + 0.1) + c\, \mathrm{logit} \max_i p_i.
+    .. math:: \mathrm{logit}\, P = a + b \log(m + 0.1) + c\, \mathrm{logit} \max_i p_i + d\, r.
+
+    c is zero with r.
 
     Parameters
     ----------
     p_ez : numpy.ndarray, shape (n_regions,)
         Probability of being epileptogenic.
+    rise : float, optional
+        From `largest_rise`.
     """
     from scipy.special import expit  # slow to import
 
     log_regions, log_odds = signs_of_sampling(p_ez)
+    constants = SAMPLED if rise is None else SAMPLED_WITH_RISE
     return float(
         expit(
-            SAMPLED.intercept
-            + SAMPLED.per_log_regions * log_regions
-            + SAMPLED.per_log_odds * log_odds
+            constants.intercept
+            + constants.per_log_regions * log_regions
+            + constants.per_log_odds * log_odds
+            + constants.per_rise * (rise or 0.0)
         )
     )
 

@@ -80,6 +80,7 @@ def test_slow_draws_far_above_the_threshold_give_caution(posterior):
 @pytest.mark.parametrize(("sources", "unsampled"), [(0, True), (1, True), (3, False)])
 def test_few_expected_ez_regions_give_a_warning_of_an_unsampled_ez(posterior, sources, unsampled):
     posterior["posterior"]["x0"].values[..., :sources] = -1.5
+    posterior["observed_data"]["envelope"].values[..., 0, :3] = 3.5  # as seizures rise
     found = inference.diagnose(posterior)
     assert found["figures"]["expected_ez_regions"] == pytest.approx(sources)
     assert (found["figures"]["p_ez_sampled"] < 0.5) == unsampled
