@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -131,6 +131,10 @@ class Problem:
     def n_components(self) -> int:
         """Number of independent components."""
         return 0 if self.components is None else self.components.count
+
+    def without_components(self) -> "Problem":
+        """Return the same problem without independent components."""
+        return replace(self, components=None, envelope=list(self.envelope), times=list(self.times))
 
     def zone_of(self) -> dict[str, str]:
         """Return the zone of every region in the hypothesis.

@@ -199,8 +199,12 @@ def largest_rise(posterior: xr.DataTree) -> float | None:
     if "observed_data" not in posterior:
         return None
     envelope = posterior["observed_data"]["envelope"]
-    highest = envelope.max([name for name in envelope.dims if name != "channel"]).to_numpy()
-    return float(np.sort(highest)[-_LOUDEST:].mean())
+    return loudest(envelope.max([name for name in envelope.dims if name != "channel"]).to_numpy())
+
+
+def loudest(rise: Array) -> float:
+    """Return the mean of the three largest rises of log power, of one number per channel."""
+    return float(np.sort(rise)[-_LOUDEST:].mean())
 
 
 def p_ez_sampled(p_ez: Array, rise: float | None = None) -> float:

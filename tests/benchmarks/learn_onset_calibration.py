@@ -32,12 +32,14 @@ from inference.validate import problem_of
 from virtualbrain.io.connectome import read_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.seeg import read_envelopes, read_gain, read_signals
-from virtualbrain.posterior import SampledConstants, signs_of_sampling
+from virtualbrain.posterior import SampledConstants, loudest, signs_of_sampling
 from virtualbrain.synthetic.scenarios import SCENARIOS
 from virtualbrain.synthetic.scores import top_k_recall
 from virtualbrain.synthetic.validation_cohort import UNSAMPLED_EVERY, ValidationCohort
 
 FOLDS = 10
+# As many steps as `observed_data` of a fit has.
+N_STEPS = 200
 # Weight of patients with an unsampled EZ, as in a validation without a scenario.
 UNSAMPLED = 1.0 / UNSAMPLED_EVERY
 PRIORS = load_priors("default")
@@ -59,6 +61,8 @@ class Known:
         The true zone.
     sampled : bool
         Whether a channel sees the zone.
+    rise : float
+        Rise of the loudest channels.
     """
 
     cohort: str
@@ -66,6 +70,7 @@ class Known:
     p_evidence: np.ndarray
     ez: np.ndarray
     sampled: bool
+    rise: float
 
     @property
     def maker(self) -> str:
@@ -94,7 +99,9 @@ def known(
     p_ez = np.concatenate([chain.p_ez for chain in sample.chains])
     active = np.concatenate([chain.active for chain in sample.chains])
     evidence = evidence_of(problem, PRIORS, p_ez, active)
-    return Known(cohort, evidence, evidence_probability(log_evidence(problem)), ez, sampled)
+    rise = loudest(problem.on_grid(N_STEPS)[0].max(axis=(0, 1)))
+    p_evidence = evidence_probability(log_evidence(problem))
+    return Known(cohort, evidence, p_evidence, ez, sampled, rise)
 
 
 def own_patients(count: int, seed: int, settings: Settings) -> list[Known]:
@@ -147,14 +154,21 @@ def learned(patients: list[Known]) -> Constants:
     )
 
 
-def sampled_constants(patients: list[Known], values: list[np.ndarray]) -> SampledConstants:
+def sampled_constants(
+    patients: list[Known], values: list[np.ndarray], with_rise: bool
+) -> SampledConstants:
     """Return intercept and slopes of the log odds that the EZ is sampled."""
     sampled = np.array([patient.sampled for patient in patients])
-    signs = [signs_of_sampling(value) for value in values]
+    signs = np.array([signs_of_sampling(value) for value in values])
+    if with_rise:
+        signs[:, 1] = [patient.rise for patient in patients]
     share = sampled.mean()
     weight = np.where(sampled, (1.0 - UNSAMPLED) / share, UNSAMPLED / (1.0 - share))
     model = LogisticRegression(C=100.0).fit(signs, sampled, sample_weight=weight)
-    return SampledConstants(*map(float, [*model.intercept_, *model.coef_[0]]))
+    intercept, per_regions, other = map(float, [*model.intercept_, *model.coef_[0]])
+    if with_rise:
+        return SampledConstants(intercept, per_regions, 0.0, other)
+    return SampledConstants(intercept, per_regions, other)
 
 
 def left_out(patients: list[Known]) -> list[np.ndarray]:
@@ -189,7 +203,8 @@ def report(patients: list[Known]) -> None:
         + ")"
     )
     values = left_out(patients)
-    print("SAMPLED =", sampled_constants(patients, values))
+    print("SAMPLED =", sampled_constants(patients, values, with_rise=False))
+    print("SAMPLED_WITH_RISE =", sampled_constants(patients, values, with_rise=True))
     print("AUC-PR, top-k recall (said, seen, number above one half)")
     print("cohort | patients | onset model | source evidence | calibrated, left out")
     cohorts = sorted({patient.cohort for patient in patients})

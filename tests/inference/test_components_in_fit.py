@@ -13,6 +13,7 @@ from inference.problem import Problem
 from inference.run import align
 from inference.settings import Settings
 from inference.sources import component_features, log_evidence
+from inference.validate import fit_patient
 from inference.zone_table import zones
 from virtualbrain.errors import InputError
 from virtualbrain.seeg.components import Components
@@ -20,13 +21,6 @@ from virtualbrain.seeg.components import Components
 N, M, EZ, TWIN = 8, 24, 2, 3
 SECONDS = np.arange(-5.0, 35.0, 0.5)
 SETTINGS = Settings(moves=6000, draws=60, chains=2, n_steps=60)
-
-
-def plain(problem):
-    """Return the same problem without components."""
-    return replace(
-        problem, components=None, envelope=list(problem.envelope), times=list(problem.times)
-    )
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +53,14 @@ def test_the_component_arises_in_the_region_that_seizes(problem):
 
 
 def test_components_raise_the_evidence_of_the_region_over_its_neighbour(problem):
-    with_them, without = log_evidence(problem), log_evidence(plain(problem))
+    with_them, without = log_evidence(problem), log_evidence(problem.without_components())
     assert with_them[EZ] - with_them[TWIN] > without[EZ] - without[TWIN]
 
 
 def test_components_follow_the_channels_and_leave_them_as_they_are(problem):
     prior = np.full(N, 0.1)
     both = recording_of(problem, prior, 40, 0.5)
-    channels = recording_of(plain(problem), prior, 40, 0.5)
+    channels = recording_of(problem.without_components(), prior, 40, 0.5)
     assert both.observed.shape == (M + 1, 40)
     np.testing.assert_array_equal(both.observed[:M], channels.observed)
     np.testing.assert_allclose(both.gain[:M], channels.gain)
@@ -84,14 +78,14 @@ def test_a_fit_with_components_finds_the_region_and_predicts_the_channels_only(p
 
 
 def test_without_components_there_is_nothing_of_them(problem):
-    assert component_features(plain(problem)) is None
-    assert regions_of_components(plain(problem)).shape == (0, N)
-    assert plain(problem).components_on_grid(30).shape == (1, 30, 0)
+    assert component_features(problem.without_components()) is None
+    assert regions_of_components(problem.without_components()).shape == (0, N)
+    assert problem.without_components().components_on_grid(30).shape == (1, 30, 0)
 
 
 def test_the_calibration_has_constants_of_its_own_with_components(problem):
     p_ez, active = np.full((4, N), 0.3), np.zeros((4, 1, N), dtype=bool)
-    for one, constants in ((problem, WITH_COMPONENTS), (plain(problem), LEARNED)):
+    for one, constants in ((problem, WITH_COMPONENTS), (problem.without_components(), LEARNED)):
         evidence = evidence_of(one, inference.load_priors("default"), p_ez, active)
         np.testing.assert_array_equal(
             calibrated(evidence), calibrated(evidence, constants=constants)
@@ -107,7 +101,7 @@ def test_components_of_another_recording_are_refused(problem, change):
         "seizures": Components(power, (envelope, envelope)),
     }[change]
     with pytest.raises(InputError, match="components of the shapes"):
-        replace(plain(problem), components=wrong, envelope=list(problem.envelope))
+        replace(problem.without_components(), components=wrong, envelope=list(problem.envelope))
 
 
 def tables(rng):
@@ -140,3 +134,8 @@ def test_signals_are_separated_where_the_setting_asks_for_it(wanted):
     found = align(envelopes, gain, weights, regions, None, (), settings, signals=signals)
     assert (found.n_components > 0) == wanted
     assert align(envelopes, gain, weights, regions, None, (), settings).n_components == 0
+
+
+def test_a_validation_leaves_components_out_where_the_setting_says_so(problem):
+    posterior = fit_patient(problem, 1, 0, replace(SETTINGS, components=False), "default")
+    assert posterior.attrs["n_components"] == 0
