@@ -133,7 +133,13 @@ class Problem:
         return 0 if self.components is None else self.components.count
 
     def without_components(self) -> "Problem":
-        """Return the same problem without independent components."""
+        """Return the same problem without independent components.
+
+        Returns
+        -------
+        Problem
+            Equal but for the components.
+        """
         return replace(self, components=None, envelope=list(self.envelope), times=list(self.times))
 
     def zone_of(self) -> dict[str, str]:
