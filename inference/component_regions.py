@@ -9,17 +9,19 @@ neighbouring channels are alike, so the likelihood is tempered.
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.onsets.rules import Rules
 from inference.problem import Problem
 
 Array = NDArray[np.float64]
 
-# Of the gain's power, of the floor and the errors; see docs/lab-notes.
+# Exponent of the gain, and floor of the power; see docs/lab-notes.
 GAIN_POWER = 0.8
 FLOOR = 0.002
-LOWER, HIGHER, DEGREES = 1.3, 0.7, 3.0
 TEMPERING = 0.25
 # Part of each component that could arise anywhere.
 ANYWHERE = 0.03
+# The gain errors are those of the onset model.
+_ERRORS = Rules()
 _LOG_AMPLITUDES = np.linspace(-2.5, 2.5, 21)
 
 
@@ -50,8 +52,8 @@ def region_probability(power: Array, gain: Array) -> Array:
 def _log_likelihood(power: Array, expected: Array) -> Array:
     """Return the log likelihood of each region at its best amplitude, (n_regions,)."""
     error = np.log(power + FLOOR)[:, None, None] - expected
-    spread = np.where(error < 0, LOWER, HIGHER)
-    cost = 0.5 * (DEGREES + 1.0) * np.log1p(error**2 / (DEGREES * spread**2))
+    spread, degrees = np.where(error < 0, _ERRORS.lower, _ERRORS.higher), _ERRORS.error_degrees
+    cost = 0.5 * (degrees + 1.0) * np.log1p(error**2 / (degrees * spread**2))
     return np.asarray(-cost.sum(axis=0).min(axis=1))
 
 

@@ -202,7 +202,7 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
     table = zones(posterior)
     seen = observability(posterior["constant_data"]["gain"].to_numpy())
     margin = posterior.attrs.get("unsampled_margin")
-    p_ez = table["p_ez"].to_numpy()
+    p_ez, rise = table["p_ez"].to_numpy(), largest_rise(posterior)
     return {
         "leading": table["region"].iloc[0],
         "leading_p_ez": float(table["p_ez"].iloc[0]),
@@ -212,8 +212,8 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
         "unsampled_region": str(posterior.attrs.get("unsampled_region", "")),
         "regions_above_half": int((table["p_ez"] > LIKELY).sum()),
         "expected_ez_regions": expected_ez_regions(p_ez),
-        "largest_rise": largest_rise(posterior),
-        "p_ez_sampled": p_ez_sampled(p_ez, largest_rise(posterior)),
+        "largest_rise": rise,
+        "p_ez_sampled": p_ez_sampled(p_ez, rise),
         "effective_zones": _number_of_zones(posterior),
     }
 

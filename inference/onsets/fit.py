@@ -381,10 +381,10 @@ def _predictive(
 def _expected(chain: Kept, place: int, data: Recording, rules: Rules, density: Density) -> Array:
     """Return the log power (S, T, m) that one draw expects."""
     draw = place * ERRORS_EVERY
-    errors = chain.errors[place].astype(np.float64)
-    shared = np.where(errors[:, :-1] != 0.0, errors[:, -1:], 0.0)
     n = density.problem.n_channels  # without the components
-    gain = data.gain[:n] * np.exp(np.minimum(errors[:n, :-1] + shared[:n], LARGEST_ERROR))
+    errors = chain.errors[place, :n].astype(np.float64)
+    shared = np.where(errors[:, :-1] != 0.0, errors[:, -1:], 0.0)
+    gain = data.gain[:n] * np.exp(np.minimum(errors[:, :-1] + shared, LARGEST_ERROR))
     found = []
     for s, seconds in enumerate(density.time_s):
         power = np.zeros((gain.shape[1], len(seconds)))

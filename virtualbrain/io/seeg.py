@@ -1,7 +1,7 @@
 """Write and read the results of the SEEG stage."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,9 +157,16 @@ def read_signal_for_display(path: Path | str) -> xr.DataArray:
 
 def read_signals(layout: PatientLayout) -> tuple[xr.DataArray, ...]:
     """Read the signals of all seizures of a patient, in their order; empty if there are none."""
+    return _of_all_seizures(layout.seizure_signal, read_signal_for_display)
+
+
+def _of_all_seizures(
+    path_of: Callable[[int], Path], read: Callable[[Path], xr.DataArray]
+) -> tuple[xr.DataArray, ...]:
+    """Read the file of each seizure, from the first to the last that exists."""
     found: list[xr.DataArray] = []
-    while (path := layout.seizure_signal(len(found) + 1)).is_file():
-        found.append(read_signal_for_display(path))
+    while (path := path_of(len(found) + 1)).is_file():
+        found.append(read(path))
     return tuple(found)
 
 
@@ -215,14 +222,12 @@ def read_envelopes(layout: PatientLayout) -> tuple[xr.DataArray, ...]:
     InputError
         There is no envelope.
     """
-    found: list[xr.DataArray] = []
-    while (path := layout.envelope(len(found) + 1)).is_file():
-        found.append(read_envelope(path))
+    found = _of_all_seizures(layout.envelope, read_envelope)
     if not found:
         raise InputError(
             "no envelope",
-            where=str(path),
+            where=str(layout.envelope(1)),
             expected="one envelope per seizure",
             hint="run the stage seeg first",
         )
-    return tuple(found)
+    return found
