@@ -13,7 +13,7 @@ from virtualbrain.posterior import (
     effective_zones,
     expected_ez_regions,
     largest_rise,
-    p_ez_sampled,
+    p_ez_sampled_of,
     simulated_x0,
     starts_seizures,
 )
@@ -202,7 +202,7 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
     table = zones(posterior)
     seen = observability(posterior["constant_data"]["gain"].to_numpy())
     margin = posterior.attrs.get("unsampled_margin")
-    p_ez, rise = table["p_ez"].to_numpy(), largest_rise(posterior)
+    p_ez = table["p_ez"].to_numpy()
     return {
         "leading": table["region"].iloc[0],
         "leading_p_ez": float(table["p_ez"].iloc[0]),
@@ -212,8 +212,8 @@ def _leading(posterior: xr.DataTree) -> dict[str, Any]:
         "unsampled_region": str(posterior.attrs.get("unsampled_region", "")),
         "regions_above_half": int((table["p_ez"] > LIKELY).sum()),
         "expected_ez_regions": expected_ez_regions(p_ez),
-        "largest_rise": rise,
-        "p_ez_sampled": p_ez_sampled(p_ez, rise),
+        "largest_rise": largest_rise(posterior),
+        "p_ez_sampled": p_ez_sampled_of(posterior, p_ez),
         "effective_zones": _number_of_zones(posterior),
     }
 
@@ -275,10 +275,9 @@ def _sampled_ez_reasons(figures: dict[str, Any]) -> list[str]:
     if not FIT_LIMITS["p_ez_sampled"].is_unusual(figures["p_ez_sampled"]):
         return []
     return [
-        f"The electrodes may not have sampled the EZ: {figures['expected_ez_regions']:.1f} "
-        f"expected EZ regions, and a p_ez of {figures['leading_p_ez']:.2f} of the leading one. In "
-        "synthetic patients with such figures, the electrodes had sampled the EZ in "
-        f"{_percent(figures['p_ez_sampled'])}."
+        "The electrodes may not have sampled the EZ. In synthetic patients with as few suspected "
+        "regions near the electrodes and as small a rise of the power, the electrodes had sampled "
+        f"the EZ in {_percent(figures['p_ez_sampled'])}."
     ]
 
 

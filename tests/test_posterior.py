@@ -10,6 +10,7 @@ from virtualbrain.posterior import (
     effective_zones,
     largest_rise,
     p_ez_sampled,
+    p_ez_sampled_of,
     seizure_threshold,
     simulated_x0,
     starts_seizures,
@@ -91,6 +92,14 @@ def test_p_ez_sampled_rises_with_the_rise_of_the_power_and_the_expected_ez_regio
     assert values[-1] > 0.9
     values = [p_ez_sampled(np.repeat([0.95, 0.0], [n, 90]), 3.0) for n in range(5)]
     assert values == sorted(values)
+
+
+def test_a_stored_p_ez_sampled_is_preferred():
+    p_ez = np.array([0.9, 0.6])
+    assert p_ez_sampled_of(xr.DataTree(), p_ez) == p_ez_sampled(p_ez)
+    stored = xr.DataTree()
+    stored.attrs["p_ez_sampled"] = 0.31
+    assert p_ez_sampled_of(stored, p_ez) == 0.31
 
 
 def test_the_largest_rise_is_that_of_the_loudest_channels_over_all_seizures():

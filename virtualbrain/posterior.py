@@ -27,8 +27,8 @@ class SampledConstants(NamedTuple):
 
 # Learned as in tests/benchmarks/learn_onset_calibration.py, from the patients of
 # docs/lab-notes/2026-12-01-independent-components.md.
-SAMPLED = SampledConstants(-3.868, 5.286, 0.793)
-SAMPLED_WITH_RISE = SampledConstants(-12.721, 4.712, 0.0, 3.162)
+SAMPLED = SampledConstants(-2.192, 4.966, 0.429)
+SAMPLED_WITH_RISE = SampledConstants(-9.717, 3.845, 0.0, 2.562)
 # The rise of a recording is that of so many channels that rise most.
 _LOUDEST = 3
 # The largest p_ez is kept in this range: hardly any of the patients had one outside.
@@ -236,6 +236,22 @@ def p_ez_sampled(p_ez: Array, rise: float | None = None) -> float:
             + constants.per_rise * (rise or 0.0)
         )
     )
+
+
+def p_ez_sampled_of(posterior: xr.DataTree, p_ez: Array) -> float:
+    """Return the probability that the electrodes sampled the EZ, as the fit found it.
+
+    A fit that stored none gets that of its p_ez (`p_ez_sampled`).
+
+    Parameters
+    ----------
+    posterior : xarray.DataTree
+        The result of `inference.fit`.
+    p_ez : numpy.ndarray, shape (n_regions,)
+        Probability of being epileptogenic.
+    """
+    stored = posterior.attrs.get("p_ez_sampled")
+    return p_ez_sampled(p_ez, largest_rise(posterior)) if stored is None else float(stored)
 
 
 def connected_shares(weights: Array, p_ez: Array, unseen: NDArray[np.int64]) -> Array:

@@ -180,12 +180,12 @@ FIT_LIMITS: Mapping[str, QualityLimit] = {
         "this limit, and in one of 24 above it.",
     ),
     "p_ez_sampled": QualityLimit(
-        0.7,
+        0.8,
         np.inf,
         "probability that the electrodes sampled the EZ",
-        "It is the frequency among synthetic patients with as many expected EZ regions and as "
-        "large a rise of the channels' power. Where the electrodes did not sample the EZ, they "
-        "recorded propagation only, and the leading regions are wrong.",
+        "It is the frequency among synthetic patients with as many expected EZ regions near the "
+        "electrodes and as large a rise of the channels' power. Where the electrodes did not "
+        "sample the EZ, they recorded propagation only, and the leading regions are wrong.",
     ),
     "effective_zones": QualityLimit(
         -np.inf,

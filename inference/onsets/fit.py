@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from inference.density import Density, build_density
-from inference.onsets.calibration import calibrated, drawn, evidence_of, shifted
+from inference.onsets.calibration import calibrated, evidence_of, first_step, p_sampled
 from inference.onsets.chains import Length, sample_chains
 from inference.onsets.channels import LARGEST_ERROR
 from inference.onsets.convergence import has_converged
 from inference.onsets.dynamics import Dynamics, Onsets, dynamics_of
+from inference.onsets.ez_draws import drawn, shifted
 from inference.onsets.recording import recording_of
 from inference.onsets.rules import Rules
 from inference.onsets.sampler import ERRORS_EVERY, Kept, Start, fill_power, silent_start
@@ -52,7 +53,11 @@ PREDICTIVE_DRAWS = 100
 
 @dataclass(frozen=True)
 class _Draws:
-    """Draws of all chains, dims (chain, draw, ...); p_onset_model, before the calibration, (n,)."""
+    """Draws of all chains, dims (chain, draw, ...).
+
+    p_onset_model is p_ez before the calibration, (n_regions,); p_sampled the probability that the
+    electrodes sampled the zone.
+    """
 
     active: Mask
     onset: Array
@@ -62,6 +67,7 @@ class _Draws:
     peak: Array
     log_density: Array
     p_onset_model: Array
+    p_sampled: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -180,6 +186,7 @@ def posterior_of(sample: OnsetSample) -> xr.DataTree:
     )
     tree.attrs.update(attributes_of(density))
     tree.attrs["continued"] = int(sample.continued)
+    tree.attrs["p_ez_sampled"] = draws.p_sampled
     return tree
 
 
@@ -217,7 +224,9 @@ def _stacked(chains: Sequence[Kept], density: Density, rng: np.random.Generator)
     """Stack the chains, and draw which regions are epileptogenic."""
     active = np.stack([chain.active for chain in chains])
     given_onsets = np.stack([chain.p_ez for chain in chains])
-    p_ez = _calibrated_draws(_flat(given_onsets), _flat(active), density)
+    evidence = evidence_of(density.problem, density.priors, _flat(given_onsets), _flat(active))
+    weight = density.priors.x0_sources.weight
+    p_ez = shifted(_flat(given_onsets), calibrated(evidence, weight))
     return _Draws(
         active=active,
         onset=np.stack([chain.onset for chain in chains]),
@@ -227,20 +236,17 @@ def _stacked(chains: Sequence[Kept], density: Density, rng: np.random.Generator)
         peak=np.stack([chain.patient_peak for chain in chains]),
         log_density=np.stack([chain.log_density for chain in chains]),
         p_onset_model=given_onsets.mean(axis=(0, 1)),
+        p_sampled=p_sampled(evidence, first_step(evidence, weight)),
     )
-
-
-def _calibrated_draws(p_ez: Array, active: Mask, density: Density) -> Array:
-    """Return the calibrated probability of being epileptogenic in each draw, (draws, regions)."""
-    evidence = evidence_of(density.problem, density.priors, p_ez, active)
-    return shifted(p_ez, calibrated(evidence, density.priors.x0_sources.weight))
 
 
 def calibrated_p_ez(sample: OnsetSample) -> Array:
     """Return the calibrated probability of being epileptogenic, (chains * draws, regions)."""
     p_ez = np.concatenate([chain.p_ez for chain in sample.chains])
     active = np.concatenate([chain.active for chain in sample.chains])
-    return _calibrated_draws(p_ez, active, sample.density)
+    density = sample.density
+    evidence = evidence_of(density.problem, density.priors, p_ez, active)
+    return shifted(p_ez, calibrated(evidence, density.priors.x0_sources.weight))
 
 
 def _dynamics(draws: _Draws, density: Density, rng: np.random.Generator) -> Dynamics:

@@ -1,6 +1,7 @@
 """Learn the constants of the calibrated p_ez from fits of patients with known truth.
 
-Those of `inference.onsets.calibration`, and of `virtualbrain.posterior.p_ez_sampled`.
+Those of `inference.onsets.calibration`, and of `virtualbrain.posterior.p_ez_sampled`. Its second
+step is learned with the values of patients left out of the first.
 
     python tests/benchmarks/learn_onset_calibration.py [--patients 24] [--seed 7101]
         [--finished RESULTS TRUTH]
@@ -21,7 +22,15 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from inference.onsets.calibration import Constants, RegionEvidence, calibrated, evidence_of
+from inference.onsets.calibration import (
+    Constants,
+    RegionEvidence,
+    UnseenConstants,
+    evidence_of,
+    first_step,
+    second_step,
+    unseen_columns,
+)
 from inference.onsets.fit import sample_onsets
 from inference.priors import load_priors
 from inference.problem import Problem
@@ -32,14 +41,13 @@ from inference.validate import problem_of
 from virtualbrain.io.connectome import read_connectome
 from virtualbrain.io.layout import PatientLayout
 from virtualbrain.io.seeg import read_envelopes, read_gain, read_signals
-from virtualbrain.posterior import SampledConstants, loudest, signs_of_sampling
+from virtualbrain.posterior import SampledConstants, signs_of_sampling
 from virtualbrain.synthetic.scenarios import SCENARIOS
 from virtualbrain.synthetic.scores import top_k_recall
 from virtualbrain.synthetic.validation_cohort import UNSAMPLED_EVERY, ValidationCohort
 
 FOLDS = 10
-# As many steps as `observed_data` of a fit has.
-N_STEPS = 200
+N_FIRST = 5
 # Weight of patients with an unsampled EZ, as in a validation without a scenario.
 UNSAMPLED = 1.0 / UNSAMPLED_EVERY
 PRIORS = load_priors("default")
@@ -61,8 +69,6 @@ class Known:
         The true zone.
     sampled : bool
         Whether a channel sees the zone.
-    rise : float
-        Rise of the loudest channels.
     """
 
     cohort: str
@@ -70,7 +76,6 @@ class Known:
     p_evidence: np.ndarray
     ez: np.ndarray
     sampled: bool
-    rise: float
 
     @property
     def maker(self) -> str:
@@ -99,9 +104,8 @@ def known(
     p_ez = np.concatenate([chain.p_ez for chain in sample.chains])
     active = np.concatenate([chain.active for chain in sample.chains])
     evidence = evidence_of(problem, PRIORS, p_ez, active)
-    rise = loudest(problem.on_grid(N_STEPS)[0].max(axis=(0, 1)))
     p_evidence = evidence_probability(log_evidence(problem))
-    return Known(cohort, evidence, p_evidence, ez, sampled, rise)
+    return Known(cohort, evidence, p_evidence, ez, sampled)
 
 
 def own_patients(count: int, seed: int, settings: Settings) -> list[Known]:
@@ -154,34 +158,88 @@ def learned(patients: list[Known]) -> Constants:
     )
 
 
+def sampling_weights(patients: list[Known]) -> np.ndarray:
+    """Return weights with which patients with an unsampled zone are as many as in a validation."""
+    sampled = np.array([patient.sampled for patient in patients])
+    share = sampled.mean()
+    return np.where(sampled, (1.0 - UNSAMPLED) / share, UNSAMPLED / (1.0 - share))
+
+
+def learned_second(patients: list[Known], first: list[np.ndarray]) -> UnseenConstants:
+    """Return intercept and slopes of the second step, from regions that are not seen."""
+    unseen = [~patient.evidence.seen for patient in patients]
+    columns = [unseen_columns(p.evidence, f) for p, f in zip(patients, first, strict=True)]
+    model = LogisticRegression(C=100.0, max_iter=1000).fit(
+        np.concatenate([c[u] for c, u in zip(columns, unseen, strict=True)]),
+        np.concatenate([p.ez[u] for p, u in zip(patients, unseen, strict=True)]),
+        sample_weight=np.repeat(sampling_weights(patients), [u.sum() for u in unseen]),
+    )
+    prior = float(patients[0].evidence.prior_log_odds.mean())
+    of_model, of_share, of_sampled = model.coef_[0]
+    return UnseenConstants(model.intercept_[0] - prior, of_model, of_share, -of_sampled)
+
+
 def sampled_constants(
     patients: list[Known], values: list[np.ndarray], with_rise: bool
 ) -> SampledConstants:
     """Return intercept and slopes of the log odds that the EZ is sampled."""
     sampled = np.array([patient.sampled for patient in patients])
-    signs = np.array([signs_of_sampling(value) for value in values])
+    seen = [value * p.evidence.seen for p, value in zip(patients, values, strict=True)]
+    signs = np.array([signs_of_sampling(value) for value in seen])
     if with_rise:
-        signs[:, 1] = [patient.rise for patient in patients]
-    share = sampled.mean()
-    weight = np.where(sampled, (1.0 - UNSAMPLED) / share, UNSAMPLED / (1.0 - share))
-    model = LogisticRegression(C=100.0).fit(signs, sampled, sample_weight=weight)
+        signs[:, 1] = [patient.evidence.rise for patient in patients]
+    model = LogisticRegression(C=100.0).fit(
+        signs, sampled, sample_weight=sampling_weights(patients)
+    )
     intercept, per_regions, other = map(float, [*model.intercept_, *model.coef_[0]])
     if with_rise:
         return SampledConstants(intercept, per_regions, 0.0, other)
     return SampledConstants(intercept, per_regions, other)
 
 
-def left_out(patients: list[Known]) -> list[np.ndarray]:
-    """Return the probabilities of each patient from constants learned on others."""
-    fold = np.random.default_rng(0).permutation(len(patients)) % FOLDS
+def folds(patients: list[Known]) -> np.ndarray:
+    """Return the tenth that each patient belongs to."""
+    return np.random.default_rng(0).permutation(len(patients)) % FOLDS
+
+
+def first_left_out(patients: list[Known]) -> list[np.ndarray]:
+    """Return the first step of each patient from constants learned on others."""
+    fold = folds(patients)
     constants = [
         learned([p for p, own in zip(patients, fold, strict=True) if own != k])
         for k in range(FOLDS)
     ]
     return [
-        calibrated(p.evidence, constants=constants[own])
+        first_step(p.evidence, constants=constants[own])
         for p, own in zip(patients, fold, strict=True)
     ]
+
+
+def second_left_out(patients: list[Known], first: list[np.ndarray]) -> list[np.ndarray]:
+    """Return the second step of each patient from constants learned on others."""
+    fold = folds(patients)
+    pairs = list(zip(patients, first, fold, strict=True))
+    constants = [
+        learned_second(
+            [p for p, _, own in pairs if own != k], [value for _, value, own in pairs if own != k]
+        )
+        for k in range(FOLDS)
+    ]
+    return [
+        np.where(p.evidence.seen, value, second_step(p.evidence, value, constants[own]))
+        for p, value, own in pairs
+    ]
+
+
+def hidden_found(patients: list[Known], values: list[np.ndarray]) -> str:
+    """Return in how many patients one of the first unseen regions is in the unsampled zone."""
+    found = []
+    for patient, value in zip(patients, values, strict=True):
+        unseen = np.flatnonzero(~patient.evidence.seen)
+        if not patient.sampled and patient.ez[unseen].any():
+            first = unseen[np.argsort(-value[unseen], kind="stable")[:N_FIRST]]
+            found.append(bool(patient.ez[first].any()))
+    return f"{sum(found)} of {len(found)}"
 
 
 def scores(patients: list[Known], values: list[np.ndarray]) -> str:
@@ -202,9 +260,16 @@ def report(patients: list[Known]) -> None:
         + ", ".join(f"{value:.3f}" for value in learned(patients))
         + ")"
     )
-    values = left_out(patients)
-    print("SAMPLED =", sampled_constants(patients, values, with_rise=False))
-    print("SAMPLED_WITH_RISE =", sampled_constants(patients, values, with_rise=True))
+    first = first_left_out(patients)
+    print("SAMPLED =", sampled_constants(patients, first, with_rise=False))
+    print("SAMPLED_WITH_RISE =", sampled_constants(patients, first, with_rise=True))
+    print("UNSEEN =", learned_second(patients, first))
+    values = second_left_out(patients, first)
+    print(
+        "unsampled zone: one of its regions among the first five unseen ones, after each step:",
+        hidden_found(patients, first),
+        hidden_found(patients, values),
+    )
     print("AUC-PR, top-k recall (said, seen, number above one half)")
     print("cohort | patients | onset model | source evidence | calibrated, left out")
     cohorts = sorted({patient.cohort for patient in patients})

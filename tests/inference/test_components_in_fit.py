@@ -7,7 +7,7 @@ import pytest
 
 import inference
 from inference.component_regions import regions_of_components
-from inference.onsets.calibration import LEARNED, WITH_COMPONENTS, calibrated, evidence_of
+from inference.onsets.calibration import LEARNED, WITH_COMPONENTS, evidence_of, first_step
 from inference.onsets.recording import recording_of
 from inference.problem import Problem
 from inference.run import align
@@ -88,7 +88,7 @@ def test_the_calibration_has_constants_of_its_own_with_components(problem):
     for one, constants in ((problem, WITH_COMPONENTS), (problem.without_components(), LEARNED)):
         evidence = evidence_of(one, inference.load_priors("default"), p_ez, active)
         np.testing.assert_array_equal(
-            calibrated(evidence), calibrated(evidence, constants=constants)
+            first_step(evidence), first_step(evidence, constants=constants)
         )
 
 

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
+from inference.diagnosis import diagnose
 from inference.onsets.calibration import (
-    SUCCESSIVE,
     RegionEvidence,
     calibrated,
-    drawn,
     evidence_of,
-    shifted,
+    first_step,
+    p_sampled,
 )
+from inference.onsets.ez_draws import SUCCESSIVE, drawn, shifted
 from inference.onsets.fit import posterior_of, sample_onsets
 from inference.priors import load_priors
 from inference.problem import Problem
@@ -67,6 +68,53 @@ def test_prior_odds_multiply_the_odds_where_the_model_follows_them(evidence):
     assert logit(calibrated(raised)) - logit(calibrated(base)) == pytest.approx(np.ones(6))
 
 
+@pytest.fixture
+def half_seen(evidence):
+    """Return evidence with components of which no channel sees the last three regions."""
+    return replace(
+        evidence,
+        p_model=np.array([0.9, 0.3, 0.1, 0.02, 0.02, 0.02]),
+        seen=np.arange(6) < 3,
+        components=np.full((6, 2), 0.5),
+        weights=np.ones((6, 6)),
+        rise=2.5,
+    )
+
+
+def test_unseen_regions_follow_the_connections_of_the_suspected_ones(half_seen):
+    base = calibrated(half_seen)
+    assert base[4] == base[3] == base[5]
+    weights = half_seen.weights.copy()
+    weights[0, 4] = weights[4, 0] = 5.0
+    found = calibrated(replace(half_seen, weights=weights))
+    assert found[4] > base[4]
+    assert found[3] == found[5] < base[3]
+    assert np.array_equal(found[:3], base[:3])
+
+
+def test_unseen_regions_are_likelier_where_the_zone_seems_unsampled(half_seen):
+    louder = replace(half_seen, rise=3.5)
+    assert p_sampled(louder, first_step(louder)) > p_sampled(half_seen, first_step(half_seen))
+    assert (calibrated(louder)[3:] < calibrated(half_seen)[3:]).all()
+    assert np.array_equal(calibrated(louder)[:3], calibrated(half_seen)[:3])
+
+
+def test_seen_regions_and_fits_without_components_have_no_second_step(half_seen):
+    assert np.array_equal(calibrated(half_seen)[:3], first_step(half_seen)[:3])
+    bare = replace(half_seen, components=None)
+    assert np.array_equal(calibrated(bare), first_step(bare))
+    assert np.array_equal(calibrated(half_seen, 0.0), half_seen.p_model)
+    middle = calibrated(half_seen, 0.5)[3:]
+    assert middle == pytest.approx((calibrated(half_seen)[3:] + half_seen.p_model[3:]) / 2)
+
+
+def test_without_suspected_regions_unseen_ones_are_alike(half_seen):
+    weights = np.random.default_rng(5).random((6, 6))
+    found = calibrated(replace(half_seen, p_model=np.zeros(6), weights=weights))
+    assert np.isfinite(found).all()
+    assert found[3] == pytest.approx(found[4]) == pytest.approx(found[5])
+
+
 def test_shifted_draws_have_the_wanted_mean_and_keep_their_order():
     rng = np.random.default_rng(1)
     p_ez = rng.beta(0.2, 0.5, (400, 5))
@@ -111,8 +159,12 @@ def test_zones_of_a_fit_are_the_calibrated_probabilities():
     )
     priors = load_priors("default")
     sample = sample_onsets(problem, priors, SETTINGS)
-    table = zones(posterior_of(sample)).set_index("region").loc[list(problem.regions)]
+    posterior = posterior_of(sample)
+    table = zones(posterior).set_index("region").loc[list(problem.regions)]
     p_ez = np.concatenate([chain.p_ez for chain in sample.chains])
     active = np.concatenate([chain.active for chain in sample.chains])
     wanted = calibrated(evidence_of(problem, priors, p_ez, active))
     assert table["p_ez"].to_numpy() == pytest.approx(wanted, abs=1.0 / len(p_ez))
+    evidence = evidence_of(problem, priors, p_ez, active)
+    assert posterior.attrs["p_ez_sampled"] == p_sampled(evidence, first_step(evidence))
+    assert diagnose(posterior)["figures"]["p_ez_sampled"] == posterior.attrs["p_ez_sampled"]

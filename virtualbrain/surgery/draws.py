@@ -11,8 +11,7 @@ from virtualbrain.posterior import (
     chain_weights,
     expected_ez_regions,
     first_seizure,
-    largest_rise,
-    p_ez_sampled,
+    p_ez_sampled_of,
     simulated_x0,
     starts_seizures,
 )
@@ -174,7 +173,7 @@ def draws_from(
         explained=explained,
         p_elsewhere=float(1.0 - np.prod(1.0 - p_ez[~suspected])),
         expected_ez_regions=expected_ez_regions(p_ez),
-        p_sampled=p_ez_sampled(p_ez, largest_rise(posterior)),
+        p_sampled=p_ez_sampled_of(posterior, p_ez),
         connectome=samples["connectome"].to_numpy() if drawn else None,
         drawn_weights=constants["drawn_weights"].to_numpy() if drawn else None,
     )
