@@ -22,6 +22,7 @@ from inference.problem import MIN_TIMES, Problem
 from inference.settings import Settings
 from virtualbrain.errors import InputError
 from virtualbrain.posterior import PlanOf
+from virtualbrain.seeg.components import Signals, separate
 
 Array = NDArray[np.float64]
 Kind = Literal["all", "without", "kept"]
@@ -160,18 +161,27 @@ def _bands_kept(problem: Problem, bands: Mapping[str, Problem]) -> Iterator[Subs
         yield Subset("kept", "band", name, channels, tuple(range(problem.n_seizures)))
 
 
-def reduced(problem: Problem, subset: Subset) -> Problem:
-    """Return the problem with a subset of its data, without the components of all."""
+def reduced(problem: Problem, subset: Subset, signals: Signals | None = None) -> Problem:
+    """Return the problem with a subset of its data.
+
+    The signals of the subset are separated again: a component of all channels shows nothing about
+    some of them. Without signals there are no components.
+    """
     channels = list(subset.channels)
     kept = [(problem.envelope[s], problem.times[s]) for s in subset.seizures]
     inside = [(envelope, times, times <= subset.until_s) for envelope, times in kept]
+    times_s = [times[use] for _, times, use in inside]
+    components = None
+    if signals is not None and problem.components is not None:
+        part = signals.part(channels, subset.seizures, subset.until_s)
+        components = separate(part.values, part.times_s, times_s)
     return replace(
         problem,
         envelope=[envelope[use][:, channels] for envelope, _, use in inside],
-        times=[times[use] for _, times, use in inside],
+        times=times_s,
         gain=problem.gain[channels],
         channels=[problem.channels[c] for c in channels],
-        components=None,
+        components=components,
     )
 
 
@@ -206,6 +216,7 @@ def ablate(
     plan: PlanOf,
     progress: Progress | None = None,
     bands: Mapping[str, Problem] | None = None,
+    signals: Signals | None = None,
 ) -> pd.DataFrame:
     """Fit every subset, and compare the answers with that of all data.
 
@@ -225,6 +236,9 @@ def ablate(
         Called with the name of the subset and the fraction that is done.
     bands : mapping of str to Problem, optional
         The problem with the log power of one frequency band, by name.
+    signals : Signals, optional
+        Channels and seizures in the order of the problem; without them the fits to subsets have no
+        independent components.
 
     Returns
     -------
@@ -258,7 +272,7 @@ def ablate(
     with threadpool_limits(1, user_api="blas"):
         for number, subset in enumerate(subsets):
             is_band = subset.part == "band"
-            part = of_band[subset.name] if is_band else reduced(problem, subset)
+            part = of_band[subset.name] if is_band else reduced(problem, subset, signals)
             one = sample
             if number > 0:
                 starts = starts_from(sample.chains, subset, part, rng)

@@ -59,7 +59,10 @@ def diagnose(posterior: xr.DataTree) -> dict[str, Any]:
 
 def _figures(posterior: xr.DataTree) -> dict[str, Any]:
     """Compute every figure."""
-    figures: dict[str, Any] = {"method": str(posterior.attrs.get("method", "nuts"))}
+    figures: dict[str, Any] = {
+        "method": str(posterior.attrs.get("method", "nuts")),
+        "n_components": int(posterior.attrs.get("n_components", 0)),
+    }
     figures |= _modes(posterior)
     figures |= _convergence(posterior, figures["mode_of_chain"])
     figures |= _sampler(posterior)

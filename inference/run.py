@@ -18,7 +18,7 @@ from inference.problem import Problem
 from inference.settings import Settings
 from inference.zone_table import zones
 from virtualbrain.errors import InputError
-from virtualbrain.seeg.components import Components, separate
+from virtualbrain.seeg.components import Components, Signals, separate
 
 Array = NDArray[np.float64]
 
@@ -165,15 +165,27 @@ def align(
     )
 
 
+def signals_of(signals: Sequence[xr.DataArray], channels: Sequence[str]) -> Signals:
+    """Return the signals of the fitted channels, in their order.
+
+    Parameters
+    ----------
+    signals : sequence of xarray.DataArray
+        One per seizure; dims (time, channel), coord time in seconds.
+    channels : sequence of str
+        Names.
+    """
+    chosen = [part.sel(channel=list(channels)).transpose("time", "channel") for part in signals]
+    return Signals(
+        tuple(part.to_numpy() for part in chosen), tuple(part["time"].to_numpy() for part in chosen)
+    )
+
+
 def _components(
     signals: Sequence[xr.DataArray], channels: Sequence[str], envelopes: Sequence[xr.DataArray]
 ) -> Components | None:
     """Separate the signals of the fitted channels; None without the signal of every seizure."""
     if len(signals) != len(envelopes):
         return None
-    chosen = [part.sel(channel=list(channels)).transpose("time", "channel") for part in signals]
-    return separate(
-        [part.to_numpy() for part in chosen],
-        [part["time"].to_numpy() for part in chosen],
-        [part["time"].to_numpy() for part in envelopes],
-    )
+    chosen = signals_of(signals, channels)
+    return separate(chosen.values, chosen.times_s, [part["time"].to_numpy() for part in envelopes])

@@ -26,7 +26,7 @@ from inference.zone_table import zones
 from virtualbrain.io.atomic import atomic_path, write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.quality_limits import INTERPRETABLE
-from virtualbrain.seeg.components import separate
+from virtualbrain.seeg.components import Signals, separate
 from virtualbrain.synthetic.baselines import nearest_baseline, nnls_baseline
 from virtualbrain.synthetic.scores import calibration_error, reliability, zone_scores
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
@@ -145,16 +145,21 @@ def run_validation(
 
 def problem_of(patient: ValidationPatient) -> Problem:
     """Return what a clinic has of a patient as the problem to fit."""
+    signals, times = signals_of(patient), [seizure.times_s for seizure in patient.seizures]
     return Problem(
         [seizure.envelope for seizure in patient.seizures],
         patient.gain,
         patient.weights,
-        times=[seizure.times_s for seizure in patient.seizures],
-        components=separate(
-            [seizure.signal for seizure in patient.seizures],
-            [seizure.signal_times_s for seizure in patient.seizures],
-            [seizure.times_s for seizure in patient.seizures],
-        ),
+        times=times,
+        components=separate(signals.values, signals.times_s, times),
+    )
+
+
+def signals_of(patient: ValidationPatient) -> Signals:
+    """Return the recorded signals of a patient."""
+    return Signals(
+        tuple(seizure.signal for seizure in patient.seizures),
+        tuple(seizure.signal_times_s for seizure in patient.seizures),
     )
 
 

@@ -16,7 +16,7 @@ from inference.ablation import ablate
 from inference.full_sample import sample_all
 from inference.priors import Priors
 from inference.settings import Settings
-from inference.validate import problem_of
+from inference.validate import problem_of, signals_of
 from virtualbrain.io.atomic import write_json
 from virtualbrain.io.tables import write_table
 from virtualbrain.seeg.gain import LOW_OBSERVABILITY
@@ -128,10 +128,14 @@ def ablated(
 ) -> pd.DataFrame:
     """Fit subsets of a synthetic patient's data; see `inference.ablation.ablate`."""
     problem, settings = problem_of(patient), replace(fits.settings, seed=seed)
+    if not settings.components:
+        problem = problem.without_components()
     sample = sample_all(problem, fits.priors, settings)
     electrodes = [f"E{number}" for number in np.asarray(patient.electrode)]
     plan = plan_of(surgery, problem.regions)
-    return ablate(problem, electrodes, sample, fits.priors, settings, plan)
+    return ablate(
+        problem, electrodes, sample, fits.priors, settings, plan, signals=signals_of(patient)
+    )
 
 
 def score_list(found: Explanations, zones: pd.DataFrame, zone: Sequence[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from inference.settings import Settings
 from inference.zone_table import zones
 from virtualbrain.errors import InputError
 from virtualbrain.posterior import PlanOf
+from virtualbrain.seeg.components import Signals, separate
 
 N, M, EZ, RECRUITED = 10, 30, 2, 6
 SECONDS = np.arange(-5.0, 45.0, 0.5)
@@ -86,6 +87,34 @@ def test_a_reduced_problem_has_only_the_kept_data(problem):
     assert np.array_equal(part.envelope[0], two.envelope[1][inside][:, [1, 4, 7]])
     assert np.allclose(part.gain, two.gain[[1, 4, 7]])
     assert np.allclose(part.weights, two.weights)
+
+
+def test_the_signals_of_a_subset_are_separated_again():
+    """Two sources; of the second, only one channel is kept."""
+    rng = np.random.default_rng(7)
+    times = np.arange(-10.0, 20.0, 1.0 / 128)
+    grid = np.arange(-5.0, 19.0, 0.5)
+    sources = rng.laplace(size=(len(times), 2)) * (times > 0)[:, None]
+    gain = np.zeros((6, 4))
+    gain[np.arange(6), np.array([0, 0, 0, 1, 1, 1])] = 1.0
+    gain += 0.01
+    signal = 9.0 * sources @ gain[:, :2].T + rng.standard_normal((len(times), 6))
+    signals = Signals((signal,), (times,))
+    problem = Problem(
+        [rng.standard_normal((len(grid), 6))], gain, np.ones((4, 4)) - np.eye(4), times=[grid],
+        components=separate(signals.values, signals.times_s, [grid]),
+    )  # fmt: skip
+    strong = problem.components.power.max(axis=0) > 20.0
+    assert strong.sum() == 2
+    subset = Subset("kept", "seconds", "15 s", (0, 1, 2, 3), (0,), 15.0)
+    part = reduced(problem, subset, signals)
+    assert part.components.power.shape[0] == 4
+    assert part.components.envelope[0].shape[0] == len(part.times[0]) == (grid <= 15.0).sum()
+    first = part.components.power[:, part.components.power.max(axis=0) > 20.0]
+    assert first.shape[1] == 2
+    assert sorted(first.argmax(axis=0) == 3) == [False, True]
+    assert reduced(problem, subset).components is None
+    assert reduced(problem.without_components(), subset, signals).components is None
 
 
 @pytest.mark.slow

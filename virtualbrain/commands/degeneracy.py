@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from inference.priors import Priors
     from inference.problem import Problem
     from inference.settings import Settings
+    from virtualbrain.seeg.components import Signals
 
 
 def degeneracy(options: argparse.Namespace) -> int:
@@ -158,22 +159,43 @@ def _ablated(
     from virtualbrain.surgery.zone_plans import plan_of
 
     plan = plan_of(settings_from(config["surgery"], SurgerySettings, "surgery"), problem.regions)
+    settings = _settings(config)
+    separated, signals = _separated(layout, problem, settings)
+    if separated.components is not None:
+        sample = _sampled(separated, priors, config)
     with Progress(console=err_console, transient=True) as bar:
         task = bar.add_task(f"sub-{layout.label}", total=1.0)
         return ablate(
-            problem,
+            separated,
             electrodes_of(layout, problem.channels),
             sample,
             priors,
-            _settings(config),
+            settings,
             plan,
             lambda step, fraction: bar.update(task, description=step, completed=fraction),
             bands,
+            signals,
         )
 
 
+def _separated(
+    layout: PatientLayout, problem: "Problem", settings: "Settings"
+) -> "tuple[Problem, Signals | None]":
+    """Return the problem with components, as the run had it, and the signals."""
+    from inference.run import signals_of
+    from virtualbrain.io.seeg import read_signals
+    from virtualbrain.seeg.components import separate
+
+    recorded = read_signals(layout) if settings.components else ()
+    if len(recorded) != problem.n_seizures:
+        return problem, None
+    signals = signals_of(recorded, problem.channels)
+    components = separate(signals.values, signals.times_s, problem.times)
+    return replace(problem, components=components), signals
+
+
 def _problem(layout: PatientLayout, posterior: "xr.DataTree", evoked: bool = False) -> "Problem":
-    """Return the data as they were fitted."""
+    """Return the data as they were fitted, without components."""
     import pandas as pd
 
     from inference.evoked_weights import with_evoked_responses

@@ -60,6 +60,35 @@ class Components:
         return int(self.power.shape[1])
 
 
+@dataclass(frozen=True)
+class Signals:
+    """Recorded signals of a patient's seizures, which can be separated into components.
+
+    Parameters
+    ----------
+    values : tuple of numpy.ndarray, each (n_samples, n_channels)
+        One per seizure, any unit, without mains noise; the same sampling rate.
+    times_s : tuple of numpy.ndarray, each (n_samples,)
+        Seconds from the marked onset, uniform.
+    """
+
+    values: tuple[Array | Singles, ...]
+    times_s: tuple[Array, ...]
+
+    def part(
+        self, channels: Sequence[int], seizures: Sequence[int], until_s: float = np.inf
+    ) -> "Signals":
+        """Return the signals of some channels and seizures until so many seconds."""
+        inside = [self.times_s[s] <= until_s for s in seizures]
+        return Signals(
+            tuple(
+                self.values[s][use][:, list(channels)]
+                for s, use in zip(seizures, inside, strict=True)
+            ),
+            tuple(self.times_s[s][use] for s, use in zip(seizures, inside, strict=True)),
+        )
+
+
 def separate(
     signals: Sequence[Array | Singles], times_s: Sequence[Array], wanted_s: Sequence[Array]
 ) -> Components | None:
