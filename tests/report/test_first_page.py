@@ -17,6 +17,7 @@ from virtualbrain.report.first_page import first_page, side_of
 from virtualbrain.report.region_times import rows_of, started_by
 from virtualbrain.report.reliability import (
     MEASURED,
+    WITH_COMPONENTS,
     measured_for,
     reliability_of,
     reliability_sentence,
@@ -72,9 +73,11 @@ def test_the_side_follows_the_suspected_regions(left, right, side):
     assert side_of([_region("a", "L", left), _region("b", "R", right)]) == side
 
 
-@pytest.mark.parametrize("method", list(MEASURED))
-def test_measured_ranges_are_in_order_and_hold_a_fraction(method):
-    measured = measured_for({"method": method})
+@pytest.mark.parametrize("name", list(MEASURED))
+def test_measured_ranges_are_in_order_and_hold_a_fraction(name):
+    method, separated = name.removesuffix(WITH_COMPONENTS), name.endswith(WITH_COMPONENTS)
+    measured = measured_for({"method": method, "n_components": 3 * separated})
+    assert measured == MEASURED[name]
     for one, following in pairwise(measured):
         assert one.high <= following.low
     assert all(0 <= one.seen[0] <= one.seen[1] <= 1 for one in measured)

@@ -40,7 +40,9 @@ class Reliability:
         return f"{low} %" if low == high else f"{low}–{high} %"
 
 
+WITH_COMPONENTS = " with components"
 _COHORTS = "134 synthetic patients with a sampled EZ, 70 early, 40 late and 24 fast"
+_SEPARATED = "140 synthetic patients with a sampled EZ, 60 early, 40 late and 40 fast"
 _THIRTY = "30 synthetic patients with a sampled EZ"
 # From `virtualbrain validate`; see docs/validation.md. Measure again after a change of the fit.
 MEASURED: Mapping[str, tuple[Reliability, ...]] = {
@@ -51,6 +53,13 @@ MEASURED: Mapping[str, tuple[Reliability, ...]] = {
         Reliability(0.7, 0.9, (0.78, 0.94), 135, _COHORTS, "2026-11-29"),
         Reliability(0.9, 1.0, (0.93, 0.97), 115, _COHORTS, "2026-11-29"),
     ),
+    f"onsets{WITH_COMPONENTS}": (
+        Reliability(0.1, 0.3, (0.27, 0.35), 154, _SEPARATED, "2026-12-01"),
+        Reliability(0.3, 0.5, (0.50, 0.59), 70, _SEPARATED, "2026-12-01"),
+        Reliability(0.5, 0.7, (0.53, 0.65), 59, _SEPARATED, "2026-12-01"),
+        Reliability(0.7, 0.9, (0.82, 0.91), 79, _SEPARATED, "2026-12-01"),
+        Reliability(0.9, 1.0, (0.93, 0.97), 141, _SEPARATED, "2026-12-01"),
+    ),
     "nuts": (
         Reliability(0.80, 0.95, (0.6, 0.6), 17, _THIRTY, "2026-11-23"),
         Reliability(0.95, 1.0, (0.9, 0.9), 30, _THIRTY, "2026-11-23"),
@@ -59,14 +68,15 @@ MEASURED: Mapping[str, tuple[Reliability, ...]] = {
 
 
 def measured_for(figures: Mapping[str, Any]) -> tuple[Reliability, ...]:
-    """Return what was measured for the method of a fit; empty where nothing was.
+    """Return what was measured for such a fit; empty where nothing was.
 
     Parameters
     ----------
     figures : mapping
         Figures of diagnostics.json.
     """
-    return MEASURED.get(str(figures.get("method")), ())
+    with_them = WITH_COMPONENTS if figures.get("n_components") else ""
+    return MEASURED.get(str(figures.get("method")) + with_them, ())
 
 
 def reliability_of(p_ez: float, measured: tuple[Reliability, ...]) -> Reliability | None:
