@@ -174,7 +174,7 @@ def reduced(problem: Problem, subset: Subset, signals: Signals | None = None) ->
     components = None
     if signals is not None and problem.components is not None:
         part = signals.part(channels, subset.seizures, subset.until_s)
-        components = separate(part.values, part.times_s, times_s)
+        components = separate(part, times_s)
     return replace(
         problem,
         envelope=[envelope[use][:, channels] for envelope, _, use in inside],
@@ -271,10 +271,10 @@ def ablate(
     found: list[Answer] = []
     with threadpool_limits(1, user_api="blas"):
         for number, subset in enumerate(subsets):
-            is_band = subset.part == "band"
-            part = of_band[subset.name] if is_band else reduced(problem, subset, signals)
             one = sample
             if number > 0:
+                is_band = subset.part == "band"
+                part = of_band[subset.name] if is_band else reduced(problem, subset, signals)
                 starts = starts_from(sample.chains, subset, part, rng)
                 one = sample_onsets(part, priors, small, starts=starts)
             reference = found[0] if found else None

@@ -187,5 +187,5 @@ def _components(
     """Separate the signals of the fitted channels; None without the signal of every seizure."""
     if len(signals) != len(envelopes):
         return None
-    chosen = signals_of(signals, channels)
-    return separate(chosen.values, chosen.times_s, [part["time"].to_numpy() for part in envelopes])
+    wanted_s = [part["time"].to_numpy() for part in envelopes]
+    return separate(signals_of(signals, channels), wanted_s)

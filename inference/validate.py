@@ -145,13 +145,13 @@ def run_validation(
 
 def problem_of(patient: ValidationPatient) -> Problem:
     """Return what a clinic has of a patient as the problem to fit."""
-    signals, times = signals_of(patient), [seizure.times_s for seizure in patient.seizures]
+    times = [seizure.times_s for seizure in patient.seizures]
     return Problem(
         [seizure.envelope for seizure in patient.seizures],
         patient.gain,
         patient.weights,
         times=times,
-        components=separate(signals.values, signals.times_s, times),
+        components=separate(signals_of(patient), times),
     )
 
 

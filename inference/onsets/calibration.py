@@ -96,7 +96,7 @@ class RegionEvidence:
     components : numpy.ndarray, shape (n_regions, 2), optional
         Peak and order found in the independent components; None without components.
     weights : numpy.ndarray, shape (n_regions, n_regions), optional
-        Connection weights; with components only.
+        Connection weights, which the second step reads.
     rise : float
         See `virtualbrain.posterior.largest_rise`.
     """

@@ -224,9 +224,7 @@ def _stacked(chains: Sequence[Kept], density: Density, rng: np.random.Generator)
     """Stack the chains, and draw which regions are epileptogenic."""
     active = np.stack([chain.active for chain in chains])
     given_onsets = np.stack([chain.p_ez for chain in chains])
-    evidence = evidence_of(density.problem, density.priors, _flat(given_onsets), _flat(active))
-    weight = density.priors.x0_sources.weight
-    p_ez = shifted(_flat(given_onsets), calibrated(evidence, weight))
+    p_ez, p_of_sampling = _calibrated_draws(_flat(given_onsets), _flat(active), density)
     return _Draws(
         active=active,
         onset=np.stack([chain.onset for chain in chains]),
@@ -236,17 +234,23 @@ def _stacked(chains: Sequence[Kept], density: Density, rng: np.random.Generator)
         peak=np.stack([chain.patient_peak for chain in chains]),
         log_density=np.stack([chain.log_density for chain in chains]),
         p_onset_model=given_onsets.mean(axis=(0, 1)),
-        p_sampled=p_sampled(evidence, first_step(evidence, weight)),
+        p_sampled=p_of_sampling,
     )
+
+
+def _calibrated_draws(p_ez: Array, active: Mask, density: Density) -> tuple[Array, float]:
+    """Return the calibrated p_ez of each draw, (draws, regions), and P(EZ sampled)."""
+    evidence = evidence_of(density.problem, density.priors, p_ez, active)
+    weight = density.priors.x0_sources.weight
+    found = p_sampled(evidence, first_step(evidence, weight))
+    return shifted(p_ez, calibrated(evidence, weight)), found
 
 
 def calibrated_p_ez(sample: OnsetSample) -> Array:
     """Return the calibrated probability of being epileptogenic, (chains * draws, regions)."""
     p_ez = np.concatenate([chain.p_ez for chain in sample.chains])
     active = np.concatenate([chain.active for chain in sample.chains])
-    density = sample.density
-    evidence = evidence_of(density.problem, density.priors, p_ez, active)
-    return shifted(p_ez, calibrated(evidence, density.priors.x0_sources.weight))
+    return _calibrated_draws(p_ez, active, sample.density)[0]
 
 
 def _dynamics(draws: _Draws, density: Density, rng: np.random.Generator) -> Dynamics:

@@ -102,7 +102,7 @@ def test_the_signals_of_a_subset_are_separated_again():
     signals = Signals((signal,), (times,))
     problem = Problem(
         [rng.standard_normal((len(grid), 6))], gain, np.ones((4, 4)) - np.eye(4), times=[grid],
-        components=separate(signals.values, signals.times_s, [grid]),
+        components=separate(signals, [grid]),
     )  # fmt: skip
     strong = problem.components.power.max(axis=0) > 20.0
     assert strong.sum() == 2

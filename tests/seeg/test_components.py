@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inference.component_regions import region_probability
-from virtualbrain.seeg.components import REST_UNTIL_S, separate
+from virtualbrain.seeg.components import REST_UNTIL_S, Signals, separate
 
 RATE_HZ = 128.0
 N_CHANNELS = 12
@@ -38,7 +38,7 @@ def recording(rng, seconds=(-5.0, 30.0)):
 def test_sources_are_separated_with_their_power_in_every_channel():
     signal, times_s, onsets = recording(np.random.default_rng(1))
     grid = np.arange(-4.0, 29.0, 0.5)
-    found = separate([signal], [times_s], [grid])
+    found = separate(Signals((signal,), (times_s,)), [grid])
     assert found.count == 3
     true = amplitudes() ** 2
     likeness = np.corrcoef(true.T, found.power.T)[:3, 3:]
@@ -55,7 +55,7 @@ def test_seizures_share_the_components():
     rng = np.random.default_rng(2)
     first, second = recording(rng), recording(rng, (-5.0, 22.0))
     grids = [np.arange(-4.0, 29.0, 0.5), np.arange(-4.0, 21.0, 0.5)]
-    found = separate([first[0], second[0]], [first[1], second[1]], grids)
+    found = separate(Signals((first[0], second[0]), (first[1], second[1])), grids)
     assert [part.shape for part in found.envelope] == [(len(g), found.count) for g in grids]
     assert found.power.shape == (N_CHANNELS, found.count)
 
@@ -63,7 +63,9 @@ def test_seizures_share_the_components():
 def test_the_unit_of_the_signal_does_not_matter():
     signal, times_s, _ = recording(np.random.default_rng(3))
     grid = np.arange(-4.0, 29.0, 0.5)
-    one, other = (separate([factor * signal], [times_s], [grid]) for factor in (1.0, 1e-6))
+    one, other = (
+        separate(Signals((factor * signal,), (times_s,)), [grid]) for factor in (1.0, 1e-6)
+    )
     np.testing.assert_allclose(one.power, other.power, rtol=1e-6)
 
 
@@ -80,7 +82,7 @@ def test_without_what_it_needs_nothing_is_separated(change):
         signal[:, 3] = 0.0
     else:
         signal = rng.standard_normal(signal.shape)
-    assert separate([signal], [times_s], [np.arange(0.0, 20.0, 0.5)]) is None
+    assert separate(Signals((signal,), (times_s,)), [np.arange(0.0, 20.0, 0.5)]) is None
 
 
 def test_a_component_arises_in_the_region_with_its_gain():

@@ -190,8 +190,7 @@ def _separated(
     if len(recorded) != problem.n_seizures:
         return problem, None
     signals = signals_of(recorded, problem.channels)
-    components = separate(signals.values, signals.times_s, problem.times)
-    return replace(problem, components=components), signals
+    return replace(problem, components=separate(signals, problem.times)), signals
 
 
 def _problem(layout: PatientLayout, posterior: "xr.DataTree", evoked: bool = False) -> "Problem":

@@ -79,27 +79,20 @@ class Signals:
         self, channels: Sequence[int], seizures: Sequence[int], until_s: float = np.inf
     ) -> "Signals":
         """Return the signals of some channels and seizures until so many seconds."""
-        inside = [self.times_s[s] <= until_s for s in seizures]
+        kept = [(self.values[s], self.times_s[s], self.times_s[s] <= until_s) for s in seizures]
         return Signals(
-            tuple(
-                self.values[s][use][:, list(channels)]
-                for s, use in zip(seizures, inside, strict=True)
-            ),
-            tuple(self.times_s[s][use] for s, use in zip(seizures, inside, strict=True)),
+            tuple(values[use][:, list(channels)] for values, _, use in kept),
+            tuple(times[use] for _, times, use in kept),
         )
 
 
-def separate(
-    signals: Sequence[Array | Singles], times_s: Sequence[Array], wanted_s: Sequence[Array]
-) -> Components | None:
+def separate(signals: Signals, wanted_s: Sequence[Array]) -> Components | None:
     """Separate the signals of all seizures together.
 
     Parameters
     ----------
-    signals : sequence of numpy.ndarray, each (n_samples, n_channels)
-        One per seizure, any unit, without mains noise; the same sampling rate.
-    times_s : sequence of numpy.ndarray, each (n_samples,)
-        Seconds from the marked onset, uniform.
+    signals : Signals
+        The recorded signals.
     wanted_s : sequence of numpy.ndarray, each (n_times,)
         Times of the envelopes.
 
@@ -108,12 +101,13 @@ def separate(
     Components or None
         None without a second of rest, with a sampling rate below 40 Hz, or where nothing rises.
     """
+    times_s = signals.times_s
     rate_hz = 1.0 / float(np.median(np.diff(times_s[0])))
     rests = [_is_rest(times) for times in times_s]
     if sum(rest.sum() for rest in rests) < _LEAST_REST_S * rate_hz or rate_hz < _LEAST_RATE_HZ:
         return None
     with threadpool_limits(1, user_api="blas"):  # the same digits on any number of cores
-        scaled = _multiples_of_rest(signals, rests, rate_hz)
+        scaled = _multiples_of_rest(signals.values, rests, rate_hz)
         if not np.isfinite(scaled[0]).all():
             return None
         seizing = [x[:, t >= REST_UNTIL_S] for x, t in zip(scaled, times_s, strict=True)]
