@@ -72,7 +72,8 @@ class Settings:
         `inference.with_evoked_responses`; `fit` takes the weights of its problem.
     components : bool
         Separate the recording into independent components, which the onset model and the source
-        evidence then use (``virtualbrain/seeg/components.py``); `fit` takes those of its problem.
+        evidence then use (``virtualbrain/seeg/components.py``); `fit` takes those of its problem
+        or none.
 
     Raises
     ------

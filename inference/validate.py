@@ -167,8 +167,6 @@ def fit_patient(
     problem: Problem, seed: int, number: int, settings: Settings, priors: str | Path | Priors
 ) -> xr.DataTree:
     """Fit patient `number` (from 0) of a validation."""
-    if not settings.components:
-        problem = problem.without_components()
     return fit(problem, priors, replace(settings, seed=seed + number))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from virtualbrain.errors import InputError
+from virtualbrain.io.safe_files import visible
 
 READABLE_SUFFIXES = (".vhdr", ".edf", ".bdf", ".fif", ".set")
 UNREADABLE_FORMATS = {
@@ -155,8 +156,7 @@ def _present(*paths: Path | None) -> tuple[Path, ...]:
 
 def within(folder: Path | None) -> list[Path]:
     """Return the content of a folder at any depth, without hidden files."""
-    found = sorted(folder.rglob("*")) if folder is not None else []
-    return [path for path in found if not path.name.startswith(".")]
+    return visible(folder.rglob("*")) if folder is not None else []
 
 
 def check_label(label: str) -> str:

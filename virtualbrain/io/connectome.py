@@ -14,10 +14,10 @@ from virtualbrain.io.atomic import read_json
 from virtualbrain.io.connectome_folder import (
     atlas_of,
     chosen_table,
+    matching,
     only,
     place_of,
     same_atlas,
-    visible,
 )
 from virtualbrain.io.connectome_formats import read_other_connectome
 from virtualbrain.io.layout import PatientLayout
@@ -118,10 +118,10 @@ def ready_atlas(folder: Path, atlas: str = "") -> str:
     InputError
         The folder has connectomes of several atlases.
     """
-    matrices = visible(folder, WEIGHTS)
+    matrices = matching(folder, WEIGHTS)
     if matrices:
         return atlas_of(chosen_table(folder, matrices, atlas))
-    labels = dict.fromkeys(filter(None, map(atlas_of, visible(folder, "*_dseg.tsv"))))
+    labels = dict.fromkeys(filter(None, map(atlas_of, matching(folder, "*_dseg.tsv"))))
     chosen = [label for label in labels if not atlas or same_atlas(label, atlas)]
     return chosen[0] if len(chosen) == 1 else "Given"
 
@@ -149,9 +149,9 @@ def read_ready_connectome(folder: Path, atlas: str = "") -> Connectome:
 
 def _read_ready(folder: Path, atlas: str) -> Connectome:
     """Read the connectome in the first format found."""
-    if visible(folder, WEIGHTS):
+    if matching(folder, WEIGHTS):
         return read_relmats(folder, ready_atlas(folder, atlas))
-    zips = visible(folder, ZIP_NAME) or visible(folder, _ZIPS)
+    zips = matching(folder, ZIP_NAME) or matching(folder, _ZIPS)
     if zips:
         return read_tvb_zip(only(zips, folder, "a connectome of The Virtual Brain"))
     other = read_other_connectome(folder, atlas)
@@ -176,7 +176,7 @@ def group_files(setting: str) -> list[Path]:
     path = Path(setting)
     if setting in (GROUP_AUTO, GROUP_NONE):
         return []
-    return [path] if path.is_file() else visible(path, "*") if path.is_dir() else []
+    return [path] if path.is_file() else matching(path, "*") if path.is_dir() else []
 
 
 def read_given_connectome(path: Path) -> Connectome:
@@ -236,7 +236,7 @@ def read_relmats(folder: Path, atlas: str) -> Connectome:
 
 
 def _only_file(folder: Path, pattern: str) -> Path:
-    found = visible(folder, pattern)
+    found = matching(folder, pattern)
     if len(found) != 1:
         raise InputError(
             f"{len(found)} files match {pattern}",

@@ -9,7 +9,7 @@ import pandas as pd
 from virtualbrain.connectome import REGION_COLUMNS, Connectome, mirrored
 from virtualbrain.errors import InputError
 from virtualbrain.io.connectome import read_given_connectome
-from virtualbrain.io.connectome_folder import place_of, visible
+from virtualbrain.io.connectome_folder import matching, place_of
 from virtualbrain.io.tables import read_matrix
 
 EXPECTED = (
@@ -63,7 +63,7 @@ def _entries(folder: Path) -> list[Path]:
     """Return the entries of a folder that are connectomes, sorted."""
     return [
         path
-        for path in visible(folder, "*")
+        for path in matching(folder, "*")
         if path.is_dir()
         or path.suffix.lower() == ".zip"
         or (path.suffix.lower() == ".tsv" and not path.name.endswith(_NOT_WEIGHTS))

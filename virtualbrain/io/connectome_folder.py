@@ -6,6 +6,7 @@ from pathlib import Path
 
 from virtualbrain.connectome import REGION_COLUMNS
 from virtualbrain.errors import InputError
+from virtualbrain.io.safe_files import visible
 
 _ATLAS = re.compile(r"(?:^|_)atlas-([^_.]+)")
 
@@ -15,10 +16,9 @@ def place_of(folder: Path) -> str:
     return f"{folder.parent.name}/{folder.name}"
 
 
-def visible(folder: Path, pattern: str) -> list[Path]:
+def matching(folder: Path, pattern: str) -> list[Path]:
     """Return the files of a folder that match a pattern in any case, sorted; no hidden files."""
-    found = folder.glob(pattern, case_sensitive=False)
-    return sorted(path for path in found if not path.name.startswith("."))
+    return visible(folder.glob(pattern, case_sensitive=False))
 
 
 def atlas_of(path: Path) -> str:
@@ -53,7 +53,7 @@ def chosen_table(folder: Path, matrices: Sequence[Path], atlas: str = "") -> Pat
     InputError
         No table, no table of the matrices' atlas, or several tables that could be meant.
     """
-    tables = visible(folder, "*_dseg.tsv")
+    tables = matching(folder, "*_dseg.tsv")
     if not tables:
         raise InputError(
             "0 region tables",

@@ -19,11 +19,11 @@ from virtualbrain.errors import InputError
 from virtualbrain.io.connectome_folder import (
     atlas_of,
     chosen_table,
+    matching,
     of_table,
     only,
     place_of,
     same_atlas,
-    visible,
 )
 from virtualbrain.io.gifti import load_gifti
 from virtualbrain.io.mat import require_sound_mat
@@ -66,7 +66,7 @@ def read_other_connectome(folder: Path, atlas: str = "") -> Connectome | None:
         ("*.csv", _read_mrtrix),
     )
     for pattern, reader in readers:
-        found = visible(folder, pattern)
+        found = matching(folder, pattern)
         if found:
             table = chosen_table(folder, found, atlas)
             return reader(of_table(found, table, folder), table, folder)

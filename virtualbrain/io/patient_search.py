@@ -30,7 +30,7 @@ from virtualbrain.io.bids import (
 from virtualbrain.io.coordsystem import frame_of, is_mni152
 from virtualbrain.io.file_settings import FileSettings, entities, session_of
 from virtualbrain.io.mark_words import mentions_seizure
-from virtualbrain.io.safe_files import FileGuard
+from virtualbrain.io.safe_files import FileGuard, visible
 from virtualbrain.io.sessions import is_after_surgery, newest_before_surgery, session_times
 from virtualbrain.io.tables import read_table
 
@@ -187,7 +187,7 @@ class _Search:
         """Return the files of one data type, with or without session folders."""
         places = (f"{kind}/{pattern}", f"ses-*/{kind}/{pattern}")
         found = [path for place in places for path in self.folder.glob(place)]
-        return sorted(path for path in found if not path.name.startswith("."))
+        return visible(found)
 
     def _accepted(self, paths: Iterable[Path], group: str) -> list[Path]:
         """Return the safe files that the user's sessions and filters accept."""
@@ -492,8 +492,7 @@ class _Search:
     def _systems(self) -> list[Path]:
         """Return every coordsystem.json, also of the patient's folder and of the dataset."""
         above = [*self.folder.glob("*_coordsystem.json"), *self.root.glob("*coordsystem.json")]
-        above = sorted(path for path in above if not path.name.startswith("."))
-        return self.guard.files([*self._list("ieeg", "*_coordsystem.json"), *above])
+        return self.guard.files([*self._list("ieeg", "*_coordsystem.json"), *visible(above)])
 
     def _newest_contacts(self, rows: list[_Contacts]) -> list[_Contacts]:
         tables = self._newest([one.table for one in rows])

@@ -45,6 +45,11 @@ _KINDS: dict[str, _Texts] = {
 }
 
 
+def visible(paths: Iterable[Path]) -> list[Path]:
+    """Return the paths sorted, without those of hidden files."""
+    return sorted(path for path in paths if not path.name.startswith("."))
+
+
 @dataclass
 class FileGuard:
     """Accepts files of one dataset and collects those that are refused, by kind.
@@ -63,8 +68,7 @@ class FileGuard:
 
     def files(self, paths: Iterable[Path]) -> list[Path]:
         """Return the paths that are safe to read, sorted, without hidden files."""
-        visible = sorted(path for path in paths if not path.name.startswith("."))
-        return [path for path in visible if self._accepts(path)]
+        return [path for path in visible(paths) if self._accepts(path)]
 
     def file(self, path: Path) -> Path | None:
         """Return a path if something is there and safe to read."""
@@ -78,8 +82,7 @@ class FileGuard:
         """Return a folder if it exists and everything in it is safe to read."""
         if self.place(path) is None:
             return None
-        found = [one for one in sorted(path.rglob("*")) if not one.name.startswith(".")]
-        checked = [one for one in found if one.is_symlink() or not one.is_dir()]
+        checked = [one for one in visible(path.rglob("*")) if one.is_symlink() or not one.is_dir()]
         accepted = [self._accepts(one, any_name=any_name) for one in checked]
         return path if all(accepted) else None
 

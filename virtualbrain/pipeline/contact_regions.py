@@ -18,7 +18,7 @@ from virtualbrain.anatomy.settings import AnatomySettings
 from virtualbrain.anatomy.user_atlas import read_user_labels
 from virtualbrain.errors import InputError
 from virtualbrain.io.bids import PatientFiles
-from virtualbrain.io.connectome_folder import atlas_of, visible
+from virtualbrain.io.connectome_folder import atlas_of, matching
 from virtualbrain.io.freesurfer import LABEL_FILES
 from virtualbrain.io.images import read_image
 from virtualbrain.io.layout import PatientLayout
@@ -105,7 +105,7 @@ def _of_run(out: Path | str, files: PatientFiles) -> list[ContactAtlas]:
 
 def _of_connectome(files: PatientFiles) -> list[ContactAtlas]:
     """Return the region tables of the ready connectome that have centres."""
-    tables = visible(files.connectome, "*_dseg.tsv") if files.connectome is not None else []
+    tables = matching(files.connectome, "*_dseg.tsv") if files.connectome is not None else []
     found = []
     for path in tables:
         regions = read_table(path, ("name", "x", "y", "z"), ("volume",))
