@@ -3,8 +3,9 @@
 ``measure_modelled_seizure.py OUT.tsv --seed SEED [--scenario early] [--patients 10]
 [--moves 80000] [--cores 2]`` fits fresh synthetic patients. The table has one row for each patient
 and seizure: how far the simulated onsets of EZ and recruited regions are from those of the draws,
-Spearman's correlation of recorded and predicted onsets of the channels, and whether the first
-modelled region is one that the first recorded channels see best.
+Spearman's correlation of recorded and predicted onsets of the channels, the part of the channels
+with a recorded onset that has a predicted one, and whether the first modelled region is one that
+the first recorded channels see best.
 """
 
 import argparse
@@ -23,11 +24,8 @@ from inference.validate import fit_patient, problem_of
 from virtualbrain.models.reduced import ReducedMembers, run_reduced
 from virtualbrain.posterior import simulated_x0, starts_seizures
 from virtualbrain.report.onsets import N_REGIONS_OF_CHANNEL, TOGETHER_S
-from virtualbrain.report.seizure_fit import half_rise
+from virtualbrain.report.seizure_fit import envelope_onset
 from virtualbrain.synthetic.validation_cohort import ValidationCohort
-
-# A channel takes part if its log power rises by more than this.
-LEAST_RISE = np.log(5.0)
 
 
 def with_seizures(dataset: xr.Dataset) -> xr.Dataset:
@@ -87,19 +85,27 @@ def against_recording(
         for group in groups
     )
     times = time_s.to_numpy()
-    base = np.median(recorded[: max(1, len(times) // 10)], axis=0)
-    rises = np.flatnonzero(recorded.max(axis=0) - base > LEAST_RISE)
-    pairs = [(half_rise(times, recorded[:, c]), half_rise(times, predicted[:, c])) for c in rises]
-    both = np.array(pairs).reshape(-1, 2)
+    onsets = np.array(
+        [
+            [envelope_onset(times, envelopes[:, c]) for envelopes in (recorded, predicted)]
+            for c in range(recorded.shape[1])
+        ]
+    )
+    rises = np.flatnonzero(np.isfinite(onsets[:, 0]))
+    both = onsets[rises]
     known = np.isfinite(both).all(axis=1)
     rank = float(spearmanr(*both[known].T).statistic) if known.sum() > 3 else np.nan
     often = np.isfinite(steps).mean(axis=0) >= 0.5
+    figures = {
+        "rank_correlation": rank,
+        "predicted_to_rise": float(known.sum() / max(len(known), 1)),
+    }
     if not often.any() or not known.any():
-        return {"rank_correlation": rank, "first_is_seen_first": np.nan}
+        return figures | {"first_is_seen_first": np.nan}
     middle = np.where(often, np.median(np.where(np.isfinite(steps), steps, 1e9), axis=0), np.inf)
     early = rises[both[:, 0] <= np.nanmin(both[:, 0]) + TOGETHER_S]
     seen = np.argsort(-flattened(problem.gain)[early], axis=1)[:, :N_REGIONS_OF_CHANNEL]
-    return {"rank_correlation": rank, "first_is_seen_first": bool(int(middle.argmin()) in seen)}
+    return figures | {"first_is_seen_first": bool(int(middle.argmin()) in seen)}
 
 
 def measure(arguments: argparse.Namespace) -> pd.DataFrame:

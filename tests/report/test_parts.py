@@ -247,11 +247,13 @@ def test_channels_are_in_electrode_order():
 
 
 @pytest.mark.parametrize("onset", [2.0, 11.0])
-def test_half_rise_finds_the_step(onset):
+def test_the_onset_of_an_envelope_is_the_step_and_no_short_burst(onset):
     times = np.linspace(-5, 20, 501)
     envelope = 3.0 / (1 + np.exp(-(times - onset) / 0.1))
-    assert seizure_fit.half_rise(times, envelope) == pytest.approx(onset, abs=0.06)
-    assert np.isnan(seizure_fit.half_rise(times, np.zeros(501)))
+    assert seizure_fit.envelope_onset(times, envelope) == pytest.approx(onset, abs=0.06)
+    burst = np.where(np.abs(times + 2.0) < 0.2, 4.0, envelope)
+    assert seizure_fit.envelope_onset(times, burst) == pytest.approx(onset, abs=0.06)
+    assert np.isnan(seizure_fit.envelope_onset(times, np.zeros(501)))
 
 
 # charts and colours ----------------------------------------------------------------------

@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 
 from virtualbrain.io.results import PatientResults, Seizure
 from virtualbrain.report.charts import Scale, band, polyline
+from virtualbrain.seeg.onsets import first_held
+from virtualbrain.seeg.settings import SeegSettings
 
 Array = NDArray[np.float64]
 BAND = (0.05, 0.95)
 PANEL = (210.0, 92.0)
 # Points of a line: a panel is 210 pixels wide.
 MAX_POINTS = 60
+_RULE = SeegSettings()
+ONSET_RULE = f"exceeds {_RULE.onset_factor:g} times the power at rest, and stays there"
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,8 @@ def _channel_fit(
         channel=name,
         explained=1 - misfit / spread if spread else float("nan"),
         coverage=float(np.mean((observed >= low) & (observed <= high))),
-        onset_s=half_rise(times, observed),
-        onset_predicted_s=half_rise(times, median),
+        onset_s=envelope_onset(times, observed),
+        onset_predicted_s=envelope_onset(times, median),
         observed_line=polyline(times[::step], observed[::step], x, y),
         median_line=polyline(times[::step], median[::step], x, y),
         band_points=band(times[::step], low[::step], high[::step], x, y),
@@ -131,15 +135,17 @@ def _channel_fit(
     )
 
 
-def half_rise(times: Array, envelope: Array) -> float:
-    """Return the time at which an envelope first exceeds half its height.
+def envelope_onset(times: Array, envelope: Array) -> float:
+    """Return when an envelope (log power above rest) rises and stays up; NaN if it does not.
 
-    The height is the maximum above the median of the first tenth.
+    The rule of `virtualbrain.seeg.onsets.detect_onsets`, for one band: the start of the first run
+    above the factor that lasts half of the hold time, if it is above for the hold time in total.
     """
-    first = max(1, len(envelope) // 10)
-    base, top = float(np.median(envelope[:first])), float(np.max(envelope))
-    above = np.flatnonzero(envelope > (base + top) / 2)
-    return float(times[above[0]]) if len(above) and top > base else float("nan")
+    step_s = float(times[-1] - times[0]) / max(len(times) - 1, 1)
+    n_hold = max(1, round(_RULE.onset_hold_s / step_s))
+    above = np.asarray(envelope > np.log(_RULE.onset_factor))
+    first = int(first_held(above[None], n_hold)[0])
+    return float(times[first]) if first >= 0 else float("nan")
 
 
 def _onset_correlation(fits: Sequence[ChannelFit], seizing: set[str]) -> float:

@@ -13,6 +13,7 @@ from virtualbrain.report.findings import NOT_STATED, Plan, Region, hypothesis_st
 from virtualbrain.report.numbers import CI_PROB, is_number, percent, show
 from virtualbrain.report.onsets import ChannelOnset
 from virtualbrain.report.reliability import Reliability, reliability_of
+from virtualbrain.report.seizure_fit import ONSET_RULE
 from virtualbrain.report.words import in_words
 
 
@@ -368,8 +369,8 @@ def onsets_view(number: int, onsets: Sequence[ChannelOnset], names: Sequence[str
     columns = (
         Column("Channel", False),
         Column("Region", False, "region of the largest gain on the channel"),
-        Column("Recorded onset (s)", True, "the envelope exceeds half of its height"),
-        Column("Modelled onset (s)", True, "the predicted envelope exceeds half of its height"),
+        Column("Recorded onset (s)", True, f"the envelope {ONSET_RULE}"),
+        Column("Modelled onset (s)", True, f"the predicted envelope {ONSET_RULE}"),
         Column("Difference (s)", True, "modelled minus recorded"),
     )
     rows = tuple(
