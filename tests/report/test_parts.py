@@ -6,6 +6,7 @@ import shutil
 import struct
 from base64 import b64decode
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -254,6 +255,18 @@ def test_the_onset_of_an_envelope_is_the_step_and_no_short_burst(onset):
     burst = np.where(np.abs(times + 2.0) < 0.2, 4.0, envelope)
     assert seizure_fit.envelope_onset(times, burst) == pytest.approx(onset, abs=0.06)
     assert np.isnan(seizure_fit.envelope_onset(times, np.zeros(501)))
+
+
+def test_channels_whose_envelope_does_not_rise_come_last_and_give_no_warning():
+    recorded = {"A1-A2": np.nan, "B1-B2": 3.0, "C1-C2": 2.0, "D1-D2": 1.0}
+    fits = [
+        SimpleNamespace(channel=n, onset_s=s, onset_predicted_s=1.0) for n, s in recorded.items()
+    ]
+    seizure = SimpleNamespace(onsets={"A1-A2": 0.0, "B1-B2": 0.0, "C1-C2": 0.0})
+    results = SimpleNamespace(gain=None)
+    found = onsets.channel_onsets(results, seizure, SimpleNamespace(fits=fits))
+    assert [one.channel for one in found] == ["C1-C2", "B1-B2", "A1-A2"]
+    assert not onsets.onset_warnings(found[2:], float("nan"), _modelled(a=6.0, b=2.0, c=0.1))
 
 
 # charts and colours ----------------------------------------------------------------------

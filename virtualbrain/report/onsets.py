@@ -20,7 +20,10 @@ LOW_CORRELATION = 0.5
 
 @dataclass(frozen=True)
 class ChannelOnset:
-    """Onsets of a channel, seconds from the marked onset, and the regions that it records most."""
+    """Onsets of a channel, seconds from the marked onset, and the regions that it records most.
+
+    An onset is NaN where the envelope does not rise for long enough.
+    """
 
     channel: str
     regions: tuple[str, ...]
@@ -31,7 +34,10 @@ class ChannelOnset:
 def channel_onsets(
     results: PatientResults, seizure: Seizure, fit: SeizureFit | None
 ) -> tuple[ChannelOnset, ...]:
-    """Return the channels with a measured onset, earliest first; empty without a fit."""
+    """Return the channels that the stage seeg found to seize, earliest first; empty without a fit.
+
+    Both onsets are those of the envelopes; channels without one come last.
+    """
     if fit is None:
         return ()
     gain = None if results.gain is None else results.gain.frame
@@ -43,9 +49,15 @@ def channel_onsets(
             modelled_s=one.onset_predicted_s,
         )
         for one in fit.fits
-        if one.channel in seizure.onsets and is_number(one.onset_s)
+        if one.channel in seizure.onsets
     ]
-    return tuple(sorted(found, key=lambda onset: (onset.recorded_s, onset.channel)))
+    return tuple(sorted(found, key=_by_onset))
+
+
+def _by_onset(onset: ChannelOnset) -> tuple[bool, float, str]:
+    """Return the key by which channels are sorted."""
+    rises = is_number(onset.recorded_s)
+    return not rises, onset.recorded_s if rises else 0.0, onset.channel
 
 
 def regions_of_channel(channel: str, gain: pd.DataFrame | None) -> tuple[str, ...]:
@@ -76,7 +88,7 @@ def onset_warnings(
 
 def _other_start(onsets: Sequence[ChannelOnset], regions: Sequence[Region]) -> str:
     seizing = [region for region in regions if is_number(region.onset_s)]
-    if not onsets or not seizing:
+    if not onsets or not is_number(onsets[0].recorded_s) or not seizing:
         return ""
     first = min(seizing, key=lambda region: region.onset_s)
     earliest = [one for one in onsets if one.recorded_s <= onsets[0].recorded_s + TOGETHER_S]
