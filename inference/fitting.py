@@ -78,6 +78,8 @@ def fit(
     choices = settings or Settings()
     if choices.normalisation != problem.normalisation:
         choices = replace(choices, normalisation=problem.normalisation)
+    if not choices.components:
+        problem = problem.without_components()
     rng = np.random.default_rng(choices.seed)
     with threadpool_limits(1, user_api="blas"):
         if choices.method == "onsets":

@@ -128,6 +128,8 @@ def ablated(
 ) -> pd.DataFrame:
     """Fit subsets of a synthetic patient's data; see `inference.ablation.ablate`."""
     problem, settings = problem_of(patient), replace(fits.settings, seed=seed)
+    if not settings.components:
+        problem = problem.without_components()
     sample = sample_all(problem, fits.priors, settings)
     electrodes = [f"E{number}" for number in np.asarray(patient.electrode)]
     plan = plan_of(surgery, problem.regions)

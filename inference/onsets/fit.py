@@ -137,8 +137,6 @@ def sample_onsets(
     starts : sequence of Start
         States in which each chain starts; without them no region seizes at the start.
     """
-    if not settings.components:
-        problem = problem.without_components()
     rng = np.random.default_rng(settings.seed)
     finer = replace(settings, n_steps=STEPS_FACTOR * settings.n_steps)
     rules = rules_of(problem, priors)
