@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from virtualbrain.errors import InputError
 from virtualbrain.network import Network, Normalisation
-from virtualbrain.seeg.components import Components
+
+if TYPE_CHECKING:  # imports scipy.signal, which is slow
+    from virtualbrain.seeg.components import Components
 
 Array = NDArray[np.float64]
 _LOG = logging.getLogger(__name__)
@@ -67,7 +70,7 @@ class Problem:
     normalisation: Normalisation = "strength"
     group_connectome: str = ""
     template_anatomy: bool = False
-    components: Components | None = None
+    components: "Components | None" = None
     isolated: tuple[str, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
@@ -300,8 +303,8 @@ def _check_seizures(seizures: Sequence[Array], channels: Sequence[str]) -> None:
 
 
 def _checked_components(
-    components: Components | None, seizures: Sequence[Array]
-) -> Components | None:
+    components: "Components | None", seizures: Sequence[Array]
+) -> "Components | None":
     """Return components that match the envelopes."""
     if components is None:
         return None

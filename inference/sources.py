@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 from scipy.special import expit, log_expit, log_ndtr, logit, ndtri_exp
 
 from inference.component_regions import regions_of_components
@@ -59,6 +58,8 @@ def source_excess(envelope: Array, gain: Array, gain_power: float = GAIN_POWER) 
     numpy.ndarray, shape (n_times, n_regions)
         Not negative.
     """
+    from scipy.ndimage import uniform_filter1d  # slow to import
+
     width = max(round(SMOOTHING * len(envelope)), 1)
     smooth = uniform_filter1d(envelope, width, axis=0, mode="nearest")
     mixing = gain**gain_power

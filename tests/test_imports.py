@@ -1,6 +1,8 @@
 """Imports follow the layers of the packages: lower layers never import higher ones."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,3 +178,20 @@ def test_io_imports_only_lower_layers(imports):
 def test_a_script_imports_the_package_of_one_stage(script):
     found = [one for one in imports_of(script, "workflow") if not is_shared(one.module)]
     assert len({one.target for one in found}) <= 1, lines(found)
+
+
+@pytest.mark.parametrize(
+    ("module", "library"),
+    [
+        ("virtualbrain.surgery.run", "scipy.signal"),
+        ("inference.posterior", "scipy.signal"),
+        ("virtualbrain.report.build", "scipy.signal"),
+        ("virtualbrain.cohort.report", "scipy"),
+        ("virtualbrain.io.results", "nibabel"),
+    ],
+)
+def test_a_stage_starts_without_a_library_that_is_slow_to_import_and_not_needed(module, library):
+    code = f"import sys, {module}; print({library!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          cwd=ROOT)  # fmt: skip
+    assert done.stdout.strip() == "False"

@@ -4,7 +4,8 @@ import mne
 import numpy as np
 import pytest
 
-from virtualbrain.seeg.onsets import OnsetChoices, band_powers, detect_onsets, first_held
+from virtualbrain.seeg.onset_rule import first_held
+from virtualbrain.seeg.onsets import OnsetChoices, band_powers, detect_onsets
 
 RATE = 256.0
 CHOICES = OnsetChoices(0.3, 1.25, 4.5, 12.4, 1.75)

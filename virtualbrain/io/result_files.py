@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
 
 from virtualbrain.errors import VirtualBrainError
 from virtualbrain.io.atomic import read_json
@@ -15,7 +14,6 @@ from virtualbrain.io.tables import read_matrix, read_table, sidecar_of
 
 UNREADABLE = (
     VirtualBrainError,
-    ImageFileError,
     OSError,
     ValueError,
     KeyError,

@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nibabel as nib
 import xarray as xr
-from nibabel.spatialimages import SpatialImage
 
 from virtualbrain.connectome import REGION_COLUMNS
 from virtualbrain.io.anatomy import Surface, read_surface
@@ -31,6 +29,7 @@ from virtualbrain.io.fit_results import (
     load_posterior,
     load_zones,
 )
+from virtualbrain.io.images import open_image
 from virtualbrain.io.layout import PatientLayout, cortex_run_names
 from virtualbrain.io.provenance import stage_times
 from virtualbrain.io.quality_results import (
@@ -61,6 +60,9 @@ from virtualbrain.io.surgery_results import (
     load_stimulation,
     load_subsets,
 )
+
+if TYPE_CHECKING:  # slow to import
+    from nibabel.spatialimages import SpatialImage
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ class PatientResults:
 
     label: str
     atlas: str
-    t1: SpatialImage | None
-    labels: SpatialImage | None
+    t1: "SpatialImage | None"
+    labels: "SpatialImage | None"
     regions: Table | None
     surfaces: Mapping[str, Surface]
     weights: Table | None
@@ -184,8 +186,8 @@ def load_results(
     results = PatientResults(
         label=label,
         atlas=layout.atlas,
-        t1=reader.part("t1", layout.t1, _image, "anatomy"),
-        labels=reader.part("labels", layout.labels, _image, "anatomy"),
+        t1=reader.part("t1", layout.t1, open_image, "anatomy"),
+        labels=reader.part("labels", layout.labels, open_image, "anatomy"),
         regions=_regions(reader, layout),
         surfaces=_surfaces(reader, layout),
         weights=reader.part("weights", layout.relmat("streamlines"), load_matrix, "connectome"),
@@ -369,8 +371,3 @@ def _envelope(path: Path) -> Table:
 def _checksums(path: Path) -> Mapping[str, str]:
     checksums: Mapping[str, str] = read_json(path)["files"]
     return checksums
-
-
-def _image(path: Path) -> SpatialImage:
-    image: SpatialImage = nib.load(path)
-    return image

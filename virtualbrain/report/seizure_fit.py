@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from virtualbrain.io.results import PatientResults, Seizure
 from virtualbrain.report.charts import Scale, band, polyline
-from virtualbrain.seeg.onsets import first_held
+from virtualbrain.seeg.onset_rule import first_held
 from virtualbrain.seeg.settings import SeegSettings
 
 Array = NDArray[np.float64]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy import signal as dsp
 
+from virtualbrain.seeg.onset_rule import first_held
 from virtualbrain.seeg.spectra import FRAME_RATE_HZ, frequencies, sliding_band_power
 
 Signal = NDArray[np.float64]
@@ -94,8 +94,10 @@ def band_powers(
     frames_s : numpy.ndarray, shape (n_frames,)
         Times of the frames, 32 per second; no window extends beyond the signal.
     """
+    from scipy.signal.windows import dpss  # slow to import
+
     width = max(8, round(choices.window_s * rate_hz))
-    tapers = dsp.windows.dpss(width, TIME_BANDWIDTH / 2, Kmax=3)
+    tapers = dpss(width, TIME_BANDWIDTH / 2, Kmax=3)
     f = frequencies(width, rate_hz)
     bands = {
         "low": ((f >= 1) & (f <= choices.split_hz)).astype(float),
@@ -109,20 +111,3 @@ def band_powers(
     )
     tiny = np.finfo(float).tiny
     return np.maximum(low, tiny), np.maximum(high, tiny), times_s[centres]
-
-
-def first_held(active: NDArray[np.bool_], n_hold: int) -> NDArray[np.int64]:
-    """Return the start of the first active run of at least half of `n_hold` frames.
-
-    -1 if there is no such run, or if fewer than `n_hold` frames are active in total.
-    """
-    first = np.full(len(active), -1, dtype=np.int64)
-    for i, row in enumerate(active):
-        if row.sum() < n_hold:
-            continue
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
-        runs = edges.reshape(-1, 2)
-        long = runs[runs[:, 1] - runs[:, 0] >= n_hold / 2]
-        if len(long):
-            first[i] = long[0, 0]
-    return first

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from virtualbrain.errors import InputError
@@ -43,7 +42,7 @@ def shares_in_mask(
     volume = label_voxels(labels)
     voxels = np.argwhere(volume > 0)
     values = volume[tuple(voxels.T)]
-    taken = _at(inside, np.linalg.inv(mask.affine), apply_affine(labels.affine, voxels))
+    taken = _at(inside, np.linalg.inv(mask.affine), _moved(labels.affine, voxels))
     shares = {}
     for index, name in zip(regions["index"], regions["name"], strict=True):
         own = values == int(index)
@@ -63,8 +62,14 @@ def _at(
     inside: NDArray[np.bool_], to_voxels: NDArray[np.float64], points: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Return which points (mm) are in voxels that are True."""
-    place = np.rint(apply_affine(to_voxels, points)).astype(np.int64)
+    place = np.rint(_moved(to_voxels, points)).astype(np.int64)
     within = ((place >= 0) & (place < inside.shape)).all(axis=1)
     found = np.zeros(len(points), dtype=bool)
     found[within] = inside[tuple(place[within].T)]
     return found
+
+
+def _moved(affine: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    from nibabel.affines import apply_affine  # slow to import
+
+    return np.asarray(apply_affine(affine, points))
