@@ -1,8 +1,8 @@
 """Measure how precise the default fit is, how long it takes, and what continued chains change.
 
-``measure_convergence.py OUT.tsv --seed SEED [--patients 10] [--scenario early] [--extension 1.2]``
-fits fresh synthetic patients with the default settings on two cores. A patient whose chains were
-continued is fitted once more without it.
+``measure_convergence.py OUT.tsv --seed SEED [--patients 10] [--scenario early] [--extension 1.2]
+[--moves N]`` fits fresh synthetic patients with the default settings on two cores. A patient whose
+chains were continued is fitted once more without it.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def measured(problem: Problem, seed: int, number: int, settings: Settings) -> di
 def measure(arguments: argparse.Namespace) -> pd.DataFrame:
     """Return one row for each fit; they are also written while it runs."""
     cohort = ValidationCohort(arguments.seed, arguments.scenario)
-    settings = Settings(extension=arguments.extension)
+    settings = Settings(extension=arguments.extension, moves=arguments.moves)
     rows: list[dict[str, Any]] = []
     number = 0
     while len({row["patient"] for row in rows}) < arguments.patients:
@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--scenario", default="early")
     parser.add_argument("--patients", type=int, default=10)
     parser.add_argument("--extension", type=float, default=1.2)
+    parser.add_argument("--moves", type=int, default=Settings().moves)
     print(measure(parser.parse_args()).round(3).to_string(index=False))
 
 

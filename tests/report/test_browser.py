@@ -92,6 +92,20 @@ def visit(browser, path, width=1440, **options) -> Opened:
     return opened
 
 
+@pytest.fixture
+def visiting(browser):
+    """Open pages that are closed after the test: an open one draws its views all the time."""
+    pages = []
+
+    def visited(path, width=1440, **options) -> Opened:
+        pages.append(visit(browser, path, width, **options))
+        return pages[-1]
+
+    yield visited
+    for one in pages:
+        one.page.context.close()
+
+
 @pytest.fixture(scope="module")
 def opened(browser, report):
     visited = visit(browser, report)
@@ -279,24 +293,24 @@ def test_all_controls_are_reachable_by_keyboard(opened):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_axe_finds_no_violation(browser, report, width, scheme):
-    page = visit(browser, report, width, color_scheme=scheme).page
+def test_axe_finds_no_violation(visiting, report, width, scheme):
+    page = visiting(report, width, color_scheme=scheme).page
     page.locator("html[data-views]").wait_for(timeout=VIEWS_MS)
     found = Axe().run(page).response["violations"]
     assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
 
 
 @pytest.mark.parametrize("width", [1440, 1024])
-def test_the_first_screen_shows_the_summary(browser, report, width):
-    page = visit(browser, report, width).page
+def test_the_first_screen_shows_the_summary(visiting, report, width):
+    page = visiting(report, width).page
     for words in ("Where do the seizures start?", "What to resect?", "Can the fit be trusted?"):
         box = page.get_by_text(words, exact=True).first.bounding_box()
         assert box["y"] + box["height"] < 900, words
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_without_javascript_tables_and_static_images_are_shown(browser, report):
-    opened = visit(browser, report, java_script_enabled=False)
+def test_without_javascript_tables_and_static_images_are_shown(visiting, report):
+    opened = visiting(report, java_script_enabled=False)
     page = opened.page
     assert page.locator("#static-images .slice img").count() == 6
     assert page.locator("#static-images img").first.is_visible()
@@ -323,14 +337,14 @@ def test_without_webgl_static_images_are_shown(playwright, report):
 
 
 @pytest.mark.parametrize("width", [390, 720])
-def test_a_phone_needs_no_horizontal_scroll(browser, report, width):
-    page = visit(browser, report, width).page
+def test_a_phone_needs_no_horizontal_scroll(visiting, report, width):
+    page = visiting(report, width).page
     page.locator("html[data-views]").wait_for(timeout=VIEWS_MS)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_dark_scheme_is_followed_and_readable(browser, report):
-    page = visit(browser, report, color_scheme="dark").page
+def test_the_dark_scheme_is_followed_and_readable(visiting, report):
+    page = visiting(report, color_scheme="dark").page
     assert sum(_rgb(page, "body", "backgroundColor")) < 150
     for selector in ("body", ".caption", ".pick", ".research", "td", ".answers dd"):
         assert sum(_rgb(page, selector, "color")) > 350, selector
@@ -467,8 +481,8 @@ def test_electrodes_are_named_in_3d_and_the_crosshair_has_a_place(opened):
     page.keyboard.press("Escape")
 
 
-def test_the_summary_fills_the_first_two_printed_pages(browser, report, tmp_path):
-    page = visit(browser, report).page
+def test_the_summary_fills_the_first_two_printed_pages(visiting, report, tmp_path):
+    page = visiting(report).page
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 695, "height": 1013})  # A4 within its margins
     assert not page.locator(".bar").is_visible()
@@ -480,8 +494,8 @@ def test_the_summary_fills_the_first_two_printed_pages(browser, report, tmp_path
     assert page.evaluate("getComputedStyle(document.querySelector('#brain')).breakAfter") == "page"
 
 
-def test_printed_text_has_nine_points_and_no_table_is_cut(browser, report):
-    page = visit(browser, report).page
+def test_printed_text_has_nine_points_and_no_table_is_cut(visiting, report):
+    page = visiting(report).page
     page.locator("html[data-views]").wait_for(timeout=VIEWS_MS)
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 695, "height": 1013})
@@ -502,10 +516,10 @@ def test_printed_text_has_nine_points_and_no_table_is_cut(browser, report):
     assert page.evaluate(cut) == []
 
 
-def test_hostile_names_do_not_run(browser, make_patient, tmp_path):
+def test_hostile_names_do_not_run(visiting, make_patient, tmp_path):
     out = make_patient(hostile=True, priors=("default",))
     path = build_report(load_results(out, "01", ["default"]), tmp_path / "hostile.html")
-    opened = visit(browser, path)
+    opened = visiting(path)
     dialogs: list[str] = []
     opened.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
     opened.page.locator("html[data-views]").wait_for(timeout=VIEWS_MS)

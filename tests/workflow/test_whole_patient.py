@@ -29,7 +29,7 @@ def demo(tmp_path_factory, demo_images):
     shutil.move(folder / "bids/derivatives/truth", folder / "truth")
     settings = folder / "quick.yaml"
     settings.write_text(
-        "diffusion: {streamlines: 15000}\n"
+        "diffusion: {streamlines: 15000, fod_order: 6}\n"
         "anatomy: {registration: quick, working_mm: 2.0, surface_spacing_mm: 3.0}\n" + QUICK
     )
     done = virtualbrain(
