@@ -7,6 +7,8 @@ SHELL := /bin/bash
 VENV   := .venv
 PY     := $(VENV)/bin/python
 CORES  ?= $(shell nproc)
+# One more than cores: some tests wait for Slurm or for a browser.
+WORKERS ?= $(shell expr $(CORES) + 1)
 DEMO   ?= demo
 SEED   ?= 1
 
@@ -50,7 +52,7 @@ types: setup-test
 	mypy
 
 unit: setup-test setup-docs
-	pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
+	pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 docs: setup-docs
 	sphinx-build --fail-on-warning --keep-going --quiet docs build/docs

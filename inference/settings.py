@@ -82,7 +82,7 @@ class Settings:
     """
 
     method: Method = "onsets"
-    moves: int = 80_000
+    moves: int = 60_000
     extension: float = 0.0
     chains: int = 4
     tune: int = 400

@@ -1,7 +1,7 @@
 """Measure whether the fitted network seizes as the draws and as the recording say.
 
 ``measure_modelled_seizure.py OUT.tsv --seed SEED [--scenario early] [--patients 10]
-[--moves 80000] [--cores 2]`` fits fresh synthetic patients. The table has one row for each patient
+[--moves 60000] [--cores 2]`` fits fresh synthetic patients. The table has one row for each patient
 and seizure: how far the simulated onsets of EZ and recruited regions are from those of the draws,
 Spearman's correlation of recorded and predicted onsets of the channels, the part of the channels
 with a recorded onset that has a predicted one, and whether the first modelled region is one that

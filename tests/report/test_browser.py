@@ -94,7 +94,7 @@ def visit(browser, path, width=1440, **options) -> Opened:
 
 @pytest.fixture
 def visiting(browser):
-    """Open pages that are closed after the test: an open one draws its views all the time."""
+    """Open pages that are closed after the test."""
     pages = []
 
     def visited(path, width=1440, **options) -> Opened:
