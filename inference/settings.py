@@ -83,7 +83,7 @@ class Settings:
 
     method: Method = "onsets"
     moves: int = 60_000
-    extension: float = 0.0
+    extension: float = 1.5
     chains: int = 4
     tune: int = 400
     draws: int = 500

@@ -22,7 +22,7 @@ N, M, EZ, RECRUITED = 10, 30, 2, 6
 SECONDS = np.arange(-5.0, 45.0, 0.5)
 # Electrode A sees the region that starts, B the recruited one, C all others.
 ELECTRODES = ["A" if c % N == EZ else "B" if c % N == RECRUITED else "C" for c in range(M)]
-SETTINGS = Settings(moves=4000, draws=150, chains=2, cores=1, n_steps=60)
+SETTINGS = Settings(moves=4000, draws=150, chains=2, cores=1, n_steps=60, extension=0)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from virtualbrain.seeg.components import Components
 
 N, M, EZ, TWIN = 8, 24, 2, 3
 SECONDS = np.arange(-5.0, 35.0, 0.5)
-SETTINGS = Settings(moves=6000, draws=60, chains=2, n_steps=60)
+SETTINGS = Settings(moves=6000, draws=60, chains=2, n_steps=60, extension=0)
 
 
 @pytest.fixture(scope="module")

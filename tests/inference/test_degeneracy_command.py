@@ -29,7 +29,7 @@ N = 6
 NAMES = [f"r{i}" for i in range(N)]
 CHANNELS = [f"{shaft}{k}-{shaft}{k + 1}" for shaft in ("A", "B'", "C") for k in (1, 2, 3)]
 SECONDS = np.arange(-5.0, 35.0, 0.5)
-FIT = Settings(moves=900, draws=60, chains=2, cores=1, n_steps=60)
+FIT = Settings(moves=900, draws=60, chains=2, cores=1, n_steps=60, extension=0)
 
 
 def fitted(out) -> PatientLayout:

@@ -278,7 +278,7 @@ def test_every_seizure_has_its_own_tau0(small_problem):
         [one, one + 0.1 * rng.standard_normal(one.shape)], small_problem.gain,
         small_problem.weights, times=[small_problem.times[0]] * 2,
     )  # fmt: skip
-    settings = Settings(moves=300, draws=60, chains=2, cores=1, n_steps=60)
+    settings = Settings(moves=300, draws=60, chains=2, cores=1, n_steps=60, extension=0)
     sample = sample_onsets(problem, load_priors("default"), settings)
     posterior = posterior_of(sample)
     leading, _ = leading_regions(posterior)

@@ -173,7 +173,7 @@ def fit_of():
         clean = np.log1p(gain / gain.sum(axis=1, keepdims=True) @ power).T
         envelope = clean + 0.2 * rng.standard_normal(clean.shape)
         problem = Problem([envelope], gain, weights, times=[SECONDS])
-        settings = Settings(moves=3000, draws=100, chains=2, cores=1, n_steps=60)
+        settings = Settings(moves=3000, draws=100, chains=2, cores=1, n_steps=60, extension=0)
         _FITS.append(sample_onsets(problem, load_priors("default"), settings))
     return _FITS[0]
 

@@ -21,7 +21,7 @@ from inference.problem import Problem
 from inference.settings import Settings
 from inference.zone_table import zones
 
-SETTINGS = Settings(moves=2000, draws=100, chains=2)
+SETTINGS = Settings(moves=2000, draws=100, chains=2, extension=0)
 
 
 @pytest.fixture

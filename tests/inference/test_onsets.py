@@ -34,7 +34,7 @@ from virtualbrain.posterior import starts_seizures
 N, M, EZ, RECRUITED = 10, 30, 2, 6
 SECONDS = np.arange(-5.0, 45.0, 0.5)
 ONSET_S = {EZ: 0.0, RECRUITED: 9.0}
-SETTINGS = Settings(method="onsets", moves=4000, draws=60, chains=2, cores=2, n_steps=60)
+SETTINGS = Settings(moves=4000, draws=60, chains=2, cores=2, n_steps=60, extension=0)
 
 
 def power_of(onset_s: dict[int, float]) -> np.ndarray:

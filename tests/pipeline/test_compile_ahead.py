@@ -45,7 +45,7 @@ def test_a_patient_of_another_size_compiles_nothing_more():
     clean = np.log1p(power @ gain.T)
     envelopes = [clean + 0.2 * rng.standard_normal(clean.shape) for _ in range(2)]
     problem = Problem(envelopes, gain, weights + weights.T, times=[seconds] * 2)
-    fitted = inference.fit(problem, settings=Settings(moves=600, draws=100, chains=2))
+    fitted = inference.fit(problem, settings=Settings(moves=600, draws=100, chains=2, extension=0))
     regions = pd.DataFrame({"name": list(problem.regions), "volume": 1000.0})
     settings = SurgerySettings(draws=20, leading=3, largest=2, sham=5, confirm=1)
     run_surgery(fitted, Patient(zones(fitted), regions), settings, rng)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 QUICK = """\
-inference: {chains: 2, moves: 600, draws: 30}
+inference: {chains: 2, moves: 600, draws: 30, extension: 0}
 surgery: {draws: 20, sham: 2, leading: 2}
 """
 

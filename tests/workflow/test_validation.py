@@ -6,7 +6,7 @@ from tests.workflow.runs import virtualbrain
 
 pytestmark = pytest.mark.slow
 QUICK = """\
-inference: {chains: 2, moves: 600, draws: 40, n_steps: 40}
+inference: {chains: 2, moves: 600, draws: 40, n_steps: 40, extension: 0}
 surgery: {draws: 10, sham: 2, leading: 2}
 """
 WRITTEN = ("patients.tsv", "regions.tsv", "surgery.tsv", "summary.json", "surgery.json",

@@ -15,7 +15,7 @@ from virtualbrain.config import project_root
 
 pytestmark = pytest.mark.slow
 SETTINGS = """\
-inference: {chains: 2, moves: 300, draws: 20}
+inference: {chains: 2, moves: 300, draws: 20, extension: 0}
 surgery: {draws: 10, sham: 2, leading: 2}
 """
 FIT = """\
@@ -27,7 +27,8 @@ times = np.linspace(-3, 20, 60)
 envelope = rng.normal(0, 0.2, (60, 4)) + 3 * (times[:, None] > [0, 2, 99, 99])
 weights = rng.random((6, 6))
 problem = inference.Problem(envelope, np.eye(4, 6) + 0.01, weights + weights.T, times=times)
-posterior = inference.fit(problem, settings=inference.Settings(chains=2, moves=300, draws=20))
+settings = inference.Settings(chains=2, moves=300, draws=20, extension=0)
+posterior = inference.fit(problem, settings=settings)
 print(inference.zones(posterior).to_string())
 """
 

@@ -76,11 +76,12 @@ def _sidecar_lines(path: Path) -> list[str]:
 
 def _image_lines(path: Path) -> list[str]:
     """Return the fields of an image header that contain a date or a name."""
-    import nibabel as nib  # slow to import
+    from nibabel import load  # slow to import, as the next
+    from nibabel.filebasedimages import ImageFileError
 
     try:
-        header: Any = nib.load(path).header
-    except (OSError, nib.filebasedimages.ImageFileError):
+        header: Any = load(path).header
+    except (OSError, ImageFileError):
         return []
     lines = []
     for key in ("descrip", "aux_file", "db_name", "intent_name"):

@@ -42,7 +42,7 @@ def shares_in_mask(
     volume = label_voxels(labels)
     voxels = np.argwhere(volume > 0)
     values = volume[tuple(voxels.T)]
-    taken = _at(inside, np.linalg.inv(mask.affine), _moved(labels.affine, voxels))
+    taken = _at(inside, np.linalg.inv(mask.affine), _moved(labels.affine, voxels.astype(float)))
     shares = {}
     for index, name in zip(regions["index"], regions["name"], strict=True):
         own = values == int(index)
