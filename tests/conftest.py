@@ -17,8 +17,8 @@ hypothesis.settings.register_profile("no-clock", deadline=None)
 hypothesis.settings.load_profile("no-clock")
 
 
-# Files by the time that they take, the longest first, but that of the wheel before those that need
-# the undisturbed run (fixture `finished`), which the first of these makes while the others wait.
+# Files by the time that they take, the longest first. Slurm makes the undisturbed run (fixture
+# `finished`); other files that need it come later, so that no process waits for it.
 LONGEST = (
     "workflow/test_whole_patient.py",
     "workflow/test_slurm.py",

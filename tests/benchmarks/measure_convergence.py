@@ -1,6 +1,6 @@
 """Measure how precise the default fit is, how long it takes, and what continued chains change.
 
-``measure_convergence.py OUT.tsv --seed SEED [--patients 10] [--scenario early] [--extension 1.2]
+``measure_convergence.py OUT.tsv --seed SEED [--patients 10] [--scenario early] [--extension 1.5]
 [--moves N]`` fits fresh synthetic patients with the default settings on two cores. A patient whose
 chains were continued is fitted once more without it.
 """
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--scenario", default="early")
     parser.add_argument("--patients", type=int, default=10)
-    parser.add_argument("--extension", type=float, default=1.2)
+    parser.add_argument("--extension", type=float, default=Settings().extension)
     parser.add_argument("--moves", type=int, default=Settings().moves)
     print(measure(parser.parse_args()).round(3).to_string(index=False))
 

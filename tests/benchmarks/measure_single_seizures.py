@@ -30,7 +30,7 @@ def scored(problem: Problem, ez: np.ndarray, settings: Settings) -> dict[str, fl
     p_ez = calibrated_p_ez(sample_onsets(problem, load_priors("default"), settings)).mean(axis=0)
     return {
         "auc_pr": float(average_precision_score(ez, p_ez)),
-        "top_k_recall": float(top_k_recall(p_ez, ez)),
+        "top_k_recall": top_k_recall(p_ez, ez),
         "first_right": bool(ez[p_ez.argmax()]),
     }
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.signal.windows import dpss
 
 from virtualbrain.seeg.onset_rule import first_held
 from virtualbrain.seeg.spectra import FRAME_RATE_HZ, frequencies, sliding_band_power
@@ -94,8 +95,6 @@ def band_powers(
     frames_s : numpy.ndarray, shape (n_frames,)
         Times of the frames, 32 per second; no window extends beyond the signal.
     """
-    from scipy.signal.windows import dpss  # slow to import
-
     width = max(8, round(choices.window_s * rate_hz))
     tapers = dpss(width, TIME_BANDWIDTH / 2, Kmax=3)
     f = frequencies(width, rate_hz)
